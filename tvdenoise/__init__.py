@@ -1,0 +1,45 @@
+"""Total-variation denoising with a certificate of how close the answer is to the exact one.
+
+Conventions, everywhere in this package:
+
+- Images inside are float tensors (C, H, W), black 0, white 1.
+- One objective: ``E(u) = 1/2 ||u - f||^2 + lambda TV(u)``, sums over all pixels and channels, intensities in [0, 1];
+  larger lambda is smoother. By default TV is the anisotropic sum of absolute neighbour differences, channel by channel:
+  what ``TotalVariation()`` returns.
+- One tolerance: the result is certified to lie within ``tol`` RMS of the exact minimiser, as a fraction of the
+  intensity range. The default, 1e-3, is a quarter of an 8-bit grey level.
+
+Importing the package imports no torch; using one of its names does.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tvdenoise.denoising import Result, denoise
+    from tvdenoise.errors import TVDenoiseError
+    from tvdenoise.settings import Settings
+    from tvdenoise.solve import Progress
+    from tvdenoise.total_variation import TotalVariation
+
+__version__ = "0.1.0"
+__all__ = ["Progress", "Result", "Settings", "TVDenoiseError", "TotalVariation", "denoise"]
+
+_ROOMS = {
+    "Progress": "solve",
+    "Result": "denoising",
+    "Settings": "settings",
+    "TVDenoiseError": "errors",
+    "TotalVariation": "total_variation",
+    "denoise": "denoising",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

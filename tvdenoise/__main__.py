@@ -1,0 +1,6 @@
+"""``python -m tvdenoise``."""
+
+from tvdenoise.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""The failures a user can cause: one exception a kind, with its exit code; each names its subject and a remedy."""
+
+
+class TVDenoiseError(Exception):
+    """An expected failure, told in one line: what it is about, what is wrong, what to do.
+
+    Parameters
+    ----------
+    subject
+        The file, option or argument concerned.
+    problem
+        What is wrong with it.
+    remedy
+        What the user can do.
+    """
+
+    exit_code = 1
+
+    def __init__(self, subject: object, problem: str, remedy: str) -> None:
+        self.subject = str(subject)
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{self.subject}: {problem}; {remedy}")
+
+
+class SettingError(TVDenoiseError, ValueError):
+    """A setting has an impossible value; the subject is the field's name."""
+
+    exit_code = 2
+
+
+class DeviceError(TVDenoiseError):
+    """The device asked for is unknown or not there."""
+
+    exit_code = 2
+
+
+class InputError(TVDenoiseError):
+    """The input cannot be used at all: it is missing, or not a file."""
+
+    exit_code = 2
+
+
+class OutputError(TVDenoiseError):
+    """The output must not or cannot be written, known before any work."""
+
+    exit_code = 2
+
+
+class PictureError(TVDenoiseError):
+    """A file is damaged, not a picture, or a picture of a kind that cannot be kept whole."""
+
+
+class ArrayError(TVDenoiseError, ValueError):
+    """An array or tensor is not a picture: its shape, type or values."""
+
+
+class DivergenceError(TVDenoiseError):
+    """The optimizer left the finite numbers."""
+
+
+class WriteError(TVDenoiseError):
+    """Writing the result failed."""

@@ -1,0 +1,37 @@
+"""Write a file whole or not at all."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from tvdenoise.errors import WriteError
+
+
+@contextmanager
+def atomic(target: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file beside ``target`` that takes its place when the block ends, and is removed if it fails.
+
+    Whatever happens, ``target`` is its old self or the whole new file.
+
+    Raises
+    ------
+    WriteError
+        If the operating system refuses: no space, no permission, a read-only file system.
+    """
+    target = target.resolve()  # what a link points to is replaced, not the link
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        raise WriteError(
+            target, f"writing it failed ({error.strerror or error})", "make room or choose another folder"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,75 @@
+"""The intensity range: from an array's own numbers to the unit scale, on which lambda is meant, and back."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from tvdenoise.errors import ArrayError
+
+Range = tuple[float, float]
+"""The numbers that stand for black and white."""
+
+UNIT: Range = (0.0, 1.0)
+
+
+def check_type(subject: object, dtype: np.dtype[Any]) -> None:
+    """Raise :class:`ArrayError` unless the type has an intensity range: floats, and integers of up to 32 bits."""
+    if not ((dtype.kind == "f" and dtype.itemsize <= 8) or (dtype.kind in "iu" and dtype.itemsize <= 4)):
+        remedy = "convert it to 8-, 16- or 32-bit integers or to floats"
+        raise ArrayError(subject, f"values of type {dtype} have no intensity range", remedy)
+
+
+def check_finite(subject: object, finite: NDArray[np.bool_]) -> None:
+    """Raise :class:`ArrayError` unless there are values and ``finite`` is true of each."""
+    if finite.size == 0:
+        raise ArrayError(subject, f"it is empty, of shape {finite.shape}", "give at least one pixel")
+    if not finite.all():
+        first = ", ".join(str(int(i)) for i in np.unravel_index(np.argmin(finite), finite.shape))
+        count = finite.size - np.count_nonzero(finite)
+        problem = f"{count} of its values are not finite (NaN or infinite), the first at ({first})"
+        raise ArrayError(subject, problem, "replace them first: a single one spreads over the whole result")
+
+
+def type_range(dtype: DTypeLike) -> Range:
+    """Return the range of a type: 0 to the largest value of an integer type, 0 to 1 for floats."""
+    dtype = np.dtype(dtype)
+    return (0.0, float(np.iinfo(dtype).max)) if dtype.kind in "iu" else UNIT
+
+
+def measured_range(pixels: NDArray[np.generic]) -> Range:
+    """Return the range of a file's pixels: by type for integers, by their values for floats.
+
+    Floats between -1 and 2 are taken as they are: a picture on the unit scale, with room for the noise on it. Others
+    are scaled by their smallest and largest value.
+    """
+    if pixels.dtype.kind in "iu":
+        return type_range(pixels.dtype)
+    low, high = float(pixels.min()), float(pixels.max())
+    if low >= -1 and high <= 2:
+        return UNIT
+    return (low, high) if high > low else (low, low + 1)
+
+
+def to_unit(pixels: NDArray[np.generic], scale: Range) -> NDArray[np.floating]:
+    """Return the pixels on the unit scale: in float64 for types of more than 24 significant bits, else in float32.
+
+    Pixels that already are what is asked for are returned themselves, not copied.
+    """
+    wide = pixels.dtype.itemsize == (8 if pixels.dtype.kind == "f" else 4)
+    unit: NDArray[np.floating] = pixels.astype(np.float64 if wide else np.float32, copy=scale != UNIT)
+    if scale != UNIT:
+        low, high = scale
+        unit -= unit.dtype.type(low)
+        unit /= unit.dtype.type(high - low)
+    return unit
+
+
+def from_unit(unit: NDArray[np.floating], scale: Range, dtype: DTypeLike) -> NDArray[np.generic]:
+    """Undo :func:`to_unit`: integers are rounded and clipped to their type, floats never."""
+    dtype, (low, high) = np.dtype(dtype), scale
+    values = unit if scale == UNIT else unit * unit.dtype.type(high - low) + unit.dtype.type(low)
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        values = np.clip(np.rint(values), limits.min, limits.max)
+    return values.astype(dtype)

@@ -1,0 +1,47 @@
+"""PSNR and SSIM through scikit-image, on the unit scale: the data range is 1, always and explicitly."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+SSIM_WINDOW = 11
+"""The width of the Gaussian window of standard deviation 1.5 (Wang et al. 2004)."""
+
+
+class Quality(NamedTuple):
+    """How close a picture is to its reference.
+
+    Attributes
+    ----------
+    psnr
+        Peak signal-to-noise ratio in dB, infinite for equal pictures.
+    ssim
+        Structural similarity, 1 for equal pictures; None for pictures smaller than its window of 11 pixels.
+    """
+
+    psnr: float
+    ssim: float | None
+
+
+def quality(reference: NDArray[np.floating], image: NDArray[np.floating]) -> Quality:
+    """Compare two pictures of shape (H, W) or (H, W, C) on the unit scale, unclipped.
+
+    SSIM is that of Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment", IEEE Trans. Image Processing 13
+    (2004): Gaussian weights, population covariance, mean over channels.
+    """
+    with np.errstate(divide="ignore"):
+        psnr = float(peak_signal_noise_ratio(reference, image, data_range=1.0))
+    if min(reference.shape[:2]) < SSIM_WINDOW:
+        return Quality(psnr, None)
+    ssim = structural_similarity(
+        reference,
+        image,
+        data_range=1.0,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        channel_axis=2 if reference.ndim == 3 else None,
+    )
+    return Quality(psnr, float(ssim))

@@ -1,0 +1,78 @@
+"""What one denoising run is asked to do, checked, and free of torch so that a wrong option is told at once."""
+
+import math
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import get_args
+
+from tvdenoise.errors import SettingError
+from tvdenoise.kinds import TVKind
+from tvdenoise.methods import METHODS, NOT_OFFERED, Method
+
+DEFAULT_TOL = 1e-3
+MAX_WEIGHT = 1e9
+"""Far beyond any weight that leaves more than a flat picture, and safe from overflow."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    r"""The model and the solver.
+
+    Attributes
+    ----------
+    weight
+        :math:`\lambda \ge 0` in :math:`\frac12\|u-f\|^2 + \lambda\,\mathrm{TV}(u)`, for intensities in [0, 1].
+    tv
+        The kind of total variation.
+    optimizer
+        A row of :data:`tvdenoise.methods.METHODS`.
+    lr
+        The optimizer's rate; None for the method's own.
+    tol
+        The result is certified to lie within ``tol`` RMS of the exact minimiser, as a fraction of the intensity range.
+    max_steps
+        The step limit; None for the method's own.
+    device
+        ``"auto"`` or a torch device such as ``"cpu"``, ``"cuda:1"``, ``"mps"``.
+
+    Raises
+    ------
+    SettingError
+        If a value is impossible; a ``ValueError`` too.
+    """
+
+    weight: float
+    tv: TVKind = "anisotropic"
+    optimizer: str = "fista"
+    lr: float | None = None
+    tol: float = DEFAULT_TOL
+    max_steps: int | None = None
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        if not 0 <= self.weight <= MAX_WEIGHT:
+            problem = f"{self.weight} is not a number from 0 to {MAX_WEIGHT:g}"
+            raise SettingError("weight", problem, "0.1 is a usual value for intensities in [0, 1]")
+        if self.tv not in get_args(TVKind):
+            raise SettingError("tv", f"{self.tv!r} is unknown", f"choose from {', '.join(get_args(TVKind))}")
+        if self.optimizer not in METHODS:
+            raise SettingError("optimizer", *self._no_such_optimizer())
+        if self.lr is not None and not (math.isfinite(self.lr) and self.lr > 0):
+            raise SettingError("lr", f"{self.lr} is not a finite number above 0", "leave it out for the method's own")
+        if not (math.isfinite(self.tol) and self.tol > 0):
+            raise SettingError("tol", f"{self.tol} is not a finite number above 0", f"{DEFAULT_TOL:g} is the default")
+        if self.max_steps is not None and self.max_steps < 1:
+            raise SettingError("max_steps", f"{self.max_steps} is not a number of 1 or more", "leave it out")
+
+    @property
+    def method(self) -> Method:
+        """The row of the method table."""
+        return METHODS[self.optimizer]
+
+    def _no_such_optimizer(self) -> tuple[str, str]:
+        if self.optimizer in NOT_OFFERED:
+            return f"{self.optimizer} is not offered, it {NOT_OFFERED[self.optimizer]}", "fista is the default"
+        near = get_close_matches(self.optimizer.lower(), METHODS, n=1)
+        remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(METHODS)}"
+        return f"{self.optimizer!r} is unknown", remedy
