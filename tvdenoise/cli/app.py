@@ -9,7 +9,7 @@ import typer
 from tvdenoise.cli import denoise, messages
 from tvdenoise.errors import SettingError, TVDenoiseError
 
-app = typer.Typer(add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 app.command(name="tvdenoise", context_settings={"help_option_names": ["-h", "--help"]})(denoise.command)
 
 INTERRUPTED = 130

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from tvdenoise import __version__, images, job
+from tvdenoise import __version__
 from tvdenoise.cli import messages
 from tvdenoise.errors import TVDenoiseError
-from tvdenoise.job import Job
 from tvdenoise.kinds import TVKind
 from tvdenoise.methods import METHODS
 from tvdenoise.settings import DEFAULT_TOL, Settings
@@ -108,8 +107,10 @@ def command(
 
     Minimises 1/2 ||u - f||^2 + lambda TV(u) over pictures u, where f is the input with intensities in [0, 1].
     """
+    from tvdenoise import job  # NumPy and Pillow load here: --help does not wait for them
+
     settings = Settings(weight, tv, optimizer, lr, tol, max_steps, device)
-    task = Job(source, _target(source, output), settings, reference)
+    task = job.Job(source, _target(source, output), settings, reference)
     task.check(overwrite=overwrite)
     try:
         with messages.progress_bar(tol, shown=not quiet) as callback:
@@ -131,6 +132,7 @@ def command(
 
 
 def _target(source: Path, output: Path | None) -> Path:
+    """Return where the result goes: beside the source when nothing is said, into a folder under the source's name."""
     if output is None:
-        return images.default_target(source)
+        return source.with_name(f"{source.stem}_denoised{source.suffix}")
     return output / source.name if output.is_dir() else output

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tvdenoise.images import Picture
-from tvdenoise.job import Row
-
 if TYPE_CHECKING:
+    from tvdenoise.images import Picture
+    from tvdenoise.job import Row
     from tvdenoise.solve import Progress
 
 EIGHT_BIT_STEPS = 255
@@ -25,7 +24,7 @@ def note(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def described(picture: Picture) -> str:
+def described(picture: "Picture") -> str:
     """Describe a picture: size, kind, type and the range that black to white means."""
     low, high = picture.scale
     return f"{size(picture.pixels.shape)}, {picture.pixels.dtype}, range {low:g}..{high:g}"
@@ -36,7 +35,7 @@ def size(shape: tuple[int, ...]) -> str:
     return f"{shape[1]}x{shape[0]} {'RGB' if shape[2:] == (3,) else 'gray'}"
 
 
-def summary(row: Row, tol: float) -> str:
+def summary(row: "Row", tol: float) -> str:
     """Say in one line what was done, and how close to the exact minimiser the result is certified to be."""
     assert row.shape is not None
     assert row.rms_bound is not None
@@ -51,7 +50,7 @@ def summary(row: Row, tol: float) -> str:
     return ", ".join(parts)
 
 
-def comparison(row: Row) -> str:
+def comparison(row: "Row") -> str:
     """Say how PSNR and SSIM against the reference changed."""
     psnr = f"PSNR {row.psnr_before:.2f} -> {row.psnr_after:.2f} dB"
     if row.ssim_before is None or row.ssim_after is None:

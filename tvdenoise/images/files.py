@@ -42,11 +42,6 @@ def read(path: Path) -> Picture:
     return read_npy(path) if magic == _NPY_MAGIC else read_pillow(path)
 
 
-def default_target(source: Path) -> Path:
-    """Return where the result goes when nothing else is said: beside the source."""
-    return source.with_name(f"{source.stem}_denoised{source.suffix}")
-
-
 def check_target(target: Path, *others: Path, overwrite: bool) -> None:
     """Raise :class:`OutputError` if ``target`` must not or cannot be written; ``others`` are files it must not be."""
     if target.suffix.lower() not in _FORMATS:
