@@ -1,6 +1,6 @@
 """Paths to pictures and back: which reader, which writer, which targets are refused before any work."""
 
-import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +51,7 @@ def check_target(target: Path, *others: Path, overwrite: bool) -> None:
         raise OutputError(target, problem, f"end it in one of {', '.join(_FORMATS)}")
     if not target.parent.is_dir():
         raise OutputError(target, f"its folder {target.parent} is missing", "create it first")
-    if not os.access(target.parent, os.W_OK):
-        raise OutputError(target, f"its folder {target.parent} is read-only", "choose another folder")
+    _try_to_write_in(target)
     if not target.exists():
         return
     if any(other.exists() and target.samefile(other) for other in others):
@@ -61,6 +60,16 @@ def check_target(target: Path, *others: Path, overwrite: bool) -> None:
         raise OutputError(target, "it is not a regular file", "choose another name")
     if not overwrite:
         raise OutputError(target, "it exists", "choose another name, or replace it with --overwrite")
+
+
+def _try_to_write_in(target: Path) -> None:
+    """Try rather than ask: permissions alone do not tell (root, read-only and network file systems)."""
+    try:
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        problem = f"its folder {target.parent} cannot be written to ({error.strerror})"
+        raise OutputError(target, problem, "choose another folder") from error
 
 
 def check_conversion(source: Picture, target: Path) -> None:

@@ -1,0 +1,257 @@
+import numpy as np
+import pytest
+import torch
+from skimage.restoration import denoise_tv_chambolle
+
+from tvdenoise import Result, TVDenoiseError, denoise
+
+FLOOR = 1e-9
+"""What rounding in float64 may add to a certified distance."""
+
+
+def rms(a, b) -> float:
+    return float(np.sqrt(np.mean((np.asarray(a, np.float64) - np.asarray(b, np.float64)) ** 2)))
+
+
+@pytest.fixture
+def unit(noisy) -> np.ndarray:
+    return noisy / 255
+
+
+class TestLaws:
+    def test_mean_is_preserved(self, unit, tv):
+        assert denoise(unit, 0.2, tv=tv).image.mean() == pytest.approx(unit.mean(), abs=1e-12)
+
+    def test_affine_intensities(self, unit, tv):
+        """denoise(a f + b, a lambda) = a denoise(f, lambda) + b."""
+        a, b = 0.5, 0.3
+        plain, moved = denoise(unit, 0.1, tv=tv), denoise(a * unit + b, a * 0.1, tv=tv)
+        assert rms(moved.image, a * plain.image + b) <= moved.rms_bound + a * plain.rms_bound + FLOOR
+
+    @pytest.mark.parametrize("turned", [np.transpose, np.flipud, np.fliplr])
+    def test_symmetries_of_the_anisotropic_grid(self, unit, turned):
+        plain, other = denoise(unit, 0.1), denoise(turned(unit), 0.1)
+        assert rms(other.image, turned(plain.image)) <= plain.rms_bound + other.rms_bound + FLOOR
+
+    def test_nothing_to_do_returns_the_picture_bit_by_bit(self, unit, noisy, tv):
+        for image in (unit, unit.astype(np.float32), noisy, noisy.astype(np.uint16) * 257):
+            result = denoise(image, 0, tv=tv)
+            assert np.array_equal(result.image, image)
+            assert (result.status, result.steps, result.rms_bound) == ("tolerance", 0, 0)
+
+    @pytest.mark.parametrize("weight", [50, 1e4, 1e9])
+    def test_huge_weight_returns_the_mean_of_each_channel(self, unit, weight, tv):
+        colour = np.stack([unit, 1 - unit, 0.5 * unit], axis=2)
+        result = denoise(colour, weight, tv=tv)
+        assert result.status == "tolerance"
+        assert rms(result.image, np.broadcast_to(colour.mean((0, 1)), colour.shape)) <= result.rms_bound + FLOOR
+
+    def test_channels_do_not_know_of_each_other(self, unit, tv):
+        colour = np.stack([unit, unit[::-1], 1 - unit], axis=2)
+        together = denoise(colour, 0.1, tv=tv)
+        for c in range(3):
+            alone = denoise(colour[..., c], 0.1, tv=tv)
+            bound = alone.rms_bound + np.sqrt(3) * together.rms_bound  # all the error may sit in one channel
+            assert rms(together.image[..., c], alone.image) <= bound + FLOOR
+
+    @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (1, 1, 3)])
+    def test_pictures_of_few_pixels(self, shape, tv):
+        f = np.random.default_rng(0).random(shape)
+        result = denoise(f, 0.05, tv=tv)
+        assert result.status == "tolerance"
+        assert result.image.shape == shape
+        if 1 in shape[:2] and max(shape) == 1:
+            assert np.array_equal(result.image, f)
+
+    def test_constant_picture_stays(self, tv):
+        f = np.full((9, 8), 0.3)
+        assert np.array_equal(denoise(f, 0.5, tv=tv).image, f)
+
+
+class TestAgainstPeers:
+    """In float64 and certified to a tenth of the usual tolerance, beside answers from elsewhere."""
+
+    def test_isotropic_is_scikit_images_chambolle(self, unit):
+        peer = denoise_tv_chambolle(unit, weight=0.1, eps=0, max_num_iter=5000)
+        result = denoise(unit, 0.1, tv="isotropic", tol=1e-4)
+        assert rms(result.image, peer) <= 2 * result.rms_bound
+
+    def test_in_one_dimension_the_kinds_agree(self, unit):
+        row = unit[:1]
+        a, b = denoise(row, 0.1, tol=1e-5), denoise(row, 0.1, tv="isotropic", tol=1e-5)
+        assert rms(a.image, b.image) <= a.rms_bound + b.rms_bound
+
+    def test_a_step_in_one_dimension(self):
+        """n black and m white pixels: each part moves by lambda over its length."""
+        f = np.r_[np.zeros(8), np.ones(4)][None]
+        result = denoise(f, 0.2, tol=1e-6)
+        expected = np.r_[np.full(8, 0.2 / 8), np.full(4, 1 - 0.2 / 4)][None]
+        assert rms(result.image, expected) <= result.rms_bound
+
+    def test_a_white_square_loses_in_contrast(self):
+        """A square of side s loses lambda times its perimeter over its area, which the dark frame gains."""
+        f = np.zeros((30, 30))
+        f[10:16, 12:18] = 1
+        result = denoise(f, 0.1, tol=1e-5)
+        inside, gain = 1 - 0.1 * 4 * 6 / 36, 0.1 * 4 * 6 / (900 - 36)
+        expected = np.where(f == 1, inside, gain)
+        assert rms(result.image, expected) <= result.rms_bound
+
+
+class TestKinds:
+    def test_arrays_give_arrays_of_their_type_and_shape(self, noisy):
+        colour = np.stack([noisy] * 3, axis=2)
+        for image in (noisy, colour, noisy.astype(np.uint16) * 257, (noisy / 255).astype(np.float16), noisy / 255):
+            result = denoise(image, 0.1)
+            assert isinstance(result.image, np.ndarray)
+            assert (result.image.dtype, result.image.shape) == (image.dtype, image.shape)
+            assert result.image.flags["C_CONTIGUOUS"]
+
+    def test_integers_mean_the_same_at_every_depth(self, noisy):
+        """A 16- or 32-bit copy of an 8-bit picture gives the same result to within rounding and what is certified."""
+        eight = denoise(noisy, 0.1)
+        for dtype, factor in ((np.uint16, 257), (np.uint32, 16843009)):
+            deep = denoise(noisy.astype(dtype) * dtype(factor), 0.1)
+            distance = rms(deep.image / factor / 255, eight.image / 255)
+            assert distance <= deep.rms_bound + eight.rms_bound + 0.5 / 255
+
+    def test_signed_integers_are_scaled_by_their_largest_value(self):
+        f = np.array([[-3000, 3000]], np.int16)
+        result = denoise(f, 0.01, tol=1e-6)
+        assert result.image.tolist() == [[-3000 + 328, 3000 - 328]]  # 0.01 * 32767, rounded
+
+    def test_integers_are_clipped_not_wrapped(self):
+        assert denoise(np.full((4, 4), 255, np.uint8), 0.1).image.max() == 255
+
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uint8])
+    @pytest.mark.parametrize("shape", [(6, 7), (3, 6, 7), (5, 6, 7), (2, 3, 6, 7)])
+    def test_tensors_give_tensors(self, dtype, shape):
+        f = torch.rand(shape)
+        image = (f * 255).to(dtype) if dtype == torch.uint8 else f.to(dtype)
+        result = denoise(image.requires_grad_(image.is_floating_point()), 0.1)
+        assert isinstance(result.image, torch.Tensor)
+        assert (result.image.dtype, result.image.shape) == (image.dtype, image.shape)
+        assert not result.image.requires_grad
+
+    def test_tensor_and_array_of_one_picture_agree_bit_by_bit(self, unit):
+        colour = np.stack([unit, unit.T[:40, :40].repeat(2, 1)[:, :48], 1 - unit], axis=2)
+        array = denoise(colour, 0.1).image
+        tensor = denoise(torch.from_numpy(colour).movedim(2, 0), 0.1).image
+        assert np.array_equal(array, tensor.movedim(0, 2).numpy())
+        assert np.array_equal(array, np.moveaxis(denoise(np.moveaxis(colour, 2, 1), 0.1, channel_axis=1).image, 1, 2))
+
+    def test_pictures_of_a_stack_do_not_know_of_each_other(self, unit):
+        stack = torch.stack([torch.from_numpy(unit), torch.zeros(40, 48), torch.rand(40, 48)])[:, None].float()
+        result = denoise(stack, 0.1)
+        alone = [denoise(page, 0.1) for page in stack]
+        assert torch.equal(result.image, torch.stack([one.image for one in alone]))
+        assert result.energy == pytest.approx(sum(one.energy for one in alone))
+        assert result.gap == pytest.approx(sum(one.gap for one in alone))
+        assert result.rms_bound == max(one.rms_bound for one in alone)
+        assert result.steps == max(one.steps for one in alone)
+        assert [page.steps for page in result.pages] == [one.steps for one in alone]
+
+    def test_status_of_a_stack_is_its_worst(self, unit):
+        stack = torch.stack([torch.zeros(40, 48), torch.from_numpy(unit)])[:, None]
+        result = denoise(stack, 0.1, max_steps=5)
+        assert [page.status for page in result.pages] == ["tolerance", "max_steps"]
+        assert result.status == "max_steps"
+
+    @pytest.mark.parametrize(
+        "view",
+        [
+            lambda a: a[::-1, ::2],
+            lambda a: a.astype(">f4"),
+            lambda a: np.asfortranarray(a),
+            lambda a: np.broadcast_to(a[:1], a.shape),
+        ],
+    )
+    def test_views_read_only_and_foreign_byte_orders(self, unit, view):
+        image = view(unit.astype(np.float32))
+        copy = np.array(image, dtype=np.float32, order="C")
+        assert np.array_equal(denoise(image, 0.1).image, denoise(copy, 0.1).image)
+
+    def test_input_is_left_alone(self, unit):
+        for image in (unit, unit.astype(np.float32)):
+            copy = image.copy()
+            answer = denoise(image, 0.0).image
+            answer += 1
+            assert np.array_equal(image, copy)
+
+
+class TestPrecision:
+    def test_tolerances_beyond_float32_are_met(self, unit, tv):
+        for weight, tol in ((0.1, 1e-5), (3.0, 1e-3)):
+            result = denoise(unit.astype(np.float32), weight, tv=tv, tol=tol)
+            assert result.status == "tolerance"
+            assert result.rms_bound <= tol
+
+    def test_float32_reaches_the_tolerances_it_is_trusted_with(self, tv):
+        """Just above the threshold at which float64 takes over."""
+        f = np.random.default_rng(0).random((64, 64), np.float32)
+        for weight in (0.01, 0.1, 1.0):
+            assert denoise(f, weight, tv=tv, tol=1.01e-3 * weight ** (2 / 3)).status == "tolerance"
+
+
+class TestBadArguments:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"weight": -0.1}, "weight: -0.1 is not a number from 0"),
+            ({"weight": float("nan")}, "weight: nan"),
+            ({"weight": float("inf")}, "weight: inf"),
+            ({"tv": "total"}, "tv: 'total' is unknown; choose from anisotropic, isotropic"),
+            ({"optimizer": "adan"}, "optimizer: 'adan' is unknown; did you mean adam?"),
+            ({"optimizer": "?"}, "optimizer: '\\?' is unknown; choose from fista, "),
+            ({"lr": 0.0}, "lr: 0.0"),
+            ({"tol": 0.0}, "tol: 0.0"),
+            ({"tol": float("nan")}, "tol: nan"),
+            ({"max_steps": 0}, "max_steps: 0"),
+        ],
+    )
+    def test_settings(self, unit, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            denoise(unit, **({"weight": 0.1} | arguments))
+
+    @pytest.mark.parametrize(
+        ("image", "message"),
+        [
+            (np.zeros((4, 4, 5)), r"its shape \(4, 4, 5\) does not say where the channels are; set channel_axis"),
+            (np.zeros(4), "1 dimensions"),
+            (np.zeros((2, 3, 4, 4)), "4 dimensions"),
+            (torch.zeros(1, 1, 1, 4, 4), "5 dimensions"),
+            (torch.zeros(0, 1, 4, 4), "it is empty"),
+            (np.zeros((0, 4)), "it is empty"),
+            (torch.zeros(0, 4), "it is empty"),
+            (np.zeros((4, 4), bool), "type bool"),
+            (np.zeros((4, 4), np.int64), "type int64"),
+            (np.zeros((4, 4), complex), "type complex128"),
+            (torch.zeros(4, 4, dtype=torch.bool), "type bool"),
+            ([[0.0, 1.0]], "it is a list"),
+            (np.array([[0.0, np.nan], [np.inf, 1.0]]), r"2 of its values are not finite .* first at \(0, 1\)"),
+            (torch.tensor([[0.0, 1.0], [-torch.inf, 1.0]]), r"1 of its values are not finite .* first at \(1, 0\)"),
+        ],
+    )
+    def test_images(self, image, message):
+        with pytest.raises(ValueError, match=message):
+            denoise(image, 0.1)
+
+    @pytest.mark.parametrize(("shape", "axis"), [((4, 4), 0), ((4, 4, 3), 3), ((4, 4, 3), -4)])
+    def test_channel_axis(self, shape, axis):
+        with pytest.raises(ValueError, match="channel_axis"):
+            denoise(np.zeros(shape), 0.1, channel_axis=axis)
+
+    @pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "xla"])
+    def test_devices(self, unit, device):
+        with pytest.raises(TVDenoiseError, match=f"{device}: torch .*; use auto"):
+            denoise(unit, 0.1, device=device)
+
+
+def test_result_says_everything(unit):
+    seen = []
+    result = denoise(unit, 0.1, device="cpu", callback=seen.append)
+    assert isinstance(result, Result)
+    assert (result.device, result.pages) == ("cpu", ())
+    assert result.seconds > 0
+    assert 0 <= result.gap < result.energy
+    assert seen[-1].step == result.steps

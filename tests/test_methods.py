@@ -1,0 +1,96 @@
+"""Every row of the method table: the closed form, the certificate, and the optimum of the sample picture."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tvdenoise import denoise
+from tvdenoise.errors import SettingError
+from tvdenoise.methods import METHODS, NOT_OFFERED
+
+SAMPLE = Path(__file__).parent.parent / "sample_images" / "camera_noisy.png"
+
+
+@pytest.fixture(scope="module")
+def sample() -> np.ndarray:
+    return np.asarray(Image.open(SAMPLE), np.float32) / np.float32(255)
+
+
+@pytest.fixture(scope="module")
+def optimal_energy(sample):
+    """A lower bound on the optimal energy of the sample picture, by kind of total variation."""
+    results = {tv: denoise(sample, 0.1, tv=tv, tol=2e-4) for tv in ("anisotropic", "isotropic")}
+    return {tv: result.energy - result.gap for tv, result in results.items()}
+
+
+def test_every_optimizer_of_torch_has_a_row():
+    offered = {method.optimizer for method in METHODS.values() if method.formulation == "primal"}
+    torch_optimizers = {
+        name
+        for name, value in vars(torch.optim).items()
+        if isinstance(value, type) and issubclass(value, torch.optim.Optimizer) and value is not torch.optim.Optimizer
+    }
+    assert {name.lower() for name in torch_optimizers} == {name.lower() for name in offered} | set(NOT_OFFERED)
+    assert all(name == method.optimizer.lower() for name, method in METHODS.items())
+
+
+def test_muon_takes_no_colour_picture():
+    with pytest.raises(ValueError, match="2D"):
+        torch.optim.Muon([torch.zeros(3, 4, 4, requires_grad=True)])
+
+
+def test_sparseadam_takes_no_dense_gradient():
+    u = torch.zeros(4, 4, requires_grad=True)
+    u.grad = torch.ones(4, 4)
+    with pytest.raises(RuntimeError, match="dense gradients"):
+        torch.optim.SparseAdam([u]).step()
+
+
+@pytest.mark.parametrize("name", NOT_OFFERED)
+def test_what_is_not_offered_says_why(name):
+    with pytest.raises(SettingError, match=NOT_OFFERED[name]):
+        denoise(np.zeros((4, 4)), 0.1, optimizer=name)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(("weight", "shape"), [(0.1, (1, 2)), (0.4, (2, 1))])
+def test_two_pixels(name, weight, shape, tv):
+    """f = (0, 1), lambda <= 1/2: the answer is (lambda, 1 - lambda), to within what is certified."""
+    result = denoise(np.array([0.0, 1.0]).reshape(shape), weight, tv=tv, optimizer=name, tol=1e-4)
+    error = result.image.ravel() - [weight, 1 - weight]
+    assert np.sqrt(np.mean(error**2)) <= result.rms_bound + 1e-7
+    assert result.rms_bound < 0.01
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_two_pixels_meet_beyond_a_half(name, tv):
+    result = denoise(np.array([[0.0, 1.0]]), 0.8, tv=tv, optimizer=name, tol=1e-4)
+    assert np.sqrt(np.mean((result.image - 0.5) ** 2)) <= result.rms_bound + 1e-7
+    assert result.rms_bound < 0.02
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_sample_picture_ends_near_the_optimal_energy(name, sample, optimal_energy, tv):
+    result = denoise(sample, 0.1, tv=tv, optimizer=name)
+    excess = result.energy / optimal_energy[tv] - 1
+    assert 0 <= excess < {"adam": 0.005}.get(name, 0.02)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_agrees_with_the_default_within_the_certified_distances(name, noisy, tv):
+    result, default = (denoise(noisy / 255, 0.1, tv=tv, optimizer=o) for o in (name, "fista"))
+    distance = np.sqrt(np.mean((result.image - default.image) ** 2))
+    assert distance <= result.rms_bound + default.rms_bound
+    assert result.rms_bound < 0.02
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_rate_and_step_limit_can_be_set(name, noisy):
+    full = denoise(noisy / 255, 0.1, optimizer=name, tol=1e-9, max_steps=7)
+    slow = denoise(noisy / 255, 0.1, optimizer=name, tol=1e-9, max_steps=7, lr=1e-6)
+    assert full.steps == slow.steps == 7
+    assert full.status == slow.status == "max_steps"
+    assert slow.energy > full.energy

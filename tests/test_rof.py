@@ -1,0 +1,104 @@
+import math
+
+import pytest
+import torch
+from problems import KINDS, SHAPES, field, picture
+from torch import Tensor
+
+from tvdenoise import TotalVariation, calculus, rof
+from tvdenoise.formulations import Dual
+from tvdenoise.optimizers import FISTA
+from tvdenoise.rof import Problem, certify
+
+
+def energy(problem: Problem, u: Tensor) -> float:
+    """The objective as it is written, by the public loss."""
+    fidelity = 0.5 * (u.double() - problem.f.double()).square().sum()
+    return float(fidelity + problem.weight * TotalVariation(tv=problem.tv)(u.double()))
+
+
+def exact(problem: Problem, steps: int = 4000) -> Tensor:
+    dual = Dual(Problem(problem.f.double(), problem.weight, problem.tv))
+    optimizer = FISTA([dual.parameter], problem.step_size, dual.project, maximize=True)
+    for _ in range(steps):
+        optimizer.step(dual.closure)
+    return calculus.subtract_adjoint(problem.f.double(), dual.parameter, torch.empty_like(problem.f.double()))
+
+
+def plain_certificate(problem: Problem, u: Tensor, p: Tensor, v: Tensor) -> tuple[float, float, float]:
+    """The slow, obvious twin: whole pictures, and the ball written down as in the docstring."""
+    p = calculus.project(p.double().clone(), problem.weight, problem.tv)
+    q = calculus.subtract_adjoint(problem.f.double(), p, torch.empty_like(problem.f, dtype=torch.float64))
+    dual = 0.5 * float(problem.f.double().square().sum() - q.square().sum())
+    bounds = []
+    for w in (u.double(), v.double()):
+        c = (w + q) / 2
+        radius = math.sqrt(max(energy(problem, w) - dual - 0.25 * float((w - q).square().sum()), 0))
+        bounds.append(float((u - c).norm()) + radius)
+    return energy(problem, u), energy(problem, u) - dual, min(bounds) / math.sqrt(u.numel())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("slab_values", [1, 20, 2**15])
+def test_certificate_is_that_of_its_plain_twin_whatever_the_slabs(shape, slab_values, tv, monkeypatch):
+    monkeypatch.setattr(rof, "SLAB_VALUES", slab_values)
+    problem = Problem(picture(*shape), 0.2, tv)
+    u, v, p = picture(*shape, seed=1), picture(*shape, seed=2), field(problem, scale=0.3)
+    certificate = certify(problem, u, p, v)
+    expected = plain_certificate(problem, u, p, v)
+    assert (certificate.energy, certificate.gap, certificate.rms_bound) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("weight", [0.0, 0.05, 1.0])
+def test_weak_duality_for_any_picture_and_field(shape, weight, tv):
+    for seed in range(10):
+        problem = Problem(picture(*shape), weight, tv)
+        certificate = certify(problem, picture(*shape, seed=seed), field(problem, seed, scale=0.3))
+        assert certificate.gap >= -1e-12
+        assert certificate.rms_bound <= math.sqrt(2 * max(certificate.gap, 0) / problem.f.numel()) + 1e-7
+
+
+@pytest.mark.parametrize("weight", [0.02, 0.2])
+def test_bound_holds_for_any_picture_field_and_second_picture(weight, tv):
+    problem = Problem(picture(2, 9, 8), weight, tv)
+    answer = exact(problem)
+    for seed in range(30):
+        # From far away to close by, so that the bound is tried where it is tight as well.
+        way = torch.rand(3, generator=torch.Generator().manual_seed(seed)).tolist()
+        u, v = (torch.lerp(answer, picture(2, 9, 8, seed=seed + 50 * i), way[i] ** 4) for i in (0, 1))
+        certificate = certify(problem, u, field(problem, seed, scale=way[2]), v)
+        assert float((u - answer).square().mean().sqrt()) <= certificate.rms_bound + 1e-9
+
+
+def test_second_picture_can_only_help(tv):
+    problem = Problem(picture(1, 9, 8), 0.1, tv)
+    u, p = picture(1, 9, 8, seed=3), field(problem, scale=0.1)
+    assert certify(problem, u, p, exact(problem)).rms_bound < certify(problem, u, p).rms_bound
+    assert certify(problem, u, p, 100 * u).rms_bound == certify(problem, u, p).rms_bound
+
+
+def test_certificate_leaves_its_arguments_alone(tv):
+    problem = Problem(picture(1, 9, 8), 0.1, tv)
+    u, v, p = picture(1, 9, 8, seed=1), picture(1, 9, 8, seed=2), field(problem)
+    copies = [t.clone() for t in (problem.f, u, v, p)]
+    certify(problem, u, p, v)
+    assert all(torch.equal(a, b) for a, b in zip(copies, (problem.f, u, v, p), strict=True))
+
+
+@pytest.mark.parametrize("culprit", ["u", "p"])
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_bad_number_is_never_certified(culprit, bad, tv):
+    if culprit == "p" and bad == math.inf and tv == "anisotropic":
+        pytest.skip("clamping an infinite component is a projection like any other")
+    problem = Problem(picture(1, 9, 8), 0.1, tv)
+    tensors = {"u": picture(1, 9, 8), "p": field(problem)}
+    tensors[culprit][..., 4, 4] = bad
+    assert not certify(problem, tensors["u"], tensors["p"], picture(1, 9, 8)).is_finite
+
+
+@pytest.mark.parametrize("tv", KINDS)
+def test_flat_picture_and_its_energy(tv):
+    problem = Problem(picture(2, 9, 8), 0.1, tv)
+    assert problem.flat_energy == pytest.approx(energy(problem, problem.flat))
+    torch.testing.assert_close(problem.flat.mean((1, 2)), problem.f.mean((1, 2)))

@@ -1,0 +1,106 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from problems import picture
+
+from tvdenoise import solve as solve_module
+from tvdenoise.formulations import Dual
+from tvdenoise.methods import METHODS
+from tvdenoise.optimizers import FISTA
+from tvdenoise.rof import Certificate, Problem, certify
+from tvdenoise.solve import solve
+
+
+@pytest.fixture
+def problem(tv):
+    return Problem(picture(1, 24, 20), 0.1, tv)
+
+
+def test_stops_at_the_tolerance_it_certifies(problem):
+    for tol in (1e-2, 1e-3, 1e-5):
+        solution = solve(problem, METHODS["fista"], tol=tol)
+        assert solution.status == "tolerance"
+        assert solution.certificate.rms_bound <= tol
+
+
+def test_step_limit_is_not_success(problem):
+    solution = solve(problem, METHODS["fista"], tol=1e-9, max_steps=3)
+    assert (solution.status, solution.steps) == ("max_steps", 3)
+    assert solution.certificate.rms_bound > 1e-9
+
+
+def test_certified_distance_falls_at_the_accelerated_rate(problem):
+    """Twenty times the steps bring the certified distance down by more than 20, as the gap's O(1/k^2) promises."""
+    bounds = [solve(problem, METHODS["fista"], tol=1e-12, max_steps=n).certificate.rms_bound for n in (10, 200)]
+    assert bounds[1] < bounds[0] / 20
+
+
+def test_dual_meets_the_bound_of_fista(problem):
+    """d(p*) - d(p_k) <= 2 L |p*|^2 / (k + 1)^2 with L = |D|^2 = 8: the steps are as long as they may be."""
+    dual = Dual(problem)
+    optimizer = FISTA([dual.parameter], problem.step_size, dual.project, maximize=True)
+    values, flat = [], torch.zeros_like(problem.f)
+    for _ in range(2000):
+        optimizer.step(dual.closure)
+        certificate = certify(problem, flat, dual.parameter)
+        values.append(certificate.energy - certificate.gap)
+    squared_norm = float(dual.parameter.square().sum())
+    for k, value in enumerate(values[:500], 1):
+        assert values[-1] - value <= 2 * 8 * squared_norm / (k + 1) ** 2
+
+
+def test_best_candidate_is_kept(problem):
+    """At a rate that is never lowered sgd swings: what is returned is the best seen, and that is not the last."""
+    seen = []
+    swinging = replace(METHODS["sgd"], annealed=False)
+    solution = solve(problem, swinging, tol=1e-6, lr=0.6, max_steps=100, callback=lambda p: seen.append(p.certificate))
+    bounds = [certificate.rms_bound for certificate in seen]
+    assert min(bounds) < bounds[-1]
+    assert solution.certificate.rms_bound == min(bounds)
+    assert certify(problem, solution.u, torch.zeros(2, *problem.f.shape)).energy == solution.certificate.energy
+
+
+def test_divergence_is_a_status_and_returns_the_best_seen(problem):
+    solution = solve(problem, METHODS["sgd"], tol=1e-6, lr=1e200)
+    assert solution.status == "non_finite"
+    assert solution.steps < METHODS["sgd"].max_steps
+    assert torch.isfinite(solution.u).all()
+    assert solution.certificate.is_finite
+
+
+def test_certificate_is_that_of_the_very_picture_returned(problem):
+    for name in ("fista", "adam"):
+        solution = solve(problem, METHODS[name], tol=1e-3)
+        assert certify(problem, solution.u, torch.zeros(2, *problem.f.shape)).energy == solution.certificate.energy
+
+
+def test_progress_is_told_at_every_certificate(problem):
+    seen = []
+    solution = solve(problem, METHODS["fista"], tol=1e-5, callback=seen.append)
+    assert seen[0].step == 0
+    assert seen[-1].step == solution.steps
+    assert seen[-1].certificate == solution.certificate
+    assert [p.seconds for p in seen] == sorted(p.seconds for p in seen)
+
+
+def test_certificates_stay_few_whatever_the_distance(problem):
+    seen = []
+    solve(problem, METHODS["fista"], tol=1e-300, max_steps=10_000, callback=seen.append)
+    assert len(seen) < 80
+    assert math.isfinite(seen[-1].certificate.rms_bound)
+
+
+def test_clock_stands_still_while_certifying(problem, monkeypatch):
+    clock = iter(range(1000))
+    monkeypatch.setattr(solve_module.time, "perf_counter", lambda: next(clock))
+    seen = []
+    solution = solve(problem, METHODS["fista"], tol=1e-9, max_steps=60, callback=seen.append)
+    assert solution.seconds == len(seen) - 1  # one tick for each run of steps between certificates
+
+
+def test_a_certificate_knows_a_bad_number():
+    assert not Certificate(math.nan, 0.0, 0.0).is_finite
+    assert not Certificate(0.0, 0.0, math.inf).is_finite
+    assert Certificate(0.0, 0.0, 0.0).is_finite

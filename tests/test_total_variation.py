@@ -1,0 +1,136 @@
+import pytest
+import torch
+from torch import nn
+
+from tvdenoise import TotalVariation
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (1, 5, 5)])
+def test_known_value_is_a_scalar(shape):
+    value = TotalVariation()(torch.arange(0, 2.5, 0.1).reshape(shape))
+    assert value.shape == ()
+    torch.testing.assert_close(value, torch.tensor(12.0))
+
+
+def test_known_values_of_a_batch():
+    batch = torch.arange(0, 10, 0.1).reshape(4, 1, 5, 5)
+    torch.testing.assert_close(TotalVariation()(batch), torch.full((4,), 12.0))
+    torch.testing.assert_close(TotalVariation(is_mean_reduction=True)(batch), torch.full((4,), 0.6))
+
+
+def test_one_item_backpropagates_into_itself_alone():
+    batch = torch.arange(0, 10, 0.1).reshape(4, 1, 5, 5).requires_grad_()
+    TotalVariation()(batch)[0].backward()
+    assert batch.grad[0].abs().sum() > 0
+    assert batch.grad[1:].abs().sum() == 0
+
+
+def test_composes_with_another_loss():
+    mean = TotalVariation(is_mean_reduction=True)
+    a = torch.arange(0, 10, 0.1).reshape(4, 1, 5, 5).requires_grad_()
+    b = torch.arange(0, 20, 0.2).reshape(4, 1, 5, 5)
+    loss = nn.L1Loss()(mean(a), mean(b))
+    torch.testing.assert_close(loss, torch.tensor(0.6))
+    loss.backward()
+    assert a.grad.abs().sum() > 0
+
+
+def test_isotropic_is_the_length_of_the_differences():
+    corner = torch.tensor([[0.0, 3.0], [4.0, 0.0]])
+    # The pixel (0, 0) has differences 4 down and 3 right, (0, 1) has 3 down, (1, 0) has 4 right.
+    torch.testing.assert_close(TotalVariation(tv="isotropic")(corner), torch.tensor(12.0))
+
+
+@pytest.mark.parametrize("tv", ["anisotropic", "isotropic"])
+def test_channels_and_items_add_up(tv):
+    u = torch.rand(3, 2, 4, 5, dtype=torch.float64)
+    one_by_one = torch.stack([sum(TotalVariation(tv=tv)(channel) for channel in item) for item in u])
+    torch.testing.assert_close(TotalVariation(tv=tv)(u), one_by_one)
+
+
+@pytest.mark.parametrize("shape", [(1, 6), (6, 1), (1, 1), (2, 1, 6), (2, 3, 6, 1)])
+@pytest.mark.parametrize("arguments", [{}, {"is_mean_reduction": True}, {"tv": "isotropic"}, {"smoothing": 0.1}])
+def test_one_pixel_wide_axes_contribute_nothing(shape, arguments):
+    u = torch.rand(shape, dtype=torch.float64, requires_grad=True)
+    value = TotalVariation(**arguments)(u)
+    value.sum().backward()
+    assert torch.isfinite(value).all()
+    assert torch.isfinite(u.grad).all()
+    if arguments == {"is_mean_reduction": True} and shape == (1, 6):
+        torch.testing.assert_close(value, u.diff().abs().mean())
+
+
+@pytest.mark.parametrize("shape", [(5,), (), (1, 1, 1, 5, 5)])
+def test_other_dimensions_are_refused(shape):
+    with pytest.raises(ValueError, match=rf"2-, 3- or 4-dimensional.*not {len(shape)}-dimensional"):
+        TotalVariation()(torch.zeros(shape))
+
+
+def test_integers_are_refused_because_their_differences_wrap():
+    with pytest.raises(TypeError, match=r"floating-point numbers, not torch\.uint8"):
+        TotalVariation()(torch.zeros(4, 4, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tv": "isotropc"}, "'isotropc'"),
+        ({"tv": "isotropic", "is_mean_reduction": True}, "needs tv='anisotropic'"),
+        ({"smoothing": -1.0}, "0 or more, not -1.0"),
+        ({"smoothing": float("nan")}, "0 or more, not nan"),
+    ],
+)
+def test_impossible_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        TotalVariation(**arguments)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("tv", ["anisotropic", "isotropic"])
+def test_types_keep_their_own_and_its_precision(dtype, tv):
+    u = torch.rand(3, 20, 20, generator=torch.Generator().manual_seed(0)).to(dtype)
+    value = TotalVariation(tv=tv)(u)
+    assert value.dtype == dtype
+    exact = TotalVariation(tv=tv)(u.double())
+    torch.testing.assert_close(value.double(), exact, rtol=4 * torch.finfo(dtype).eps, atol=0)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"is_mean_reduction": True}, {"tv": "isotropic"}, {"smoothing": 0.05}])
+def test_views_give_what_their_copies_give(arguments):
+    big = torch.rand(2, 3, 9, 10, dtype=torch.float64)
+    for view in (big[..., ::2, 1::3], big.transpose(-1, -2), big.flip(-1)[:, 1:]):
+        torch.testing.assert_close(TotalVariation(**arguments)(view), TotalVariation(**arguments)(view.contiguous()))
+
+
+@pytest.mark.parametrize("arguments", [{}, {"is_mean_reduction": True}, {"tv": "isotropic"}, {"smoothing": 0.5}])
+def test_gradient_away_from_ties(arguments):
+    u = torch.rand(2, 2, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    assert torch.autograd.gradcheck(TotalVariation(**arguments), u)
+
+
+@pytest.mark.parametrize("tv", ["anisotropic", "isotropic"])
+def test_gradient_at_ties_is_the_subgradient_zero(tv):
+    u = torch.full((4, 4), 0.5, requires_grad=True)
+    TotalVariation(tv=tv)(u).backward()
+    assert torch.equal(u.grad, torch.zeros(4, 4))
+
+
+@pytest.mark.parametrize("tv", ["anisotropic", "isotropic"])
+def test_smoothing_lies_below_by_at_most_half_its_width_a_term(tv):
+    u = torch.rand(6, 7, dtype=torch.float64)
+    exact, smooth = TotalVariation(tv=tv)(u), TotalVariation(tv=tv, smoothing=0.2)(u)
+    terms = 6 * 6 + 5 * 7 if tv == "anisotropic" else 6 * 7
+    assert 0 < exact - smooth <= terms * 0.1
+
+
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+@pytest.mark.parametrize("tv", ["anisotropic", "isotropic"])
+def test_compiles_without_a_graph_break(tv):
+    loss = TotalVariation(tv=tv)
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    u = torch.rand(2, 1, 6, 7)
+    torch.testing.assert_close(compiled(u), loss(u))
+
+
+def test_repr_names_the_arguments():
+    assert "is_mean_reduction=True" in repr(TotalVariation(is_mean_reduction=True))
