@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -104,3 +106,20 @@ def test_a_certificate_knows_a_bad_number():
     assert not Certificate(math.nan, 0.0, 0.0).is_finite
     assert not Certificate(0.0, 0.0, math.inf).is_finite
     assert Certificate(0.0, 0.0, 0.0).is_finite
+
+
+def test_memory_is_ten_copies_of_the_picture(tv):
+    """f, three fields, u, v and the best: no step makes a temporary of the picture's size."""
+    program = (
+        "import resource, sys, torch\n"
+        "from tvdenoise import Settings\n"
+        "from tvdenoise.denoising import denoise_unit\n"
+        f"settings = Settings(0.1, tv={tv!r}, device='cpu', tol=3e-4, max_steps=25)\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "denoise_unit(torch.rand(1, 512, 512), settings)\n"
+        "before = peak()\n"
+        "denoise_unit(torch.rand(1, 2048, 2048), settings)\n"
+        "print((peak() - before) * 1024 / 4 / (2048**2 - 512**2))\n"
+    )
+    copies = float(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout)
+    assert 8 < copies < 10.5

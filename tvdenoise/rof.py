@@ -94,8 +94,10 @@ def certify(problem: Problem, u: Tensor, p: Tensor, v: Tensor | None = None) -> 
     :math:`\sqrt{2 (E(u) - d(p))}`, the one in common use. At :math:`u = c` it is smaller than that by :math:`\sqrt2` or
     more.
     """
-    sums = [_slab_sums(problem, slab, u, p, u if v is None else v) for slab in _slabs(problem.f, -problem.axes)]
-    energy_u, energy_v, dual, u_to_q, v_to_q, u_to_centre = torch.stack(sums).sum(0).tolist()
+    sums = torch.zeros(6, dtype=torch.float64, device=problem.f.device)
+    for slab in _slabs(problem.f, -problem.axes):
+        sums += _slab_sums(problem, slab, u, p, u if v is None else v)
+    energy_u, energy_v, dual, u_to_q, v_to_q, u_to_centre = sums.tolist()
     # In this order of arguments max and min let a NaN through.
     around_u = 0.5 * math.sqrt(u_to_q) + math.sqrt(max(energy_u - dual - 0.25 * u_to_q, 0.0))
     around_v = math.sqrt(u_to_centre) + math.sqrt(max(energy_v - dual - 0.25 * v_to_q, 0.0))

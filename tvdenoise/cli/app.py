@@ -7,12 +7,13 @@ from types import FrameType
 import typer
 
 from tvdenoise.cli import denoise, messages
-from tvdenoise.errors import SettingError, TVDenoiseError
+from tvdenoise.errors import DeviceError, SettingError, TVDenoiseError
 
 app = typer.Typer(add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 app.command(name="tvdenoise", context_settings={"help_option_names": ["-h", "--help"]})(denoise.command)
 
 INTERRUPTED = 130
+_NOTHING_HALF_WRITTEN = "no output was left half written"
 
 
 def main() -> None:
@@ -26,14 +27,18 @@ def main() -> None:
     except SettingError as error:
         messages.failure(f"--{denoise.FLAGS.get(error.subject, error.subject)}: {error.problem}; {error.remedy}")
         code = error.exit_code
+    except DeviceError as error:
+        messages.failure(f"--device {error}")
+        code = error.exit_code
     except TVDenoiseError as error:
         messages.failure(str(error))
         code = error.exit_code
     if code == INTERRUPTED:
-        messages.failure("interrupted; nothing was left half written")
+        messages.failure(f"interrupted; {_NOTHING_HALF_WRITTEN}")
     sys.exit(code)
 
 
 def _terminate(signum: int, _frame: FrameType | None) -> None:
     """Leave on SIGTERM as on any exception, so that temporary files go."""
+    messages.failure(f"terminated; {_NOTHING_HALF_WRITTEN}")
     sys.exit(128 + signum)

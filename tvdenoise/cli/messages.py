@@ -66,7 +66,7 @@ def progress_bar(tol: float, *, shown: bool) -> "Iterator[Callable[[Progress], o
         return
     from tqdm import tqdm
 
-    with tqdm(total=100, leave=False, bar_format="{desc} |{bar}| {elapsed}") as bar:
+    with tqdm(total=100, desc="loading torch", leave=False, bar_format="{desc} |{bar}| {elapsed}") as bar:
         first = 0.0
 
         def update(progress: "Progress") -> None:

@@ -1,0 +1,334 @@
+"""The command as a user meets it: what it writes, says and returns, and what it leaves behind when things go wrong."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tvdenoise import __version__, denoise
+from tvdenoise.cli import main
+from tvdenoise.metrics import quality
+
+ROW_KEYS = (
+    "input output status error shape dtype range lambda tv color sigma optimizer device steps stop energy gap "
+    "rms_bound psnr_before psnr_after ssim_before ssim_after seconds version"
+).split()
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, noisy) -> Path:
+    """A folder with ``in.png`` and ``clean.png``, which is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(noisy).save("in.png")
+    Image.fromarray(np.sort(noisy)).save("clean.png")
+    return tmp_path
+
+
+@pytest.fixture
+def run(here, capsys, monkeypatch):
+    """Run the command in this process; return its exit code, stdout and stderr."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tvdenoise", *map(str, arguments)])
+        old = signal.getsignal(signal.SIGTERM)
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        signal.signal(signal.SIGTERM, old)
+        captured = capsys.readouterr()
+        return exit_.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+class TestGood:
+    def test_denoises_into_the_named_file(self, run, here, noisy):
+        code, out, err = run("in.png", "-o", "out.png", "--lambda", "0.1")
+        assert (code, out) == (0, "")
+        assert np.array_equal(np.asarray(Image.open("out.png")), denoise(noisy, 0.1).image)
+        line = (
+            r"in\.png -> out\.png: 48x40 gray, lambda 0\.1, fista on \w+, \d+ steps, certified within 0\.0\d+ of the "
+            r"exact minimiser \(0\.\d+ of an 8-bit grey level\), \d+\.\d\d s\n"
+        )
+        assert re.fullmatch(line, err)
+        assert names(here) == {"in.png", "clean.png", "out.png"}
+
+    def test_goes_beside_the_input_by_default_and_into_folders_under_its_name(self, run, here):
+        assert run("in.png", "-l", "0.1")[0] == 0
+        (here / "sub").mkdir()
+        assert run("in.png", "-l", "0.1", "-o", "sub")[0] == 0
+        assert (here / "in_denoised.png").read_bytes() == (here / "sub" / "in.png").read_bytes()
+
+    def test_options_reach_the_solver(self, run, noisy):
+        options = [
+            "--tv",
+            "isotropic",
+            "--optimizer",
+            "adam",
+            "--lr",
+            "0.03",
+            "--tol",
+            "0.02",
+            "--max-steps",
+            "60",
+            "--device",
+            "cpu",
+        ]
+        code, out, err = run("in.png", "-o", "out.npy", "-l", "0.2", "--json", *options)
+        row = json.loads(out)
+        assert code == 0
+        expected = denoise(
+            (noisy / np.float32(255)).astype(np.float32),
+            0.2,
+            tv="isotropic",
+            optimizer="adam",
+            lr=0.03,
+            tol=0.02,
+            max_steps=60,
+            device="cpu",
+        )
+        assert np.array_equal(np.load("out.npy"), expected.image)
+        keys = ("lambda", "tv", "optimizer", "device", "steps", "stop", "energy", "gap", "rms_bound")
+        values = (0.2, "isotropic", "adam", "cpu", expected.steps, expected.status, expected.energy, expected.gap)
+        assert tuple(row[key] for key in keys) == (*values, expected.rms_bound)
+
+    def test_json_row_has_every_key_and_stdout_nothing_else(self, run):
+        code, out, err = run("in.png", "-o", "out.png", "-l", "0.1", "--json")
+        row = json.loads(out)
+        assert list(row) == ROW_KEYS
+        assert (row["input"], row["output"], row["status"], row["error"]) == ("in.png", "out.png", "done", None)
+        assert (row["shape"], row["dtype"], row["range"]) == ([40, 48], "uint8", [0, 255])
+        assert (row["stop"], row["color"], row["version"]) == ("tolerance", "rgb", __version__)
+        assert row["rms_bound"] <= 1e-3
+        assert row["psnr_before"] is row["ssim_after"] is None
+        assert "certified" in err
+
+    def test_reference_reports_quality_of_what_was_written(self, run, noisy):
+        code, out, err = run("in.png", "-o", "out.png", "-l", "0.1", "--reference", "clean.png", "--json")
+        row = json.loads(out)
+        clean = np.asarray(Image.open("clean.png")) / 255
+        before = quality(clean, noisy / 255)
+        after = quality(clean, np.asarray(Image.open("out.png")) / 255)
+        assert (row["psnr_before"], row["ssim_before"]) == pytest.approx(tuple(before), abs=1e-4)
+        assert (row["psnr_after"], row["ssim_after"]) == pytest.approx(tuple(after), abs=1e-4)
+        assert f"PSNR {before.psnr:.2f} -> {after.psnr:.2f} dB, SSIM {before.ssim:.4f} -> {after.ssim:.4f}" in err
+
+    def test_infinite_psnr_is_null_in_json_and_inf_for_people(self, run):
+        code, out, err = run("in.png", "-o", "out.png", "-l", "0", "--reference", "in.png", "--json")
+        row = json.loads(out)
+        assert row["psnr_before"] is row["psnr_after"] is None
+        assert row["ssim_after"] == 1
+        assert "PSNR inf -> inf dB" in err
+
+    def test_reference_of_a_tiny_picture_has_no_ssim(self, run):
+        np.save("tiny.npy", np.eye(5))
+        code, out, err = run("tiny.npy", "-o", "out.npy", "-l", "0.1", "--reference", "tiny.npy", "--json")
+        row = json.loads(out)
+        assert row["ssim_after"] is None
+        assert row["psnr_after"] > 0
+        assert "SSIM" not in err
+
+    def test_float_reference_is_scaled_like_the_noisy_floats(self, run, noisy):
+        f = noisy.astype(np.float32)
+        np.save("f.npy", f)
+        np.save("g.npy", np.clip(f, 20, 200))
+        code, out, _ = run("f.npy", "-o", "out.npy", "-l", "0", "--reference", "g.npy", "--json")
+        span = float(f.max() - f.min())
+        expected = quality(np.clip(f, 20, 200) / span, f / span)
+        assert json.loads(out)["psnr_before"] == pytest.approx(expected.psnr, abs=1e-3)
+        assert json.loads(out)["range"] == [f.min(), f.max()]
+
+    def test_quiet_and_verbose(self, run):
+        assert run("in.png", "-o", "out.png", "-l", "0.1", "-q") == (0, "", "")
+        code, out, err = run("in.png", "-o", "out.png", "-l", "0.1", "-v", "--overwrite")
+        assert "in.png: 48x40 gray, uint8, range 0..255\n" in err
+        assert re.search(r"energy \d+\.\d+, gap \S+, anisotropic", err)
+
+    def test_running_out_of_steps_is_said(self, run):
+        code, out, err = run("in.png", "-o", "out.png", "-l", "0.1", "--max-steps", "3")
+        assert code == 0
+        assert "3 steps (the limit, before the tolerance 0.001)" in err
+
+    def test_colour(self, run, noisy):
+        colour = np.stack([noisy, noisy[::-1], 255 - noisy], axis=2)
+        Image.fromarray(colour).save("c.png")
+        code, out, err = run("c.png", "-o", "out.png", "-l", "0.1")
+        assert "48x40 RGB" in err
+        assert np.array_equal(np.asarray(Image.open("out.png")), denoise(colour, 0.1).image)
+
+    def test_without_arguments_prints_the_help(self, run):
+        code, out, err = run()
+        assert (code, err) == (0, "")
+        assert "--lambda" in out
+        assert run("--help") == (0, out, "")
+        assert run("-h") == (0, out, "")
+
+    def test_version(self, run):
+        assert run("--version") == (0, f"tvdenoise {__version__}\n", "")
+
+
+BAD = [
+    ("none.png -o out.png -l 0.1", 2, r"none\.png: there is no such file; check the path"),
+    ("folder -o out.png -l 0.1", 2, r"folder: it is a folder; name a picture in it"),
+    ("text.png -o out.png -l 0.1", 1, r"text\.png: it is not a picture .*; give a PNG"),
+    ("empty.png -o out.png -l 0.1", 1, r"empty\.png: the file is empty"),
+    ("truncated.jpg -o out.png -l 0.1", 1, r"truncated\.jpg: the file is damaged .*truncated.*; get a whole copy"),
+    ("nan.npy -o out.npy -l 0.1", 1, r"nan\.npy: 1 of its values are not finite"),
+    ("in.png -o out.png", 2, r"'--lambda'.*; see tvdenoise --help"),
+    ("in.png -o out.png -l -0.1", 2, r"--lambda: -0\.1 is not a number from 0"),
+    ("in.png -o out.png -l nan", 2, r"--lambda: nan is not a number from 0"),
+    ("in.png -o out.png -l abc", 2, r"'--lambda'.*valid number.*; see tvdenoise --help"),
+    ("in.png -o out.png -l 0.1 --tv total", 2, r"'--tv'.*total.*anisotropic"),
+    ("in.png -o out.png -l 0.1 --optimizer adan", 2, r"--optimizer: 'adan' is unknown; did you mean adam\?"),
+    ("in.png -o out.png -l 0.1 --optimizer muon", 2, r"--optimizer: muon is not offered, it takes one matrix"),
+    ("in.png -o out.png -l 0.1 --lr 0", 2, r"--lr: 0\.0 is not"),
+    ("in.png -o out.png -l 0.1 --tol 0", 2, r"--tol: 0\.0 is not"),
+    ("in.png -o out.png -l 0.1 --max-steps 0", 2, r"--max-steps: 0 is not"),
+    ("in.png -o out.png -l 0.1 --device gpu", 2, r"--device gpu: torch knows no such device; use auto or cpu"),
+    ("in.png -o out.png -l 0.1 --device cuda", 2, r"--device cuda: torch finds no such device .*; use auto or cpu"),
+    ("in.png -o clean.png -l 0.1", 2, r"clean\.png: it exists; .*--overwrite"),
+    ("in.png -o in.png -l 0.1 --overwrite", 2, r"in\.png: it is a file this run reads"),
+    ("in.png -o clean.png -l 0.1 --overwrite --reference clean.png", 2, r"clean\.png: it is a file this run reads"),
+    ("in.png -o none/out.png -l 0.1", 2, r"none/out\.png: its folder none is missing; create it"),
+    ("in.png -o /proc/out.png -l 0.1", 2, r"/proc/out\.png: its folder /proc cannot be written to"),
+    ("in.png -o out.tif -l 0.1", 2, r"out\.tif: its ending '\.tif' names no format"),
+    (
+        "in.png -o out.png -l 0.1 --reference small.png",
+        1,
+        r"small\.png: its shape \(3, 3\) is not the input's",
+    ),
+    ("in.png -o out.png -l 0.1 --reference none.png", 2, r"none\.png: there is no such file"),
+    (
+        "in.png -o out.png -l 0.1 --optimizer sgd --lr 1e30",
+        1,
+        r"in\.png: sgd left the finite .*; lower the rate",
+    ),
+    ("float.npy -o out.png -l 0.1", 2, r"out\.png: a PNG file would cut float64 values down to 8 bits"),
+    ("in.png clean.png -o out.png -l 0.1", 2, r"clean\.png.*; see tvdenoise --help"),
+    ("in.png -o out.png -l 0.1 --lamda 3", 2, r"--lamda.*--lambda.*; see tvdenoise --help"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "message"), BAD, ids=[arguments for arguments, _, _ in BAD])
+def test_bad_input_ends_in_one_line_and_nothing_else(arguments, code, message, run, here, noisy):
+    if "--device" in arguments and "cuda" in arguments:
+        torch = pytest.importorskip("torch")
+        if torch.cuda.is_available():
+            pytest.skip("there is one here")
+    (here / "folder").mkdir()
+    (here / "text.png").write_text("not a picture")
+    (here / "empty.png").touch()
+    Image.fromarray(noisy).save("whole.jpg")
+    (here / "truncated.jpg").write_bytes((here / "whole.jpg").read_bytes()[:-200])
+    bad = np.zeros((4, 4))
+    bad[1, 2] = np.nan
+    np.save("nan.npy", bad)
+    np.save("float.npy", np.zeros((4, 4)))
+    Image.fromarray(noisy[:3, :3]).save("small.png")
+    before = {path: path.read_bytes() for path in here.iterdir() if path.is_file()}
+    result, out, err = run(*arguments.split())
+    assert (result, out) == (code, "")
+    assert re.fullmatch(rf"tvdenoise: .*{message}.*\n", err)
+    assert {path: path.read_bytes() for path in here.iterdir() if path.is_file()} == before
+
+
+def test_a_failed_file_has_a_row(run, here):
+    (here / "text.png").write_text("not a picture")
+    code, out, err = run("text.png", "-o", "out.png", "-l", "0.1", "--json")
+    row = json.loads(out)
+    assert code == 1
+    assert list(row) == ROW_KEYS
+    assert row["status"] == "failed"
+    assert err == f"tvdenoise: {row['error']}\n"
+
+
+class TestProcess:
+    """What only a process of its own can show."""
+
+    @pytest.mark.parametrize("arguments", [["--help"], ["--version"], []])
+    def test_help_and_version_load_no_torch(self, arguments):
+        program = (
+            "import sys\n"
+            "from tvdenoise.cli import main\n"
+            f"sys.argv = ['tvdenoise', *{arguments}]\n"
+            "try: main()\n"
+            "finally: print([m for m in ('torch', 'numpy', 'PIL') if m in sys.modules], file=sys.stderr)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        assert done.stderr == "[]\n"
+
+    def test_wrong_files_are_told_without_torch(self, here):
+        program = (
+            "import sys\n"
+            "from tvdenoise.cli import main\n"
+            "sys.argv = ['tvdenoise', 'none.png', '-l', '0.1']\n"
+            "try: main()\n"
+            "finally: print('torch' in sys.modules)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (2, "False\n")
+
+    def test_the_default_method_does_not_load_the_compiler(self, here):
+        """torch's own optimizers import the whole of torch.compile, as long again as torch itself."""
+        program = (
+            "import sys\n"
+            "from tvdenoise.cli import main\n"
+            "sys.argv = ['tvdenoise', 'in.png', '-l', '0.1']\n"
+            "try: main()\n"
+            "finally: print('torch' in sys.modules, 'torch._dynamo' in sys.modules, 'skimage' in sys.modules)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        assert done.stdout == "True False False\n"
+
+    def test_python_dash_m(self, here):
+        command = [sys.executable, "-m", "tvdenoise", "in.png", "-o", "out.png", "-l", "0.1"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert "certified within" in done.stderr
+        assert (here / "out.png").exists()
+
+    @pytest.mark.parametrize(("signal_", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    def test_interrupted_leaves_nothing(self, signal_, code, here):
+        np.save("big.npy", np.random.default_rng(0).random((1000, 1000)))
+        command = [sys.executable, "-m", "tvdenoise", "big.npy", "-o", "out.npy", "-l", "1", "--tol", "1e-12", "-v"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            assert "1000x1000" in process.stderr.readline()  # it has been read: the work begins
+            time.sleep(0.2)
+            process.send_signal(signal_)
+            said = process.stderr.read()
+        assert process.returncode == code
+        assert "Traceback" not in said
+        assert "; no output was left half written" in said
+        assert names(here) == {"in.png", "clean.png", "big.npy"}
+
+    def test_a_terminal_gets_a_bar_with_the_falling_distance(self, here):
+        leader, follower = os.openpty()
+        termios.tcsetwinsize(follower, (24, 120))
+        command = [sys.executable, "-m", "tvdenoise", "in.png", "-o", "out.png", "-l", "0.1"]
+        with subprocess.Popen(command, stderr=follower) as process:
+            os.close(follower)
+            said = b""
+            while chunk := _read(leader):
+                said += chunk
+        assert process.returncode == 0
+        bounds = [float(b) for b in re.findall(rb"step \d+, certified within (\S+) of the exact minimiser \|", said)]
+        assert len(bounds) > 2
+        assert bounds == sorted(bounds, reverse=True)
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # Linux says EIO where others say end of file
+        return b""
