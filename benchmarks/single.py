@@ -20,12 +20,12 @@ SIZES = (1024, 4096)
 MEMORY_OF_A_SOLVE = """
 import resource, sys, torch
 from tvdenoise import Settings
-from tvdenoise.denoising import denoise_unit
+from tvdenoise.denoising import denoise_as_set
 settings = Settings(0.1, tv=sys.argv[2], device="cpu", tol=1e-6, max_steps=40)
-denoise_unit(torch.rand(1, 64, 64), settings)
+denoise_as_set(torch.rand(1, 64, 64), settings)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 f = torch.rand(1, int(sys.argv[1]), int(sys.argv[1]))
-denoise_unit(f, Settings(0.1, tv=sys.argv[2], device="cpu", tol=3e-4, max_steps=40))
+denoise_as_set(f, Settings(0.1, tv=sys.argv[2], device="cpu", tol=3e-4, max_steps=40))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
 """
 

@@ -220,7 +220,7 @@ class TestBadArguments:
             (np.zeros(4), "1 dimensions"),
             (np.zeros((2, 3, 4, 4)), "4 dimensions"),
             (torch.zeros(1, 1, 1, 4, 4), "5 dimensions"),
-            (torch.zeros(0, 1, 4, 4), "it is empty"),
+            (torch.zeros(0, 1, 4, 4), "the stack is empty"),
             (np.zeros((0, 4)), "it is empty"),
             (torch.zeros(0, 4), "it is empty"),
             (np.zeros((4, 4), bool), "type bool"),
@@ -240,6 +240,10 @@ class TestBadArguments:
     def test_channel_axis(self, shape, axis):
         with pytest.raises(ValueError, match="channel_axis"):
             denoise(np.zeros(shape), 0.1, channel_axis=axis)
+
+    def test_channel_axis_of_a_stack(self):
+        with pytest.raises(ValueError, match=r"channel_axis: a stack is \(N, C, H, W\)"):
+            denoise(torch.zeros(2, 3, 4, 4), 0.1, channel_axis=1)
 
     @pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "xla"])
     def test_devices(self, unit, device):

@@ -97,6 +97,17 @@ def test_a_bad_number_is_never_certified(culprit, bad, tv):
     assert not certify(problem, tensors["u"], tensors["p"], picture(1, 9, 8)).is_finite
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e6])
+def test_large_intensities_do_not_drown_the_proof(offset, tv):
+    """Two pixels and their answer, moved up: the bound holds by what rounding may do, and by little more."""
+    problem = Problem(torch.tensor([[[offset, offset + 1]]], dtype=torch.float64), 0.1, tv)
+    answer, p = problem.f + torch.tensor([0.1, -0.1]), torch.zeros(2, 1, 1, 2, dtype=torch.float64)
+    p[1, ..., 0] = 0.1
+    assert 0 < certify(problem, answer, p).rms_bound < 1e-6 * math.sqrt(max(offset, 1))
+    moved = answer + 1e-9 * max(offset, 1)
+    assert certify(problem, moved, p).rms_bound >= 1e-9 * max(offset, 1)
+
+
 @pytest.mark.parametrize("tv", KINDS)
 def test_flat_picture_and_its_energy(tv):
     problem = Problem(picture(2, 9, 8), 0.1, tv)

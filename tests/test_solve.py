@@ -73,6 +73,14 @@ def test_divergence_is_a_status_and_returns_the_best_seen(problem):
     assert solution.certificate.is_finite
 
 
+def test_a_start_beyond_all_numbers_ends_at_once(tv):
+    """The variation of such a picture is infinite: nothing can be proven, and nothing is tried for ever."""
+    problem = Problem(1e308 * picture(1, 24, 20), 0.1, tv)
+    solution = solve(problem, METHODS["fista"], tol=1e-3)
+    assert (solution.status, solution.steps) == ("non_finite", 0)
+    assert torch.equal(solution.u, problem.f)
+
+
 def test_certificate_is_that_of_the_very_picture_returned(problem):
     for name in ("fista", "adam"):
         solution = solve(problem, METHODS[name], tol=1e-3)
@@ -118,12 +126,12 @@ def test_memory_is_ten_copies_of_the_picture(tv):
     program = (
         "import re, torch; from pathlib import Path\n"
         "from tvdenoise import Settings\n"
-        "from tvdenoise.denoising import denoise_unit\n"
+        "from tvdenoise.denoising import denoise_as_set\n"
         f"settings = Settings(0.1, tv={tv!r}, device='cpu', tol=3e-4, max_steps=25)\n"
         "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+) kB', Path('/proc/self/status').read_text())[1])\n"
-        "denoise_unit(torch.rand(1, 512, 512), settings)\n"
+        "denoise_as_set(torch.rand(1, 512, 512), settings)\n"
         "before = peak()\n"
-        "denoise_unit(torch.rand(1, 2048, 2048), settings)\n"
+        "denoise_as_set(torch.rand(1, 2048, 2048), settings)\n"
         "print((peak() - before) * 1024 / 4 / (2048**2 - 512**2))\n"
     )
     copies = float(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout)

@@ -2,22 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from tvdenoise import intensity
 from tvdenoise.devices import pick_device
 from tvdenoise.errors import ArrayError
 from tvdenoise.kinds import TVKind
+from tvdenoise.planes import Image, as_planes
 from tvdenoise.rof import Problem
 from tvdenoise.settings import DEFAULT_TOL, Settings
-from tvdenoise.solve import Progress, Solution, Status, solve
-
-Image = TypeVar("Image", NDArray[Any], Tensor)
+from tvdenoise.solve import Progress, Status, solve
 
 
 @dataclass(frozen=True)
@@ -121,39 +117,55 @@ def denoise(
     ('tolerance', array([[0.1, 0.9]]))
     """
     settings = Settings(weight, tv, optimizer, lr, tol, max_steps, device)
+    return denoise_as_set(image, settings, channel_axis=channel_axis, callback=callback)
+
+
+def denoise_as_set(
+    image: Image,
+    settings: Settings,
+    *,
+    channel_axis: int | None = None,
+    callback: Callable[[Progress], object] | None = None,
+) -> Result[Image]:
+    """Do what :func:`denoise` does, with the model and the solver as ``settings`` say."""
     if isinstance(image, Tensor) and image.ndim == 4:
-        return _denoise_stack(image, settings, callback)
-    f, restore = _open(image, channel_axis)
-    return _result(restore, *denoise_unit(f, settings, callback))
+        if channel_axis is not None:
+            raise ArrayError("channel_axis", "a stack is (N, C, H, W), its channels at axis 1", "leave it out")
+        return _stacked([denoise_as_set(page, settings, channel_axis=0, callback=callback) for page in image])
+    f, restored = as_planes(image, channel_axis)
+    problem = _problem(f, settings)
+    solution = solve(
+        problem, settings.method, tol=settings.tol, lr=settings.lr, max_steps=settings.max_steps, callback=callback
+    )
+    proof = solution.certificate
+    return Result(
+        image=restored(solution.u),
+        status=solution.status,
+        steps=solution.steps,
+        energy=proof.energy,
+        gap=proof.gap,
+        rms_bound=proof.rms_bound,
+        seconds=solution.seconds,
+        device=str(problem.f.device),
+    )
 
 
-def denoise_unit(
-    f: Tensor, settings: Settings, callback: Callable[[Progress], object] | None = None
-) -> tuple[Solution, torch.device]:
-    """Solve for a finite picture (C, H, W) on the unit scale; return the solution and where it was found.
+def _problem(f: Tensor, settings: Settings) -> Problem:
+    """Return the problem, on the device and in the precision it is to be solved in.
 
     The dual field, as large as lambda, is held to the last bit of its type: below a tolerance of about
     1e-3 lambda^(2/3) the rounding of float32 would keep the certificate from closing.
     """
-    where = pick_device(settings.device, f.device)
     wide = f.dtype == torch.float64 or settings.tol < 1e-3 * settings.weight ** (2 / 3)
-    problem = Problem(
-        f.to(where, torch.float64 if wide else torch.float32).contiguous(), float(settings.weight), settings.tv
-    )
-    solution = solve(
-        problem, settings.method, tol=settings.tol, lr=settings.lr, max_steps=settings.max_steps, callback=callback
-    )
-    return solution, where
+    dtype = torch.float64 if wide else torch.float32
+    where = pick_device(settings.device, f.device, dtype)
+    return Problem(f.to(where, dtype).contiguous(), float(settings.weight), settings.tv)
 
 
-def _denoise_stack(stack: Tensor, settings: Settings, callback: Callable[[Progress], object] | None) -> Result[Tensor]:
-    """Solve each picture of (N, C, H, W) for itself."""
-    if len(stack) == 0:
-        raise ArrayError("image", f"it is empty, of shape {tuple(stack.shape)}", "give at least one picture")
-    pages = []
-    for page in stack:
-        f, restore = _open(page, 0)
-        pages.append(_result(restore, *denoise_unit(f, settings, callback)))
+def _stacked(pages: list[Result[Tensor]]) -> Result[Tensor]:
+    """Put the results of a stack's pictures together."""
+    if not pages:
+        raise ArrayError("image", "the stack is empty", "give at least one picture")
     return Result(
         image=torch.stack([page.image for page in pages]),
         status=max((page.status for page in pages), key=("tolerance", "max_steps", "non_finite").index),
@@ -165,72 +177,3 @@ def _denoise_stack(stack: Tensor, settings: Settings, callback: Callable[[Progre
         device=pages[0].device,
         pages=tuple(pages),
     )
-
-
-def _result(restore: Callable[[Tensor], Image], solution: Solution, where: torch.device) -> Result[Image]:
-    proof = solution.certificate
-    return Result(
-        restore(solution.u),
-        solution.status,
-        solution.steps,
-        proof.energy,
-        proof.gap,
-        proof.rms_bound,
-        solution.seconds,
-        str(where),
-    )
-
-
-def _open(image: Image, channel_axis: int | None) -> tuple[Tensor, Callable[[Tensor], Image]]:
-    """Return the picture as (C, H, W) on the unit scale, and the way back to the kind of ``image``."""
-    if isinstance(image, np.ndarray):
-        return _open_array(image, _channel_axis(image.shape, channel_axis))
-    if not isinstance(image, Tensor):
-        raise ArrayError("image", f"it is a {type(image).__name__}", "give a NumPy array or a torch tensor")
-    axis = _channel_axis(image.shape, 0 if channel_axis is None and image.ndim == 3 else channel_axis)
-    if not image.is_floating_point():
-        f, restore_array = _open_array(image.numpy(force=True), axis)
-        return f, lambda u: torch.from_numpy(restore_array(u)).to(image.device)
-    intensity.check_finite("image", image.isfinite().numpy(force=True))
-    return _planes(image.detach(), axis), lambda u: _unplanes(u, axis).to(image.device, image.dtype)
-
-
-def _open_array(image: NDArray[np.generic], axis: int | None) -> tuple[Tensor, Callable[[Tensor], NDArray[np.generic]]]:
-    intensity.check_type("image", image.dtype)
-    intensity.check_finite("image", np.isfinite(image))
-    scale = intensity.type_range(image.dtype)
-    unit = torch.from_numpy(np.require(intensity.to_unit(image, scale), requirements=["C", "W"]))
-
-    def restore(u: Tensor) -> NDArray[np.generic]:
-        values = intensity.from_unit(_unplanes(u, axis).numpy(force=True), scale, image.dtype)
-        return np.ascontiguousarray(values)
-
-    return _planes(unit, axis), restore
-
-
-def _planes(picture: Tensor, axis: int | None) -> Tensor:
-    return picture[None] if axis is None else picture.movedim(axis, 0)
-
-
-def _unplanes(u: Tensor, axis: int | None) -> Tensor:
-    return u[0] if axis is None else u.movedim(0, axis)
-
-
-def _channel_axis(shape: tuple[int, ...], asked: int | None) -> int | None:
-    """Return the axis of the channels, None where there is none."""
-    if len(shape) not in (2, 3):
-        problem = f"{len(shape)} dimensions of shape {tuple(shape)} are not one picture"
-        raise ArrayError("image", problem, "give (H, W) or (H, W, C), or a stack as a tensor (N, C, H, W)")
-    if len(shape) == 2:
-        if asked is not None:
-            raise ArrayError("channel_axis", "a picture of 2 dimensions has no channels", "leave it out")
-        return None
-    if asked is None:
-        if shape[-1] > 4:
-            raise ArrayError(
-                "image", f"its shape {tuple(shape)} does not say where the channels are", "set channel_axis"
-            )
-        return -1
-    if not -3 <= asked < 3:
-        raise ArrayError("channel_axis", f"{asked} is not an axis of shape {tuple(shape)}", "use one from -3 to 2")
-    return asked

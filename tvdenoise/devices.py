@@ -5,17 +5,20 @@ import torch
 from tvdenoise.errors import DeviceError
 
 
-def pick_device(name: str, home: torch.device) -> torch.device:
-    """Return the device called ``name``; ``"auto"`` is ``home`` if that is an accelerator, else one if there is any.
+def pick_device(name: str, home: torch.device, dtype: torch.dtype) -> torch.device:
+    """Return the device called ``name``, which must know numbers of type ``dtype``.
+
+    ``"auto"`` is ``home`` if that is an accelerator, else one if there is any that does, else the CPU.
 
     Raises
     ------
     DeviceError
-        If the name is unknown to torch or the device is not there.
+        If the name is unknown to torch, the device is not there, or it does not know the type.
     """
     there = torch.accelerator.current_accelerator(check_available=True)
     if name == "auto":
-        return home if home.type != "cpu" or there is None else there
+        device = home if home.type != "cpu" or there is None else there
+        return device if _knows(device, dtype) else torch.device("cpu")
     remedy = f"use auto, cpu or {there.type}" if there is not None else "use auto or cpu"
     try:
         device = torch.device(name)
@@ -25,4 +28,11 @@ def pick_device(name: str, home: torch.device) -> torch.device:
         return device
     if there is None or device.type != there.type or (device.index or 0) >= torch.accelerator.device_count():
         raise DeviceError(name, "torch finds no such device on this machine", remedy)
+    if not _knows(device, dtype):
+        raise DeviceError(name, "it computes in float32 at most, too coarse for this picture or tolerance", "use cpu")
     return device
+
+
+def _knows(device: torch.device, dtype: torch.dtype) -> bool:
+    """Return whether a device computes in ``dtype``: Apple's knows no float64."""
+    return device.type != "mps" or dtype != torch.float64

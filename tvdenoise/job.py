@@ -93,21 +93,10 @@ def run(
     if on_read is not None:
         on_read(picture)
 
-    from tvdenoise.denoising import denoise  # after all that needs no torch: its import takes longer than most failures
+    from tvdenoise.denoising import denoise_as_set  # last: importing torch takes longer than most failures
 
     settings, noisy = job.settings, picture.unit
-    result = denoise(
-        noisy,
-        settings.weight,
-        tv=settings.tv,
-        optimizer=settings.optimizer,
-        lr=settings.lr,
-        tol=settings.tol,
-        max_steps=settings.max_steps,
-        device=settings.device,
-        channel_axis=2 if noisy.ndim == 3 else None,
-        callback=callback,
-    )
+    result = denoise_as_set(noisy, settings, channel_axis=2 if noisy.ndim == 3 else None, callback=callback)
     if result.status == "non_finite":
         remedy = "lower the rate" if settings.optimizer != "fista" else "report it as a bug"
         raise DivergenceError(

@@ -66,17 +66,18 @@ def solve(
     ``lr`` and ``max_steps`` replace the method's own. ``callback`` is called after each certificate.
     """
     run = _prepare(problem, method, lr, max_steps)
-    best, best_certificate = torch.empty_like(problem.f), None
+    best = torch.empty_like(problem.f)
+    best_certificate = Certificate(math.nan, math.nan, math.nan)
     steps, seconds = 0, 0.0
     while True:
         u, certificate = run.formulation.candidate()
-        if certificate.is_finite and (best_certificate is None or certificate.rms_bound < best_certificate.rms_bound):
+        if steps == 0 or certificate.is_better_than(best_certificate):
             best_certificate = certificate
             best.copy_(u)
         if callback is not None:
             callback(Progress(steps, seconds, certificate))
         status = _status(certificate, tol, steps, run.max_steps)
-        if status is not None and best_certificate is not None:
+        if status is not None:
             return Solution(best, best_certificate, status, steps, seconds)
         target = min(_next_check(steps, certificate.rms_bound / tol), run.max_steps)
         seconds += run.advance(target - steps)

@@ -1,0 +1,77 @@
+"""An array or a tensor as planes (C, H, W) on the unit scale, and the way back to its kind, shape and type."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tvdenoise import intensity
+from tvdenoise.errors import ArrayError
+
+Image = TypeVar("Image", NDArray[Any], Tensor)
+
+
+def as_planes(image: Image, channel_axis: int | None) -> tuple[Tensor, Callable[[Tensor], Image]]:
+    """Return one picture as (C, H, W) on the unit scale, and a function that turns such planes into its like.
+
+    Raises
+    ------
+    ArrayError
+        If it is not one picture of finite numbers of a type that has an intensity range.
+    """
+    if isinstance(image, np.ndarray):
+        return _array_as_planes(image, _channel_axis(image.shape, channel_axis))
+    if not isinstance(image, Tensor):
+        raise ArrayError("image", f"it is a {type(image).__name__}", "give a NumPy array or a torch tensor")
+    axis = _channel_axis(image.shape, 0 if channel_axis is None and image.ndim == 3 else channel_axis)
+    if not image.is_floating_point():
+        f, restored_array = _array_as_planes(image.numpy(force=True), axis)
+        return f, lambda u: torch.from_numpy(restored_array(u)).to(image.device)
+    intensity.check_finite("image", image.isfinite().numpy(force=True))
+    return _to_front(image.detach(), axis), lambda u: _from_front(u, axis).to(image.device, image.dtype)
+
+
+def _array_as_planes(
+    image: NDArray[np.generic], axis: int | None
+) -> tuple[Tensor, Callable[[Tensor], NDArray[np.generic]]]:
+    intensity.check_type("image", image.dtype)
+    intensity.check_finite("image", np.isfinite(image))
+    scale = intensity.type_range(image.dtype)
+    unit = torch.from_numpy(np.require(intensity.to_unit(image, scale), requirements=["C", "W"]))
+
+    def restored(u: Tensor) -> NDArray[np.generic]:
+        values = intensity.from_unit(_from_front(u, axis).numpy(force=True), scale, image.dtype)
+        return np.ascontiguousarray(values)
+
+    return _to_front(unit, axis), restored
+
+
+def _to_front(picture: Tensor, axis: int | None) -> Tensor:
+    return picture[None] if axis is None else picture.movedim(axis, 0)
+
+
+def _from_front(u: Tensor, axis: int | None) -> Tensor:
+    return u[0] if axis is None else u.movedim(0, axis)
+
+
+def _channel_axis(shape: tuple[int, ...], asked: int | None) -> int | None:
+    """Return the axis of the channels, None where there is none."""
+    if len(shape) not in (2, 3):
+        problem = f"{len(shape)} dimensions of shape {tuple(shape)} are not one picture"
+        raise ArrayError("image", problem, "give (H, W) or (H, W, C), or a stack as a tensor (N, C, H, W)")
+    if len(shape) == 2:
+        if asked is not None:
+            raise ArrayError("channel_axis", "a picture of 2 dimensions has no channels", "leave it out")
+        return None
+    if asked is None:
+        if shape[-1] > 4:
+            raise ArrayError(
+                "image", f"its shape {tuple(shape)} does not say where the channels are", "set channel_axis"
+            )
+        return -1
+    if not -3 <= asked < 3:
+        raise ArrayError("channel_axis", f"{asked} is not an axis of shape {tuple(shape)}", "use one from -3 to 2")
+    return asked
