@@ -189,7 +189,7 @@ BAD = [
     ("in.png -o out.png", 2, r"'--lambda'.*; see tvdenoise --help"),
     ("in.png -o out.png -l -0.1", 2, r"--lambda: -0\.1 is not a number from 0"),
     ("in.png -o out.png -l nan", 2, r"--lambda: nan is not a number from 0"),
-    ("in.png -o out.png -l abc", 2, r"'--lambda'.*valid number.*; see tvdenoise --help"),
+    ("in.png -o out.png -l abc", 2, r"'--lambda'.*valid.*; see tvdenoise --help"),
     ("in.png -o out.png -l 0.1 --tv total", 2, r"'--tv'.*total.*anisotropic"),
     ("in.png -o out.png -l 0.1 --optimizer adan", 2, r"--optimizer: 'adan' is unknown; did you mean adam\?"),
     ("in.png -o out.png -l 0.1 --optimizer muon", 2, r"--optimizer: muon is not offered, it takes one matrix"),
