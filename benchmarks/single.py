@@ -107,6 +107,6 @@ def memory() -> None:
 
 if __name__ == "__main__":
     report(figure="machine", python=platform.python_version(), machine=platform.machine(), system=platform.system())
-    solving()
+    memory()  # first: a child's peak memory starts at that of its parent, which is small before it loads torch
     whole_process()
-    memory()
+    solving()
