@@ -20,7 +20,7 @@ from tvdenoise.metrics import quality
 
 ROW_KEYS = (
     "input output status error shape dtype range lambda tv color sigma optimizer device steps stop energy gap "
-    "rms_bound psnr_before psnr_after ssim_before ssim_after seconds version"
+    "rms_bound psnr_before psnr_after ssim_before ssim_after seconds version pages"
 ).split()
 
 
@@ -153,7 +153,7 @@ class TestGood:
     def test_quiet_and_verbose(self, run):
         assert run("in.png", "-o", "out.png", "-l", "0.1", "-q") == (0, "", "")
         code, out, err = run("in.png", "-o", "out.png", "-l", "0.1", "-v", "--overwrite")
-        assert "in.png: 48x40 gray, uint8, range 0..255\n" in err
+        assert "PNG 48x40 gray, axes YX, uint8, range 0..255, " in err
         assert re.search(r"energy \d+\.\d+, gap \S+, anisotropic", err)
 
     def test_running_out_of_steps_is_said(self, run):
@@ -167,6 +167,38 @@ class TestGood:
         code, out, err = run("c.png", "-o", "out.png", "-l", "0.1")
         assert "48x40 RGB" in err
         assert np.array_equal(np.asarray(Image.open("out.png")), denoise(colour, 0.1).image)
+
+    def test_stack_with_axes_and_numbers_that_are_not_finite(self, run, noisy):
+        """Each page for itself, with figures of its own; NaN is refused, or kept and denoised around."""
+        stack = np.stack([noisy / 255, noisy[::-1] / 255, np.full(noisy.shape, 0.5)])
+        stack[0, 3, 4] = np.nan
+        np.save("stack.npy", stack)
+        arguments = ["stack.npy", "-o", "out.npy", "-l", "0.1", "--axes", "ZYX", "--json"]
+        code, out, err = run(*arguments)
+        assert (code, json.loads(out)["status"]) == (1, "failed")
+        assert "1 of its values are not finite (NaN or infinite), the first at (0, 3, 4)" in err
+        code, out, err = run(*arguments, "--nonfinite", "keep")
+        row, result = json.loads(out), np.load("out.npy")
+        alone = [denoise(page, 0.1) for page in stack[1:]]
+        assert np.array_equal(result[1:], [one.image for one in alone])
+        assert np.argwhere(np.isnan(result)).tolist() == [[0, 3, 4]]
+        assert [page["steps"] for page in row["pages"][1:]] == [one.steps for one in alone]
+        assert row["energy"] == pytest.approx(sum(page["energy"] for page in row["pages"]))
+        assert row["rms_bound"] == max(page["rms_bound"] for page in row["pages"])
+        assert "48x40 gray, 3 pages" in err
+
+    def test_info_tells_what_is_read(self, run):
+        code, out, err = run("info", "in.png", "none.png")
+        assert (code, out) == (2, "in.png: PNG 48x40 gray, axes YX, uint8, range 0..255, 0 MiB to denoise\n")
+        assert err == "tvdenoise: none.png: there is no such file; check the path\n"
+        facts = json.loads(run("info", "--json", "in.png")[1])
+        assert (facts["format"], facts["shape"], facts["pages"]) == ("PNG", [40, 48], 1)
+
+    def test_range_sets_black_and_white(self, run, noisy):
+        np.save("deep.npy", noisy.astype(np.uint16) * 16)
+        run("deep.npy", "-o", "out.npy", "-l", "0.1", "--range", "0,4080")
+        difference = np.load("out.npy") / 16 - denoise(noisy, 0.1).image
+        assert np.abs(difference).max() <= 0.6  # half a step of 8 bits, and half of one of 12
 
     def test_without_arguments_prints_the_help(self, run):
         code, out, err = run()
@@ -184,7 +216,7 @@ BAD = [
     ("folder -o out.png -l 0.1", 2, r"folder: it is a folder; name a picture in it"),
     ("text.png -o out.png -l 0.1", 1, r"text\.png: it is not a picture .*; give a PNG"),
     ("empty.png -o out.png -l 0.1", 1, r"empty\.png: the file is empty"),
-    ("truncated.jpg -o out.png -l 0.1", 1, r"truncated\.jpg: the file is damaged .*truncated.*; get a whole copy"),
+    ("truncated.jpg -o out.png -l 0.1", 1, r"truncated\.jpg: the JPEG file is damaged .*truncated.*; get a whole copy"),
     ("nan.npy -o out.npy -l 0.1", 1, r"nan\.npy: 1 of its values are not finite"),
     ("in.png -o out.png", 2, r"'--lambda'.*; see tvdenoise --help"),
     ("in.png -o out.png -l -0.1", 2, r"--lambda: -0\.1 is not a number from 0"),
@@ -203,11 +235,21 @@ BAD = [
     ("in.png -o clean.png -l 0.1 --overwrite --reference clean.png", 2, r"clean\.png: it is a file this run reads"),
     ("in.png -o none/out.png -l 0.1", 2, r"none/out\.png: its folder none is missing; create it"),
     ("in.png -o /proc/out.png -l 0.1", 2, r"/proc/out\.png: its folder /proc cannot be written to"),
-    ("in.png -o out.tif -l 0.1", 2, r"out\.tif: its ending '\.tif' names no format"),
+    ("in.png -o out.xyz -l 0.1", 2, r"out\.xyz: its ending '\.xyz' names no format"),
+    ("in.png -o out.png -l 0.1 -f xyz", 2, r"--format: 'xyz' is unknown; choose from png, "),
+    ("in.png -o out.png -l 0.1 --range 3,1", 2, r"--range: '3,1' is not two finite numbers"),
+    ("in.png -o out.png -l 0.1 --axes ZYX", 1, r"--axes: ZYX does not name the 2 axes"),
+    (
+        "in.png -o out.png -l 0.1 --max-pixels 100",
+        1,
+        r"in\.png: its header promises 48x40 pixels, more than 100",
+    ),
+    ("in.png -o out.png -l 0.1 --max-pixels 0", 2, r"--max-pixels: 0 is not"),
+    ("wrong.jpg -o out.jpg -l 0.1", 1, r"wrong\.jpg: its ending says JPEG, but it is a PNG file; rename it"),
     (
         "in.png -o out.png -l 0.1 --reference small.png",
         1,
-        r"small\.png: its shape \(3, 3\) is not the input's",
+        r"small\.png: its shape 3x3x1 is not the input's",
     ),
     ("in.png -o out.png -l 0.1 --reference none.png", 2, r"none\.png: there is no such file"),
     (
@@ -215,7 +257,7 @@ BAD = [
         1,
         r"in\.png: sgd left the finite .*; lower the rate",
     ),
-    ("float.npy -o out.png -l 0.1", 2, r"out\.png: a PNG file would cut float64 values down to 8 bits"),
+    ("float.npy -o out.png -l 0.1", 2, r"out\.png: a PNG file would lose the depth of float64 values; .*--allow-loss"),
     ("in.png clean.png -o out.png -l 0.1", 2, r"clean\.png.*; see tvdenoise --help"),
     ("in.png -o out.png -l 0.1 --lamda 3", 2, r"--lamda.*--lambda.*; see tvdenoise --help"),
 ]
@@ -231,6 +273,7 @@ def test_bad_input_ends_in_one_line_and_nothing_else(arguments, code, message, r
     (here / "text.png").write_text("not a picture")
     (here / "empty.png").touch()
     Image.fromarray(noisy).save("whole.jpg")
+    (here / "wrong.jpg").write_bytes((here / "in.png").read_bytes())
     (here / "truncated.jpg").write_bytes((here / "whole.jpg").read_bytes()[:-200])
     bad = np.zeros((4, 4))
     bad[1, 2] = np.nan
@@ -256,6 +299,13 @@ def test_a_failed_file_has_a_row(run, here):
 
 class TestProcess:
     """What only a process of its own can show."""
+
+    def test_standard_input_and_output(self, here):
+        command = [sys.executable, "-m", "tvdenoise", "-", "-o", "-", "-l", "0.1"]
+        done = subprocess.run(command, input=(here / "in.png").read_bytes(), capture_output=True, check=True)
+        subprocess.run([sys.executable, "-m", "tvdenoise", "in.png", "-o", "out.png", "-l", "0.1"], check=True)
+        assert done.stdout == (here / "out.png").read_bytes()
+        assert b"certified within" in done.stderr
 
     @pytest.mark.parametrize("arguments", [["--help"], ["--version"], []])
     def test_help_and_version_load_no_torch(self, arguments):

@@ -35,6 +35,15 @@ class DeviceError(TVDenoiseError):
     exit_code = 2
 
 
+class MissingExtraError(TVDenoiseError):
+    """A format needs a package that is an extra of this one."""
+
+    exit_code = 2
+
+    def __init__(self, subject: object, problem: str, extra: str) -> None:
+        super().__init__(subject, problem, f"pip install 'tvdenoise[{extra}]'")
+
+
 class InputError(TVDenoiseError):
     """The input cannot be used at all: it is missing, or not a file."""
 

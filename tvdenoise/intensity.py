@@ -1,5 +1,6 @@
 """The intensity range: from an array's own numbers to the unit scale, on which lambda is meant, and back."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -46,18 +47,42 @@ def measured_range(pixels: NDArray[np.generic]) -> Range:
     if pixels.dtype.kind in "iu":
         return type_range(pixels.dtype)
     low, high = float(pixels.min()), float(pixels.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        finite = pixels[np.isfinite(pixels)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else UNIT
     if low >= -1 and high <= 2:
         return UNIT
     return (low, high) if high > low else (low, low + 1)
 
 
+def filled(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return a page (H, W, C) in which values that are not finite are those of the nearest finite pixel of a channel.
+
+    A channel without any becomes 0. A page that is finite is returned itself.
+    """
+    bad = ~np.isfinite(pixels)
+    if not bad.any():
+        return pixels
+    from scipy.ndimage import distance_transform_edt  # rarely needed, slow to import
+
+    whole = pixels.copy()
+    for channel in np.flatnonzero(bad.any((0, 1))):
+        nearest = distance_transform_edt(bad[..., channel], return_distances=False, return_indices=True)
+        whole[..., channel] = 0 if bad[..., channel].all() else pixels[..., channel][tuple(nearest)]
+    return whole
+
+
+def unit_type(dtype: np.dtype[Any]) -> np.dtype[np.floating]:
+    """Return the type for the unit scale: float64 where numbers have more than 24 significant bits, else float32."""
+    return np.dtype(np.float64 if dtype.itemsize == (8 if dtype.kind == "f" else 4) else np.float32)
+
+
 def to_unit(pixels: NDArray[np.generic], scale: Range) -> NDArray[np.floating]:
-    """Return the pixels on the unit scale: in float64 for types of more than 24 significant bits, else in float32.
+    """Return the pixels on the unit scale, in the type that :func:`unit_type` says.
 
     Pixels that already are what is asked for are returned themselves, not copied.
     """
-    wide = pixels.dtype.itemsize == (8 if pixels.dtype.kind == "f" else 4)
-    unit: NDArray[np.floating] = pixels.astype(np.float64 if wide else np.float32, copy=scale != UNIT)
+    unit: NDArray[np.floating] = pixels.astype(unit_type(pixels.dtype), copy=scale != UNIT)
     if scale != UNIT:
         low, high = scale
         unit -= unit.dtype.type(low)

@@ -1,8 +1,8 @@
-"""One picture from file to file: what a command does once and a batch repeats. torch loads when a job runs."""
+"""One file to another: what a command does once and a batch repeats. torch loads when a job runs."""
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tvdenoise import __version__, images, intensity
+from tvdenoise import __version__, images
 from tvdenoise.errors import DivergenceError, PictureError, TVDenoiseError
-from tvdenoise.images import Picture
+from tvdenoise.images import PictureFile, ReadOptions, WriteOptions
 from tvdenoise.settings import Settings
 
 if TYPE_CHECKING:
-    from tvdenoise.metrics import Quality
+    from tvdenoise.denoising import Result
     from tvdenoise.solve import Progress
 
 
@@ -28,19 +28,55 @@ class Job:
     target: Path
     settings: Settings
     reference: Path | None = None
+    reading: ReadOptions = ReadOptions()
+    writing: WriteOptions = WriteOptions()
 
     def check(self, *, overwrite: bool) -> None:
         """Refuse, before any work, a target that must not or cannot be written."""
         inputs = [self.source] if self.reference is None else [self.source, self.reference]
-        images.check_target(self.target, *inputs, overwrite=overwrite)
+        images.check_target(self.target, *inputs, overwrite=overwrite, options=self.writing)
+
+
+class Observer:
+    """What is told while a job runs; this one listens to nothing."""
+
+    def on_read(self, file: PictureFile) -> None:
+        """Hear what was read."""
+
+    def on_page(self, number: int, count: int) -> None:
+        """Hear that work on page ``number`` of ``count``, from 1, begins."""
+
+    def on_progress(self, progress: "Progress") -> None:
+        """Hear a certificate."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is reported about a page, and in sum about a file.
+
+    Energies, gaps and distances are on the unit scale; ``rms_bound`` is that of the result before any rounding to
+    integers, PSNR (data range 1, unclipped) and SSIM are those of the numbers written. Of several pages steps and
+    distances are the largest, energies, gaps and seconds the sums, PSNR that of the mean squared error, SSIM the mean.
+    """
+
+    device: str | None = None
+    steps: int | None = None
+    stop: str | None = None
+    energy: float | None = None
+    gap: float | None = None
+    rms_bound: float | None = None
+    psnr_before: float | None = None
+    psnr_after: float | None = None
+    ssim_before: float | None = None
+    ssim_after: float | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is reported about one picture; the names are the keys of the JSON row, but ``weight`` for ``lambda``.
+    """What is reported about one file; ``pages`` has the figures of each page where there are several.
 
-    Energies, gaps and distances are on the unit scale; ``rms_bound`` is that of the result before any rounding to
-    integers, PSNR (data range 1, unclipped) and SSIM are those of the numbers written.
+    As JSON the figures stand among the other fields, and ``weight`` is called ``lambda``.
     """
 
     input: str
@@ -55,66 +91,82 @@ class Row:
     color: str | None = None
     sigma: float | None = None
     optimizer: str | None = None
-    device: str | None = None
-    steps: int | None = None
-    stop: str | None = None
-    energy: float | None = None
-    gap: float | None = None
-    rms_bound: float | None = None
-    psnr_before: float | None = None
-    psnr_after: float | None = None
-    ssim_before: float | None = None
-    ssim_after: float | None = None
-    seconds: float | None = None
+    figures: Figures = Figures()
     version: str = __version__
+    pages: tuple[Figures, ...] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the row as a JSON object: an infinite PSNR is null."""
-        row = {"lambda" if key == "weight" else key: value for key, value in dataclasses.asdict(self).items()}
-        return {key: None if value == math.inf else value for key, value in row.items()}
+        row: dict[str, Any] = {}
+        for key, value in dataclasses.asdict(self).items():
+            row |= value if key == "figures" else {"lambda" if key == "weight" else key: value}
+        pages = row["pages"] and [_without_infinity(page) for page in row["pages"]]
+        return _without_infinity(row) | {"pages": pages}
 
 
-def run(
-    job: Job,
-    *,
-    on_read: Callable[[Picture], object] | None = None,
-    callback: "Callable[[Progress], object] | None" = None,
-) -> Row:
-    """Do a job and return its row; ``on_read`` is called once the picture is known, ``callback`` with each certificate.
+def _without_infinity(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: None if value == math.inf else value for key, value in row.items()}
+
+
+def run(job: Job, observer: Observer | None = None) -> Row:
+    """Do a job and return its row.
 
     Raises
     ------
     TVDenoiseError
         Whatever goes wrong that a user can cause; then nothing is written.
     """
-    picture = images.read(job.source)
-    images.check_conversion(picture, job.target)
-    reference = None if job.reference is None else _read_reference(job.reference, picture)
-    if on_read is not None:
-        on_read(picture)
-
-    from tvdenoise.denoising import denoise_as_set  # last: importing torch takes longer than most failures
-
-    settings, noisy = job.settings, picture.unit
-    result = denoise_as_set(noisy, settings, channel_axis=2 if noisy.ndim == 3 else None, callback=callback)
-    if result.status == "non_finite":
-        remedy = "lower the rate" if settings.optimizer != "fista" else "report it as a bug"
-        raise DivergenceError(
-            job.source, f"{settings.optimizer} left the finite numbers by step {result.steps}", remedy
-        )
-    written = images.write(job.target, picture, result.image)
-    before, after = (None, None) if reference is None else _qualities(reference, noisy, written)
+    observer = observer or Observer()
+    source, target = images.prepared(images.read(job.source, job.reading), job.target, job.writing)
+    reference = None if job.reference is None else _read_reference(job, source, target.format)
+    observer.on_read(source)
+    pages = tuple(_denoised_pages(job, source, target, reference, observer))
+    images.write(job.target, target)
+    first = source.parts[0]
     return Row(
         input=str(job.source),
         output=str(job.target),
         status="done",
-        shape=picture.pixels.shape,
-        dtype=str(picture.pixels.dtype),
-        range=picture.scale,
-        weight=settings.weight,
-        tv=settings.tv,
+        shape=first.pixels.shape,
+        dtype=str(first.pixels.dtype),
+        range=first.scale,
+        weight=job.settings.weight,
+        tv=job.settings.tv,
         color="rgb",
-        optimizer=settings.optimizer,
+        optimizer=job.settings.optimizer,
+        figures=_summed(pages),
+        pages=pages if len(pages) > 1 else None,
+    )
+
+
+def _denoised_pages(
+    job: Job, source: PictureFile, target: PictureFile, reference: PictureFile | None, observer: Observer
+) -> Iterator[Figures]:
+    """Fill the target page by page, each solved for itself, and yield the figures."""
+    from tvdenoise.denoising import denoise_as_set  # late: importing torch takes longer than most failures
+
+    cleans = (None,) * len(source.parts) if reference is None else reference.parts
+    triples = zip(source.parts, target.parts, cleans, strict=True)
+    pages = [(noisy, filled, clean, page) for noisy, filled, clean in triples for page in noisy.pages()]
+    for number, (noisy, filled, clean, page) in enumerate(pages, 1):
+        observer.on_page(number, len(pages))
+        result = denoise_as_set(noisy.unit(page), job.settings, channel_axis=-1, callback=observer.on_progress)
+        if result.status == "non_finite":
+            remedy = "lower the rate" if job.settings.optimizer != "fista" else "report it as a bug"
+            problem = f"{job.settings.optimizer} left the finite numbers by step {result.steps}"
+            raise DivergenceError(job.source, problem, remedy)
+        filled.put(page, result.image, noisy)
+        yield _figures(result, [] if clean is None else [part.unit(page) for part in (clean, noisy, filled)])
+
+
+def _figures(result: "Result[NDArray[Any]]", pictures: Sequence[NDArray[np.floating]]) -> Figures:
+    """Return the figures of a page; ``pictures`` are none, or the clean, the noisy and the denoised one."""
+    before = after = None
+    if pictures:
+        from tvdenoise.metrics import quality  # scikit-image loads only where something is measured
+
+        before, after = (quality(pictures[0], other) for other in pictures[1:])
+    return Figures(
         device=result.device,
         steps=result.steps,
         stop=result.status,
@@ -129,6 +181,54 @@ def run(
     )
 
 
+def _summed(pages: Sequence[Figures]) -> Figures:
+    """Return the figures of a file from those of its pages."""
+    if len(pages) == 1:
+        return pages[0]
+
+    def each(name: str) -> list[Any]:
+        return [getattr(page, name) for page in pages]
+
+    def mean(name: str) -> float | None:
+        values = each(name)
+        return None if None in values else float(np.mean(values))
+
+    def psnr(name: str) -> float | None:
+        values = each(name)
+        error = 0.0 if None in values else float(np.mean(np.power(10.0, np.multiply(values, -0.1))))
+        return None if None in values else -10 * math.log10(error) if error else math.inf
+
+    return Figures(
+        device=pages[0].device,
+        steps=max(each("steps")),
+        stop="max_steps" if "max_steps" in each("stop") else "tolerance",
+        energy=sum(each("energy")),
+        gap=sum(each("gap")),
+        rms_bound=max(each("rms_bound")),
+        psnr_before=psnr("psnr_before"),
+        psnr_after=psnr("psnr_after"),
+        ssim_before=mean("ssim_before"),
+        ssim_after=mean("ssim_after"),
+        seconds=sum(each("seconds")),
+    )
+
+
+def _read_reference(job: Job, source: PictureFile, format_: str) -> PictureFile:
+    """Read the clean picture; its floats are scaled as those of the noisy picture are."""
+    assert job.reference is not None
+    clean = images.conformed(images.read(job.reference, job.reading), format_, job.writing)
+    shapes = [[(*part.page_shape, *part.size, part.samples - part.alpha) for part in f.parts] for f in (clean, source)]
+    if shapes[0] != shapes[1]:
+        sizes = [", ".join("x".join(map(str, shape)) for shape in file) for file in shapes]
+        problem = f"its shape {sizes[0]} is not the input's {sizes[1]}"
+        raise PictureError(job.reference, problem, "give the clean version of the same picture")
+    parts = []
+    for part, noisy in zip(clean.parts, source.parts, strict=True):
+        both_float = part.pixels.dtype.kind == noisy.pixels.dtype.kind == "f"
+        parts.append(dataclasses.replace(part, scale=noisy.scale) if both_float else part)
+    return dataclasses.replace(clean, parts=tuple(parts))
+
+
 def failed(job: Job, error: TVDenoiseError) -> Row:
     """Return the row of a job that raised ``error``."""
     return Row(
@@ -140,21 +240,3 @@ def failed(job: Job, error: TVDenoiseError) -> Row:
         tv=job.settings.tv,
         optimizer=job.settings.optimizer,
     )
-
-
-def _read_reference(path: Path, picture: Picture) -> NDArray[np.floating]:
-    """Read the clean picture on the unit scale; floats are scaled as those of the noisy picture are."""
-    clean = images.read(path)
-    if clean.pixels.shape != picture.pixels.shape:
-        problem = f"its shape {clean.pixels.shape} is not the input's {picture.pixels.shape}"
-        raise PictureError(path, problem, "give the clean version of the same picture")
-    both_float = clean.pixels.dtype.kind == picture.pixels.dtype.kind == "f"
-    return intensity.to_unit(clean.pixels, picture.scale if both_float else clean.scale)
-
-
-def _qualities(
-    reference: NDArray[np.floating], noisy: NDArray[np.floating], written: NDArray[np.floating]
-) -> "tuple[Quality, Quality]":
-    from tvdenoise.metrics import quality  # scikit-image loads only where something is measured
-
-    return quality(reference, noisy), quality(reference, written)

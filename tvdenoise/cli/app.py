@@ -1,19 +1,38 @@
-"""The application: its one entry point, and every expected failure turned into one line and an exit code."""
+"""The application: its commands, and every expected failure turned into one line and an exit code."""
 
 import signal
 import sys
 from types import FrameType
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from tvdenoise.cli import denoise, messages
+from tvdenoise.cli import denoise, info, messages
 from tvdenoise.errors import DeviceError, SettingError, TVDenoiseError
 
-app = typer.Typer(add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
-app.command(name="tvdenoise", context_settings={"help_option_names": ["-h", "--help"]})(denoise.command)
+DEFAULT = "denoise"
+"""The command that need not be typed."""
 
 INTERRUPTED = 130
 _NOTHING_HALF_WRITTEN = "no output was left half written"
+_OF_THE_GROUP = ("--install-completion", "--show-completion")
+
+
+class _Group(TyperGroup):
+    """Commands of which one is meant where none is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (Typer keeps its class to itself)
+        """Put the default command's name in front, unless a command or an option of the group stands there."""
+        if not args or args[0] not in (*self.commands, *_OF_THE_GROUP):
+            args = [DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=_Group, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
+app.command(DEFAULT, context_settings=_SETTINGS, epilog=info.MENTION)(denoise.command)
+app.command("info", context_settings=_SETTINGS)(info.command)
 
 
 def main() -> None:

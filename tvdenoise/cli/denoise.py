@@ -1,20 +1,39 @@
 """``tvdenoise INPUT``: denoise one picture."""
 
 import json
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from tvdenoise import __version__
 from tvdenoise.cli import messages
-from tvdenoise.errors import TVDenoiseError
+from tvdenoise.errors import SettingError, TVDenoiseError
 from tvdenoise.kinds import TVKind
 from tvdenoise.methods import METHODS
 from tvdenoise.settings import DEFAULT_TOL, Settings
 
-FLAGS = {"weight": "lambda", "max_steps": "max-steps"}
-"""The flags whose names are not those of the fields of Settings."""
+if TYPE_CHECKING:
+    from tvdenoise.images import ReadOptions
+
+FLAGS = {"weight": "lambda", "max_steps": "max-steps", "max_pixels": "max-pixels"}
+"""The flags whose names are not those of the settings."""
+
+
+Axes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LETTERS",
+        help="Name the axes of an array or a TIFF: Y, X, S or C for colours, others for pages. Default: what it says.",
+        rich_help_panel="Model",
+    ),
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(metavar="INTEGER", help="Refuse pictures of more pixels a page [2^30].", rich_help_panel="Input"),
+]
+Nonfinite = Literal["refuse", "keep"]
 
 
 def _print_version(asked: bool) -> None:
@@ -25,7 +44,8 @@ def _print_version(asked: bool) -> None:
 
 def command(
     source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="The picture: 8-bit gray or RGB PNG, JPEG, BMP or WebP, or .npy.")
+        Path,
+        typer.Argument(metavar="INPUT", help="The picture, of any depth, in one page or many; - is standard input."),
     ],
     weight: Annotated[
         float,
@@ -42,13 +62,54 @@ def command(
             "--output",
             "-o",
             metavar="PATH",
-            help="File, or folder that exists. Default: INPUT_denoised beside it.",
+            help="File, folder that exists, or - for standard output. Default: INPUT_denoised beside it.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="NAME",
+            help="Format of the output. Default: by its ending.",
             rich_help_panel="Output",
         ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an output that exists.", rich_help_panel="Output")
     ] = False,
+    allow_loss: Annotated[
+        bool,
+        typer.Option(
+            "--allow-loss", help="Convert even where depth, alpha, pages or metadata go.", rich_help_panel="Output"
+        ),
+    ] = False,
+    no_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--no-metadata", help="Write pixels and colour profile alone, turned upright.", rich_help_panel="Output"
+        ),
+    ] = False,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            "--range",
+            metavar="LO,HI",
+            help="The numbers that stand for 0 and 1. Default: the type's range; floats beyond -1 to 2, their own.",
+            rich_help_panel="Input",
+        ),
+    ] = None,
+    axes: Axes = None,
+    nonfinite: Annotated[
+        Nonfinite,
+        typer.Option(
+            help="Pixels that are NaN or infinite: refuse them, or keep them: each takes the value of the nearest "
+            "finite pixel while its page is denoised, and is written back as it was.",
+            rich_help_panel="Input",
+        ),
+    ] = "refuse",
+    max_pixels: MaxPixels = None,
     tv: Annotated[
         TVKind,
         typer.Option(
@@ -108,14 +169,22 @@ def command(
     Minimises 1/2 ||u - f||^2 + lambda TV(u) over pictures u, where f is the input with intensities in [0, 1].
     """
     from tvdenoise import job  # NumPy and Pillow load here: --help does not wait for them
+    from tvdenoise.cli.watching import watching
+    from tvdenoise.images import WriteOptions
 
     settings = Settings(weight, tv, optimizer, lr, tol, max_steps, device)
-    task = job.Job(source, _target(source, output), settings, reference)
+    task = job.Job(
+        source,
+        _target(source, output),
+        settings,
+        reference,
+        reading(axes=axes, scale=scale, max_pixels=max_pixels, nonfinite=nonfinite),
+        WriteOptions(_format(format_), allow_loss=allow_loss, metadata=not no_metadata),
+    )
     task.check(overwrite=overwrite)
     try:
-        with messages.progress_bar(tol, shown=not quiet) as callback:
-            on_read = (lambda picture: messages.note(f"{source}: {messages.described(picture)}")) if verbose else None
-            row = job.run(task, on_read=on_read, callback=callback)
+        with watching(tol, quiet=quiet, verbose=verbose) as watcher:
+            row = job.run(task, watcher)
     except TVDenoiseError as error:
         if as_json and error.exit_code == 1:
             print(json.dumps(job.failed(task, error).as_json()))
@@ -124,15 +193,51 @@ def command(
         print(json.dumps(row.as_json()))
     if quiet:
         return
-    messages.note(messages.summary(row, tol))
+    messages.note(messages.summary(row, watcher.facts, tol))
     if verbose:
-        messages.note(f"energy {row.energy:.6g}, gap {row.gap:.3g}, {row.tv}")
+        messages.note(f"energy {row.figures.energy:.6g}, gap {row.figures.gap:.3g}, {row.tv}")
     if reference is not None:
-        messages.note(f"{messages.comparison(row)} against {reference}")
+        messages.note(f"{messages.comparison(row.figures)} against {reference}")
+
+
+def reading(
+    *, axes: str | None, max_pixels: int | None, nonfinite: Nonfinite, scale: str | None = None
+) -> "ReadOptions":
+    """Return what the flags say of reading, or raise :class:`SettingError`."""
+    from tvdenoise.images import MAX_PIXELS, ReadOptions
+
+    if max_pixels is not None and max_pixels < 1:
+        raise SettingError("max_pixels", f"{max_pixels} is not a number of 1 or more", "leave it out")
+    return ReadOptions(axes, _range(scale), nonfinite, max_pixels or MAX_PIXELS)
+
+
+def _range(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        low, high = (float(number) for number in text.split(","))
+    except ValueError:
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise SettingError("range", f"{text!r} is not two finite numbers, the smaller first", "give such as 0,4095")
+    return low, high
+
+
+def _format(name: str | None) -> str | None:
+    from tvdenoise.images import format_called
+
+    if name is None:
+        return None
+    found = format_called(name)
+    if found is None:
+        from tvdenoise.images import FORMATS
+
+        raise SettingError("format", f"{name!r} is unknown", f"choose from {', '.join(FORMATS).lower()}")
+    return found
 
 
 def _target(source: Path, output: Path | None) -> Path:
     """Return where the result goes: beside the source when nothing is said, into a folder under the source's name."""
     if output is None:
-        return source.with_name(f"{source.stem}_denoised{source.suffix}")
+        return source if str(source) == "-" else source.with_name(f"{source.stem}_denoised{source.suffix}")
     return output / source.name if output.is_dir() else output

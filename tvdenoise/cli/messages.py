@@ -1,15 +1,11 @@
-"""What people read, all of it on stderr: failures, the line about a finished picture, the progress bar."""
+"""What people read, all of it on stderr: failures, what was read, the line about a finished picture."""
 
-import math
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tvdenoise.images import Picture
-    from tvdenoise.job import Row
-    from tvdenoise.solve import Progress
+    from tvdenoise.job import Figures, Row
 
 EIGHT_BIT_STEPS = 255
 
@@ -24,57 +20,46 @@ def note(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def described(picture: "Picture") -> str:
-    """Describe a picture: size, kind, type and the range that black to white means."""
-    low, high = picture.scale
-    return f"{size(picture.pixels.shape)}, {picture.pixels.dtype}, range {low:g}..{high:g}"
+def size(facts: Mapping[str, Any]) -> str:
+    """Return width, height, colours and pages of what :func:`tvdenoise.description.describe` found."""
+    height, width = (facts["shape"][facts["axes"].index(axis)] for axis in "YX")
+    return f"{width}x{height} {facts['colours']}" + (f", {facts['pages']} pages" if facts["pages"] > 1 else "")
 
 
-def size(shape: tuple[int, ...]) -> str:
-    """Return width, height and the kind of colour."""
-    return f"{shape[1]}x{shape[0]} {'RGB' if shape[2:] == (3,) else 'gray'}"
-
-
-def summary(row: "Row", tol: float) -> str:
-    """Say in one line what was done, and how close to the exact minimiser the result is certified to be."""
-    assert row.shape is not None
-    assert row.rms_bound is not None
-    assert row.seconds is not None
-    levels = row.rms_bound * EIGHT_BIT_STEPS
+def sentence(facts: Mapping[str, Any]) -> str:
+    """Say all that was found in one line."""
+    low, high = facts["range"]
     parts = [
-        f"{row.input} -> {row.output}: {size(row.shape)}, lambda {row.weight:g}, {row.optimizer} on {row.device}",
-        f"{row.steps} steps" + (f" (the limit, before the tolerance {tol:g})" if row.stop == "max_steps" else ""),
-        f"certified within {row.rms_bound:.2g} of the exact minimiser ({levels:.2g} of an 8-bit grey level)",
-        f"{row.seconds:.2f} s",
+        f"{facts['format']} {size(facts)}",
+        f"axes {facts['axes']}",
+        facts["dtype"],
+        f"range {low:g}..{high:g}",
+        *facts["metadata"],
+        *facts["notes"],
+        f"{facts['memory'] / 2**20:.0f} MiB to denoise",
     ]
     return ", ".join(parts)
 
 
-def comparison(row: "Row") -> str:
+def summary(row: "Row", facts: Mapping[str, Any], tol: float) -> str:
+    """Say in one line what was done, and how close to the exact minimiser the result is certified to be."""
+    figures = row.figures
+    assert figures.rms_bound is not None
+    assert figures.seconds is not None
+    levels = figures.rms_bound * EIGHT_BIT_STEPS
+    parts = [
+        f"{row.input} -> {row.output}: {size(facts)}, lambda {row.weight:g}, {row.optimizer} on {figures.device}",
+        f"{figures.steps} steps"
+        + (f" (the limit, before the tolerance {tol:g})" if figures.stop == "max_steps" else ""),
+        f"certified within {figures.rms_bound:.2g} of the exact minimiser ({levels:.2g} of an 8-bit grey level)",
+        f"{figures.seconds:.2f} s",
+    ]
+    return ", ".join(parts)
+
+
+def comparison(figures: "Figures") -> str:
     """Say how PSNR and SSIM against the reference changed."""
-    psnr = f"PSNR {row.psnr_before:.2f} -> {row.psnr_after:.2f} dB"
-    if row.ssim_before is None or row.ssim_after is None:
+    psnr = f"PSNR {figures.psnr_before:.2f} -> {figures.psnr_after:.2f} dB"
+    if figures.ssim_before is None or figures.ssim_after is None:
         return psnr
-    return f"{psnr}, SSIM {row.ssim_before:.4f} -> {row.ssim_after:.4f}"
-
-
-@contextmanager
-def progress_bar(tol: float, *, shown: bool) -> "Iterator[Callable[[Progress], object] | None]":
-    """Show the certified distance falling towards the tolerance, on a logarithmic scale; on terminals only."""
-    if not (shown and sys.stderr.isatty()):
-        yield None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=100, desc="loading torch", leave=False, bar_format="{desc} |{bar}| {elapsed}") as bar:
-        first = 0.0
-
-        def update(progress: "Progress") -> None:
-            nonlocal first
-            bound = progress.certificate.rms_bound
-            first = first or max(bound, tol)
-            way = math.log(first / max(bound, tol)) / math.log(first / tol) if first > tol else 1.0
-            bar.n = max(bar.n, min(100, round(100 * way)))
-            bar.set_description_str(f"step {progress.step}, certified within {bound:.2g} of the exact minimiser")
-
-        yield update
+    return f"{psnr}, SSIM {figures.ssim_before:.4f} -> {figures.ssim_after:.4f}"

@@ -1,6 +1,31 @@
-"""Picture files: what can be read whole, what must be written back with it. No other room opens picture files."""
+"""Picture files: all that is in them, and back. No other room opens picture files."""
 
-from tvdenoise.images.files import check_conversion, check_target, read, write
-from tvdenoise.images.picture import Picture
+from tvdenoise.images.files import (
+    MAX_PIXELS,
+    STREAM,
+    ReadOptions,
+    WriteOptions,
+    check_target,
+    conformed,
+    prepared,
+    read,
+    write,
+)
+from tvdenoise.images.formats import FORMATS, format_called
+from tvdenoise.images.picture import Picture, PictureFile
 
-__all__ = ["Picture", "check_conversion", "check_target", "read", "write"]
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "STREAM",
+    "Picture",
+    "PictureFile",
+    "ReadOptions",
+    "WriteOptions",
+    "check_target",
+    "conformed",
+    "format_called",
+    "prepared",
+    "read",
+    "write",
+]

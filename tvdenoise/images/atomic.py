@@ -24,7 +24,7 @@ def atomic(target: Path) -> Iterator[BinaryIO]:
     target = target.resolve()  # what a link points to is replaced, not the link
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("xb") as file:
+        with temporary.open("x+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

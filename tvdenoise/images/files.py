@@ -1,23 +1,78 @@
-"""Paths to pictures and back: which reader, which writer, which targets are refused before any work."""
+"""Paths to picture files and back: which reader, which writer, what is refused before any work."""
 
+import io
+import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
+from typing import BinaryIO, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tvdenoise.errors import InputError, OutputError, PictureError
+from tvdenoise import intensity
+from tvdenoise.errors import InputError, OutputError, PictureError, TVDenoiseError, WriteError
 from tvdenoise.images.atomic import atomic
-from tvdenoise.images.npy import read_npy, write_npy
-from tvdenoise.images.picture import NPY, Picture
-from tvdenoise.images.pillow import read_pillow, write_pillow
+from tvdenoise.images.formats import FORMATS, TURNED, impossible, losses, told_by_content, told_by_ending, type_held
+from tvdenoise.images.orientation import orientation, upright
+from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source
+from tvdenoise.intensity import Range
 
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP", ".webp": "WEBP", ".npy": NPY}
-_NPY_MAGIC = b"\x93NUMPY"
+STREAM = Path("-")
+"""Standard input or output."""
+
+MAX_PIXELS = 2**30
 
 
-def read(path: Path) -> Picture:
-    """Read a picture file whole, its kind told by its content.
+@dataclass(frozen=True)
+class ReadOptions:
+    """How files are read.
+
+    Attributes
+    ----------
+    axes
+        Names of the axes, a letter each, in place of what the file says.
+    scale
+        The numbers that stand for black and white, in place of the rule for their type.
+    nonfinite
+        ``"refuse"`` pixels that are NaN or infinite, or ``"keep"`` them: each takes the value of the nearest finite
+        pixel of its page while that is denoised, and is written back as it was.
+    max_pixels
+        A header that promises more pixels a page is refused before anything is allocated for it.
+    """
+
+    axes: str | None = None
+    scale: Range | None = None
+    nonfinite: Literal["refuse", "keep"] = "refuse"
+    max_pixels: int = MAX_PIXELS
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """How files are written.
+
+    Attributes
+    ----------
+    format
+        A row of :data:`~tvdenoise.images.formats.FORMATS`; None for what the target's ending says.
+    allow_loss
+        Make conversions that lose something.
+    metadata
+        Write what the source has beside pixels; without it only what colours mean is kept, and the picture is turned
+        as its orientation says.
+    """
+
+    format: str | None = None
+    allow_loss: bool = False
+    metadata: bool = True
+
+
+def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
+    """Read a picture file whole; ``-`` is standard input.
+
+    The one place that decodes files: whatever the libraries raise leaves as one kind of error.
 
     Raises
     ------
@@ -26,29 +81,82 @@ def read(path: Path) -> Picture:
     PictureError, ArrayError
         If it is damaged, no picture, or of a kind that cannot be kept whole.
     """
+    source = _source(path, options)
+    try:
+        with source.open() as stream:
+            start = stream.read(16)
+    except OSError as error:
+        raise PictureError(path, f"it cannot be read ({error.strerror})", "check its permissions") from error
+    file = _decoded(source, _format_of(path, start))
+    for part in file.parts:
+        intensity.check_type(path, part.pixels.dtype)
+    if options.axes is not None:
+        file = replace(file, parts=tuple(part.with_axes(options.axes) for part in file.parts))
+    for part in file.parts:
+        _check_content(path, part, options)
+    scaled = (replace(part, scale=options.scale or intensity.measured_range(part.pixels)) for part in file.parts)
+    return replace(file, parts=tuple(scaled))
+
+
+def _source(path: Path, options: ReadOptions) -> Source:
+    if path == STREAM:
+        content = sys.stdin.buffer.read()
+        return Source("-", lambda: io.BytesIO(content), options.max_pixels)
     if path.is_dir():
         raise InputError(path, "it is a folder", "name a picture in it")
     if not path.exists():
         raise InputError(path, "there is no such file", "check the path")
     if not path.is_file():
         raise InputError(path, "it is not a file", "name a picture file")
-    try:
-        with path.open("rb") as file:
-            magic = file.read(len(_NPY_MAGIC))
-    except OSError as error:
-        raise PictureError(path, f"it cannot be read ({error.strerror})", "check its permissions") from error
-    if not magic:
+    return Source(str(path), lambda: path.open("rb"), options.max_pixels)
+
+
+def _format_of(path: Path, start: bytes) -> str:
+    if not start:
         raise PictureError(path, "the file is empty", "get a whole copy of it")
-    return read_npy(path) if magic == _NPY_MAGIC else read_pillow(path)
+    told, promised = told_by_content(start), told_by_ending(path)
+    if told is None:
+        remedy = f"give a {', '.join(FORMATS)} file"
+        raise PictureError(path, "it is not a picture of a kind that can be read", remedy)
+    if promised not in (None, told):
+        problem = f"its ending says {promised}, but it is a {told} file"
+        raise PictureError(path, problem, f"rename it to end in {FORMATS[told].endings[0]}")
+    return told
 
 
-def check_target(target: Path, *others: Path, overwrite: bool) -> None:
+def _decoded(source: Source, format_: str) -> PictureFile:
+    try:
+        file: PictureFile = _room(format_).read(source)
+        return file
+    except TVDenoiseError:
+        raise
+    except MemoryError as error:
+        raise PictureError(source.name, "it does not fit into memory", "cut it into parts") from error
+    except Exception as error:  # broken files make the libraries raise dozens of kinds of exceptions
+        reason = str(error) or type(error).__name__
+        problem = f"the {format_} file is damaged ({reason})"
+        raise PictureError(source.name, problem, "get a whole copy of it") from error
+
+
+def _check_content(path: Path, part: Picture, options: ReadOptions) -> None:
+    if not {"Y", "X"} <= set(part.axes):
+        problem = f"nothing says what the axes of its shape {part.pixels.shape} are"
+        raise PictureError(path, problem, "name them, such as --axes ZYX or YXC")
+    finite = np.isfinite(part.pixels)
+    if options.nonfinite == "refuse" or not part.pixels.size:
+        intensity.check_finite(path, finite)
+
+
+def check_target(target: Path, *others: Path, overwrite: bool, options: WriteOptions = WriteOptions()) -> None:
     """Raise :class:`OutputError` if ``target`` must not or cannot be written; ``others`` are files it must not be."""
-    if target.suffix.lower() not in _FORMATS:
+    if options.format is None and told_by_ending(target) is None and target != STREAM:
         problem = (
             f"its ending {target.suffix!r} names no format that can be written" if target.suffix else "it has no ending"
         )
-        raise OutputError(target, problem, f"end it in one of {', '.join(_FORMATS)}")
+        endings = ", ".join(row.endings[0] for row in FORMATS.values())
+        raise OutputError(target, problem, f"end it in one of {endings}, or name a --format")
+    if target == STREAM:
+        return
     if not target.parent.is_dir():
         raise OutputError(target, f"its folder {target.parent} is missing", "create it first")
     _try_to_write_in(target)
@@ -72,29 +180,112 @@ def _try_to_write_in(target: Path) -> None:
         raise OutputError(target, problem, "choose another folder") from error
 
 
-def check_conversion(source: Picture, target: Path) -> None:
-    """Raise :class:`OutputError` if the format of ``target`` cannot hold the depth of the source."""
-    if _format(target) != NPY and source.pixels.dtype != np.uint8:
-        problem = f"a {_format(target)} file would cut {source.pixels.dtype} values down to 8 bits"
-        raise OutputError(target, problem, "end it in .npy")
+def prepared(
+    file: PictureFile,
+    target: Path,
+    options: WriteOptions = WriteOptions(),
+) -> tuple[PictureFile, PictureFile]:
+    """Return the source as it is to be denoised (cut and turned for its target), and the target yet to be filled.
+
+    Raises
+    ------
+    OutputError
+        If the target's format cannot hold what ``file`` has, or would lose something of it without leave.
+    """
+    format_ = options.format or told_by_ending(target) or file.format
+    reason = impossible(file, format_)
+    if reason is not None:
+        raise OutputError(target, f"a {format_} file cannot hold {reason}", "end it in .tif or .npy")
+    lost = losses(file, format_, metadata=options.metadata)
+    if lost and not options.allow_loss:
+        remedy = "end it in .tif or .npy, or say --allow-loss"
+        raise OutputError(target, f"a {format_} file would lose {', '.join(lost)}", remedy)
+    file = conformed(file, format_, options)
+    metadata, native = file.metadata, file.native if format_ == file.format else None
+    if not options.metadata:
+        metadata = Metadata(icc_profile=metadata.icc_profile)
+        native = native and _room(format_).without_metadata(native)
+    blanks = tuple(_blank(part, file.format, format_) for part in file.parts)
+    return file, PictureFile(format_, blanks, metadata, native)
 
 
-def write(target: Path, source: Picture, u: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Write ``u``, on the unit scale, as ``source`` was stored, atomically; return what was written, on the unit scale.
+def conformed(file: PictureFile, format_: str, options: WriteOptions) -> PictureFile:
+    """Return ``file`` with what a format holds of pages and transparency, turned where nothing would tell to."""
+    if file.page_count > 1 and not FORMATS[format_].frames and format_ != file.format:
+        file = replace(file, parts=(file.parts[0].first_page,))
+    if not FORMATS[format_].alpha and format_ != file.format:
+        file = replace(file, parts=tuple(part.opaque for part in file.parts))
+    if format_ in TURNED or not (options.metadata or format_ == "NPY"):
+        number = orientation(file.metadata)
+        file = replace(file, parts=tuple(upright(part, number) for part in file.parts))
+    return file
+
+
+def _blank(part: Picture, source: str, target: str) -> Picture:
+    """Return a picture of the type and scale that a file of format ``target`` gets.
+
+    The numbers of the source where it can hold them; else its own range, or, in an array, unrounded floats.
+    """
+    dtype, scale = type_held(part, target), part.scale
+    if target == "NPY" and source != "NPY" and part.pixels.dtype.kind in "iu":
+        dtype, scale = part.unit_type, intensity.UNIT
+    elif dtype != part.pixels.dtype:
+        scale = intensity.type_range(dtype)
+    blank = part.blank(dtype, scale)
+    if part.is_inverted and target not in (source, "TIFF", "NPY", "FITS"):
+        blank = replace(blank, scale=blank.scale[::-1], is_inverted=False)
+    return blank
+
+
+def write(target: Path, file: PictureFile) -> None:
+    """Write a file, atomically, and read it back before it takes its place; ``-`` is standard output.
 
     Raises
     ------
     WriteError
-        If the operating system refuses; then no file, or the old one, is there.
+        If the operating system refuses, or what can be read back is not what was written; then no file, or the old
+        one, is there.
     """
-    numbers = source.encoded(u, _format(target))
-    with atomic(target) as file:
-        if _format(target) == NPY:
-            write_npy(file, numbers)
-        else:
-            write_pillow(file, numbers, source, _format(target))
-    return source.on_unit_scale(numbers)
+    if target == STREAM:
+        stream = io.BytesIO()
+        _write_checked(target, stream, file, lambda: io.BytesIO(stream.getvalue()))
+        sys.stdout.buffer.write(stream.getbuffer())
+        sys.stdout.buffer.flush()
+        return
+    with atomic(target) as temporary:
+        path = Path(temporary.name)
+        _write_checked(target, temporary, file, lambda: path.open("rb"))
 
 
-def _format(target: Path) -> str:
-    return _FORMATS[target.suffix.lower()]
+def _write_checked(target: Path, stream: BinaryIO, file: PictureFile, reopen: Callable[[], BinaryIO]) -> None:
+    try:
+        _room(file.format).write(stream, file)
+        stream.flush()
+    except Exception as error:  # what an encoder refuses: sizes, counts, metadata of broken sources
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        remedy = "choose another format, or try --no-metadata"
+        raise WriteError(target, f"a {file.format} file cannot be made of it ({error})", remedy) from error
+    again = _decoded(Source(str(target), reopen, max_pixels=sys.maxsize), file.format)
+    if not _is_same(file, again):
+        raise WriteError(target, "what was written reads back as something else", "choose another format")
+
+
+def _is_same(file: PictureFile, again: PictureFile) -> bool:
+    """Return whether a file reads back as it should; equal frames of an animation may have become one."""
+    if len(again.parts) != len(file.parts):
+        return False
+    for part, copy in zip(file.parts, again.parts, strict=True):
+        if part.pixels.shape == copy.pixels.shape:
+            copy = replace(copy, axes=part.axes)
+        if (part.size, part.pixels.dtype) != (copy.size, copy.pixels.dtype):
+            return False
+        is_exact = FORMATS[file.format].exact and part.by_page.shape == copy.by_page.shape
+        if is_exact and not np.array_equal(part.by_page, copy.by_page, equal_nan=part.pixels.dtype.kind == "f"):
+            return False
+    return True
+
+
+def _room(format_: str) -> ModuleType:
+    """Return the module that reads and writes a format; it loads its library when it is first asked for."""
+    return import_module(f"tvdenoise.images.{FORMATS[format_].room}")

@@ -1,58 +1,212 @@
-"""A picture as it stands in its file."""
+"""What a picture file holds: arrays as they stand in it, what their numbers mean, and what must survive the trip."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from tvdenoise import intensity
-from tvdenoise.intensity import Range
-
-NPY = "NPY"
+from tvdenoise.errors import ArrayError
+from tvdenoise.intensity import UNIT, Range
 
 
 @dataclass(frozen=True)
 class Picture:
-    """Pixels in the file's own type, what their numbers mean, and what the writer must restore.
+    """Pixels in the file's own type and order of axes.
 
     Attributes
     ----------
     pixels
-        (H, W) for gray, (H, W, 3) for colour.
+        The array.
+    axes
+        A letter an axis: Y and X span a picture, S its colour samples, C its channels (together with S a page axis);
+        all others (Z, T, ...) count pages.
+    alpha
+        How many samples at the end of S are transparency or masks, which are carried along untouched.
     scale
         The numbers that stand for black and white.
-    format
-        A name of Pillow's, or ``"NPY"``.
-    metadata
-        What Pillow's writers take: colour profile, EXIF, XMP, resolution.
-    encoding
-        What Pillow's writer of the same format needs to encode alike.
+    is_inverted
+        Whether the small numbers are the light ones (TIFF's MinIsWhite).
+    is_cmyk
+        Whether the samples are inks.
     """
 
     pixels: NDArray[np.generic]
-    scale: Range
-    format: str
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    encoding: Mapping[str, Any] = field(default_factory=dict)
+    axes: str
+    alpha: int = 0
+    scale: Range = UNIT
+    is_inverted: bool = False
+    is_cmyk: bool = False
 
     @property
-    def unit(self) -> NDArray[np.floating]:
-        """The pixels on the unit scale."""
-        return intensity.to_unit(self.pixels, self.scale)
+    def samples(self) -> int:
+        """The number of colour samples or channels, with transparency."""
+        return self.pixels.shape[self.axes.index(self._channel_axis)] if self._channel_axis else 1
 
-    def encoded(self, u: NDArray[np.floating], target_format: str) -> NDArray[np.generic]:
-        """Return ``u``, on the unit scale, as the numbers that a file of ``target_format`` gets.
+    @property
+    def page_axes(self) -> str:
+        """The axes that count pages."""
+        return "".join(axis for axis in self.axes if axis not in f"YX{self._channel_axis}")
 
-        A picture file holds the type of the source, rounded and clipped. An ``.npy`` array keeps the type of an
-        ``.npy`` source and holds the unrounded floats of any other.
+    @property
+    def page_shape(self) -> tuple[int, ...]:
+        """How many pages there are along each of their axes."""
+        return tuple(self.pixels.shape[self.axes.index(axis)] for axis in self.page_axes)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.pixels.shape[self.axes.index("Y")], self.pixels.shape[self.axes.index("X")]
+
+    @property
+    def by_page(self) -> NDArray[np.generic]:
+        """A view of the pixels with axes (pages..., Y, X, samples)."""
+        order = f"{self.page_axes}YX{self._channel_axis}"
+        view = self.pixels.transpose([self.axes.index(axis) for axis in order])
+        return view if self._channel_axis else view[..., np.newaxis]
+
+    @property
+    def _channel_axis(self) -> str:
+        return "S" if "S" in self.axes else "C" if "C" in self.axes else ""
+
+    @property
+    def first_page(self) -> "Picture":
+        """The first page alone."""
+        index = tuple(0 if axis in self.page_axes else slice(None) for axis in self.axes)
+        axes = "".join(axis for axis in self.axes if axis not in self.page_axes)
+        return replace(self, pixels=self.pixels[index], axes=axes)
+
+    @property
+    def opaque(self) -> "Picture":
+        """The picture without its transparency."""
+        if not self.alpha:
+            return self
+        shown = np.moveaxis(self.by_page, -1, 0)[: -self.alpha]
+        return replace(self, pixels=np.moveaxis(shown, 0, -1), axes=f"{self.page_axes}YXS", alpha=0)
+
+    @property
+    def unit_type(self) -> np.dtype[np.floating]:
+        """The type of the numbers on the unit scale."""
+        return intensity.unit_type(self.pixels.dtype)
+
+    def pages(self) -> Iterator[tuple[int, ...]]:
+        """Iterate over the indices of the pages in :attr:`by_page`."""
+        return np.ndindex(self.page_shape)
+
+    def unit(self, page: tuple[int, ...] = ()) -> NDArray[np.floating]:
+        """Return a page (H, W, C) on the unit scale, without its transparency; what is not finite is filled in."""
+        colours = self.by_page[page][..., : self.samples - self.alpha]
+        return intensity.to_unit(intensity.filled(colours) if colours.dtype.kind == "f" else colours, self.scale)
+
+    def blank(self, dtype: DTypeLike, scale: Range) -> "Picture":
+        """Return a picture like this one, of another type and scale, yet to be filled by :meth:`put`."""
+        return replace(self, pixels=np.empty(self.pixels.shape, dtype), scale=scale)
+
+    def put(self, page: tuple[int, ...], u: NDArray[np.floating], source: "Picture") -> None:
+        """Fill a page with ``u`` (H, W, C), on the unit scale, and with the transparency of ``source``.
+
+        Where ``u`` is what the source has, its very numbers are taken: no bit changes by scaling there and back.
+        What is not finite in the source is so in the target.
         """
-        if target_format == NPY and self.format != NPY:
-            return u
-        return intensity.from_unit(u, self.scale, self.pixels.dtype)
+        target, original = self.by_page[page], source.by_page[page]
+        colours = self.samples - self.alpha
+        target[..., :colours] = intensity.from_unit(u, self.scale, self.pixels.dtype)
+        is_same = self.pixels.dtype == source.pixels.dtype and self.scale == source.scale
+        if self.pixels.dtype.kind == source.pixels.dtype.kind == "f":
+            shown = original[..., :colours]
+            kept = (u == source.unit(page)) if is_same else np.False_
+            np.copyto(target[..., :colours], shown, where=kept | ~np.isfinite(shown))
+        if self.alpha:
+            hidden = original[..., colours:]
+            target[..., colours:] = hidden if is_same else rescaled(hidden, self.pixels.dtype)
 
-    def on_unit_scale(self, numbers: NDArray[np.generic]) -> NDArray[np.floating]:
-        """Undo :meth:`encoded`."""
-        is_unit = numbers.dtype.kind == "f" and self.pixels.dtype.kind != "f"
-        return numbers if is_unit else intensity.to_unit(numbers, self.scale)  # type: ignore[return-value]
+    def with_axes(self, axes: str) -> "Picture":
+        """Return the picture with its axes named anew.
+
+        Raises
+        ------
+        ArrayError
+            If the letters do not fit the array.
+        """
+        fits = len(axes) == self.pixels.ndim and len(set(axes)) == len(axes) and {"Y", "X"} <= set(axes)
+        if not fits or not axes.isascii() or not axes.isupper():
+            problem = f"{axes} does not name the {self.pixels.ndim} axes of an array of shape {self.pixels.shape}"
+            raise ArrayError("--axes", problem, f"give {self.pixels.ndim} different letters, Y and X among them")
+        return replace(self, axes=axes, alpha=self.alpha if "S" in axes else 0)
+
+
+def rescaled(numbers: NDArray[np.generic], dtype: DTypeLike) -> NDArray[np.generic]:
+    """Return numbers of one type's range as those of another's: transparency keeps its meaning."""
+    unit = intensity.to_unit(numbers, intensity.type_range(numbers.dtype))
+    return intensity.from_unit(unit, intensity.type_range(dtype), dtype)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    r"""What picture formats have in common beside pixels.
+
+    Attributes
+    ----------
+    icc_profile, exif, xmp
+        The blocks as they stand; ``exif`` starts with ``b"Exif\0\0"``.
+    dpi
+        Pixels an inch, horizontally and vertically.
+    """
+
+    icc_profile: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Name what is there."""
+        names = {"icc_profile": "ICC profile", "exif": "EXIF", "xmp": "XMP", "dpi": "resolution"}
+        return tuple(name for key, name in names.items() if getattr(self, key))
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """Everything a reader found and a writer needs.
+
+    Attributes
+    ----------
+    format
+        A row of :data:`tvdenoise.images.formats.FORMATS`.
+    parts
+        The pictures: one, but for TIFF and FITS files whose pages differ in shape.
+    metadata
+        What other formats can take over.
+    native
+        What the writer of the same format restores by; only it knows what that is.
+    kinds
+        Names of the metadata that only the same format keeps.
+    notes
+        What reading made different, such as a palette resolved into colours.
+    losses
+        What of the file was not read at all and would be lost.
+    """
+
+    format: str
+    parts: tuple[Picture, ...]
+    metadata: Metadata = Metadata()
+    native: Any = None
+    kinds: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
+
+    @property
+    def page_count(self) -> int:
+        """The number of pages in all parts."""
+        return sum(int(np.prod(part.page_shape)) for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a file is read from, as often as needed."""
+
+    name: str
+    open: Callable[[], BinaryIO] = field(repr=False)
+    max_pixels: int = 2**30

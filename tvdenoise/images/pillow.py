@@ -1,92 +1,139 @@
-"""The 8-bit formats, through Pillow: gray and RGB in PNG, JPEG, BMP and WebP. What it would reduce is refused."""
+"""The 8-bit formats, through Pillow: JPEG, WebP, BMP, GIF, AVIF and PNM. What it would reduce is refused."""
 
-from pathlib import Path
+import re
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin
 
-from tvdenoise import intensity
 from tvdenoise.errors import PictureError
-from tvdenoise.images.picture import Picture
+from tvdenoise.images import animation, limits
+from tvdenoise.images.animation import Animation, Timing
+from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source
 
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
-MAX_PIXELS = 2**30
-"""A header that promises more than this is refused before anything is allocated for it."""
-
-_CONVERT = "convert it to 8-bit gray or RGB, or to an .npy array"
-_MODES = {
-    "1": "1-bit",
-    "LA": "gray with alpha",
-    "RGBA": "RGB with alpha",
-    "P": "palette",
-    "PA": "palette with alpha",
-    "CMYK": "CMYK",
-    "I;16": "16-bit gray",
-}
-_METADATA = ("icc_profile", "exif", "xmp", "dpi")
-_PNG_DEPTH_AT = 24
-"""Where the bit depth stands in a PNG file."""
+FORMATS = ("JPEG", "WEBP", "BMP", "GIF", "AVIF", "PPM")
+_ALPHA_MODES = ("LA", "RGBA")
+_CONVERT = "convert it to PNG or TIFF first"
+_TO_ONE_KIND = {"1": "L", "I": "I;16"}
 
 
-def read_pillow(path: Path) -> Picture:
-    """Read one 8-bit gray or RGB picture, or raise :class:`PictureError` where that would lose something."""
-    try:
-        Image.MAX_IMAGE_PIXELS = None  # MAX_PIXELS is checked instead: large pictures are an ordinary job
-        with Image.open(path, formats=FORMATS) as image:
-            _refuse_what_would_be_lost(path, image)
-            image.load()
-            metadata = {key: image.info[key] for key in _METADATA if image.info.get(key)}
-            pixels = np.array(image)
-            return Picture(pixels, intensity.type_range(pixels.dtype), str(image.format), metadata, _encoding(image))
-    except PictureError:
-        raise
-    except UnidentifiedImageError as error:
-        remedy = f"give a {', '.join(FORMATS)} or .npy file"
-        raise PictureError(path, "it is not a picture of a kind that can be read", remedy) from error
-    except Exception as error:  # broken files make Pillow raise a dozen kinds of exceptions
-        raise PictureError(path, f"the file is damaged ({error})", "get a whole copy of it") from error
+def read(source: Source) -> PictureFile:
+    """Read a picture or an animation."""
+    Image.MAX_IMAGE_PIXELS = None  # limits.check_size is asked instead: large pictures are an ordinary job
+    with source.open() as stream, Image.open(stream, formats=FORMATS) as image:
+        limits.check_size(source, image.width, image.height)
+        name = "JPEG" if image.format == "MPO" else str(image.format)
+        _refuse_what_would_be_reduced(source, name, image)
+        frames = getattr(image, "n_frames", 1)
+        losses = (f"{frames - 1} further pictures of an MPO file",) if image.format == "MPO" else ()
+        notes = _notes(image)
+        if frames > 1 and not losses:
+            animated = Animation.read(source)
+            picture, timing = animated.picture, animated.timing
+        else:
+            pixels, alpha = _pixels(image)
+            picture = Picture(pixels, "YX" if pixels.ndim == 2 else "YXS", alpha, is_cmyk=image.mode == "CMYK")
+            timing = None
+        native = (_encoding(image), timing)
+        kinds = ("comment",) if image.info.get("comment") else ()
+        return PictureFile(name, (picture,), _metadata(image), native, kinds, notes, losses)
 
 
-def write_pillow(file: BinaryIO, pixels: NDArray[np.generic], source: Picture, target_format: str) -> None:
-    """Encode 8-bit pixels with the source's metadata; JPEG from JPEG with its tables, WebP without loss."""
-    options: dict[str, Any] = dict(source.metadata)
-    if target_format == "JPEG":
-        options |= source.encoding or {"quality": 95, "subsampling": "4:4:4"}
-    elif target_format == "WEBP":
-        options |= {"lossless": True}
-    Image.fromarray(pixels.squeeze()).save(file, format=target_format, **options)
+def write(stream: BinaryIO, file: PictureFile) -> None:
+    """Write like the source, if that had the same format; else with as little loss as the format allows."""
+    encoding, timing = file.native or (_default_encoding(file.format), None)
+    (picture,) = file.parts
+    options = _metadata_options(file) | dict(encoding)
+    if file.page_count > 1:
+        stream.write(Animation(picture, timing).encoded(file.format, **options))
+        return
+    pixels = picture.by_page[(0,) * len(picture.page_axes)]
+    if file.format == "GIF":
+        stream.write(Animation(picture, None).encoded("GIF", **options))
+        return
+    squeezed = np.ascontiguousarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
+    image = Image.fromarray(squeezed, mode="CMYK") if picture.is_cmyk else Image.fromarray(squeezed)
+    image.save(stream, file.format, **options)
 
 
-def _refuse_what_would_be_lost(path: Path, image: Image.Image) -> None:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        problem = f"its header promises {width}x{height} pixels, more than {MAX_PIXELS}"
-        raise PictureError(path, problem, "cut it into parts")
-    kind = _kind_beyond_8_bit_gray_or_rgb(path, image)
-    if kind is not None:
-        raise PictureError(path, f"a {kind} {image.format} picture cannot be kept whole yet", _CONVERT)
+def without_metadata(native: tuple[Mapping[str, Any], Timing | None]) -> tuple[Mapping[str, Any], Timing | None]:
+    """Return what a source is restored by, but for its comment."""
+    encoding, timing = native
+    return {key: value for key, value in encoding.items() if key != "comment"}, timing
 
 
-def _kind_beyond_8_bit_gray_or_rgb(path: Path, image: Image.Image) -> str | None:
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1:
-        return f"{frames}-frame"
-    if image.mode not in ("L", "RGB"):
-        return _MODES.get(image.mode, image.mode)
-    if "transparency" in image.info:
-        return "transparent"
-    if image.format == "PNG":  # Pillow opens 16-bit colour as 8-bit, and 2- and 4-bit gray too
-        with path.open("rb") as file:
-            depth = file.read(_PNG_DEPTH_AT + 1)[_PNG_DEPTH_AT]
-        return None if depth == 8 else f"{depth}-bit"
-    return None
+def _refuse_what_would_be_reduced(source: Source, name: str, image: Image.Image) -> None:
+    if name in ("AVIF", "PPM"):
+        with source.open() as stream:
+            start = stream.read(4096)
+        depth = _avif_depth(start) if name == "AVIF" else _ppm_depth(start)
+        if depth > 8 and image.mode not in ("I", "I;16"):
+            raise PictureError(source.name, f"a {depth}-bit {name} picture cannot be kept whole", _CONVERT)
+    if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "I", "I;16"):
+        raise PictureError(source.name, f"a {name} picture of mode {image.mode} cannot be kept whole", _CONVERT)
 
 
-def _encoding(image: Image.Image) -> dict[str, Any]:
-    """Return what encodes a JPEG like its source: the quantisation tables and the chroma subsampling."""
+def _avif_depth(start: bytes) -> int:
+    """Return the bits a channel that the pixel information box of an AVIF file tells, 8 where it has none."""
+    at = start.find(b"pixi")
+    return max(start[at + 9 : at + 9 + start[at + 8]], default=8) if at >= 0 else 8
+
+
+def _ppm_depth(start: bytes) -> int:
+    """Return the bits that the largest value of a PNM file takes."""
+    fields = re.sub(rb"#[^\n]*\n", b" ", start).split()[:4]
+    return int(fields[3]).bit_length() if fields[0] in (b"P2", b"P3", b"P5", b"P6") else 1
+
+
+def _notes(image: Image.Image) -> tuple[str, ...]:
+    if image.mode in ("P", "PA"):
+        return ("palette resolved",)
+    return ("1-bit became 8-bit",) if image.mode == "1" else ()
+
+
+def _pixels(image: Image.Image) -> tuple[NDArray[np.generic], int]:
+    """Return the pixels of the present frame and the number of samples that are transparency."""
+    if image.mode == "I":  # 16 bits in 32
+        return np.asarray(image).astype(np.uint16), 0
+    if image.mode in ("P", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    elif image.mode in ("1", "RGBX"):
+        image = image.convert({"1": "L", "RGBX": "RGB"}[image.mode])
+    return np.array(image), int(image.mode in _ALPHA_MODES)
+
+
+def _metadata(image: Image.Image) -> Metadata:
+    info = image.info
+    exif = info.get("exif")
+    if exif and not exif.startswith(b"Exif\0\0"):
+        exif = b"Exif\0\0" + exif
+    x, y = info.get("dpi", (0, 0))
+    dpi = (float(x), float(y)) if x and y else None
+    return Metadata(info.get("icc_profile") or None, exif or None, info.get("xmp") or None, dpi)
+
+
+def _metadata_options(file: PictureFile) -> dict[str, Any]:
+    metadata = file.metadata
+    options = {key: getattr(metadata, key) for key in ("icc_profile", "exif", "xmp", "dpi")}
+    return {key: value for key, value in options.items() if value}
+
+
+def _default_encoding(format_: str) -> Mapping[str, Any]:
+    if format_ == "JPEG":
+        return {"quality": 95, "subsampling": "4:4:4"}
+    return animation.OPTIONS[format_] if format_ in ("WEBP", "AVIF") else {}
+
+
+def _encoding(image: Image.Image) -> Mapping[str, Any]:
+    """Return the arguments of Pillow's writer that encode a picture like the one read."""
     if not isinstance(image, JpegImagePlugin.JpegImageFile):
-        return {}
+        return {} if getattr(image, "n_frames", 1) > 1 else _default_encoding(str(image.format))
     sampling = JpegImagePlugin.get_sampling(image)
-    return {"qtables": image.quantization} | ({"subsampling": sampling} if sampling >= 0 else {})
+    encoding: dict[str, Any] = {"qtables": image.quantization, "progressive": bool(image.info.get("progressive"))}
+    if sampling >= 0:
+        encoding["subsampling"] = sampling
+    if image.info.get("comment"):
+        encoding["comment"] = image.info["comment"]
+    return encoding

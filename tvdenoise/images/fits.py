@@ -1,0 +1,53 @@
+"""FITS through Astropy: every image of a file, its headers kept."""
+
+import io
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from tvdenoise.errors import MissingExtraError
+from tvdenoise.images import limits
+from tvdenoise.images.picture import Picture, PictureFile, Source
+
+try:
+    from astropy.io import fits
+except ImportError as error:
+    raise MissingExtraError("FITS", "Astropy reads FITS files and is not installed", "astro") from error
+
+
+def read(source: Source) -> PictureFile:
+    """Read all images of two or more axes; the first axis of a cube counts pages."""
+    with source.open() as stream, fits.open(stream, memmap=False, lazy_load_hdus=False) as units:
+        parts = []
+        for unit in filter(_is_picture, units):
+            limits.check_size(source, unit.shape[-1], unit.shape[-2])
+            pixels = np.asarray(unit.data)
+            axes = "QPRTUVW"[: pixels.ndim - 2] + "YX"
+            parts.append(Picture(pixels.astype(pixels.dtype.newbyteorder("="), copy=False), axes))
+        if not parts:
+            raise ValueError("it has no pictures")
+        return PictureFile("FITS", tuple(parts), native=source, kinds=("FITS header",))
+
+
+def write(stream: BinaryIO, file: PictureFile) -> None:
+    """Write the units of the source with new pixels, or new ones."""
+    pictures = (np.ascontiguousarray(part.pixels) for part in file.parts)
+    content = io.BytesIO()  # Astropy wants to know how a file was opened, and knows not every way
+    if not isinstance(file.native, Source):
+        first, *others = pictures
+        fits.HDUList([fits.PrimaryHDU(first), *(fits.ImageHDU(other) for other in others)]).writeto(content)
+        stream.write(content.getbuffer())
+        return
+    with file.native.open() as original, fits.open(original, memmap=False, lazy_load_hdus=False) as units:
+        for unit in filter(_is_picture, units):
+            unit.data = next(pictures)
+        units.writeto(content, output_verify="silentfix")
+    stream.write(content.getbuffer())
+
+
+def without_metadata(_native: Source) -> None:
+    """Return None: the source's headers are left behind."""
+
+
+def _is_picture(unit: Any) -> bool:  # noqa: ANN401 (Astropy is untyped)
+    return unit.is_image and len(unit.shape) >= 2

@@ -1,0 +1,152 @@
+"""The table of formats: how each is told, what it holds, and so what a conversion to it would lose."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tvdenoise.images.picture import Picture, PictureFile
+
+TURNED = ("BMP", "GIF", "PPM")
+"""Formats that cannot say which way up a picture is: its pixels are turned."""
+
+COMMON = frozenset({"ICC profile", "EXIF", "XMP"})
+ANY = frozenset({"u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8"})
+
+
+@dataclass(frozen=True)
+class Format:
+    """One row.
+
+    Attributes
+    ----------
+    room
+        The module of this package that has its ``read`` and ``write``.
+    endings
+        The endings of its files; the first is the usual one.
+    types
+        The types of numbers it holds, as NumPy abbreviates them.
+    samples
+        The numbers of colour samples it holds, transparency not counted.
+    alpha
+        Whether it holds transparency.
+    frames
+        Whether it holds more than one picture.
+    metadata
+        The kinds of metadata it takes over from other formats.
+    cmyk
+        Whether it holds inks.
+    exact
+        Whether what is read is what was written, bit by bit.
+    """
+
+    room: str
+    endings: tuple[str, ...]
+    types: frozenset[str] = frozenset({"u1"})
+    samples: frozenset[int] = frozenset({1, 3})
+    alpha: bool = False
+    frames: bool = False
+    metadata: frozenset[str] = frozenset()
+    cmyk: bool = False
+    exact: bool = True
+
+
+FITS_TYPES = frozenset({"u1", "u2", "u4", "i2", "i4", "f4", "f8"})
+MANY = frozenset(range(1, 10_000))
+
+FORMATS: Mapping[str, Format] = {
+    "PNG": Format("png", (".png", ".apng"), types=frozenset({"u1", "u2"}), alpha=True, metadata=COMMON),
+    "JPEG": Format("pillow", (".jpg", ".jpeg", ".jpe", ".jfif"), metadata=COMMON, cmyk=True, exact=False),
+    "WEBP": Format("pillow", (".webp",), alpha=True, frames=True, metadata=COMMON),
+    "BMP": Format("pillow", (".bmp", ".dib")),
+    "GIF": Format("pillow", (".gif",), alpha=True, frames=True, exact=False),
+    "AVIF": Format("pillow", (".avif",), alpha=True, frames=True, metadata=COMMON, exact=False),
+    "PPM": Format("pillow", (".pgm", ".ppm", ".pnm", ".pbm")),
+    "TIFF": Format(
+        "tiff", (".tif", ".tiff"), ANY, MANY, alpha=True, frames=True, metadata=COMMON - {"EXIF"}, cmyk=True
+    ),
+    "NPY": Format("npy", (".npy",), ANY, MANY, alpha=True, frames=True, cmyk=True),
+    "FITS": Format("fits", (".fits", ".fit", ".fts"), FITS_TYPES, frozenset({1}), frames=True),
+}
+
+
+def format_called(name: str) -> str | None:
+    """Return the format that people call ``name``: by its own name or an ending."""
+    known = {row_name.lower(): row_name for row_name in FORMATS}
+    return known.get(name.lower(), told_by_ending(Path(f"x.{name.removeprefix('.')}")))
+
+
+def told_by_ending(path: Path) -> str | None:
+    """Return the format that a file's name promises."""
+    ending = path.suffix.lower()
+    return next((name for name, row in FORMATS.items() if ending in row.endings), None)
+
+
+def told_by_content(start: bytes) -> str | None:
+    """Return the format whose mark a file starts with; 16 bytes tell."""
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "WEBP"
+    if start[4:12] in (b"ftypavif", b"ftypavis"):
+        return "AVIF"
+    return next((name for mark, name in _MARKS if start.startswith(mark)), None)
+
+
+_MARKS = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"GIF8", "GIF"),
+    (b"BM", "BMP"),
+    (b"\x93NUMPY", "NPY"),
+    (b"SIMPLE  =", "FITS"),
+    *((mark, "TIFF") for mark in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    *((mark, "PPM") for mark in (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")),
+)
+
+
+def impossible(file: PictureFile, target: str) -> str | None:
+    """Say why no file of format ``target`` can be made of ``file`` at all, None if one can."""
+    row = FORMATS[target]
+    for part in file.parts:
+        if part.is_cmyk and not row.cmyk:
+            return "the inks of a CMYK picture"
+        if part.samples - part.alpha not in row.samples and not part.is_cmyk:
+            return f"{part.samples - part.alpha} channels"
+    return None
+
+
+def losses(file: PictureFile, target: str, *, metadata: bool) -> tuple[str, ...]:
+    """Name what a file of format ``target`` cannot hold of ``file``; what was lost on reading is lost to all.
+
+    An array of numbers is not expected to hold metadata, and resolution alone keeps nobody from converting.
+    """
+    if target == file.format:
+        return file.losses
+    row, found = FORMATS[target], list(file.losses)
+    for part in file.parts:
+        found += _losses_of(part, target, row)
+    if metadata and target != "NPY":
+        held = row.metadata | {"resolution"}
+        found += [kind for kind in (*file.metadata.kinds, *file.kinds) if kind not in held]
+    if file.page_count > 1 and not row.frames:
+        found.append(f"{file.page_count - 1} of {file.page_count} pages")
+    return tuple(dict.fromkeys(found))
+
+
+def _losses_of(part: Picture, target: str, row: Format) -> list[str]:
+    """Name what becomes of one picture."""
+    found = []
+    kind = part.pixels.dtype.str[1:]
+    if kind not in row.types and target != "NPY":
+        found.append(f"the depth of {part.pixels.dtype} values")
+    if part.alpha and not row.alpha:
+        found.append("transparency")
+    return found
+
+
+def type_held(part: Picture, target: str) -> np.dtype[np.generic]:
+    """Return the type that takes the most of a picture's numbers into a file of format ``target``."""
+    types, kind = FORMATS[target].types, part.pixels.dtype
+    if kind.str[1:] in types:
+        return kind.newbyteorder("=")
+    return np.dtype("u2" if "u2" in types and kind.itemsize > 1 else "u1")

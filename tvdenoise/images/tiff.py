@@ -1,0 +1,260 @@
+"""Every TIFF, through tifffile. A result is a copy of its source in which nothing but the pixels has changed.
+
+So byte order, layout, compression, EXIF, GPS, ImageJ and OME metadata and tags nobody knows come back as they were.
+Only where the source cannot hold the result (palettes, 1-bit pictures), or there is none, a new file is written.
+"""
+
+import itertools
+import logging
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from tifffile import COMPRESSION, PHOTOMETRIC, TIFF, TiffFile, TiffPage, TiffPageSeries, TiffWriter
+
+from tvdenoise.errors import PictureError
+from tvdenoise.images import limits
+from tvdenoise.images.orientation import exif_of, orientation
+from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source
+
+logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)  # what it would say, PictureError says
+
+_PHOTOMETRIC = {
+    PHOTOMETRIC.MINISWHITE,
+    PHOTOMETRIC.MINISBLACK,
+    PHOTOMETRIC.RGB,
+    PHOTOMETRIC.PALETTE,
+    PHOTOMETRIC.SEPARATED,
+    PHOTOMETRIC.YCBCR,
+}
+_REPEATABLE = {
+    COMPRESSION.NONE,
+    COMPRESSION.LZW,
+    COMPRESSION.ADOBE_DEFLATE,
+    COMPRESSION.DEFLATE,
+    COMPRESSION.PACKBITS,
+    COMPRESSION.LZMA,
+    COMPRESSION.ZSTD,
+}
+"""Compressions that keep every bit and that pixels can be put back into."""
+
+_TAKEN_BY_OTHERS = {"ICC profile": 34675, "XMP": 700}
+_OWN = {"EXIF": 34665, "GPS": 34853, "IPTC": 33723, "Photoshop": 34377, "GeoTIFF": 34735}
+_TRANSPARENCY = (1, 2)
+"""What ExtraSamples says of premultiplied and of plain alpha."""
+
+_CENTIMETRE = 3
+"""What ResolutionUnit says where it is not inches."""
+
+_CONVERT = "convert it to a plain TIFF first"
+
+
+def read(source: Source) -> PictureFile:
+    """Read all series of a TIFF; each becomes a part."""
+    with source.open() as stream, TiffFile(stream) as tif:
+        length = stream.seek(0, os.SEEK_END)
+        if not tif.series:
+            raise ValueError("it has no pictures")
+        for series in tif.series:
+            _check(source, series, length)
+        parts = tuple(_part(series) for series in tif.series)
+        first = tif.pages.first
+        kinds = tuple(name for name, code in _OWN.items() if code in first.tags)
+        kinds += ("ImageJ axes",) * tif.is_imagej + ("OME axes",) * tif.is_ome
+        is_changed = any(part.pixels.dtype != series.dtype for part, series in zip(parts, tif.series, strict=True))
+        is_changed |= first.photometric == PHOTOMETRIC.PALETTE
+        return PictureFile(
+            "TIFF",
+            parts,
+            _metadata(first),
+            native=None if is_changed else source,
+            kinds=kinds,
+            notes=("palette or bits resolved",) if is_changed else (),
+            losses=kinds if is_changed else (),
+        )
+
+
+def write(stream: BinaryIO, file: PictureFile) -> None:
+    """Write a copy of the source with new pixels, or a new file."""
+    if isinstance(file.native, Source):
+        with file.native.open() as original:
+            shutil.copyfileobj(original, stream)
+        stream.seek(0)
+        with TiffFile(stream) as tif:
+            for part, series in zip(file.parts, tif.series, strict=True):
+                _replace_series(stream, tif, series, part.pixels)
+        return
+    size = sum(part.pixels.nbytes for part in file.parts)
+    with TiffWriter(stream, bigtiff=size > 2**32 - 2**25) as tif:
+        for part in file.parts:
+            _write_new(tif, part, file.metadata)
+
+
+def without_metadata(_native: Source | None) -> None:
+    """Return None: what a source's tags say is left behind, and a new file written."""
+
+
+def _check(source: Source, series: TiffPageSeries, length: int) -> None:
+    """Refuse what would be read wrong or written short; tifffile itself checks little."""
+    page, refusal = series.keyframe, None
+    limits.check_size(source, page.imagewidth, page.imagelength)
+    if len(series.levels) > 1 or page.subifds:
+        refusal = "with reduced copies or sub-pictures"
+    elif series.is_multifile:
+        refusal = "spread over several files"
+    elif page.photometric not in _PHOTOMETRIC or (page.photometric == PHOTOMETRIC.YCBCR and page.compression != 7):
+        refusal = f"of colours {getattr(page.photometric, 'name', page.photometric)}"
+    elif page.bitspersample not in (1, 8, 16, 32, 64):
+        refusal = f"of {page.bitspersample} bits a sample"
+    if refusal is not None:
+        raise PictureError(source.name, f"a TIFF {refusal} cannot be kept whole", _CONVERT)
+    if series.dataoffset is not None:
+        if series.dataoffset + series.nbytes > length:
+            raise ValueError("it ends before its pixels do")
+        return
+    for one in series.pages:
+        if one is None or not one.dataoffsets or not all(one.databytecounts):
+            raise ValueError("some of its pixels are missing")
+        ends = (a + b for a, b in zip(one.dataoffsets, one.databytecounts, strict=True))
+        needed = math.prod(page.shaped) * page.bitspersample // 8 if page.compression == 1 and not page.is_tiled else 0
+        if max(ends) > length or sum(one.databytecounts) < needed:
+            raise ValueError("it ends before its pixels do")
+
+
+def _part(series: TiffPageSeries) -> Picture:
+    page, axes = series.keyframe, series.axes
+    pixels: NDArray[Any] = series.asarray()
+    if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
+        pixels, axes = _colours(pixels, page.colormap), f"{axes}S"
+    elif pixels.dtype == bool:
+        pixels = pixels.view(np.uint8) * np.uint8(255)
+    extra = page.extrasamples
+    is_colour = page.photometric not in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
+    is_hidden = is_colour or all(kind in _TRANSPARENCY for kind in extra)
+    return Picture(
+        pixels.astype(pixels.dtype.newbyteorder("="), copy=False),
+        axes,
+        alpha=len(extra) if is_hidden and "S" in axes else 0,
+        is_inverted=page.photometric == PHOTOMETRIC.MINISWHITE,
+        is_cmyk=page.photometric == PHOTOMETRIC.SEPARATED,
+    )
+
+
+def _colours(index: NDArray[Any], table: NDArray[np.uint16]) -> NDArray[np.generic]:
+    """Return the colours of a palette picture, in 8 bits if those of the table are 8-bit ones."""
+    if (table == (table >> 8) * 257).all() or (table & 255 == 0).all():
+        table = (table >> 8).astype(np.uint8)
+    colours: NDArray[np.generic] = np.ascontiguousarray(table.T)[index]
+    return colours
+
+
+def _metadata(page: TiffPage) -> Metadata:
+    tags = {code: page.tags[code].value for code in (34675, 700, 274, 282, 283, 296) if code in page.tags}
+    dpi = None
+    if 282 in tags and 283 in tags and all(denominator for _, denominator in (tags[282], tags[283])):
+        unit = 2.54 if tags.get(296) == _CENTIMETRE else 1.0
+        dpi = (tags[282][0] / tags[282][1] * unit, tags[283][0] / tags[283][1] * unit)
+    xmp = tags.get(700)
+    return Metadata(
+        icc_profile=tags.get(34675),
+        exif=exif_of(int(tags.get(274, 1))),
+        xmp=xmp.encode() if isinstance(xmp, str) else xmp,
+        dpi=dpi if dpi and all(value > 0 for value in dpi) and tags.get(296) != 1 else None,
+    )
+
+
+def _replace_series(stream: BinaryIO, tif: TiffFile, series: TiffPageSeries, pixels: NDArray[np.generic]) -> None:
+    """Put new pixels into a series of the same shape and type."""
+    dtype = pixels.dtype.newbyteorder(tif.byteorder)
+    if series.dataoffset is not None:
+        stream.seek(series.dataoffset)
+        for page in pixels.reshape(-1, *pixels.shape[-2:]):
+            stream.write(page.astype(dtype).tobytes())
+        return
+    for page, values in zip(series.pages, pixels.reshape(len(series.pages), -1), strict=True):
+        assert page is not None  # _check has seen to that
+        whole = page.aspage()
+        _replace_page(stream, whole, values.astype(dtype).reshape(whole.shaped))
+
+
+def _replace_page(stream: BinaryIO, page: TiffPage, pixels: NDArray[np.generic]) -> None:
+    """Put new pixels (planes, 1, H, W, samples) into a page: where the old ones were if they fit there, else behind."""
+    if page.compression not in _REPEATABLE:
+        page.tags["Compression"].overwrite(COMPRESSION.ADOBE_DEFLATE)
+        if "Predictor" in page.tags:
+            page.tags["Predictor"].overwrite(1)
+        if page.photometric == PHOTOMETRIC.YCBCR:
+            page.tags["PhotometricInterpretation"].overwrite(PHOTOMETRIC.RGB)
+    if "FillOrder" in page.tags:
+        page.tags["FillOrder"].overwrite(1)
+    offsets, counts = list(page.dataoffsets), list(page.databytecounts)
+    for i, segment in enumerate(_segments(page, pixels)):
+        encoded = _encoded(page, segment)
+        if len(encoded) > counts[i]:
+            offsets[i] = stream.seek(0, os.SEEK_END)
+        counts[i] = len(encoded)
+        stream.seek(offsets[i])
+        stream.write(encoded)
+    kind = "Tile" if page.is_tiled else "Strip"
+    if offsets != list(page.dataoffsets):
+        page.tags[f"{kind}Offsets"].overwrite(offsets)
+    if counts != list(page.databytecounts):
+        page.tags[f"{kind}ByteCounts"].overwrite(counts)
+
+
+def _segments(page: TiffPage, pixels: NDArray[np.generic]) -> Iterator[NDArray[np.generic]]:
+    """Iterate over the tiles or strips of a page in their order in the file."""
+    planes, _, height, width, _ = pixels.shape
+    rows, columns = page.tile or (min(page.rowsperstrip, height), width)
+    for plane, y, x in itertools.product(range(planes), range(0, height, rows), range(0, width, columns)):
+        segment = pixels[plane, 0, y : y + rows, x : x + columns]
+        if page.is_tiled:
+            short = (rows - segment.shape[0], columns - segment.shape[1])
+            segment = np.pad(segment, ((0, short[0]), (0, short[1]), (0, 0)), mode="edge")
+        yield np.ascontiguousarray(segment)
+
+
+def _encoded(page: TiffPage, segment: NDArray[np.generic]) -> bytes:
+    """Compress a segment as its page was, or with Deflate."""
+    if page.compression == COMPRESSION.NONE:
+        return segment.tobytes()
+    if page.compression not in _REPEATABLE:
+        return bytes(TIFF.COMPRESSORS[COMPRESSION.ADOBE_DEFLATE](segment))
+    if page.predictor != 1:
+        segment = TIFF.PREDICTORS[page.predictor](segment, axis=-2)
+    options = {"axis": -2} if page.compression == COMPRESSION.PACKBITS else {}
+    return bytes(TIFF.COMPRESSORS[page.compression](segment, **options))
+
+
+def _write_new(tif: TiffWriter, part: Picture, metadata: Metadata) -> None:
+    """Write a part into a new file, losslessly compressed."""
+    pixels, axes = part.pixels, part.axes
+    if "S" in axes:
+        pixels, axes = part.by_page, f"{part.page_axes}YXS"
+    colours = part.samples - part.alpha
+    photometric = "miniswhite" if part.is_inverted else "minisblack"
+    if "S" in axes and (part.is_cmyk or colours == 3):
+        photometric = "separated" if part.is_cmyk else "rgb"
+    named = {"separated": 4, "rgb": 3}.get(photometric, 1)
+    extra = None if "S" not in axes else ["unassalpha"] * part.alpha or ["unspecified"] * (part.samples - named)
+    tags: list[tuple[int, int, int, Any, bool]] = (
+        [(700, 1, len(metadata.xmp), metadata.xmp, True)] if metadata.xmp else []
+    )
+    tags += [(274, 3, 1, orientation(metadata), True)] if orientation(metadata) != 1 else []
+    tif.write(
+        np.ascontiguousarray(pixels),
+        photometric=photometric,
+        planarconfig="contig" if "S" in axes and part.samples > 1 else None,
+        extrasamples=extra,
+        compression="adobe_deflate",
+        predictor=True,
+        iccprofile=metadata.icc_profile,
+        resolution=metadata.dpi,
+        resolutionunit="inch" if metadata.dpi else None,
+        metadata={"axes": axes},
+        extratags=tags,
+    )
