@@ -322,6 +322,18 @@ class TestRefused:
             with pytest.raises(PictureError, match=rf"a\.{ending}: "):
                 images.read(tmp_path / f"a.{ending}")
 
+    @pytest.mark.parametrize("layout", [{}, {"tile": (16, 16)}, {"compression": "zlib", "rowsperstrip": 8}])
+    def test_a_tiff_that_promises_more_than_it_has(self, layout, noisy, tmp_path):
+        """Cut anywhere, or with a header that names more rows than there are strips for."""
+        tifffile.imwrite(tmp_path / "a.tif", noisy, **layout)
+        whole = (tmp_path / "a.tif").read_bytes()
+        (tmp_path / "b.tif").write_bytes(whole[:-100])
+        with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as tif:
+            tif.pages[0].tags["ImageLength"].overwrite(4000)
+        for name in ("a.tif", "b.tif"):
+            with pytest.raises(PictureError, match=f"{name}: the TIFF file is damaged"):
+                images.read(tmp_path / name)
+
     def test_truncated_array(self, noisy, tmp_path):
         np.save(tmp_path / "a.npy", noisy)
         (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:300])

@@ -117,7 +117,7 @@ def _check(source: Source, series: TiffPageSeries, length: int) -> None:
             raise ValueError("it ends before its pixels do")
         return
     for one in series.pages:
-        if one is None or not one.dataoffsets or not all(one.databytecounts):
+        if one is None or len(one.dataoffsets) < math.prod(page.chunked) or not all(one.databytecounts):
             raise ValueError("some of its pixels are missing")
         ends = (a + b for a, b in zip(one.dataoffsets, one.databytecounts, strict=True))
         needed = math.prod(page.shaped) * page.bitspersample // 8 if page.compression == 1 and not page.is_tiled else 0
