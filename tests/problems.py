@@ -20,4 +20,4 @@ def picture(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> T
 def field(problem: Problem, seed: int = 0, scale: float = 1.0) -> Tensor:
     """A random field, feasible or not."""
     generator = torch.Generator().manual_seed(seed)
-    return scale * torch.randn((2, *problem.f.shape), generator=generator, dtype=torch.float64)
+    return scale * torch.randn((problem.axes, *problem.f.shape), generator=generator, dtype=torch.float64)

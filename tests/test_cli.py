@@ -19,7 +19,7 @@ from tvdenoise.cli import main
 from tvdenoise.metrics import quality
 
 ROW_KEYS = (
-    "input output status error shape dtype range lambda tv color sigma optimizer device steps stop energy gap "
+    "input output status error shape dtype range lambda tv color volume sigma optimizer device steps stop energy gap "
     "rms_bound psnr_before psnr_after ssim_before ssim_after seconds version pages"
 ).split()
 
@@ -187,9 +187,23 @@ class TestGood:
         assert row["rms_bound"] == max(page["rms_bound"] for page in row["pages"])
         assert "48x40 gray, 3 pages" in err
 
+    def test_volume_couples_the_slices(self, run, noisy):
+        """Z of any stack, the only axis of one that tells nothing of it; never time."""
+        stack = np.stack([noisy / 255, noisy[::-1] / 255, noisy / 510])
+        np.save("stack.npy", np.stack([stack, 1 - stack], axis=1))
+        arguments = ["stack.npy", "-o", "out.npy", "-l", "0.1", "--volume", "--json", "--overwrite"]
+        code, out, err = run(*arguments, "--axes", "ZTYX")
+        row, alone = json.loads(out), [denoise(one, 0.1, volume=True) for one in (stack, 1 - stack)]
+        assert row["volume"] is True
+        assert [page["energy"] for page in row["pages"]] == [one.energy for one in alone]
+        assert np.array_equal(np.load("out.npy"), np.stack([one.image for one in alone], axis=1))
+        code, out, err = run(*arguments, "--axes", "TPYX")
+        assert "stack.npy: none of its axes TPYX is known to be the depth of a volume; call it Z, such as" in err
+        assert code == 1
+
     def test_info_tells_what_is_read(self, run):
         code, out, err = run("info", "in.png", "none.png")
-        assert (code, out) == (2, "in.png: PNG 48x40 gray, axes YX, uint8, range 0..255, 0 MiB to denoise\n")
+        assert (code, out) == (2, "in.png: PNG 48x40 gray, axes YX, uint8, range 0..255, 1 MiB to denoise\n")
         assert err == "tvdenoise: none.png: there is no such file; check the path\n"
         facts = json.loads(run("info", "--json", "in.png")[1])
         assert (facts["format"], facts["shape"], facts["pages"]) == ("PNG", [40, 48], 1)

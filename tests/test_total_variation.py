@@ -41,11 +41,26 @@ def test_isotropic_is_the_length_of_the_differences():
     torch.testing.assert_close(TotalVariation(tv="isotropic")(corner), torch.tensor(12.0))
 
 
+@pytest.mark.parametrize(("axes", "shape"), [(2, (3, 2, 4, 5)), (3, (3, 2, 6, 4, 5))])
 @pytest.mark.parametrize("tv", ["anisotropic", "isotropic"])
-def test_channels_and_items_add_up(tv):
-    u = torch.rand(3, 2, 4, 5, dtype=torch.float64)
-    one_by_one = torch.stack([sum(TotalVariation(tv=tv)(channel) for channel in item) for item in u])
-    torch.testing.assert_close(TotalVariation(tv=tv)(u), one_by_one)
+def test_channels_and_items_add_up(tv, axes, shape):
+    u, loss = torch.rand(shape, dtype=torch.float64), TotalVariation(tv=tv, axes=axes)
+    torch.testing.assert_close(loss(u), torch.stack([sum(loss(channel) for channel in item) for item in u]))
+
+
+def test_a_volume_has_differences_between_its_slices():
+    """One voxel of height 1 in the corner, and one in the middle of a volume."""
+    corner, middle = torch.zeros(2, 3, 3, 3, dtype=torch.float64)
+    corner[-1, -1, -1] = middle[1, 1, 1] = 1
+    assert [float(TotalVariation(axes=3)(u)) for u in (corner, middle)] == [3, 6]
+    isotropic = TotalVariation(tv="isotropic", axes=3)
+    assert float(isotropic(middle)) == pytest.approx(3**0.5 + 3)
+    u = torch.rand(4, 5, 6, dtype=torch.float64)
+    slices = TotalVariation(tv="anisotropic")(u)
+    torch.testing.assert_close(TotalVariation(axes=3)(u), slices + u.diff(dim=0).abs().sum())
+    assert torch.autograd.gradcheck(isotropic, u.requires_grad_())
+    mean = TotalVariation(axes=3, is_mean_reduction=True)(u)
+    torch.testing.assert_close(mean, sum(u.diff(dim=axis).abs().mean() for axis in range(3)))
 
 
 @pytest.mark.parametrize("shape", [(1, 6), (6, 1), (1, 1), (2, 1, 6), (2, 3, 6, 1)])
@@ -64,6 +79,8 @@ def test_one_pixel_wide_axes_contribute_nothing(shape, arguments):
 def test_other_dimensions_are_refused(shape):
     with pytest.raises(ValueError, match=rf"2-, 3- or 4-dimensional.*not {len(shape)}-dimensional"):
         TotalVariation()(torch.zeros(shape))
+    with pytest.raises(ValueError, match=r"3-, 4- or 5-dimensional.*not 2-dimensional"):
+        TotalVariation(axes=3)(torch.zeros(5, 5))
 
 
 def test_integers_are_refused_because_their_differences_wrap():
@@ -78,6 +95,7 @@ def test_integers_are_refused_because_their_differences_wrap():
         ({"tv": "isotropic", "is_mean_reduction": True}, "needs tv='anisotropic'"),
         ({"smoothing": -1.0}, "0 or more, not -1.0"),
         ({"smoothing": float("nan")}, "0 or more, not nan"),
+        ({"axes": 1}, r"2 \(pictures\) or 3 \(volumes\), not 1"),
     ],
 )
 def test_impossible_arguments_are_refused(arguments, message):

@@ -18,7 +18,7 @@ from tvdenoise.solve import Progress, Status, solve
 
 @dataclass(frozen=True)
 class Result(Generic[Image]):
-    """A denoised picture, or stack of pictures, and what is proven about it.
+    """A denoised picture or volume, or a stack of them, and what is proven about it.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Result(Generic[Image]):
     device
         Where it was solved.
     pages
-        For a stack, the result of each of its pictures; else empty.
+        For a stack, the result of each of its pictures or volumes; else empty.
     """
 
     image: Image
@@ -59,6 +59,7 @@ def denoise(
     weight: float,
     *,
     tv: TVKind = "anisotropic",
+    volume: bool = False,
     optimizer: str = "fista",
     lr: float | None = None,
     tol: float = DEFAULT_TOL,
@@ -82,6 +83,10 @@ def denoise(
         :math:`\lambda`: larger is smoother. The same as the ``weight`` of scikit-image's ``denoise_tv_chambolle``.
     tv
         ``"anisotropic"`` or ``"isotropic"``, channel by channel.
+    volume
+        Take the image as a volume, whose slices are coupled by differences of their own: an array (D, H, W) or
+        (D, H, W, C), or a tensor (D, H, W), (C, D, H, W) or (N, C, D, H, W). All that is said here of pictures then
+        holds for volumes.
     optimizer
         A row of the method table: ``"fista"``, or an optimizer of ``torch.optim`` by its lower-case name.
     lr, max_steps
@@ -116,7 +121,7 @@ def denoise(
     >>> result.status, result.image.round(4)
     ('tolerance', array([[0.1, 0.9]]))
     """
-    settings = Settings(weight, tv, optimizer, lr, tol, max_steps, device)
+    settings = Settings(weight, tv, volume, optimizer, lr, tol, max_steps, device)
     return denoise_as_set(image, settings, channel_axis=channel_axis, callback=callback)
 
 
@@ -128,11 +133,11 @@ def denoise_as_set(
     callback: Callable[[Progress], object] | None = None,
 ) -> Result[Image]:
     """Do what :func:`denoise` does, with the model and the solver as ``settings`` say."""
-    if isinstance(image, Tensor) and image.ndim == 4:
+    if isinstance(image, Tensor) and image.ndim == settings.axes + 2:
         if channel_axis is not None:
-            raise ArrayError("channel_axis", "a stack is (N, C, H, W), its channels at axis 1", "leave it out")
+            raise ArrayError("channel_axis", "in a stack the channels are at axis 1", "leave it out")
         return _stacked([denoise_as_set(page, settings, channel_axis=0, callback=callback) for page in image])
-    f, restored = as_planes(image, channel_axis)
+    f, restored = as_planes(image, channel_axis, settings.axes)
     problem = _problem(f, settings)
     solution = solve(
         problem, settings.method, tol=settings.tol, lr=settings.lr, max_steps=settings.max_steps, callback=callback
@@ -159,7 +164,7 @@ def _problem(f: Tensor, settings: Settings) -> Problem:
     wide = f.dtype == torch.float64 or settings.tol < 1e-3 * settings.weight ** (2 / 3)
     dtype = torch.float64 if wide else torch.float32
     where = pick_device(settings.device, f.device, dtype)
-    return Problem(f.to(where, dtype).contiguous(), float(settings.weight), settings.tv)
+    return Problem(f.to(where, dtype).contiguous(), float(settings.weight), settings.tv, settings.axes)
 
 
 def _stacked(pages: list[Result[Tensor]]) -> Result[Tensor]:

@@ -1,21 +1,19 @@
 """What a picture file is, in facts: for people who wonder what will be read, kept and needed."""
 
+import math
 from typing import Any
 
 from tvdenoise.images import Picture, PictureFile
 
-SOLVER_COPIES = 10
-"""Float32 copies of a page, the page itself among them, that denoising it takes at its peak."""
 
-
-def describe(file: PictureFile) -> dict[str, Any]:
+def describe(file: PictureFile, *, volume: bool = False) -> dict[str, Any]:
     """Return format, shape, axes, type, range, colours, pages, metadata, notes and the memory it takes, in bytes.
 
     A file whose pages differ is described by the first kind of them.
     """
     first = file.parts[0]
     held = sum(part.pixels.nbytes for part in file.parts)
-    page = max(part.size[0] * part.size[1] * part.samples * part.unit_type.itemsize for part in file.parts)
+    page = max(part.unit_type.itemsize * _solved_together(part, volume=volume) for part in file.parts)
     return {
         "format": file.format,
         "shape": first.pixels.shape,
@@ -26,8 +24,19 @@ def describe(file: PictureFile) -> dict[str, Any]:
         "pages": file.page_count,
         "metadata": [*file.metadata.kinds, *file.kinds],
         "notes": [*file.notes, *(f"cannot be kept: {loss}" for loss in file.losses)],
-        "memory": 2 * held + SOLVER_COPIES * page,
+        "memory": 2 * held + _solver_copies(3 if volume else 2) * page,
     }
+
+
+def _solver_copies(axes: int) -> int:
+    """Return how many copies of a page denoising takes: f and three pictures like it, and three fields."""
+    return 4 + 3 * axes
+
+
+def _solved_together(part: Picture, *, volume: bool) -> int:
+    """Return how many values are solved together: those of a page, or of all slices of a volume."""
+    depth = part.pixels.shape[part.axes.index(part.depth_axis)] if volume and part.depth_axis else 1
+    return math.prod(part.size) * part.samples * depth
 
 
 def _colours(part: Picture) -> str:

@@ -80,7 +80,7 @@ class Primal:
     def __init__(self, problem: Problem, smoothing: float) -> None:
         self.problem = problem
         self.parameter = problem.f.clone().requires_grad_()
-        self._variation = TotalVariation(tv=problem.tv, smoothing=smoothing)
+        self._variation = TotalVariation(tv=problem.tv, smoothing=smoothing, axes=problem.axes)
         self._judge = Dual(problem)
         self._ascent = FISTA([self._judge.parameter], problem.step_size, self._judge.project, maximize=True)
         self._owed = 0

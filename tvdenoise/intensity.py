@@ -66,7 +66,7 @@ def filled(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
     from scipy.ndimage import distance_transform_edt  # rarely needed, slow to import
 
     whole = pixels.copy()
-    for channel in np.flatnonzero(bad.any((0, 1))):
+    for channel in np.flatnonzero(bad.any(tuple(range(pixels.ndim - 1)))):
         nearest = distance_transform_edt(bad[..., channel], return_distances=False, return_indices=True)
         whole[..., channel] = 0 if bad[..., channel].all() else pixels[..., channel][tuple(nearest)]
     return whole

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tvdenoise import __version__, images
 from tvdenoise.errors import DivergenceError, PictureError, TVDenoiseError
-from tvdenoise.images import PictureFile, ReadOptions, WriteOptions
+from tvdenoise.images import Page, Picture, PictureFile, ReadOptions, WriteOptions
 from tvdenoise.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Observer:
         """Hear what was read."""
 
     def on_page(self, number: int, count: int) -> None:
-        """Hear that work on page ``number`` of ``count``, from 1, begins."""
+        """Hear that work on page, or volume, ``number`` of ``count``, from 1, begins."""
 
     def on_progress(self, progress: "Progress") -> None:
         """Hear a certificate."""
@@ -52,7 +52,7 @@ class Observer:
 
 @dataclass(frozen=True)
 class Figures:
-    """What is reported about a page, and in sum about a file.
+    """What is reported about a page or a volume, and in sum about a file.
 
     Energies, gaps and distances are on the unit scale; ``rms_bound`` is that of the result before any rounding to
     integers, PSNR (data range 1, unclipped) and SSIM are those of the numbers written. Of several pages steps and
@@ -74,7 +74,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Row:
-    """What is reported about one file; ``pages`` has the figures of each page where there are several.
+    """What is reported about one file; ``pages`` has the figures of each page, or volume, where there are several.
 
     As JSON the figures stand among the other fields, and ``weight`` is called ``lambda``.
     """
@@ -89,6 +89,7 @@ class Row:
     weight: float | None = None
     tv: str | None = None
     color: str | None = None
+    volume: bool | None = None
     sigma: float | None = None
     optimizer: str | None = None
     figures: Figures = Figures()
@@ -133,6 +134,7 @@ def run(job: Job, observer: Observer | None = None) -> Row:
         weight=job.settings.weight,
         tv=job.settings.tv,
         color="rgb",
+        volume=job.settings.volume,
         optimizer=job.settings.optimizer,
         figures=_summed(pages),
         pages=pages if len(pages) > 1 else None,
@@ -147,7 +149,7 @@ def _denoised_pages(
 
     cleans = (None,) * len(source.parts) if reference is None else reference.parts
     triples = zip(source.parts, target.parts, cleans, strict=True)
-    pages = [(noisy, filled, clean, page) for noisy, filled, clean in triples for page in noisy.pages()]
+    pages = [(*triple, page) for triple in triples for page in _pages(job, triple[0])]
     for number, (noisy, filled, clean, page) in enumerate(pages, 1):
         observer.on_page(number, len(pages))
         result = denoise_as_set(noisy.unit(page), job.settings, channel_axis=-1, callback=observer.on_progress)
@@ -157,6 +159,14 @@ def _denoised_pages(
             raise DivergenceError(job.source, problem, remedy)
         filled.put(page, result.image, noisy)
         yield _figures(result, [] if clean is None else [part.unit(page) for part in (clean, noisy, filled)])
+
+
+def _pages(job: Job, picture: Picture) -> Iterator[Page]:
+    """Iterate over what of a picture is solved together."""
+    if job.settings.volume and not picture.depth_axis:
+        problem = f"none of its axes {picture.axes} is known to be the depth of a volume"
+        raise PictureError(job.source, problem, "call it Z, such as --axes ZYX, or leave out --volume")
+    return picture.pages(picture.depth_axis if job.settings.volume else "")
 
 
 def _figures(result: "Result[NDArray[Any]]", pictures: Sequence[NDArray[np.floating]]) -> Figures:
@@ -238,5 +248,6 @@ def failed(job: Job, error: TVDenoiseError) -> Row:
         error=str(error),
         weight=job.settings.weight,
         tv=job.settings.tv,
+        volume=job.settings.volume,
         optimizer=job.settings.optimizer,
     )

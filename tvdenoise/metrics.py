@@ -26,13 +26,15 @@ class Quality(NamedTuple):
 
 
 def quality(reference: NDArray[np.floating], image: NDArray[np.floating]) -> Quality:
-    """Compare two pictures of shape (H, W) or (H, W, C) on the unit scale, unclipped.
+    """Compare two pictures (H, W) or (H, W, C), or volumes (D, H, W, C), on the unit scale, unclipped.
 
     SSIM is that of Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment", IEEE Trans. Image Processing 13
-    (2004): Gaussian weights, population covariance, mean over channels.
+    (2004): Gaussian weights, population covariance, mean over channels and slices.
     """
     with np.errstate(divide="ignore"):
         psnr = float(peak_signal_noise_ratio(reference, image, data_range=1.0))
+    if reference.ndim == 4:
+        reference, image = (np.concatenate(volume, axis=-1) for volume in (reference, image))  # slices for channels
     if min(reference.shape[:2]) < SSIM_WINDOW:
         return Quality(psnr, None)
     ssim = structural_similarity(

@@ -1,7 +1,7 @@
-"""An array or a tensor as planes (C, H, W) on the unit scale, and the way back to its kind, shape and type."""
+"""An array or a tensor as planes (C, ...) on the unit scale, and the way back to its kind, shape and type."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -14,19 +14,23 @@ from tvdenoise.errors import ArrayError
 Image = TypeVar("Image", NDArray[Any], Tensor)
 
 
-def as_planes(image: Image, channel_axis: int | None) -> tuple[Tensor, Callable[[Tensor], Image]]:
+def as_planes(
+    image: Image, channel_axis: int | None, axes: Literal[2, 3] = 2
+) -> tuple[Tensor, Callable[[Tensor], Image]]:
     """Return one picture as (C, H, W) on the unit scale, and a function that turns such planes into its like.
+
+    With ``axes=3`` the image is a volume, and becomes (C, D, H, W).
 
     Raises
     ------
     ArrayError
-        If it is not one picture of finite numbers of a type that has an intensity range.
+        If it is not one picture, or volume, of finite numbers of a type that has an intensity range.
     """
     if isinstance(image, np.ndarray):
-        return _array_as_planes(image, _channel_axis(image.shape, channel_axis))
+        return _array_as_planes(image, _channel_axis(image.shape, channel_axis, axes))
     if not isinstance(image, Tensor):
         raise ArrayError("image", f"it is a {type(image).__name__}", "give a NumPy array or a torch tensor")
-    axis = _channel_axis(image.shape, 0 if channel_axis is None and image.ndim == 3 else channel_axis)
+    axis = _channel_axis(image.shape, 0 if channel_axis is None and image.ndim == axes + 1 else channel_axis, axes)
     if not image.is_floating_point():
         f, restored_array = _array_as_planes(image.numpy(force=True), axis)
         return f, lambda u: torch.from_numpy(restored_array(u)).to(image.device)
@@ -57,14 +61,15 @@ def _from_front(u: Tensor, axis: int | None) -> Tensor:
     return u[0] if axis is None else u.movedim(0, axis)
 
 
-def _channel_axis(shape: tuple[int, ...], asked: int | None) -> int | None:
+def _channel_axis(shape: tuple[int, ...], asked: int | None, axes: Literal[2, 3]) -> int | None:
     """Return the axis of the channels, None where there is none."""
-    if len(shape) not in (2, 3):
-        problem = f"{len(shape)} dimensions of shape {tuple(shape)} are not one picture"
-        raise ArrayError("image", problem, "give (H, W) or (H, W, C), or a stack as a tensor (N, C, H, W)")
-    if len(shape) == 2:
+    what, layout = ("picture", "H, W") if axes == 2 else ("volume", "D, H, W")
+    if len(shape) not in (axes, axes + 1):
+        problem = f"{len(shape)} dimensions of shape {tuple(shape)} are not one {what}"
+        raise ArrayError("image", problem, f"give ({layout}) or ({layout}, C), or a stack as a tensor (N, C, {layout})")
+    if len(shape) == axes:
         if asked is not None:
-            raise ArrayError("channel_axis", "a picture of 2 dimensions has no channels", "leave it out")
+            raise ArrayError("channel_axis", f"a {what} of {axes} dimensions has no channels", "leave it out")
         return None
     if asked is None:
         if shape[-1] > 4:
@@ -72,6 +77,7 @@ def _channel_axis(shape: tuple[int, ...], asked: int | None) -> int | None:
                 "image", f"its shape {tuple(shape)} does not say where the channels are", "set channel_axis"
             )
         return -1
-    if not -3 <= asked < 3:
-        raise ArrayError("channel_axis", f"{asked} is not an axis of shape {tuple(shape)}", "use one from -3 to 2")
+    if not -len(shape) <= asked < len(shape):
+        remedy = f"use one from {-len(shape)} to {axes}"
+        raise ArrayError("channel_axis", f"{asked} is not an axis of shape {tuple(shape)}", remedy)
     return asked

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,16 +29,24 @@ ROUNDING = 1e-13
 
 @dataclass(frozen=True)
 class Problem:
-    """One picture ``f`` of shape (C, H, W), the weight lambda of the total variation and its kind."""
+    """What is to be minimised.
+
+    Attributes
+    ----------
+    f
+        One picture (C, H, W), or volume (C, D, H, W).
+    weight
+        The weight lambda of the total variation.
+    tv
+        Its kind.
+    axes
+        The number of spatial axes: 2 for a picture, 3 for a volume.
+    """
 
     f: Tensor
     weight: float
     tv: TVKind
-
-    @property
-    def axes(self) -> int:
-        """The number of spatial axes."""
-        return 2
+    axes: Literal[2, 3] = 2
 
     @property
     def step_size(self) -> float:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import get_args
+from typing import Literal, get_args
 
 from tvdenoise.errors import SettingError
 from tvdenoise.kinds import TVKind
@@ -24,6 +24,8 @@ class Settings:
         :math:`\lambda \ge 0` in :math:`\frac12\|u-f\|^2 + \lambda\,\mathrm{TV}(u)`, for intensities in [0, 1].
     tv
         The kind of total variation.
+    volume
+        Couple the slices of a volume: its third axis has differences too.
     optimizer
         A row of :data:`tvdenoise.methods.METHODS`.
     lr
@@ -43,6 +45,7 @@ class Settings:
 
     weight: float
     tv: TVKind = "anisotropic"
+    volume: bool = False
     optimizer: str = "fista"
     lr: float | None = None
     tol: float = DEFAULT_TOL
@@ -64,6 +67,11 @@ class Settings:
             raise SettingError("tol", f"{self.tol} is not a finite number above 0", f"{DEFAULT_TOL:g} is the default")
         if self.max_steps is not None and self.max_steps < 1:
             raise SettingError("max_steps", f"{self.max_steps} is not a number of 1 or more", "leave it out")
+
+    @property
+    def axes(self) -> Literal[2, 3]:
+        """The number of spatial axes."""
+        return 3 if self.volume else 2
 
     @property
     def method(self) -> Method:

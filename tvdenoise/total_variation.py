@@ -1,6 +1,8 @@
-"""The total variation of a picture, as a differentiable loss."""
+"""The total variation of a picture or a volume, as a differentiable loss."""
 
 import math
+from functools import reduce
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -8,9 +10,14 @@ from torch.nn import functional
 
 from tvdenoise.kinds import TVKind
 
+_LAYOUTS = {
+    2: "2-, 3- or 4-dimensional ((H, W), (C, H, W) or (N, C, H, W))",
+    3: "3-, 4- or 5-dimensional ((D, H, W), (C, D, H, W) or (N, C, D, H, W))",
+}
+
 
 class TotalVariation(nn.Module):
-    r"""Total variation of a picture or of each picture of a batch.
+    r"""Total variation of a picture or a volume, or of each of a batch.
 
     With the forward differences :math:`D_v u` (between rows) and :math:`D_h u` (between columns), no wrap at the
     border, and the sums over all channels and pixels of one picture:
@@ -18,6 +25,8 @@ class TotalVariation(nn.Module):
     .. math::
         \mathrm{TV}(u) = \sum |D_v u| + |D_h u| \quad\text{(anisotropic)}, \qquad
         \mathrm{TV}(u) = \sum \sqrt{(D_v u)^2 + (D_h u)^2} \quad\text{(isotropic)}.
+
+    In a volume the differences between its slices join them, as a third term or a third square.
 
     Parameters
     ----------
@@ -29,6 +38,8 @@ class TotalVariation(nn.Module):
     smoothing
         Width, in units of the intensity, below which each absolute value :math:`|t|` is replaced by the Huber function
         :math:`t^2 / 2s` (and :math:`|t| - s/2` above), whose gradient has no jump at 0.
+    axes
+        2 for pictures (H, W), 3 for volumes (D, H, W).
 
     Notes
     -----
@@ -50,7 +61,14 @@ class TotalVariation(nn.Module):
     tensor([0.6000, 0.6000, 0.6000, 0.6000])
     """
 
-    def __init__(self, *, is_mean_reduction: bool = False, tv: TVKind = "anisotropic", smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        is_mean_reduction: bool = False,
+        tv: TVKind = "anisotropic",
+        smoothing: float = 0.0,
+        axes: Literal[2, 3] = 2,
+    ) -> None:
         super().__init__()
         if tv not in ("anisotropic", "isotropic"):
             raise ValueError(f"tv must be 'anisotropic' or 'isotropic', not {tv!r}")
@@ -58,41 +76,47 @@ class TotalVariation(nn.Module):
             raise ValueError("is_mean_reduction counts the differences of each direction: it needs tv='anisotropic'")
         if not smoothing >= 0:
             raise ValueError(f"smoothing must be 0 or more, not {smoothing}")
+        if axes not in _LAYOUTS:
+            raise ValueError(f"axes must be 2 (pictures) or 3 (volumes), not {axes}")
         self.is_mean_reduction = is_mean_reduction
         self.tv = tv
         self.smoothing = smoothing
+        self.axes = axes
 
     def forward(self, u: Tensor) -> Tensor:
         """Return the total variation: a scalar for (H, W) or (C, H, W), N values for (N, C, H, W).
 
+        Likewise for (D, H, W), (C, D, H, W) and (N, C, D, H, W) with ``axes=3``.
+
         Raises
         ------
         ValueError
-            If ``u`` is not 2-, 3- or 4-dimensional.
+            If ``u`` has another number of dimensions.
         TypeError
             If ``u`` does not hold floating-point numbers (differences of unsigned integers wrap around).
         """
-        if u.ndim not in (2, 3, 4):
+        if u.ndim - self.axes not in (0, 1, 2):
             raise ValueError(
-                f"the tensor must be 2-, 3- or 4-dimensional ((H, W), (C, H, W) or (N, C, H, W)), "
-                f"not {u.ndim}-dimensional with shape {tuple(u.shape)}"
+                f"the tensor must be {_LAYOUTS[self.axes]}, not {u.ndim}-dimensional with shape {tuple(u.shape)}"
             )
         if not u.is_floating_point():
             raise TypeError(f"the tensor must hold floating-point numbers, not {u.dtype}: scale it to [0, 1] first")
-        picture = tuple(range(-min(u.ndim, 3), 0))
-        vertical, horizontal = u.diff(dim=-2), u.diff(dim=-1)
+        one = tuple(range(-min(u.ndim, self.axes + 1), 0))
+        differences = [u.diff(dim=axis) for axis in range(-self.axes, 0)]
         if self.tv == "isotropic":
-            length = _length(functional.pad(vertical, (0, 0, 0, 1)), functional.pad(horizontal, (0, 1)))
-            return self._absolute(length).sum(picture)
-        sums = [self._absolute(differences).sum(picture) for differences in (vertical, horizontal)]
+            padded = [
+                functional.pad(d, (0, 0) * (-axis - 1) + (0, 1)) for axis, d in enumerate(differences, -self.axes)
+            ]
+            return self._absolute(reduce(_length, padded)).sum(one)
+        sums = [self._absolute(d).sum(one) for d in differences]
         if self.is_mean_reduction:
-            counts = [math.prod(differences.shape[-3:]) for differences in (vertical, horizontal)]
-            sums = [total / max(count, 1) for total, count in zip(sums, counts, strict=True)]
-        return sums[0] + sums[1]
+            sums = [total / max(math.prod(d.shape[one[0] :]), 1) for total, d in zip(sums, differences, strict=True)]
+        return torch.stack(sums).sum(0)
 
     def extra_repr(self) -> str:
         """Name the arguments in ``repr``."""
-        return f"is_mean_reduction={self.is_mean_reduction}, tv={self.tv!r}, smoothing={self.smoothing}"
+        arguments = ("is_mean_reduction", "tv", "smoothing", "axes")
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in arguments)
 
     def _absolute(self, t: Tensor) -> Tensor:
         if self.smoothing == 0:

@@ -116,6 +116,14 @@ def command(
             help="Sum of the absolute differences, or of the lengths of their vectors.", rich_help_panel="Model"
         ),
     ] = "anisotropic",
+    volume: Annotated[
+        bool,
+        typer.Option(
+            "--volume",
+            help="Couple the slices of a stack along its depth too, instead of denoising them one by one.",
+            rich_help_panel="Model",
+        ),
+    ] = False,
     optimizer: Annotated[
         str,
         typer.Option(
@@ -172,7 +180,7 @@ def command(
     from tvdenoise.cli.watching import watching
     from tvdenoise.images import WriteOptions
 
-    settings = Settings(weight, tv, optimizer, lr, tol, max_steps, device)
+    settings = Settings(weight, tv, volume, optimizer, lr, tol, max_steps, device)
     task = job.Job(
         source,
         _target(source, output),
@@ -183,7 +191,7 @@ def command(
     )
     task.check(overwrite=overwrite)
     try:
-        with watching(tol, quiet=quiet, verbose=verbose) as watcher:
+        with watching(settings, quiet=quiet, verbose=verbose) as watcher:
             row = job.run(task, watcher)
     except TVDenoiseError as error:
         if as_json and error.exit_code == 1:
@@ -195,7 +203,9 @@ def command(
         return
     messages.note(messages.summary(row, watcher.facts, tol))
     if verbose:
-        messages.note(f"energy {row.figures.energy:.6g}, gap {row.figures.gap:.3g}, {row.tv}")
+        messages.note(
+            f"energy {row.figures.energy:.6g}, gap {row.figures.gap:.3g}, {row.tv}" + ", slices coupled" * volume
+        )
     if reference is not None:
         messages.note(f"{messages.comparison(row.figures)} against {reference}")
 

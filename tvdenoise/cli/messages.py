@@ -1,5 +1,6 @@
 """What people read, all of it on stderr: failures, what was read, the line about a finished picture."""
 
+import math
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ def sentence(facts: Mapping[str, Any]) -> str:
         f"range {low:g}..{high:g}",
         *facts["metadata"],
         *facts["notes"],
-        f"{facts['memory'] / 2**20:.0f} MiB to denoise",
+        f"{math.ceil(facts['memory'] / 2**20)} MiB to denoise",
     ]
     return ", ".join(parts)
 

@@ -12,6 +12,7 @@ from tvdenoise.cli import messages
 from tvdenoise.description import describe
 from tvdenoise.images import PictureFile
 from tvdenoise.job import Observer
+from tvdenoise.settings import Settings
 
 if TYPE_CHECKING:
     from tvdenoise.solve import Progress
@@ -20,20 +21,22 @@ if TYPE_CHECKING:
 class Watcher(Observer):
     """Keeps the facts of the file that was read, and moves a bar: a page fills it on a logarithmic scale."""
 
-    def __init__(self, bar: "tqdm[Any]", tol: float) -> None:
+    def __init__(self, bar: "tqdm[Any]", settings: Settings) -> None:
         self.facts: dict[str, Any] = {}
         self._bar = bar
-        self._tol = tol
+        self._tol = settings.tol
+        self._is_volume = settings.volume
         self._page = ""
         self._first = 0.0
 
     def on_read(self, file: PictureFile) -> None:
         """Keep the facts."""
-        self.facts = describe(file)
+        self.facts = describe(file, volume=self._is_volume)
 
     def on_page(self, number: int, count: int) -> None:
         """Empty the bar."""
-        self._page = f"page {number} of {count}, " if count > 1 else ""
+        kind = "volume" if self._is_volume else "page"
+        self._page = f"{kind} {number} of {count}, " if count > 1 else ""
         self._first = 0.0
         self._bar.n = 0
 
@@ -59,10 +62,10 @@ class VerboseWatcher(Watcher):
 
 
 @contextmanager
-def watching(tol: float, *, quiet: bool, verbose: bool) -> Iterator[Watcher]:
+def watching(settings: Settings, *, quiet: bool, verbose: bool) -> Iterator[Watcher]:
     """Watch a job, with a bar on terminals."""
     is_hidden = quiet or not sys.stderr.isatty()
     with tqdm(
         total=100, desc="loading torch", leave=False, bar_format="{desc} |{bar}| {elapsed}", disable=is_hidden
     ) as bar:
-        yield (VerboseWatcher if verbose else Watcher)(bar, tol)
+        yield (VerboseWatcher if verbose else Watcher)(bar, settings)

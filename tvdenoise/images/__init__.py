@@ -12,12 +12,13 @@ from tvdenoise.images.files import (
     write,
 )
 from tvdenoise.images.formats import FORMATS, format_called
-from tvdenoise.images.picture import Picture, PictureFile
+from tvdenoise.images.picture import Page, Picture, PictureFile
 
 __all__ = [
     "FORMATS",
     "MAX_PIXELS",
     "STREAM",
+    "Page",
     "Picture",
     "PictureFile",
     "ReadOptions",

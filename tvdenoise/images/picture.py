@@ -1,5 +1,6 @@
 """What a picture file holds: arrays as they stand in it, what their numbers mean, and what must survive the trip."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
@@ -10,6 +11,9 @@ from numpy.typing import DTypeLike, NDArray
 from tvdenoise import intensity
 from tvdenoise.errors import ArrayError
 from tvdenoise.intensity import UNIT, Range
+
+Page = tuple[int | slice, ...]
+"""The index in :attr:`Picture.by_page` of what is denoised together: a page, or the slices of a volume."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,13 @@ class Picture:
         return tuple(self.pixels.shape[self.axes.index(axis)] for axis in self.page_axes)
 
     @property
+    def depth_axis(self) -> str:
+        """The axis along which the slices of a volume lie: Z, or the only one that counts pages and is not time."""
+        if "Z" in self.page_axes:
+            return "Z"
+        return self.page_axes if len(self.page_axes) == 1 and self.page_axes not in "TC" else ""
+
+    @property
     def size(self) -> tuple[int, int]:
         """Height and width."""
         return self.pixels.shape[self.axes.index("Y")], self.pixels.shape[self.axes.index("X")]
@@ -91,12 +102,16 @@ class Picture:
         """The type of the numbers on the unit scale."""
         return intensity.unit_type(self.pixels.dtype)
 
-    def pages(self) -> Iterator[tuple[int, ...]]:
-        """Iterate over the indices of the pages in :attr:`by_page`."""
-        return np.ndindex(self.page_shape)
+    def pages(self, depth_axis: str = "") -> Iterator[Page]:
+        """Iterate over the pages, or over the volumes whose slices lie along ``depth_axis``."""
+        counts = zip(self.page_axes, self.page_shape, strict=True)
+        return itertools.product(*((slice(None),) if axis == depth_axis else range(n) for axis, n in counts))
 
-    def unit(self, page: tuple[int, ...] = ()) -> NDArray[np.floating]:
-        """Return a page (H, W, C) on the unit scale, without its transparency; what is not finite is filled in."""
+    def unit(self, page: Page = ()) -> NDArray[np.floating]:
+        """Return a page (H, W, C) on the unit scale, without its transparency; what is not finite is filled in.
+
+        A volume is (D, H, W, C).
+        """
         colours = self.by_page[page][..., : self.samples - self.alpha]
         return intensity.to_unit(intensity.filled(colours) if colours.dtype.kind == "f" else colours, self.scale)
 
@@ -104,7 +119,7 @@ class Picture:
         """Return a picture like this one, of another type and scale, yet to be filled by :meth:`put`."""
         return replace(self, pixels=np.empty(self.pixels.shape, dtype), scale=scale)
 
-    def put(self, page: tuple[int, ...], u: NDArray[np.floating], source: "Picture") -> None:
+    def put(self, page: Page, u: NDArray[np.floating], source: "Picture") -> None:
         """Fill a page with ``u`` (H, W, C), on the unit scale, and with the transparency of ``source``.
 
         Where ``u`` is what the source has, its very numbers are taken: no bit changes by scaling there and back.
