@@ -203,10 +203,21 @@ class TestGood:
 
     def test_info_tells_what_is_read(self, run):
         code, out, err = run("info", "in.png", "none.png")
-        assert (code, out) == (2, "in.png: PNG 48x40 gray, axes YX, uint8, range 0..255, 1 MiB to denoise\n")
+        assert code == 2
+        assert re.fullmatch(r"in\.png: PNG 48x40 gray, axes YX, uint8, range 0\.\.255, 1 MiB to denoise on \w+\n", out)
         assert err == "tvdenoise: none.png: there is no such file; check the path\n"
         facts = json.loads(run("info", "--json", "in.png")[1])
         assert (facts["format"], facts["shape"], facts["pages"]) == ("PNG", [40, 48], 1)
+
+    def test_info_tells_what_there_is(self, run):
+        code, out, err = run("info")
+        assert (code, err) == (0, "")
+        assert re.fullmatch(
+            rf"versions: tvdenoise {re.escape(__version__)}, torch \d\S+, .*\n"
+            r"devices: cpu \(\d+ threads\).*\nformats: PNG \(\.png \.apng\), .*\n",
+            out,
+        )
+        assert set(json.loads(run("info", "--json")[1])) == {"versions", "devices", "formats"}
 
     def test_range_sets_black_and_white(self, run, noisy):
         np.save("deep.npy", noisy.astype(np.uint16) * 16)
@@ -220,6 +231,8 @@ class TestGood:
         assert "--lambda" in out
         assert run("--help") == (0, out, "")
         assert run("-h") == (0, out, "")
+        assert "Usage: tvdenoise [OPTIONS] " in out
+        assert "Usage: tvdenoise info [OPTIONS] " in run("info", "-h")[1]
 
     def test_version(self, run):
         assert run("--version") == (0, f"tvdenoise {__version__}\n", "")
@@ -320,6 +333,22 @@ class TestProcess:
         subprocess.run([sys.executable, "-m", "tvdenoise", "in.png", "-o", "out.png", "-l", "0.1"], check=True)
         assert done.stdout == (here / "out.png").read_bytes()
         assert b"certified within" in done.stderr
+
+    @pytest.mark.parametrize(
+        ("words", "expected"),
+        [
+            ("--l", {"--lambda", "--lr"}),
+            ("in.png --tv i", {"isotropic"}),
+            ("--optimizer adam", {"adam", "adamax", "adamw"}),
+            ("info --a", {"--axes"}),
+        ],
+    )
+    def test_shells_complete_the_command_nobody_types(self, words, expected):
+        line = f"tvdenoise {words}"
+        asked = {"_TVDENOISE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+        command = [sys.executable, "-m", "tvdenoise"]
+        done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, check=True)
+        assert set(done.stdout.split()) == expected
 
     @pytest.mark.parametrize("arguments", [["--help"], ["--version"], []])
     def test_help_and_version_load_no_torch(self, arguments):

@@ -28,6 +28,13 @@ class _Group(TyperGroup):
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 (Typer keeps its classes to itself)
+        """Let the default command go by the program's name in its usage line."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name == DEFAULT:
+            name, ctx.info_name = ctx.info_name, None
+        return name, command, rest
+
 
 app = typer.Typer(cls=_Group, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 _SETTINGS = {"help_option_names": ["-h", "--help"]}

@@ -203,9 +203,8 @@ def command(
         return
     messages.note(messages.summary(row, watcher.facts, tol))
     if verbose:
-        messages.note(
-            f"energy {row.figures.energy:.6g}, gap {row.figures.gap:.3g}, {row.tv}" + ", slices coupled" * volume
-        )
+        model = f"{row.tv}, slices coupled" if volume else row.tv
+        messages.note(f"energy {row.figures.energy:.6g}, gap {row.figures.gap:.3g}, {model}")
     if reference is not None:
         messages.note(f"{messages.comparison(row.figures)} against {reference}")
 

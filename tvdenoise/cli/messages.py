@@ -37,9 +37,18 @@ def sentence(facts: Mapping[str, Any]) -> str:
         f"range {low:g}..{high:g}",
         *facts["metadata"],
         *facts["notes"],
-        f"{math.ceil(facts['memory'] / 2**20)} MiB to denoise",
+        f"{math.ceil(facts['memory'] / 2**20)} MiB to denoise"
+        + (f" on {facts['device']}" if "device" in facts else ""),
     ]
     return ", ".join(parts)
+
+
+def listed(machine: Mapping[str, Any]) -> str:
+    """Return versions, devices and formats in a line each."""
+    versions = (f"{name} {number or '(not installed)'}" for name, number in machine["versions"].items())
+    formats = (f"{name} ({' '.join(endings)})" for name, endings in machine["formats"].items())
+    lists = {"versions": versions, "devices": machine["devices"], "formats": formats}
+    return "\n".join(f"{title}: {', '.join(items)}" for title, items in lists.items())
 
 
 def summary(row: "Row", facts: Mapping[str, Any], tol: float) -> str:
