@@ -1,9 +1,13 @@
-"""What a picture file is, in facts: for people who wonder what will be read, kept and needed."""
+"""What a picture file and this machine are, in facts: for people who wonder what will be read, kept and needed."""
 
 import math
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from tvdenoise.images import Picture, PictureFile
+from tvdenoise.images import FORMATS, Picture, PictureFile
+
+PACKAGES = ("tvdenoise", "torch", "numpy", "pillow", "tifffile", "imagecodecs", "netpbmfile", "scikit-image", "astropy")
+"""What results depend on."""
 
 
 def describe(file: PictureFile, *, volume: bool = False) -> dict[str, Any]:
@@ -36,10 +40,40 @@ def _solver_copies(axes: int) -> int:
 def _solved_together(part: Picture, *, volume: bool) -> int:
     """Return how many values are solved together: those of a page, or of all slices of a volume."""
     depth = part.pixels.shape[part.axes.index(part.depth_axis)] if volume and part.depth_axis else 1
-    return math.prod(part.size) * part.samples * depth
+    return math.prod(part.size) * (part.samples - part.alpha) * depth
 
 
 def _colours(part: Picture) -> str:
     colours = part.samples - part.alpha
     name = "CMYK" if part.is_cmyk else {1: "gray", 3: "RGB"}.get(colours, f"{colours} channels")
     return f"{name} with alpha" if part.alpha else name
+
+
+def device(file: PictureFile) -> str:
+    """Return the device on which ``"auto"`` solves a file."""
+    import torch  # late: it takes longer to load than all else here
+
+    from tvdenoise.devices import pick_device
+
+    is_wide = any(part.unit_type.itemsize > 4 for part in file.parts)
+    return str(pick_device("auto", torch.device("cpu"), torch.float64 if is_wide else torch.float32))
+
+
+def machine() -> dict[str, Any]:
+    """Return the versions of what results depend on (None: not installed), the devices, and endings by format."""
+    import torch
+
+    there = torch.accelerator.current_accelerator(check_available=True)
+    count = 0 if there is None else torch.accelerator.device_count()
+    return {
+        "versions": {name: _version(name) for name in PACKAGES},
+        "devices": [f"cpu ({torch.get_num_threads()} threads)", *(f"{there}:{i}" for i in range(count))],
+        "formats": {name: row.endings for name, row in FORMATS.items()},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

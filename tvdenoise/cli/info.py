@@ -1,9 +1,8 @@
 """``tvdenoise info``: what the reader understands of files, or what there is on this machine."""
 
 import json
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,12 +10,7 @@ from tvdenoise.cli import messages
 from tvdenoise.cli.denoise import Axes, MaxPixels, reading
 from tvdenoise.errors import TVDenoiseError
 
-if TYPE_CHECKING:
-    from tvdenoise.images import PictureFile
-
 MENTION = "Another command: [bold]tvdenoise info FILE...[/bold] tells what is read from files."
-
-PACKAGES = ("tvdenoise", "torch", "numpy", "pillow", "tifffile", "imagecodecs", "scikit-image", "astropy")
 
 
 def command(
@@ -30,7 +24,7 @@ def command(
 ) -> int:
     """Tell what the reader understands of files: format, axes, type, range, metadata, memory and device."""
     from tvdenoise import images
-    from tvdenoise.description import describe
+    from tvdenoise.description import describe, device, machine
 
     if not files:
         print(json.dumps(machine()) if as_json else messages.listed(machine()))
@@ -44,38 +38,6 @@ def command(
             messages.failure(str(error))
             worst = max(worst, error.exit_code)
             continue
-        facts = describe(file) | {"device": _device(file)}
+        facts = describe(file) | {"device": device(file)}
         print(json.dumps({"input": str(path)} | facts) if as_json else f"{path}: {messages.sentence(facts)}")
     return worst
-
-
-def machine() -> dict[str, Any]:
-    """Return versions, devices and formats."""
-    import torch
-
-    from tvdenoise.images import FORMATS
-
-    there = torch.accelerator.current_accelerator(check_available=True)
-    count = 0 if there is None else torch.accelerator.device_count()
-    return {
-        "versions": {name: _version(name) for name in PACKAGES},
-        "devices": [f"cpu ({torch.get_num_threads()} threads)", *(f"{there}:{i}" for i in range(count))],
-        "formats": {name: row.endings for name, row in FORMATS.items()},
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _device(file: "PictureFile") -> str:
-    """Return the device on which ``--device auto`` solves a file."""
-    import torch
-
-    from tvdenoise.devices import pick_device
-
-    wide = any(part.unit_type.itemsize > 4 for part in file.parts)
-    return str(pick_device("auto", torch.device("cpu"), torch.float64 if wide else torch.float32))

@@ -81,9 +81,10 @@ def _with_own_palette(frame: NDArray[np.generic]) -> Image.Image:
         return image
     if frame.shape[2] == 2:
         image = image.convert("RGBA")
-    colours, index = np.unique(np.asarray(image).reshape(-1, len(image.getbands())), axis=0, return_inverse=True)
-    if len(colours) > MAX_COLOURS:
+    packed, index = np.unique(np.asarray(image.convert("RGBA")).view(np.uint32), return_inverse=True)
+    if len(packed) > MAX_COLOURS:
         return image.quantize(MAX_COLOURS, dither=Image.Dither.NONE)
     exact = Image.fromarray(index.reshape(frame.shape[:2]).astype(np.uint8), "P")
-    exact.putpalette(np.ascontiguousarray(colours).tobytes(), image.mode)
+    colours = packed.view(np.uint8).reshape(-1, 4)[:, : len(image.getbands())]
+    exact.putpalette(colours.tobytes(), image.mode)
     return exact

@@ -21,14 +21,14 @@ def atomic(target: Path) -> Iterator[BinaryIO]:
     WriteError
         If the operating system refuses: no space, no permission, a read-only file system.
     """
-    target = target.resolve()  # what a link points to is replaced, not the link
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
+    place = target.resolve()  # what a link points to is replaced, not the link
+    temporary = place.with_name(f".{place.name[:100]}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("x+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(target)
+        temporary.replace(place)
     except OSError as error:
         raise WriteError(
             target, f"writing it failed ({error.strerror or error})", "make room or choose another folder"

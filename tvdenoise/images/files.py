@@ -94,7 +94,8 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
         file = replace(file, parts=tuple(part.with_axes(options.axes) for part in file.parts))
     for part in file.parts:
         _check_content(path, part, options)
-    scaled = (replace(part, scale=options.scale or intensity.measured_range(part.pixels)) for part in file.parts)
+    scale = options.scale or file.scale
+    scaled = (replace(part, scale=scale or intensity.measured_range(part.pixels)) for part in file.parts)
     return replace(file, parts=tuple(scaled))
 
 
@@ -205,7 +206,7 @@ def prepared(
     if not options.metadata:
         metadata = Metadata(icc_profile=metadata.icc_profile)
         native = native and _room(format_).without_metadata(native)
-    blanks = tuple(_blank(part, file.format, format_) for part in file.parts)
+    blanks = tuple(_blank(part, file, format_) for part in file.parts)
     return file, PictureFile(format_, blanks, metadata, native)
 
 
@@ -221,18 +222,19 @@ def conformed(file: PictureFile, format_: str, options: WriteOptions) -> Picture
     return file
 
 
-def _blank(part: Picture, source: str, target: str) -> Picture:
+def _blank(part: Picture, source: PictureFile, target: str) -> Picture:
     """Return a picture of the type and scale that a file of format ``target`` gets.
 
-    The numbers of the source where it can hold them; else its own range, or, in an array, unrounded floats.
+    The numbers of the source where it can hold them and what they mean; else its own range, or, in an array, unrounded
+    floats.
     """
     dtype, scale = type_held(part, target), part.scale
-    if target == "NPY" and source != "NPY" and part.pixels.dtype.kind in "iu":
+    if target == "NPY" and source.format != "NPY" and part.pixels.dtype.kind in "iu":
         dtype, scale = part.unit_type, intensity.UNIT
-    elif dtype != part.pixels.dtype:
+    elif dtype != part.pixels.dtype or (target != source.format and scale == source.scale):
         scale = intensity.type_range(dtype)
     blank = part.blank(dtype, scale)
-    if part.is_inverted and target not in (source, "TIFF", "NPY", "FITS"):
+    if part.is_inverted and target not in (source.format, "TIFF", "NPY", "FITS"):
         blank = replace(blank, scale=blank.scale[::-1], is_inverted=False)
     return blank
 

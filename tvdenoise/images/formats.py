@@ -8,7 +8,7 @@ import numpy as np
 
 from tvdenoise.images.picture import Picture, PictureFile
 
-TURNED = ("BMP", "GIF", "PPM")
+TURNED = ("BMP", "GIF", "PNM")
 """Formats that cannot say which way up a picture is: its pixels are turned."""
 
 COMMON = frozenset({"ICC profile", "EXIF", "XMP"})
@@ -62,7 +62,7 @@ FORMATS: Mapping[str, Format] = {
     "BMP": Format("pillow", (".bmp", ".dib")),
     "GIF": Format("pillow", (".gif",), alpha=True, frames=True, exact=False),
     "AVIF": Format("pillow", (".avif",), alpha=True, frames=True, metadata=COMMON, exact=False),
-    "PPM": Format("pillow", (".pgm", ".ppm", ".pnm", ".pbm")),
+    "PNM": Format("pnm", (".pgm", ".ppm", ".pnm", ".pbm", ".pam"), types=frozenset({"u1", "u2"})),
     "TIFF": Format(
         "tiff", (".tif", ".tiff"), ANY, MANY, alpha=True, frames=True, metadata=COMMON - {"EXIF"}, cmyk=True
     ),
@@ -100,7 +100,7 @@ _MARKS = (
     (b"\x93NUMPY", "NPY"),
     (b"SIMPLE  =", "FITS"),
     *((mark, "TIFF") for mark in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
-    *((mark, "PPM") for mark in (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")),
+    *((b"P%d" % kind, "PNM") for kind in range(1, 8)),
 )
 
 

@@ -202,6 +202,8 @@ class PictureFile:
         What reading made different, such as a palette resolved into colours.
     losses
         What of the file was not read at all and would be lost.
+    scale
+        The numbers that stand for black and white, where the file itself tells.
     """
 
     format: str
@@ -211,6 +213,7 @@ class PictureFile:
     kinds: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
+    scale: Range | None = None
 
     @property
     def page_count(self) -> int:

@@ -1,6 +1,5 @@
-"""The 8-bit formats, through Pillow: JPEG, WebP, BMP, GIF, AVIF and PNM. What it would reduce is refused."""
+"""The 8-bit formats, through Pillow: JPEG, WebP, BMP, GIF and AVIF. What it would reduce is refused."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
@@ -13,10 +12,9 @@ from tvdenoise.images import animation, limits
 from tvdenoise.images.animation import Animation, Timing
 from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source
 
-FORMATS = ("JPEG", "WEBP", "BMP", "GIF", "AVIF", "PPM")
+FORMATS = ("JPEG", "WEBP", "BMP", "GIF", "AVIF")
 _ALPHA_MODES = ("LA", "RGBA")
 _CONVERT = "convert it to PNG or TIFF first"
-_TO_ONE_KIND = {"1": "L", "I": "I;16"}
 
 
 def read(source: Source) -> PictureFile:
@@ -65,13 +63,12 @@ def without_metadata(native: tuple[Mapping[str, Any], Timing | None]) -> tuple[M
 
 
 def _refuse_what_would_be_reduced(source: Source, name: str, image: Image.Image) -> None:
-    if name in ("AVIF", "PPM"):
+    if name == "AVIF":
         with source.open() as stream:
-            start = stream.read(4096)
-        depth = _avif_depth(start) if name == "AVIF" else _ppm_depth(start)
-        if depth > 8 and image.mode not in ("I", "I;16"):
+            depth = _avif_depth(stream.read(4096))
+        if depth > 8:
             raise PictureError(source.name, f"a {depth}-bit {name} picture cannot be kept whole", _CONVERT)
-    if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "I", "I;16"):
+    if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK"):
         raise PictureError(source.name, f"a {name} picture of mode {image.mode} cannot be kept whole", _CONVERT)
 
 
@@ -79,12 +76,6 @@ def _avif_depth(start: bytes) -> int:
     """Return the bits a channel that the pixel information box of an AVIF file tells, 8 where it has none."""
     at = start.find(b"pixi")
     return max(start[at + 9 : at + 9 + start[at + 8]], default=8) if at >= 0 else 8
-
-
-def _ppm_depth(start: bytes) -> int:
-    """Return the bits that the largest value of a PNM file takes."""
-    fields = re.sub(rb"#[^\n]*\n", b" ", start).split()[:4]
-    return int(fields[3]).bit_length() if fields[0] in (b"P2", b"P3", b"P5", b"P6") else 1
 
 
 def _notes(image: Image.Image) -> tuple[str, ...]:
@@ -95,8 +86,6 @@ def _notes(image: Image.Image) -> tuple[str, ...]:
 
 def _pixels(image: Image.Image) -> tuple[NDArray[np.generic], int]:
     """Return the pixels of the present frame and the number of samples that are transparency."""
-    if image.mode == "I":  # 16 bits in 32
-        return np.asarray(image).astype(np.uint16), 0
     if image.mode in ("P", "PA") or "transparency" in image.info:
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     elif image.mode in ("1", "RGBX"):

@@ -27,6 +27,7 @@ _COLOUR = frozenset({b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLL
 _KEPT = _COLOUR | {b"pHYs", b"eXIf", b"tIME", b"tEXt", b"zTXt", b"iTXt"}
 _INHERITED_BY_NO_OTHER = {b"tEXt": "text", b"zTXt": "text", b"iTXt": "text", b"gAMA": "gamma", b"cHRM": "gamma"}
 _XMP = b"XML:com.adobe.xmp"
+_MAX_PROFILE = 2**26
 _METRE = 1 / 0.0254
 """Inches a metre."""
 
@@ -138,14 +139,17 @@ def _pixels(header: _Header, chunks: Sequence[Chunk]) -> NDArray[np.generic]:
     """Decode what libpng needs and no more: it prints warnings about the rest, and about interlacing."""
     if not header.interlace:
         return _decoded(header, chunks)
-    rows = zlib.decompress(b"".join(chunk.data for chunk in chunks if chunk.type == b"IDAT"))
+    passes = {
+        (x, y, dx, dy): (-((x - header.width) // dx), -((y - header.height) // dy))
+        for x, y, dx, dy in _ADAM7
+        if x < header.width and y < header.height
+    }
+    bits = header.depth * _SAMPLES[header.colour_type]
+    lengths = [height * (1 + (width * bits + 7) // 8) for width, height in passes.values()]
+    rows = limits.inflated(b"".join(chunk.data for chunk in chunks if chunk.type == b"IDAT"), sum(lengths))
     others = [chunk for chunk in chunks if chunk.type != b"IDAT"]
     pixels = None
-    for x, y, dx, dy in _ADAM7:
-        width, height = -((x - header.width) // dx), -((y - header.height) // dy)
-        if width <= 0 or height <= 0:
-            continue
-        length = height * (1 + (width * header.depth * _SAMPLES[header.colour_type] + 7) // 8)
+    for ((x, y, dx, dy), (width, height)), length in zip(passes.items(), lengths, strict=True):
         own, rows = rows[:length], rows[length:]
         small = header._replace(width=width, height=height, interlace=0)
         part = _decoded(small, [*others, Chunk(b"IDAT", zlib.compress(own, 1))])
@@ -176,7 +180,7 @@ _KINDS |= {(depth, colour) for depth in (8, 16) for colour in (2, 4, 6)}
 def _common(chunks: Sequence[Chunk]) -> Metadata:
     """Return what other formats can take over."""
     by_type = {chunk.type: chunk.data for chunk in chunks}
-    icc = zlib.decompress(by_type[b"iCCP"].split(b"\0", 1)[1][1:]) if b"iCCP" in by_type else None
+    icc = limits.inflated(by_type[b"iCCP"].split(b"\0", 1)[1][1:], _MAX_PROFILE) if b"iCCP" in by_type else None
     exif = b"Exif\0\0" + by_type[b"eXIf"] if b"eXIf" in by_type else None
     xmp = next((c.data.split(b"\0", 5)[-1] for c in chunks if c.type == b"iTXt" and c.data.startswith(_XMP)), None)
     dpi = None

@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import shutil
+import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -57,6 +58,7 @@ def read(source: Source) -> PictureFile:
     """Read all series of a TIFF; each becomes a part."""
     with source.open() as stream, TiffFile(stream) as tif:
         length = stream.seek(0, os.SEEK_END)
+        _check_chain(stream, tif)
         if not tif.series:
             raise ValueError("it has no pictures")
         for series in tif.series:
@@ -96,6 +98,19 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
 
 def without_metadata(_native: Source | None) -> None:
     """Return None: what a source's tags say is left behind, and a new file written."""
+
+
+def _check_chain(stream: BinaryIO, tif: TiffFile) -> None:
+    """Refuse pages that lead back to one another: tifffile would go round for ever."""
+    tiff, offset, seen = tif.tiff, tif.pages.first.offset, set()
+    while offset:
+        if offset in seen:
+            raise ValueError("its pages lead round in a circle")
+        seen.add(offset)
+        stream.seek(offset)
+        (tags,) = struct.unpack(tiff.tagnoformat, stream.read(tiff.tagnosize))
+        stream.seek(tags * tiff.tagsize, os.SEEK_CUR)
+        (offset,) = struct.unpack(tiff.offsetformat, stream.read(tiff.offsetsize))
 
 
 def _check(source: Source, series: TiffPageSeries, length: int) -> None:
