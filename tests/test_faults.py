@@ -113,7 +113,6 @@ def _ring(_signum: int, _frame: object) -> None:
     raise _Hang
 
 
-@pytest.mark.filterwarnings("ignore")  # the libraries' own, about the damage
 @pytest.mark.parametrize("name", WHOLE)
 def test_damaged_files_are_read_or_refused_in_one_way(name, tmp_path, capfd):
     """Nothing but success or our own errors, within 10 s, without a word on stderr or a file left behind."""

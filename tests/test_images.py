@@ -173,6 +173,10 @@ class TestRoundTrip:
             tifffile.imread(tmp_path / "b.tif"), np.rint(u[..., 0] * np.float32(65535)).astype(np.uint16)
         )
 
+    def test_gif_keeps_its_comment(self, noisy, tmp_path):
+        Image.fromarray(noisy).save(tmp_path / "a.gif", comment=b"mine")
+        assert copied(tmp_path / "a.gif", tmp_path / "b.gif").native.encoding["comment"] == b"mine"
+
     @pytest.mark.parametrize("ending", ["gif", "png", "webp"])
     def test_animations_keep_frames_and_timing(self, ending, tmp_path, colour):
         frames = [Image.fromarray(np.roll(colour, i, 1)).quantize(200).convert("RGB") for i in range(4)]
@@ -229,6 +233,27 @@ class TestRoundTrip:
         with Image.open(tmp_path / "a.jpg") as a, Image.open(tmp_path / "b.jpg") as b:
             assert a.quantization == b.quantization
             assert a.layer == b.layer
+
+    def test_jpeg_keeps_what_applications_have_put_into_it(self, colour, tmp_path):
+        """EXIF, colour profile, IPTC, comments, segments nobody knows: byte by byte, but for the list of pictures."""
+        exif = Image.Exif()
+        exif[0x010F] = "maker"
+        content = io.BytesIO()
+        profile = bytes(100_000)  # in two segments
+        Image.fromarray(colour).save(content, "JPEG", exif=exif, icc_profile=profile, comment=b"mine", dpi=(300, 300))
+        own = [b"\xff\xed\0\x12Photoshop 3.0\0x\0", b"\xff\xe7\0\x06odd!", b"\xff\xe2\0\x08MPF\0xy"]
+        (tmp_path / "a.jpg").write_bytes(content.getvalue()[:20] + b"".join(own) + content.getvalue()[20:])
+        file, again = images.read(tmp_path / "a.jpg"), copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
+        assert file.kinds == ("IPTC", "comment")
+        assert file.native.segments == again.native.segments
+        assert again.metadata == file.metadata
+        written = (tmp_path / "b.jpg").read_bytes()
+        assert all(segment in written for segment in own[:2])
+        assert own[2] not in written
+        bare = copied(tmp_path / "a.jpg", tmp_path / "c.jpg", WriteOptions(metadata=False))
+        assert (bare.metadata.icc_profile, bare.metadata.exif, bare.kinds) == (profile, None, ())
+        with pytest.raises(OutputError, match="a PNG file would lose IPTC, comment"):
+            copied(tmp_path / "a.jpg", tmp_path / "d.png")
 
     def test_cmyk_jpeg_stays_what_it_is(self, colour, tmp_path):
         Image.fromarray(colour).convert("CMYK").save(tmp_path / "a.jpg", quality=100)

@@ -3,6 +3,7 @@
 import io
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -127,7 +128,8 @@ def _format_of(path: Path, start: bytes) -> str:
 
 def _decoded(source: Source, format_: str) -> PictureFile:
     try:
-        file: PictureFile = _room(format_).read(source)
+        with warnings.catch_warnings(action="ignore"):  # of damage that they get over
+            file: PictureFile = _room(format_).read(source)
         return file
     except TVDenoiseError:
         raise
@@ -261,7 +263,8 @@ def write(target: Path, file: PictureFile) -> None:
 
 def _write_checked(target: Path, stream: BinaryIO, file: PictureFile, reopen: Callable[[], BinaryIO]) -> None:
     try:
-        _room(file.format).write(stream, file)
+        with warnings.catch_warnings(action="ignore"):
+            _room(file.format).write(stream, file)
         stream.flush()
     except Exception as error:  # what an encoder refuses: sizes, counts, metadata of broken sources
         if isinstance(error, OSError) and error.errno is not None:

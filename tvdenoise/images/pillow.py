@@ -1,20 +1,30 @@
 """The 8-bit formats, through Pillow: JPEG, WebP, BMP, GIF and AVIF. What it would reduce is refused."""
 
+import io
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
 from tvdenoise.errors import PictureError
-from tvdenoise.images import animation, limits
+from tvdenoise.images import animation, jpeg, limits
 from tvdenoise.images.animation import Animation, Timing
 from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source
 
 FORMATS = ("JPEG", "WEBP", "BMP", "GIF", "AVIF")
 _ALPHA_MODES = ("LA", "RGBA")
+_IN_SEGMENTS = ("exif", "icc_profile", "xmp")
 _CONVERT = "convert it to PNG or TIFF first"
+
+
+class _Native(NamedTuple):
+    """What restores a file: the arguments of Pillow's writer, the timing of frames, a JPEG's segments."""
+
+    encoding: Mapping[str, Any]
+    timing: Timing | None = None
+    segments: tuple[bytes, ...] = ()
 
 
 def read(source: Source) -> PictureFile:
@@ -34,14 +44,14 @@ def read(source: Source) -> PictureFile:
             pixels, alpha = _pixels(image)
             picture = Picture(pixels, "YX" if pixels.ndim == 2 else "YXS", alpha, is_cmyk=image.mode == "CMYK")
             timing = None
-        native = (_encoding(image), timing)
-        kinds = ("comment",) if image.info.get("comment") else ()
+        native = _native(source, image, timing)
+        kinds = ("comment",) if "comment" in native.encoding else jpeg.kinds(native.segments)
         return PictureFile(name, (picture,), _metadata(image), native, kinds, notes, losses)
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
     """Write like the source, if that had the same format; else with as little loss as the format allows."""
-    encoding, timing = file.native or (_default_encoding(file.format), None)
+    encoding, timing, segments = file.native or _Native(_default_encoding(file.format))
     (picture,) = file.parts
     options = _metadata_options(file) | dict(encoding)
     if file.page_count > 1:
@@ -53,13 +63,17 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
         return
     squeezed = np.ascontiguousarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
     image = Image.fromarray(squeezed, mode="CMYK") if picture.is_cmyk else Image.fromarray(squeezed)
-    image.save(stream, file.format, **options)
+    if not segments:
+        image.save(stream, file.format, **options)
+        return
+    content = io.BytesIO()
+    image.save(content, file.format, **{key: value for key, value in options.items() if key not in _IN_SEGMENTS})
+    stream.write(jpeg.spliced(content.getvalue(), segments))
 
 
-def without_metadata(native: tuple[Mapping[str, Any], Timing | None]) -> tuple[Mapping[str, Any], Timing | None]:
-    """Return what a source is restored by, but for its comment."""
-    encoding, timing = native
-    return {key: value for key, value in encoding.items() if key != "comment"}, timing
+def without_metadata(native: _Native) -> _Native:
+    """Return what a source is restored by, but for its comment and segments."""
+    return _Native({key: value for key, value in native.encoding.items() if key != "comment"}, native.timing)
 
 
 def _refuse_what_would_be_reduced(source: Source, name: str, image: Image.Image) -> None:
@@ -111,18 +125,14 @@ def _metadata_options(file: PictureFile) -> dict[str, Any]:
 
 def _default_encoding(format_: str) -> Mapping[str, Any]:
     if format_ == "JPEG":
-        return {"quality": 95, "subsampling": "4:4:4"}
+        return jpeg.DEFAULT
     return animation.OPTIONS[format_] if format_ in ("WEBP", "AVIF") else {}
 
 
-def _encoding(image: Image.Image) -> Mapping[str, Any]:
-    """Return the arguments of Pillow's writer that encode a picture like the one read."""
-    if not isinstance(image, JpegImagePlugin.JpegImageFile):
-        return {} if getattr(image, "n_frames", 1) > 1 else _default_encoding(str(image.format))
-    sampling = JpegImagePlugin.get_sampling(image)
-    encoding: dict[str, Any] = {"qtables": image.quantization, "progressive": bool(image.info.get("progressive"))}
-    if sampling >= 0:
-        encoding["subsampling"] = sampling
-    if image.info.get("comment"):
-        encoding["comment"] = image.info["comment"]
-    return encoding
+def _native(source: Source, image: Image.Image, timing: Timing | None) -> _Native:
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        with source.open() as stream:
+            return _Native(jpeg.encoding(image), timing, jpeg.segments(stream.read()))
+    comment = {"comment": image.info["comment"]} if image.info.get("comment") else {}
+    encoding = _default_encoding(str(image.format)) if timing is None else {}
+    return _Native({**encoding, **comment}, timing)
