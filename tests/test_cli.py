@@ -19,8 +19,9 @@ from tvdenoise.cli import main
 from tvdenoise.metrics import quality
 
 ROW_KEYS = (
-    "input output status error shape dtype range lambda tv color volume sigma optimizer device steps stop energy gap "
-    "rms_bound psnr_before psnr_after ssim_before ssim_after seconds version pages"
+    "input output status error shape dtype range tv volume optimizer lambda color sigma criterion risk "
+    "is_noise_correlated device steps stop energy gap rms_bound psnr_before psnr_after ssim_before ssim_after seconds "
+    "version pages"
 ).split()
 
 
@@ -245,10 +246,15 @@ BAD = [
     ("empty.png -o out.png -l 0.1", 1, r"empty\.png: the file is empty"),
     ("truncated.jpg -o out.png -l 0.1", 1, r"truncated\.jpg: the JPEG file is damaged .*truncated.*; get a whole copy"),
     ("nan.npy -o out.npy -l 0.1", 1, r"nan\.npy: 1 of its values are not finite"),
-    ("in.png -o out.png", 2, r"'--lambda'.*; see tvdenoise --help"),
-    ("in.png -o out.png -l -0.1", 2, r"--lambda: -0\.1 is not a number from 0"),
-    ("in.png -o out.png -l nan", 2, r"--lambda: nan is not a number from 0"),
-    ("in.png -o out.png -l abc", 2, r"'--lambda'.*valid.*; see tvdenoise --help"),
+    ("in.png -o out.png -l -0.1", 2, r"--lambda: -0\.1 is neither a number from 0"),
+    ("in.png -o out.png -l nan", 2, r"--lambda: nan is neither a number from 0"),
+    ("in.png -o out.png -l abc", 2, r"--lambda: 'abc' is neither a number nor auto"),
+    ("in.png -o out.png --sigma abc", 2, r"--sigma: 'abc' is not a number of 0 or more; give such as 25"),
+    ("in.png -o out.png --sigma 25/0", 2, r"--sigma: '25/0' is not a number"),
+    ("in.png -o out.png --sigma -1/255", 2, r"--sigma: '-1/255' is not a number"),
+    ("in.png -o out.png -l 0.1 --sigma 25", 2, r"--sigma: it is for choosing lambda, and lambda is given"),
+    ("in.png -o out.png --color hsv", 2, r"'--color'.*hsv.*opponent"),
+    ("cmyk.tif -o out.tif -l 0.1 --color opponent", 1, r"cmyk\.tif: it has CMYK, not red, green and blue; use --color"),
     ("in.png -o out.png -l 0.1 --tv total", 2, r"'--tv'.*total.*anisotropic"),
     ("in.png -o out.png -l 0.1 --optimizer adan", 2, r"--optimizer: 'adan' is unknown; did you mean adam\?"),
     ("in.png -o out.png -l 0.1 --optimizer muon", 2, r"--optimizer: muon is not offered, it takes one matrix"),
@@ -306,6 +312,7 @@ def test_bad_input_ends_in_one_line_and_nothing_else(arguments, code, message, r
     bad[1, 2] = np.nan
     np.save("nan.npy", bad)
     np.save("float.npy", np.zeros((4, 4)))
+    Image.new("CMYK", (8, 8)).save("cmyk.tif")
     Image.fromarray(noisy[:3, :3]).save("small.png")
     before = {path: path.read_bytes() for path in here.iterdir() if path.is_file()}
     result, out, err = run(*arguments.split())
@@ -320,7 +327,7 @@ def test_a_failed_file_has_a_row(run, here):
     row = json.loads(out)
     assert code == 1
     assert list(row) == ROW_KEYS
-    assert row["status"] == "failed"
+    assert (row["status"], row["lambda"]) == ("failed", 0.1)
     assert err == f"tvdenoise: {row['error']}\n"
 
 

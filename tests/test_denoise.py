@@ -247,7 +247,7 @@ class TestBadArguments:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            ({"weight": -0.1}, "weight: -0.1 is not a number from 0"),
+            ({"weight": -0.1}, "weight: -0.1 is neither a number from 0"),
             ({"weight": float("nan")}, "weight: nan"),
             ({"weight": float("inf")}, "weight: inf"),
             ({"tv": "total"}, "tv: 'total' is unknown; choose from anisotropic, isotropic"),

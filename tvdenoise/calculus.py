@@ -5,6 +5,8 @@ A field has one component an axis, in front: for pictures ``u`` of shape (..., H
 neighbour: its difference is 0, and what a field holds there never counts.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -42,22 +44,39 @@ def subtract_adjoint(f: Tensor, p: Tensor, out: Tensor) -> Tensor:
     return out
 
 
-def magnitude(g: Tensor, tv: TVKind) -> Tensor:
-    """Return what total variation sums: the absolute components, or the 2-norm of each pixel's differences."""
-    return g.abs() if tv == "anisotropic" else g.square().sum(0).sqrt_()
+def magnitude(g: Tensor, tv: TVKind, *, coupled: bool = False) -> Tensor:
+    """Return what total variation sums: the 2-norms of a pixel's differences that make one vector.
 
-
-def project(p: Tensor, radius: float, tv: TVKind, scratch: Tensor | None = None) -> Tensor:
-    """Project ``p`` in place on the dual ball of radius ``radius``, componentwise or by each pixel's 2-norm.
-
-    ``scratch`` has the shape of one component; without it one is allocated (isotropic only).
+    Anisotropic: each difference for itself; isotropic: those along all axes. Coupled: those of all channels, too.
     """
-    if tv == "anisotropic":
+    dims = (0,) * (tv == "isotropic") + (1,) * coupled
+    return g.square().sum(dims).sqrt_() if dims else g.abs()
+
+
+def project(p: Tensor, radius: float, tv: TVKind, *, coupled: bool = False, scratch: Tensor | None = None) -> Tensor:
+    """Project ``p`` in place on the dual ball: no vector that :func:`magnitude` measures is longer than ``radius``.
+
+    ``scratch`` has the shape of one component; without it one is allocated, where one is needed.
+    """
+    if tv == "anisotropic" and not coupled:
         return p.clamp_(-radius, radius)
     if radius == 0:
         return p.zero_()
-    scale = torch.mul(p[0], p[0], out=scratch) if scratch is not None else p[0] * p[0]
-    for component in p[1:]:
+    if not coupled:
+        _shorten(p.unbind(), radius, scratch)
+    elif tv == "isotropic":
+        _shorten(p.flatten(0, 1).unbind(), radius, None if scratch is None else scratch[0])
+    else:
+        for component in p:
+            _shorten(component.unbind(), radius, None if scratch is None else scratch[0])
+    return p
+
+
+def _shorten(components: Sequence[Tensor], radius: float, scratch: Tensor | None) -> None:
+    """Scale the vectors with these components down to at most ``radius``."""
+    scale = torch.mul(components[0], components[0], out=scratch)
+    for component in components[1:]:
         scale.addcmul_(component, component)
     scale.rsqrt_().mul_(radius).clamp_(max=1.0)
-    return p.mul_(scale)
+    for component in components:
+        component.mul_(scale)

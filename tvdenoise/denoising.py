@@ -1,19 +1,25 @@
 """Denoise an array or a tensor: what ``from tvdenoise import denoise`` gives."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic
+from typing import Generic, Literal
 
 import torch
 from torch import Tensor
 
+from tvdenoise import colour
 from tvdenoise.devices import pick_device
 from tvdenoise.errors import ArrayError
-from tvdenoise.kinds import TVKind
+from tvdenoise.kinds import ColorChoice, ColorKind, TVKind
+from tvdenoise.noise_level import NoiseLevel, noise_level
 from tvdenoise.planes import Image, as_planes
 from tvdenoise.rof import Problem
+from tvdenoise.selection import Selection, select_weight
 from tvdenoise.settings import DEFAULT_TOL, Settings
 from tvdenoise.solve import Progress, Status, solve
+
+TYPICAL_WEIGHT = 0.1
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,16 @@ class Result(Generic[Image]):
         Time spent in steps, without certifying.
     device
         Where it was solved.
+    weight
+        Lambda; in a stack the mean.
+    color
+        The colour model used.
+    sigma
+        The standard deviation of the noise, if lambda was chosen by it; in a stack the mean of the estimates.
+    risk
+        The mean squared error that is to be expected, by Stein's estimate, if lambda was chosen by it.
+    is_noise_correlated
+        Whether neighbouring pixels were found to share noise, so that ``sigma`` and ``weight`` may be too small.
     pages
         For a stack, the result of each of its pictures or volumes; else empty.
     """
@@ -51,14 +67,21 @@ class Result(Generic[Image]):
     rms_bound: float
     seconds: float
     device: str
+    weight: float
+    color: ColorKind
+    sigma: float | None = None
+    risk: float | None = None
+    is_noise_correlated: bool = False
     pages: "tuple[Result[Image], ...]" = ()
 
 
 def denoise(
     image: Image,
-    weight: float,
+    weight: float | Literal["auto"] = "auto",
     *,
     tv: TVKind = "anisotropic",
+    color: ColorChoice = "rgb",
+    sigma: float | None = None,
     volume: bool = False,
     optimizer: str = "fista",
     lr: float | None = None,
@@ -81,8 +104,15 @@ def denoise(
         floats are taken as they are and come back as floats.
     weight
         :math:`\lambda`: larger is smoother. The same as the ``weight`` of scikit-image's ``denoise_tv_chambolle``.
+        ``"auto"`` chooses it for the picture: see :mod:`tvdenoise.selection`.
     tv
-        ``"anisotropic"`` or ``"isotropic"``, channel by channel.
+        ``"anisotropic"`` or ``"isotropic"``: the sum of the absolute differences, or of their lengths.
+    color
+        ``"rgb"``: channel by channel, whatever the channels are. ``"opponent"``: luma with lambda, both chromas with
+        2 lambda, in an orthonormal transform of RGB. ``"coupled"``: the 2-norm over all channels before summing.
+        ``"auto"``: opponent for 3 channels, rgb for all else.
+    sigma
+        The standard deviation of the noise for intensities in [0, 1], where lambda is chosen; left out, an estimate.
     volume
         Take the image as a volume, whose slices are coupled by differences of their own: an array (D, H, W) or
         (D, H, W, C), or a tensor (D, H, W), (C, D, H, W) or (N, C, D, H, W). All that is said here of pictures then
@@ -121,7 +151,7 @@ def denoise(
     >>> result.status, result.image.round(4)
     ('tolerance', array([[0.1, 0.9]]))
     """
-    settings = Settings(weight, tv, volume, optimizer, lr, tol, max_steps, device)
+    settings = Settings(weight, tv, color, sigma, volume, optimizer, lr, tol, max_steps, device)
     return denoise_as_set(image, settings, channel_axis=channel_axis, callback=callback)
 
 
@@ -138,13 +168,26 @@ def denoise_as_set(
             raise ArrayError("channel_axis", "in a stack the channels are at axis 1", "leave it out")
         return _stacked([denoise_as_set(page, settings, channel_axis=0, callback=callback) for page in image])
     f, restored = as_planes(image, channel_axis, settings.axes)
-    problem = _problem(f, settings)
+    model = colour.chosen(settings.color, len(f))
+    f = _placed(f, settings)
+    problem = _problem(f, settings, model)
+    choice = noise = None
+    if settings.weight == "auto":
+        noise = noise_level(f) if settings.sigma is None else NoiseLevel((settings.sigma,) * len(f))
+        choice = _choice(problem, noise)
+        problem = dataclasses.replace(problem, weight=choice.weight)
     solution = solve(
-        problem, settings.method, tol=settings.tol, lr=settings.lr, max_steps=settings.max_steps, callback=callback
+        problem,
+        settings.method,
+        tol=settings.tol,
+        lr=settings.lr,
+        max_steps=settings.max_steps,
+        start=choice.field if choice else None,
+        callback=callback,
     )
     proof = solution.certificate
     return Result(
-        image=restored(solution.u),
+        image=restored(colour.from_opponent(solution.u) if problem.ratios else solution.u),
         status=solution.status,
         steps=solution.steps,
         energy=proof.energy,
@@ -152,19 +195,45 @@ def denoise_as_set(
         rms_bound=proof.rms_bound,
         seconds=solution.seconds,
         device=str(problem.f.device),
+        weight=problem.weight,
+        color=model,
+        sigma=noise.rms if noise else None,
+        risk=choice.risk if choice else None,
+        is_noise_correlated=noise is not None and noise.is_correlated,
     )
 
 
-def _problem(f: Tensor, settings: Settings) -> Problem:
-    """Return the problem, on the device and in the precision it is to be solved in.
+def _placed(f: Tensor, settings: Settings) -> Tensor:
+    """Return the picture on the device and in the precision it is to be solved in.
 
     The dual field, as large as lambda, is held to the last bit of its type: below a tolerance of about
     1e-3 lambda^(2/3) the rounding of float32 would keep the certificate from closing.
     """
-    wide = f.dtype == torch.float64 or settings.tol < 1e-3 * settings.weight ** (2 / 3)
+    weight = TYPICAL_WEIGHT if settings.weight == "auto" else settings.weight
+    wide = f.dtype == torch.float64 or settings.tol < 1e-3 * weight ** (2 / 3)
     dtype = torch.float64 if wide else torch.float32
-    where = pick_device(settings.device, f.device, dtype)
-    return Problem(f.to(where, dtype).contiguous(), float(settings.weight), settings.tv, settings.axes)
+    return f.to(pick_device(settings.device, f.device, dtype), dtype).contiguous()
+
+
+def _problem(f: Tensor, settings: Settings, model: ColorKind) -> Problem:
+    """Return the problem in the colour model's own coordinates; lambda 0 stands for one yet to be chosen."""
+    is_opponent = model == "opponent"
+    return Problem(
+        colour.to_opponent(f) if is_opponent else f,
+        0.0 if settings.weight == "auto" else float(settings.weight),
+        settings.tv,
+        settings.axes,
+        coupled=model == "coupled",
+        ratios=colour.OPPONENT_RATIOS if is_opponent else (),
+    )
+
+
+def _choice(problem: Problem, noise: NoiseLevel) -> Selection:
+    """Choose lambda by a draw of such noise, always the same, in the coordinates of the problem."""
+    generator = torch.Generator().manual_seed(0)
+    draw = torch.randn(problem.f.shape, generator=generator, dtype=torch.float32).to(problem.f)
+    draw *= draw.new_tensor(noise.sigma).view(-1, *(1,) * (draw.ndim - 1))
+    return select_weight(problem, colour.to_opponent(draw) if problem.ratios else draw)
 
 
 def _stacked(pages: list[Result[Tensor]]) -> Result[Tensor]:
@@ -180,5 +249,15 @@ def _stacked(pages: list[Result[Tensor]]) -> Result[Tensor]:
         rms_bound=max(page.rms_bound for page in pages),
         seconds=sum(page.seconds for page in pages),
         device=pages[0].device,
+        weight=sum(page.weight for page in pages) / len(pages),
+        color=pages[0].color,
+        sigma=_mean([page.sigma for page in pages]),
+        risk=_mean([page.risk for page in pages]),
+        is_noise_correlated=any(page.is_noise_correlated for page in pages),
         pages=tuple(pages),
     )
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

@@ -33,9 +33,9 @@ class Dual:
     is so large that the flat picture has less energy than that, it takes the part of :math:`v`.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, start: Tensor | None = None) -> None:
         self.problem = problem
-        self.parameter = calculus.new_field(problem.f, problem.axes)
+        self.parameter = calculus.new_field(problem.f, problem.axes) if start is None else problem.project(start)
         self._gradient = torch.zeros_like(self.parameter)
         self._picture = problem.f.clone()
         self._average = problem.f.clone()
@@ -50,7 +50,7 @@ class Dual:
 
     def project(self, p: Tensor) -> None:
         """Project a field on the feasible set in place."""
-        calculus.project(p, self.problem.weight, self.problem.tv, scratch=self._picture)
+        self.problem.project(p, scratch=self._picture)
 
     def candidate(self) -> tuple[Tensor, Certificate]:
         """Return the centre of the smaller ball and its certificate."""
@@ -80,7 +80,8 @@ class Primal:
     def __init__(self, problem: Problem, smoothing: float) -> None:
         self.problem = problem
         self.parameter = problem.f.clone().requires_grad_()
-        self._variation = TotalVariation(tv=problem.tv, smoothing=smoothing, axes=problem.axes)
+        self._variation = TotalVariation(tv=problem.tv, smoothing=smoothing, axes=problem.axes, coupled=problem.coupled)
+        self._weights = problem.f.new_tensor(problem.ratios or (1.0,)) * problem.weight
         self._judge = Dual(problem)
         self._ascent = FISTA([self._judge.parameter], problem.step_size, self._judge.project, maximize=True)
         self._owed = 0
@@ -91,7 +92,8 @@ class Primal:
         self.parameter.grad = None
         with torch.enable_grad():
             fidelity = 0.5 * (self.parameter - self.problem.f).square().sum()
-            loss: Tensor = fidelity + self.problem.weight * self._variation(self.parameter)
+            u = self.parameter.unsqueeze(1) if self.problem.ratios else self.parameter
+            loss: Tensor = fidelity + (self._weights * self._variation(u)).sum()
         torch.autograd.backward(loss)
         return loss.detach()
 

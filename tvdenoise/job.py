@@ -28,6 +28,8 @@ class Job:
     target: Path
     settings: Settings
     reference: Path | None = None
+    sigma: float | None = None
+    """The standard deviation of the noise in the file's own units; ``settings.sigma`` is on the unit scale."""
     reading: ReadOptions = ReadOptions()
     writing: WriteOptions = WriteOptions()
 
@@ -56,9 +58,16 @@ class Figures:
 
     Energies, gaps and distances are on the unit scale; ``rms_bound`` is that of the result before any rounding to
     integers, PSNR (data range 1, unclipped) and SSIM are those of the numbers written. Of several pages steps and
-    distances are the largest, energies, gaps and seconds the sums, PSNR that of the mean squared error, SSIM the mean.
+    distances are the largest, energies, gaps and seconds the sums, PSNR that of the mean squared error,
+    all others the means. Sigma and the risk, the mean squared error to be expected, are known where lambda was chosen.
     """
 
+    weight: float | None = None
+    color: str | None = None
+    sigma: float | None = None
+    criterion: str | None = None
+    risk: float | None = None
+    is_noise_correlated: bool | None = None
     device: str | None = None
     steps: int | None = None
     stop: str | None = None
@@ -86,11 +95,8 @@ class Row:
     shape: tuple[int, ...] | None = None
     dtype: str | None = None
     range: tuple[float, float] | None = None
-    weight: float | None = None
     tv: str | None = None
-    color: str | None = None
     volume: bool | None = None
-    sigma: float | None = None
     optimizer: str | None = None
     figures: Figures = Figures()
     version: str = __version__
@@ -100,13 +106,13 @@ class Row:
         """Return the row as a JSON object: an infinite PSNR is null."""
         row: dict[str, Any] = {}
         for key, value in dataclasses.asdict(self).items():
-            row |= value if key == "figures" else {"lambda" if key == "weight" else key: value}
-        pages = row["pages"] and [_without_infinity(page) for page in row["pages"]]
-        return _without_infinity(row) | {"pages": pages}
+            row |= value if key == "figures" else {key: value}
+        pages = row["pages"] and [_as_json(page) for page in row["pages"]]
+        return _as_json(row) | {"pages": pages}
 
 
-def _without_infinity(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: None if value == math.inf else value for key, value in row.items()}
+def _as_json(row: dict[str, Any]) -> dict[str, Any]:
+    return {"lambda" if key == "weight" else key: None if value == math.inf else value for key, value in row.items()}
 
 
 def run(job: Job, observer: Observer | None = None) -> Row:
@@ -131,9 +137,7 @@ def run(job: Job, observer: Observer | None = None) -> Row:
         shape=first.pixels.shape,
         dtype=str(first.pixels.dtype),
         range=first.scale,
-        weight=job.settings.weight,
         tv=job.settings.tv,
-        color="rgb",
         volume=job.settings.volume,
         optimizer=job.settings.optimizer,
         figures=_summed(pages),
@@ -152,13 +156,28 @@ def _denoised_pages(
     pages = [(*triple, page) for triple in triples for page in _pages(job, triple[0])]
     for number, (noisy, filled, clean, page) in enumerate(pages, 1):
         observer.on_page(number, len(pages))
-        result = denoise_as_set(noisy.unit(page), job.settings, channel_axis=-1, callback=observer.on_progress)
+        settings = _settings(job, noisy)
+        result = denoise_as_set(noisy.unit(page), settings, channel_axis=-1, callback=observer.on_progress)
         if result.status == "non_finite":
             remedy = "lower the rate" if job.settings.optimizer != "fista" else "report it as a bug"
             problem = f"{job.settings.optimizer} left the finite numbers by step {result.steps}"
             raise DivergenceError(job.source, problem, remedy)
         filled.put(page, result.image, noisy)
         yield _figures(result, [] if clean is None else [part.unit(page) for part in (clean, noisy, filled)])
+
+
+def _settings(job: Job, picture: Picture) -> Settings:
+    """Return the settings for a picture of the file: on its scale, and for the colours it has."""
+    settings = job.settings
+    if job.sigma is not None:
+        low, high = picture.scale
+        settings = dataclasses.replace(settings, sigma=job.sigma / (high - low))
+    if settings.color in ("opponent", "auto") and not picture.is_rgb and picture.samples - picture.alpha > 1:
+        if settings.color == "opponent":
+            colours = "CMYK" if picture.is_cmyk else f"{picture.samples - picture.alpha} channels"
+            raise PictureError(job.source, f"it has {colours}, not red, green and blue", "use --color coupled or rgb")
+        settings = dataclasses.replace(settings, color="rgb")
+    return settings
 
 
 def _pages(job: Job, picture: Picture) -> Iterator[Page]:
@@ -177,6 +196,12 @@ def _figures(result: "Result[NDArray[Any]]", pictures: Sequence[NDArray[np.float
 
         before, after = (quality(pictures[0], other) for other in pictures[1:])
     return Figures(
+        weight=result.weight,
+        color=result.color,
+        sigma=result.sigma,
+        criterion=None if result.risk is None else "sure",
+        risk=result.risk,
+        is_noise_correlated=None if result.risk is None else result.is_noise_correlated,
         device=result.device,
         steps=result.steps,
         stop=result.status,
@@ -209,6 +234,12 @@ def _summed(pages: Sequence[Figures]) -> Figures:
         return None if None in values else -10 * math.log10(error) if error else math.inf
 
     return Figures(
+        weight=mean("weight"),
+        color=pages[0].color,
+        sigma=mean("sigma"),
+        criterion=pages[0].criterion,
+        risk=mean("risk"),
+        is_noise_correlated=any(each("is_noise_correlated")) if pages[0].criterion else None,
         device=pages[0].device,
         steps=max(each("steps")),
         stop="max_steps" if "max_steps" in each("stop") else "tolerance",
@@ -246,8 +277,8 @@ def failed(job: Job, error: TVDenoiseError) -> Row:
         output=str(job.target),
         status="failed",
         error=str(error),
-        weight=job.settings.weight,
         tv=job.settings.tv,
         volume=job.settings.volume,
         optimizer=job.settings.optimizer,
+        figures=Figures(weight=None if job.settings.weight == "auto" else job.settings.weight),
     )

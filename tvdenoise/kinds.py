@@ -2,5 +2,11 @@
 
 from typing import Literal
 
+ColorKind = Literal["rgb", "opponent", "coupled"]
+"""How total variation treats colours: channel by channel, as luma and chroma, or as one vector a pixel."""
+
+ColorChoice = Literal["rgb", "opponent", "coupled", "auto"]
+"""A colour model, or ``"auto"``: opponent for RGB, rgb for all else."""
+
 TVKind = Literal["anisotropic", "isotropic"]
 """Which length of a pixel's differences total variation sums: the 1-norm or the 2-norm."""

@@ -41,17 +41,44 @@ class Problem:
         Its kind.
     axes
         The number of spatial axes: 2 for a picture, 3 for a volume.
+    coupled
+        Whether the channels of a pixel make one vector.
+    ratios
+        The weight of each channel as a multiple of lambda; empty for lambda itself.
     """
 
     f: Tensor
     weight: float
     tv: TVKind
     axes: Literal[2, 3] = 2
+    coupled: bool = False
+    ratios: tuple[float, ...] = ()
 
     @property
     def step_size(self) -> float:
         r"""The step size :math:`1/L` of gradient descent on the dual, with :math:`L = \|D\|^2`."""
         return 1.0 / calculus.operator_bound(self.axes)
+
+    def project(self, p: Tensor, scratch: Tensor | None = None) -> Tensor:
+        """Project a field in place on the feasible set; ``scratch`` may be any tensor like ``f``."""
+        for channels, weight in self._weights():
+            buffer = None if scratch is None else scratch[channels]
+            calculus.project(p[:, channels], weight, self.tv, coupled=self.coupled, scratch=buffer)
+        return p
+
+    def variation(self, g: Tensor) -> Tensor:
+        r"""Return :math:`\lambda\,\mathrm{TV}` as a sum over the differences ``g``."""
+        sums = [
+            weight * calculus.magnitude(g[:, channels], self.tv, coupled=self.coupled).sum()
+            for channels, weight in self._weights()
+        ]
+        return torch.stack(sums).sum()
+
+    def _weights(self) -> list[tuple[slice, float]]:
+        """Return the channels of equal weight and that weight."""
+        if not self.ratios:
+            return [(slice(None), self.weight)]
+        return [(slice(c, c + 1), ratio * self.weight) for c, ratio in enumerate(self.ratios)]
 
     @cached_property
     def flat(self) -> Tensor:
@@ -162,9 +189,9 @@ def _slab_sums(problem: Problem, slab: _Slab, *tensors: Tensor) -> Tensor:
 
     def energy(w: Tensor) -> Tensor:
         g = calculus.gradient(w, calculus.new_field(w, problem.axes))
-        return 0.5 * square(w - f) + problem.weight * own(calculus.magnitude(g, problem.tv)).sum()
+        return 0.5 * square(w - f) + problem.variation(own(g))
 
-    calculus.project(p, problem.weight, problem.tv)
+    problem.project(p)
     change = calculus.subtract_adjoint(torch.zeros_like(f), p, torch.empty_like(f))
     q = f + change
     # d(p) = -<q - f, q + f> / 2, where large intensities do not drown it.

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Literal, get_args
 
 from tvdenoise.errors import SettingError
-from tvdenoise.kinds import TVKind
+from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.methods import METHODS, NOT_OFFERED, Method
 
 DEFAULT_TOL = 1e-3
@@ -21,9 +21,14 @@ class Settings:
     Attributes
     ----------
     weight
-        :math:`\lambda \ge 0` in :math:`\frac12\|u-f\|^2 + \lambda\,\mathrm{TV}(u)`, for intensities in [0, 1].
+        :math:`\lambda \ge 0` in :math:`\frac12\|u-f\|^2 + \lambda\,\mathrm{TV}(u)`, for intensities in [0, 1], or
+        ``"auto"``: chosen for the picture.
     tv
         The kind of total variation.
+    color
+        The colour model; ``"auto"`` for opponent where the picture is RGB, rgb elsewhere.
+    sigma
+        The standard deviation of the noise on the unit scale; None to estimate it where it is needed.
     volume
         Couple the slices of a volume: its third axis has differences too.
     optimizer
@@ -43,8 +48,10 @@ class Settings:
         If a value is impossible; a ``ValueError`` too.
     """
 
-    weight: float
+    weight: float | Literal["auto"] = "auto"
     tv: TVKind = "anisotropic"
+    color: ColorChoice = "rgb"
+    sigma: float | None = None
     volume: bool = False
     optimizer: str = "fista"
     lr: float | None = None
@@ -54,9 +61,15 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        if not 0 <= self.weight <= MAX_WEIGHT:
-            problem = f"{self.weight} is not a number from 0 to {MAX_WEIGHT:g}"
+        if self.weight != "auto" and (isinstance(self.weight, str) or not 0 <= self.weight <= MAX_WEIGHT):
+            problem = f"{self.weight} is neither a number from 0 to {MAX_WEIGHT:g} nor auto"
             raise SettingError("weight", problem, "0.1 is a usual value for intensities in [0, 1]")
+        if self.sigma is not None and not 0 <= self.sigma <= MAX_WEIGHT:
+            raise SettingError("sigma", f"{self.sigma} is not a number of 0 or more", "leave it out to estimate it")
+        if self.sigma is not None and self.weight != "auto":
+            raise SettingError("sigma", "it is for choosing lambda, and lambda is given", "leave one of them out")
+        if self.color not in get_args(ColorChoice):
+            raise SettingError("color", f"{self.color!r} is unknown", f"choose from {', '.join(get_args(ColorChoice))}")
         if self.tv not in get_args(TVKind):
             raise SettingError("tv", f"{self.tv!r} is unknown", f"choose from {', '.join(get_args(TVKind))}")
         if self.optimizer not in METHODS:

@@ -59,13 +59,15 @@ def solve(
     tol: float,
     lr: float | None = None,
     max_steps: int | None = None,
+    start: Tensor | None = None,
     callback: Callable[[Progress], object] | None = None,
 ) -> Solution:
     """Minimise E(u) by ``method`` until the result is certified to lie within ``tol`` RMS of the exact minimiser.
 
-    ``lr`` and ``max_steps`` replace the method's own. ``callback`` is called after each certificate.
+    ``lr`` and ``max_steps`` replace the method's own; ``start`` is a field for methods on the dual to start from, and
+    is overwritten. ``callback`` is called after each certificate.
     """
-    run = _prepare(problem, method, lr, max_steps)
+    run = _prepare(problem, method, lr, max_steps, start)
     best = torch.empty_like(problem.f)
     best_certificate = Certificate(math.nan, math.nan, math.nan)
     steps, seconds = 0, 0.0
@@ -121,10 +123,10 @@ class _Run:
         return time.perf_counter() - start
 
 
-def _prepare(problem: Problem, method: Method, lr: float | None, max_steps: int | None) -> _Run:
+def _prepare(problem: Problem, method: Method, lr: float | None, max_steps: int | None, start: Tensor | None) -> _Run:
     limit = method.max_steps if max_steps is None else max_steps
     if method.formulation == "dual":
-        dual = Dual(problem)
+        dual = Dual(problem, start)
         kind = getattr(optimizers, method.optimizer)
         rate = problem.step_size if lr is None else lr
         return _Run(dual, kind([dual.parameter], rate, dual.project, maximize=True), None, limit)

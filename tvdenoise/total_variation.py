@@ -40,13 +40,18 @@ class TotalVariation(nn.Module):
         :math:`t^2 / 2s` (and :math:`|t| - s/2` above), whose gradient has no jump at 0.
     axes
         2 for pictures (H, W), 3 for volumes (D, H, W).
+    coupled
+        Take the 2-norm of the differences of all channels at a pixel before summing: over the channels alone in each
+        direction (anisotropic), or over channels and directions (isotropic). Not with ``is_mean_reduction``.
 
     Notes
     -----
     At a difference of exactly 0 the gradient is the subgradient 0, never NaN. A direction in which the picture is one
     pixel wide contributes 0.
 
-    Source: Rudin, Osher and Fatemi, "Nonlinear total variation based noise removal algorithms", Physica D 60 (1992).
+    Sources: Rudin, Osher and Fatemi, "Nonlinear total variation based noise removal algorithms", Physica D 60 (1992);
+    coupled: Blomgren and Chan, "Color TV", IEEE Trans. Image Processing 7 (1998), Bresson and Chan, "Fast dual
+    minimization of the vectorial total variation norm", Inverse Problems and Imaging 2 (2008).
 
     Examples
     --------
@@ -68,12 +73,15 @@ class TotalVariation(nn.Module):
         tv: TVKind = "anisotropic",
         smoothing: float = 0.0,
         axes: Literal[2, 3] = 2,
+        coupled: bool = False,
     ) -> None:
         super().__init__()
         if tv not in ("anisotropic", "isotropic"):
             raise ValueError(f"tv must be 'anisotropic' or 'isotropic', not {tv!r}")
         if is_mean_reduction and tv != "anisotropic":
             raise ValueError("is_mean_reduction counts the differences of each direction: it needs tv='anisotropic'")
+        if is_mean_reduction and coupled:
+            raise ValueError("is_mean_reduction counts the differences of each channel: it needs coupled=False")
         if not smoothing >= 0:
             raise ValueError(f"smoothing must be 0 or more, not {smoothing}")
         if axes not in _LAYOUTS:
@@ -82,6 +90,7 @@ class TotalVariation(nn.Module):
         self.tv = tv
         self.smoothing = smoothing
         self.axes = axes
+        self.coupled = coupled
 
     def forward(self, u: Tensor) -> Tensor:
         """Return the total variation: a scalar for (H, W) or (C, H, W), N values for (N, C, H, W).
@@ -103,6 +112,8 @@ class TotalVariation(nn.Module):
             raise TypeError(f"the tensor must hold floating-point numbers, not {u.dtype}: scale it to [0, 1] first")
         one = tuple(range(-min(u.ndim, self.axes + 1), 0))
         differences = [u.diff(dim=axis) for axis in range(-self.axes, 0)]
+        if self.coupled and u.ndim > self.axes:
+            differences = [reduce(_length, torch.split(d, 1, -self.axes - 1)) for d in differences]
         if self.tv == "isotropic":
             padded = [
                 functional.pad(d, (0, 0) * (-axis - 1) + (0, 1)) for axis, d in enumerate(differences, -self.axes)
@@ -115,7 +126,7 @@ class TotalVariation(nn.Module):
 
     def extra_repr(self) -> str:
         """Name the arguments in ``repr``."""
-        arguments = ("is_mean_reduction", "tv", "smoothing", "axes")
+        arguments = ("is_mean_reduction", "tv", "smoothing", "axes", "coupled")
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in arguments)
 
     def _absolute(self, t: Tensor) -> Tensor:

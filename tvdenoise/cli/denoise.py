@@ -10,7 +10,7 @@ import typer
 from tvdenoise import __version__
 from tvdenoise.cli import messages
 from tvdenoise.errors import SettingError, TVDenoiseError
-from tvdenoise.kinds import TVKind
+from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.methods import METHODS
 from tvdenoise.settings import DEFAULT_TOL, Settings
 
@@ -48,14 +48,15 @@ def command(
         typer.Argument(metavar="INPUT", help="The picture, of any depth, in one page or many; - is standard input."),
     ],
     weight: Annotated[
-        float,
+        str,
         typer.Option(
             "--lambda",
             "-l",
             metavar="FLOAT",
-            help="Weight of the total variation, for intensities 0 to 1: larger is smoother.",
+            help="Weight of the total variation, for intensities 0 to 1: larger is smoother; auto: by the noise in "
+            "the picture.",
         ),
-    ],
+    ] = "auto",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -110,12 +111,35 @@ def command(
         ),
     ] = "refuse",
     max_pixels: MaxPixels = None,
-    tv: Annotated[
-        TVKind,
+    sigma: Annotated[
+        str | None,
         typer.Option(
-            help="Sum of the absolute differences, or of the lengths of their vectors.", rich_help_panel="Model"
+            metavar="NUMBER",
+            help="Standard deviation of the noise, for --lambda auto: in the file's units, or such as 25/255. "
+            "Default: estimated.",
+            rich_help_panel="Model",
         ),
-    ] = "anisotropic",
+    ] = None,
+    tv: Annotated[
+        TVKind | None,
+        typer.Option(
+            help="What is summed: |Dx u| + |Dy u|, or sqrt(|Dx u|^2 + |Dy u|^2). Default: anisotropic.",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    color: Annotated[
+        ColorChoice | None,
+        typer.Option(
+            help="rgb: TV of each channel, summed. opponent: TV(L) + 2 TV(P) + 2 TV(Q) for L = (R+G+B)/sqrt 3, "
+            "P = (R-B)/sqrt 2, Q = (R-2G+B)/sqrt 6; RGB only. coupled: differences as vectors over all channels. "
+            "auto: opponent for RGB, rgb for all else. Default: rgb. Transparency is never touched.",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    preset: Annotated[
+        Literal["best"] | None,
+        typer.Option(help="best: --lambda auto --tv isotropic --color auto.", rich_help_panel="Model"),
+    ] = None,
     volume: Annotated[
         bool,
         typer.Option(
@@ -180,12 +204,26 @@ def command(
     from tvdenoise.cli.watching import watching
     from tvdenoise.images import WriteOptions
 
-    settings = Settings(weight, tv, volume, optimizer, lr, tol, max_steps, device)
+    is_best = preset == "best"
+    unit_sigma, file_sigma = _sigma(sigma)
+    settings = Settings(
+        weight=_weight(weight),
+        tv=tv or ("isotropic" if is_best else "anisotropic"),
+        color=color or ("auto" if is_best else "rgb"),
+        sigma=unit_sigma,
+        volume=volume,
+        optimizer=optimizer,
+        lr=lr,
+        tol=tol,
+        max_steps=max_steps,
+        device=device,
+    )
     task = job.Job(
         source,
         _target(source, output),
         settings,
         reference,
+        file_sigma,
         reading(axes=axes, scale=scale, max_pixels=max_pixels, nonfinite=nonfinite),
         WriteOptions(_format(format_), allow_loss=allow_loss, metadata=not no_metadata),
     )
@@ -203,7 +241,7 @@ def command(
         return
     messages.note(messages.summary(row, watcher.facts, tol))
     if verbose:
-        model = f"{row.tv}, slices coupled" if volume else row.tv
+        model = f"{row.tv}, {row.figures.color}" + (", slices coupled" if volume else "")
         messages.note(f"energy {row.figures.energy:.6g}, gap {row.figures.gap:.3g}, {model}")
     if reference is not None:
         messages.note(f"{messages.comparison(row.figures)} against {reference}")
@@ -218,6 +256,29 @@ def reading(
     if max_pixels is not None and max_pixels < 1:
         raise SettingError("max_pixels", f"{max_pixels} is not a number of 1 or more", "leave it out")
     return ReadOptions(axes, _range(scale), nonfinite, max_pixels or MAX_PIXELS)
+
+
+def _weight(text: str) -> float | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingError("weight", f"{text!r} is neither a number nor auto", "leave it out for auto") from None
+
+
+def _sigma(text: str | None) -> tuple[float | None, float | None]:
+    """Return sigma on the unit scale, if given as a fraction, and in the file's units, if given as a number."""
+    if text is None:
+        return None, None
+    try:
+        numerator, *denominator = (float(number) for number in text.split("/", 1))
+        value = numerator / denominator[0] if denominator else numerator
+    except (ValueError, ZeroDivisionError):
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise SettingError("sigma", f"{text!r} is not a number of 0 or more", "give such as 25, or 25/255")
+    return (value, None) if denominator else (None, value)
 
 
 def _range(text: str | None) -> tuple[float, float] | None:

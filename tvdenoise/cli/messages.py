@@ -58,13 +58,25 @@ def summary(row: "Row", facts: Mapping[str, Any], tol: float) -> str:
     assert figures.seconds is not None
     levels = figures.rms_bound * EIGHT_BIT_STEPS
     parts = [
-        f"{row.input} -> {row.output}: {size(facts)}, lambda {row.weight:g}, {row.optimizer} on {figures.device}",
+        f"{row.input} -> {row.output}: {size(facts)}, {_lambda(row)}, {row.optimizer} on {figures.device}",
         f"{figures.steps} steps"
         + (f" (the limit, before the tolerance {tol:g})" if figures.stop == "max_steps" else ""),
         f"certified within {figures.rms_bound:.2g} of the exact minimiser ({levels:.2g} of an 8-bit grey level)",
         f"{figures.seconds:.2f} s",
     ]
     return ", ".join(parts)
+
+
+def _lambda(row: "Row") -> str:
+    """Say lambda, and how it was chosen."""
+    figures = row.figures
+    if figures.sigma is None or row.range is None:
+        return f"lambda {figures.weight:g}"
+    low, high = row.range
+    mean = "mean " if row.pages else ""
+    own = "" if (low, high) == (0, 1) else f" ({figures.sigma * (high - low):.3g} of {low:g}..{high:g})"
+    warning = ", spatially correlated: both may be too small" if figures.is_noise_correlated else ""
+    return f"{mean}lambda {figures.weight:.4g} by SURE for noise of sigma {figures.sigma:.3g}{own}{warning}"
 
 
 def comparison(figures: "Figures") -> str:

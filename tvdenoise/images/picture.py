@@ -50,6 +50,11 @@ class Picture:
         return self.pixels.shape[self.axes.index(self._channel_axis)] if self._channel_axis else 1
 
     @property
+    def is_rgb(self) -> bool:
+        """Whether the colours are red, green and blue."""
+        return self._channel_axis == "S" and self.samples - self.alpha == 3 and not self.is_cmyk
+
+    @property
     def page_axes(self) -> str:
         """The axes that count pages."""
         return "".join(axis for axis in self.axes if axis not in f"YX{self._channel_axis}")

@@ -1,0 +1,43 @@
+"""Which colours total variation sees, and the orthonormal way there and back."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from tvdenoise.errors import ArrayError
+from tvdenoise.kinds import ColorChoice, ColorKind
+
+OPPONENT_RATIOS = (1.0, 2.0, 2.0)
+"""The weights of luma and both chromas as multiples of lambda: chroma has fewer edges and as much noise."""
+
+_OPPONENT = tuple(
+    tuple(entry / math.sqrt(sum(e * e for e in row)) for entry in row) for row in ((1, 1, 1), (1, 0, -1), (1, -2, 1))
+)
+
+
+def chosen(choice: ColorChoice, channels: int) -> ColorKind:
+    """Return the colour model for a picture of so many channels; with a single one all are the same: rgb.
+
+    Raises
+    ------
+    ArrayError
+        If opponent colours are asked of what is not RGB.
+    """
+    if channels == 1 or (choice == "auto" and channels != 3):
+        return "rgb"
+    if choice == "auto":
+        return "opponent"
+    if choice == "opponent" and channels != 3:
+        raise ArrayError("image", f"it has {channels} channels, not red, green and blue", "use coupled or rgb colours")
+    return choice
+
+
+def to_opponent(rgb: Tensor) -> Tensor:
+    r"""Return luma :math:`(R+G+B)/\sqrt3` and chromas :math:`(R-B)/\sqrt2`, :math:`(R-2G+B)/\sqrt6` of (3, ...)."""
+    return torch.einsum("ij,j...->i...", rgb.new_tensor(_OPPONENT), rgb)
+
+
+def from_opponent(opponent: Tensor) -> Tensor:
+    """Undo :func:`to_opponent`, whose matrix is orthonormal."""
+    return torch.einsum("ij,i...->j...", opponent.new_tensor(_OPPONENT), opponent)

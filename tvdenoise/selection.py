@@ -1,0 +1,168 @@
+"""Lambda from the noise level: the minimum of an unbiased estimate of the risk along warm starts."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tvdenoise import calculus
+from tvdenoise.formulations import Dual
+from tvdenoise.optimizers import FISTA
+from tvdenoise.rof import Problem
+
+PROBE = 0.1
+"""The size of the finite difference, in standard deviations of the noise: larger ones blur the risk's minimum."""
+
+START = {"anisotropic": 0.65, "isotropic": 0.8}
+"""Where the search starts, as a multiple of the noise level."""
+
+FACTOR = 1.4
+"""From one lambda to the next while walking downhill."""
+
+REACH = 14
+"""How many such steps the walk may take: far enough that pure noise becomes flat."""
+
+WHOLE, BLOCKS = 2**21, 8
+"""Pixels up to which the whole picture is asked, and how many blocks of a larger one, of so many pixels in sum."""
+
+FIRST_STEPS, FURTHER_STEPS = 800, 400
+"""Steps of the optimizer at the first lambda, and at each of the others, warm-started, as multiples of lambda."""
+
+LEAST_STEPS, MOST_STEPS = 12, 400
+"""Bounds on their number."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The lambda chosen.
+
+    Attributes
+    ----------
+    weight
+        Lambda.
+    risk
+        The estimated mean squared error at about this lambda, on the unit scale.
+    field
+        The dual field reached, to start from; None where a part of the picture was enough to choose.
+    curve
+        Every lambda tried with its estimated risk.
+    """
+
+    weight: float
+    risk: float
+    field: Tensor | None
+    curve: tuple[tuple[float, float], ...]
+
+
+def select_weight(problem: Problem, noise: Tensor) -> Selection:
+    r"""Choose lambda for ``problem`` (whose own is ignored) by Stein's unbiased risk estimate.
+
+    ``noise`` is drawn like the noise in ``f``, of the same shape: Gaussian of covariance :math:`\Sigma`. With
+    :math:`u(f)` the picture after some steps,
+
+    .. math::
+        \mathrm{SURE}(\lambda) = \|u(f) - f\|^2 + 2\,\mathrm{tr}(\Sigma J_u(f)) - \mathrm{tr}\,\Sigma, \qquad
+        \mathrm{tr}(\Sigma J_u(f)) \approx b^\top \frac{u(f + \epsilon b) - u(f)}{\epsilon},
+
+    is unbiased for :math:`\|u(f) - \text{clean}\|^2`, with ``b`` the one fixed draw and :math:`\epsilon` = 0.1. Both
+    pictures are solved as one, each lambda from the field of the one before. The walk in :math:`\log\lambda` goes
+    downhill until the minimum is enclosed; parabolas finish.
+
+    Sources: Stein, Annals of Statistics 9 (1981); Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE Trans. Image
+    Processing 17 (2008).
+    """
+    variance = float(noise.double().square().mean())
+    if variance == 0:
+        return Selection(0.0, 0.0, None, ((0.0, 0.0),))
+    whole = problem.f
+    problem, noise = (dataclasses.replace(problem, f=_sample(whole, problem.axes)), _sample(noise, problem.axes))
+    path = _Path(problem, noise, variance)
+    position = math.log(START[problem.tv] * math.sqrt(variance))
+    best = _lowest(path.risk, position, math.log(FACTOR))
+    weight = math.exp(best)
+    curve = tuple((math.exp(x), risk) for x, risk in sorted(path.known.items()))
+    nearest = min(path.known, key=lambda x: abs(x - best))
+    field = path.field[:, :, 0] * (weight / path.weight) if problem.f is whole else None
+    return Selection(weight, path.known[nearest], field, curve)
+
+
+def _sample(f: Tensor, axes: int) -> Tensor:
+    """Return a large picture (C, ...) as evenly spread blocks (C, blocks, ...), any other as it is."""
+    if f[0].numel() <= WHOLE:
+        return f
+    side = round((WHOLE / BLOCKS) ** (1 / axes))
+    blocks = f
+    for axis in range(1, axes + 1):
+        blocks = blocks.unfold(axis, min(side, f.shape[axis]), min(side, f.shape[axis]))
+    blocks = blocks.flatten(1, axes)
+    chosen = torch.linspace(0, blocks.shape[1] - 1, min(BLOCKS, blocks.shape[1]), device=f.device).round().long()
+    return blocks[:, chosen]
+
+
+class _Path:
+    """The risk at one lambda after another, each warm-started from the last."""
+
+    def __init__(self, problem: Problem, noise: Tensor, variance: float) -> None:
+        self.problem = dataclasses.replace(problem, f=torch.stack([problem.f, problem.f + PROBE * noise], dim=1))
+        self.field = calculus.new_field(self.problem.f, problem.axes)
+        self.weight = 0.0
+        self.known: dict[float, float] = {}
+        self._noise = noise
+        self._variance = variance
+
+    def risk(self, position: float) -> float:
+        """Return the estimated mean squared error at the logarithm of a lambda."""
+        if position not in self.known:
+            self.known[position] = self._estimate(math.exp(position))
+        return self.known[position]
+
+    def _estimate(self, weight: float) -> float:
+        start = self.field.mul_(weight / self.weight if self.weight else 0.0)
+        dual = Dual(dataclasses.replace(self.problem, weight=weight), start)
+        optimizer = FISTA([dual.parameter], self.problem.step_size, dual.project, maximize=True)
+        steps = math.ceil(weight * (FURTHER_STEPS if self.weight else FIRST_STEPS))
+        for _ in range(min(max(steps, LEAST_STEPS), MOST_STEPS)):
+            optimizer.step(dual.closure)
+        self.field, self.weight = dual.parameter, weight
+        f = self.problem.f
+        u, moved = calculus.subtract_adjoint(f, self.field, torch.empty_like(f)).unbind(1)
+        residual = float((u - f[:, 0]).double().square().mean())
+        trace = float(((moved - u) * self._noise).double().mean()) / PROBE
+        return residual + 2 * trace - self._variance
+
+
+def _lowest(risk: Callable[[float], float], start: float, step: float) -> float:
+    """Return the minimum of ``risk``: walk downhill to enclose it, then two parabolas."""
+    step = step if risk(start + step) < risk(start) else -step
+    here = start
+    for _ in range(REACH):
+        if risk(here + step) >= risk(here):
+            break
+        here += step
+    else:
+        return here
+    low, high = here - abs(step), here + abs(step)
+    for _ in range(2):
+        guess = _vertex(risk, low, here, high)
+        risk(guess)
+        low, here, high = _enclosing(risk, sorted({low, here, high, guess}))
+    return _vertex(risk, low, here, high)
+
+
+def _enclosing(risk: Callable[[float], float], points: list[float]) -> tuple[float, float, float]:
+    """Return the lowest of the points between its neighbours."""
+    i = min(range(1, len(points) - 1), key=lambda k: risk(points[k]))
+    return points[i - 1], points[i], points[i + 1]
+
+
+def _vertex(risk: Callable[[float], float], low: float, middle: float, high: float) -> float:
+    """Return the lowest point of the parabola through three points that enclose a minimum."""
+    to_low, to_high = risk(low) - risk(middle), risk(high) - risk(middle)
+    a, b = middle - low, high - middle
+    curvature = to_low * b + to_high * a
+    if not curvature > 0:
+        return middle
+    return middle + 0.5 * (to_low * b * b - to_high * a * a) / curvature
