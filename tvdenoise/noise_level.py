@@ -12,8 +12,8 @@ SIDE = 5
 SMALLEST = 3
 """How many of the smallest eigenvalues count as noise alone."""
 
-MAX_PATCHES = 2**16
 MIN_PATCHES = 3 * SIDE * SIDE
+MAX_PATCHES = 2**15
 
 FLATNESS = 155.9
 """The 0.99 quantile of a patch's sum of squared neighbour differences in white noise of variance 1."""
@@ -61,12 +61,12 @@ def noise_level(f: Tensor) -> NoiseLevel:
 
 def _channel(plane: Tensor) -> tuple[float, float]:
     """Return the standard deviation, and the ratio of the median eigenvalue to the smallest."""
-    patches = _patches(plane)
+    grid = _patches(plane)
+    within = ~_patches((plane == plane.min()) | (plane == plane.max())).flatten(-2).any(-1)
+    patches = grid[within]
     if len(patches) < MIN_PATCHES:
         return _median_level(plane), 1.0
-    white = _patches(torch.randn(plane.shape, generator=torch.Generator().manual_seed(0)).to(plane), plane)
-    square = patches.view(-1, SIDE, SIDE)
-    texture = square.diff(dim=1).square().sum((1, 2)) + square.diff(dim=2).square().sum((1, 2))
+    texture = patches.diff(dim=1).square().sum((1, 2)) + patches.diff(dim=2).square().sum((1, 2))
     chosen = torch.ones(len(patches), dtype=torch.bool, device=plane.device)
     variance = 0.0
     for _ in range(10):
@@ -78,32 +78,27 @@ def _channel(plane: Tensor) -> tuple[float, float]:
         if int(narrowed.sum()) < MIN_PATCHES:
             break
         chosen = narrowed
-    reference = _spectrum(white[chosen])
+    white = torch.randn(plane.shape, generator=torch.Generator().manual_seed(0)).to(plane)
+    reference = _spectrum(_patches(white)[within][chosen])
     variance = max(variance / float(reference[:SMALLEST].mean()), 0.0)
     middle = len(eigenvalues) // 2
     ratio = float(eigenvalues[middle] / reference[middle]) / variance if variance > 0 else 1.0
     return variance**0.5, ratio
 
 
-def _patches(values: Tensor, picture: Tensor | None = None) -> Tensor:
-    """Return evenly spread patches (n, SIDE^2) of ``values`` at the places where ``picture`` is not saturated."""
-    picture = values if picture is None else picture
-    height, width = values.shape[-2:]
-    if min(height, width) < SIDE:
-        return values.new_zeros(0, SIDE * SIDE)
-    step = max(1, round((values.numel() / MAX_PATCHES) ** 0.5))
-
-    def cut(t: Tensor) -> Tensor:
-        return t.unfold(-2, SIDE, step).unfold(-2, SIDE, step).flatten(-2).flatten(0, -2)
-
-    within = cut((picture > picture.min()) & (picture < picture.max())).all(1)
-    return cut(values)[within]
+def _patches(plane: Tensor) -> Tensor:
+    """Return a view of evenly spread patches, (..., SIDE, SIDE)."""
+    if min(plane.shape[-2:]) < SIDE:
+        return plane.new_zeros(0, SIDE, SIDE)
+    step = math.ceil((plane.numel() / MAX_PATCHES) ** 0.5)
+    return plane.unfold(-2, SIDE, step).unfold(-2, SIDE, step)
 
 
 def _spectrum(patches: Tensor) -> Tensor:
     """Return the eigenvalues of the covariance of patches, smallest first."""
-    centred = patches - patches.mean(0)
-    covariance: Tensor = (centred.T @ centred).double() / len(patches)
+    rows = patches.flatten(1)
+    centred = rows - rows.mean(0)
+    covariance: Tensor = (centred.T @ centred).double() / len(rows)
     eigenvalues: Tensor = torch.linalg.eigvalsh(covariance.cpu())
     return eigenvalues
 
