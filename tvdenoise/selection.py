@@ -64,15 +64,15 @@ def select_weight(problem: Problem, noise: Tensor) -> Selection:
     r"""Choose lambda for ``problem`` (whose own is ignored) by Stein's unbiased risk estimate.
 
     ``noise`` is drawn like the noise in ``f``, of the same shape: Gaussian of covariance :math:`\Sigma`. With
-    :math:`u_\pm = u(f \pm \epsilon b)` the pictures after some steps, ``b`` the one fixed draw and :math:`\epsilon` = 0.1,
+    :math:`u_\pm = u(f \pm \epsilon b)` the pictures after some steps, ``b`` the one fixed draw, :math:`\epsilon` = 0.1,
 
     .. math::
         \mathrm{SURE}(\lambda) = \left\|\tfrac12(u_+ + u_-) - f\right\|^2
         + \tfrac{1}{\epsilon}\, b^\top (u_+ - u_-) - \mathrm{tr}\,\Sigma
 
-    estimates :math:`\|u(f) - \text{clean}\|^2`: without bias for the mean of u over such perturbations, whose divergence
-    :math:`b^\top (u_+ - u_-) / 2\epsilon` is on average. Both pictures are solved as one, each lambda from the field of
-    the one before. The walk in :math:`\log\lambda` goes downhill until the minimum is enclosed; parabolas finish.
+    estimates :math:`\|u(f) - \text{clean}\|^2`: without bias for the mean of u over such perturbations, whose
+    divergence the difference measures. Both pictures are solved as one, each lambda from the field of the one before.
+    The walk in :math:`\log\lambda` goes downhill until the minimum is enclosed; parabolas finish.
 
     Sources: Stein, Annals of Statistics 9 (1981); Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE Trans. Image
     Processing 17 (2008).
@@ -109,7 +109,8 @@ class _Path:
     """The risk at one lambda after another, each warm-started from the last."""
 
     def __init__(self, problem: Problem, noise: Tensor, variance: float) -> None:
-        self.problem = dataclasses.replace(problem, f=torch.stack([problem.f + PROBE * noise, problem.f - PROBE * noise], 1))
+        pair = torch.stack([problem.f + PROBE * noise, problem.f - PROBE * noise], dim=1)
+        self.problem = dataclasses.replace(problem, f=pair)
         self.field = calculus.new_field(self.problem.f, problem.axes)
         self.weight = 0.0
         self.known: dict[float, float] = {}
