@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
+from scipy.ndimage import uniform_filter
 
 from tvdenoise import __version__, denoise
 from tvdenoise.cli import main
@@ -20,8 +22,8 @@ from tvdenoise.metrics import quality
 
 ROW_KEYS = (
     "input output status error shape dtype range tv volume optimizer lambda color sigma criterion risk "
-    "is_noise_correlated device steps stop energy gap rms_bound psnr_before psnr_after ssim_before ssim_after seconds "
-    "version pages"
+    "is_noise_correlated is_noise_signal_dependent device steps stop energy gap rms_bound psnr_before psnr_after "
+    "ssim_before ssim_after seconds version pages"
 ).split()
 
 
@@ -65,6 +67,67 @@ class TestGood:
         )
         assert re.fullmatch(line, err)
         assert names(here) == {"in.png", "clean.png", "out.png"}
+
+    def test_lambda_is_chosen_unless_it_is_given(self, run, noisy):
+        code, _, err = run("in.png", "-o", "out.png")
+        expected = denoise(noisy)
+        assert code == 0
+        assert np.array_equal(np.asarray(Image.open("out.png")), expected.image)
+        chosen = f"lambda {expected.weight:.4g} by SURE for noise of sigma {expected.sigma:.3g}"
+        assert f"48x40 gray, {chosen} ({255 * expected.sigma:.3g} of 0..255), fista" in err
+        row = json.loads(run("in.png", "-o", "again.png", "-q", "--json", "-l", "auto")[1])
+        assert (row["lambda"], row["sigma"], row["risk"]) == (expected.weight, expected.sigma, expected.risk)
+        assert row["criterion"] == "sure"
+
+    def test_sigma_is_in_the_units_of_the_file_or_a_fraction(self, run, noisy):
+        tifffile.imwrite("deep.tif", noisy.astype(np.uint16) * 257)
+        rows = [
+            json.loads(run(name, "-o", f"{i}.tif", "-q", "--json", "--sigma", sigma)[1])
+            for i, (name, sigma) in enumerate(
+                [("in.png", "20"), ("in.png", "20/255"), ("deep.tif", "5140"), ("deep.tif", "20/255")]
+            )
+        ]
+        assert [row["sigma"] for row in rows] == pytest.approx([20 / 255] * 4)
+        assert [row["lambda"] for row in rows] == pytest.approx([rows[0]["lambda"]] * 4, rel=1e-4)
+
+    def test_preset_best_stands_for_three_options_each_of_which_overrules_it(self, run, noisy):
+        Image.fromarray(np.dstack([noisy, noisy[::-1], noisy[:, ::-1]])).save("colour.png")
+        row = json.loads(run("colour.png", "-o", "a.png", "-q", "--json", "--preset", "best")[1])
+        assert (row["criterion"], row["tv"], row["color"]) == ("sure", "isotropic", "opponent")
+        run("colour.png", "-o", "b.png", "-q", "--lambda", "auto", "--tv", "isotropic", "--color", "opponent")
+        assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+        options = ("--preset", "best", "-l", "0.1", "--tv", "anisotropic", "--color", "coupled")
+        row = json.loads(run("colour.png", "-o", "c.png", "-q", "--json", *options)[1])
+        assert (row["lambda"], row["criterion"], row["tv"], row["color"]) == (0.1, None, "anisotropic", "coupled")
+        gray = json.loads(run("in.png", "-o", "d.png", "-q", "--json", "--preset", "best")[1])
+        assert gray["color"] == "rgb"
+
+    def test_transparency_is_no_colour(self, run, noisy):
+        colour = np.dstack([noisy, noisy[::-1], noisy[:, ::-1]])
+        Image.fromarray(np.dstack([colour, noisy])).save("alpha.png")
+        run("alpha.png", "-o", "out.png", "-q", "--color", "opponent", "-l", "0.1")
+        out = np.asarray(Image.open("out.png"))
+        assert np.array_equal(out[..., :3], denoise(colour, 0.1, color="opponent").image)
+        assert np.array_equal(out[..., 3], noisy)
+
+    def test_each_page_has_a_lambda_of_its_own(self, run, noisy):
+        tifffile.imwrite("stack.tif", np.stack([noisy, noisy // 2]), photometric="minisblack")
+        _, out, err = run("stack.tif", "-o", "out.tif", "--json")
+        row = json.loads(out)
+        weights = [page["lambda"] for page in row["pages"]]
+        assert weights == pytest.approx([denoise(page).weight for page in (noisy, noisy // 2)], rel=1e-6)
+        assert row["lambda"] == pytest.approx(sum(weights) / 2)
+        assert "2 pages, mean lambda 0." in err
+
+    def test_noise_that_is_not_as_assumed_is_said(self, run):
+        random = np.random.default_rng(0)
+        ramp = np.tile(np.linspace(0.05, 0.9, 200, dtype=np.float32), (200, 1))
+        photons = ramp + np.sqrt(0.02 * ramp) * random.normal(size=ramp.shape).astype(np.float32)
+        np.save("photons.npy", photons)
+        assert ", growing with the signal, fista" in run("photons.npy", "-o", "a.npy")[2]
+        blurred = uniform_filter(random.normal(0, 0.3, ramp.shape), 3).astype(np.float32)
+        np.save("blurred.npy", 0.5 + blurred)
+        assert ", spatially correlated: both may be too small, fista" in run("blurred.npy", "-o", "b.npy")[2]
 
     def test_goes_beside_the_input_by_default_and_into_folders_under_its_name(self, run, here):
         assert run("in.png", "-l", "0.1")[0] == 0

@@ -1,7 +1,8 @@
 """Denoise an array or a tensor: what ``from tvdenoise import denoise`` gives."""
 
 import dataclasses
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal
 
@@ -12,10 +13,10 @@ from tvdenoise import colour
 from tvdenoise.devices import pick_device
 from tvdenoise.errors import ArrayError
 from tvdenoise.kinds import ColorChoice, ColorKind, TVKind
-from tvdenoise.noise_level import NoiseLevel, noise_level
+from tvdenoise.noise_level import ChannelNoise, noise_level
 from tvdenoise.planes import Image, as_planes
 from tvdenoise.rof import Problem
-from tvdenoise.selection import Selection, select_weight
+from tvdenoise.selection import select_weight
 from tvdenoise.settings import DEFAULT_TOL, Settings
 from tvdenoise.solve import Progress, Status, solve
 
@@ -55,6 +56,9 @@ class Result(Generic[Image]):
         The mean squared error that is to be expected, by Stein's estimate, if lambda was chosen by it.
     is_noise_correlated
         Whether neighbouring pixels were found to share noise, so that ``sigma`` and ``weight`` may be too small.
+    is_noise_signal_dependent
+        Whether the noise was found to grow with the intensity, as where photons are counted; ``sigma`` is its root
+        mean square then.
     pages
         For a stack, the result of each of its pictures or volumes; else empty.
     """
@@ -72,6 +76,7 @@ class Result(Generic[Image]):
     sigma: float | None = None
     risk: float | None = None
     is_noise_correlated: bool = False
+    is_noise_signal_dependent: bool = False
     pages: "tuple[Result[Image], ...]" = ()
 
 
@@ -171,10 +176,10 @@ def denoise_as_set(
     model = colour.chosen(settings.color, len(f))
     f = _placed(f, settings)
     problem = _problem(f, settings, model)
-    choice = noise = None
+    choice, noise = None, tuple[ChannelNoise, ...]()
     if settings.weight == "auto":
-        noise = noise_level(f) if settings.sigma is None else NoiseLevel((settings.sigma,) * len(f))
-        choice = _choice(problem, noise)
+        noise = noise_level(f) if settings.sigma is None else (ChannelNoise.constant(settings.sigma),) * len(f)
+        choice = select_weight(problem, _draw(f, noise, is_opponent=bool(problem.ratios)))
         problem = dataclasses.replace(problem, weight=choice.weight)
     solution = solve(
         problem,
@@ -197,9 +202,10 @@ def denoise_as_set(
         device=str(problem.f.device),
         weight=problem.weight,
         color=model,
-        sigma=noise.rms if noise else None,
+        sigma=math.sqrt(sum(channel.sigma**2 for channel in noise) / len(noise)) if noise else None,
         risk=choice.risk if choice else None,
-        is_noise_correlated=noise is not None and noise.is_correlated,
+        is_noise_correlated=any(channel.is_correlated for channel in noise),
+        is_noise_signal_dependent=any(channel.gain > 0 for channel in noise),
     )
 
 
@@ -228,12 +234,12 @@ def _problem(f: Tensor, settings: Settings, model: ColorKind) -> Problem:
     )
 
 
-def _choice(problem: Problem, noise: NoiseLevel) -> Selection:
-    """Choose lambda by a draw of such noise, always the same, in the coordinates of the problem."""
-    generator = torch.Generator().manual_seed(0)
-    draw = torch.randn(problem.f.shape, generator=generator, dtype=torch.float32).to(problem.f)
-    draw *= draw.new_tensor(noise.sigma).view(-1, *(1,) * (draw.ndim - 1))
-    return select_weight(problem, colour.to_opponent(draw) if problem.ratios else draw)
+def _draw(f: Tensor, noise: Sequence[ChannelNoise], *, is_opponent: bool) -> Tensor:
+    """Return a draw of such noise as is in ``f``, always the same, in the coordinates of the problem."""
+    draw = torch.randn(f.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(f)
+    for plane, channel, values in zip(f, noise, draw, strict=True):
+        values *= channel.variance(plane).sqrt_() if channel.gain else channel.sigma
+    return colour.to_opponent(draw) if is_opponent else draw
 
 
 def _stacked(pages: list[Result[Tensor]]) -> Result[Tensor]:
@@ -254,6 +260,7 @@ def _stacked(pages: list[Result[Tensor]]) -> Result[Tensor]:
         sigma=_mean([page.sigma for page in pages]),
         risk=_mean([page.risk for page in pages]),
         is_noise_correlated=any(page.is_noise_correlated for page in pages),
+        is_noise_signal_dependent=any(page.is_noise_signal_dependent for page in pages),
         pages=tuple(pages),
     )
 

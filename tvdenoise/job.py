@@ -68,6 +68,7 @@ class Figures:
     criterion: str | None = None
     risk: float | None = None
     is_noise_correlated: bool | None = None
+    is_noise_signal_dependent: bool | None = None
     device: str | None = None
     steps: int | None = None
     stop: str | None = None
@@ -202,6 +203,7 @@ def _figures(result: "Result[NDArray[Any]]", pictures: Sequence[NDArray[np.float
         criterion=None if result.risk is None else "sure",
         risk=result.risk,
         is_noise_correlated=None if result.risk is None else result.is_noise_correlated,
+        is_noise_signal_dependent=None if result.risk is None else result.is_noise_signal_dependent,
         device=result.device,
         steps=result.steps,
         stop=result.status,
@@ -240,6 +242,7 @@ def _summed(pages: Sequence[Figures]) -> Figures:
         criterion=pages[0].criterion,
         risk=mean("risk"),
         is_noise_correlated=any(each("is_noise_correlated")) if pages[0].criterion else None,
+        is_noise_signal_dependent=any(each("is_noise_signal_dependent")) if pages[0].criterion else None,
         device=pages[0].device,
         steps=max(each("steps")),
         stop="max_steps" if "max_steps" in each("stop") else "tolerance",

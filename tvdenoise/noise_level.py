@@ -1,10 +1,13 @@
 """The standard deviation of the noise, from one picture."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 SIDE = 5
 """The side of the patches."""
@@ -21,69 +24,153 @@ FLATNESS = 155.9
 NOT_WHITE = 1.6
 """The ratio of the median to the smallest eigenvalues above which noise counts as spatially correlated."""
 
+BINS = 8
+"""Groups of equally many patches, by their brightness."""
+
+RISE = 2.0
+"""How much more variance the brightest group must have than the darkest for noise that depends on the signal."""
+
+
+TEXTURED = 1.3
+"""That ratio, in the median over the groups, above which texture may make the rise."""
+
 
 @dataclass(frozen=True)
-class NoiseLevel:
-    """The noise of a picture.
+class ChannelNoise:
+    """The noise of one channel: variance ``max(gain * (x - zero), least)`` where the picture has intensity x.
 
     Attributes
     ----------
     sigma
-        The standard deviation in each channel.
+        The root mean square of the standard deviation over the picture.
+    least
+        The smallest variance; where noise does not depend on the signal, the only one.
+    gain, zero
+        The rise of the variance with the intensity, and the intensity without shot noise.
     is_correlated
         Whether neighbouring pixels share noise (JPEG, demosaicking, resampling), so that sigma is too small a reading.
     """
 
-    sigma: tuple[float, ...]
+    sigma: float
+    least: float
+    gain: float = 0.0
+    zero: float = 0.0
     is_correlated: bool = False
 
-    @property
-    def rms(self) -> float:
-        """The root mean square of the standard deviations."""
-        return math.sqrt(sum(sigma**2 for sigma in self.sigma) / len(self.sigma))
+    @classmethod
+    def constant(cls, sigma: float) -> "ChannelNoise":
+        """Return noise that is the same everywhere."""
+        return cls(sigma, sigma**2)
+
+    def variance(self, plane: Tensor) -> Tensor:
+        """Return the variance in every pixel of the noisy (..., H, W), whose intensity is the mean around it."""
+        brightness = functional.avg_pool2d(plane[None], SIDE, 1, SIDE // 2, count_include_pad=False)[0]
+        return (self.gain * (brightness - self.zero)).clamp_(min=self.least)
 
 
-def noise_level(f: Tensor) -> NoiseLevel:
+def noise_level(f: Tensor) -> tuple[ChannelNoise, ...]:
     r"""Estimate the noise in each channel of (C, H, W), or (C, D, H, W), by its weakly textured patches.
 
     In patches without texture the covariance of the pixels is that of the noise, :math:`\sigma^2 I`. Such patches are
     those whose neighbour differences are no larger than noise of the present estimate makes them; estimate and
     selection take turns until they agree. The estimate is the mean of the smallest eigenvalues of the covariance over
-    the same mean for white noise at the same places. Pixels at the ends of a channel's values may be saturated:
-    patches with them do not count. Where hardly any patch remains, the median absolute difference takes its place.
+    the same mean for white noise at the same places. Pixels at the ends of a channel's values may be saturated, and
+    patches of nothing but the one value most common there a border or a mask: neither count unless hardly any other
+    remains. In the smallest pictures the median absolute difference takes the place of patches.
 
-    Source: Liu, Tanaka and Okutomi, "Single-image noise level estimation for blind denoising", IEEE Trans. Image
-    Processing 22 (2013); eigenvalues as in Pyatykh, Hesser and Zheng, the same volume.
+    The same in groups of patches of like brightness shows whether the variance rises with the signal, as where photons
+    are counted; a line is laid through the groups then. Texture, which may look alike, also makes neighbours alike, and
+    is told by that.
+
+    Sources: Liu, Tanaka and Okutomi, "Single-image noise level estimation for blind denoising", IEEE Trans. Image
+    Processing 22 (2013); eigenvalues as in Pyatykh, Hesser and Zheng, the same volume; the line: Foi, Trimeche,
+    Katkovnik and Egiazarian, "Practical Poissonian-Gaussian noise modeling and fitting", the same journal, 17 (2008).
     """
-    readings = [_channel(plane) for plane in f]
-    return NoiseLevel(tuple(sigma for sigma, _ in readings), any(ratio > NOT_WHITE for _, ratio in readings))
+    return tuple(_channel(plane) for plane in f)
 
 
-def _channel(plane: Tensor) -> tuple[float, float]:
-    """Return the standard deviation, and the ratio of the median eigenvalue to the smallest."""
+def _channel(plane: Tensor) -> ChannelNoise:
     grid = _patches(plane)
-    within = ~_patches((plane == plane.min()) | (plane == plane.max())).flatten(-2).any(-1)
-    patches = grid[within]
+    usable = ~_patches((plane == plane.min()) | (plane == plane.max())).flatten(-2).any(-1) & ~_border(grid)
+    if int(usable.sum()) < MIN_PATCHES:
+        usable = torch.ones_like(usable)
+    patches = grid[usable]
     if len(patches) < MIN_PATCHES:
-        return _median_level(plane), 1.0
+        return ChannelNoise.constant(_median_level(plane))
+    white = _patches(torch.randn(plane.shape, generator=torch.Generator().manual_seed(0)).to(plane))[usable]
+    flat = _flat(patches)
+    reading = _read(patches[flat], white[flat])
+    return _rising(plane, _by_brightness(patches, white)) or replace(
+        ChannelNoise.constant(math.sqrt(reading.variance)), is_correlated=reading.correlation > NOT_WHITE
+    )
+
+
+def _border(grid: Tensor) -> Tensor:
+    """Return which patches hold nothing but the value that most such patches hold."""
+    first = grid[..., 0, 0]
+    is_constant = (grid == grid[..., :1, :1]).flatten(-2).all(-1)
+    return is_constant & (first == first[is_constant].mode().values) if is_constant.any() else is_constant
+
+
+class _Reading(NamedTuple):
+    """What patches say of the noise in them."""
+
+    brightness: float
+    variance: float
+    correlation: float
+    """The ratio of the median to the smallest eigenvalues, 1 in white noise."""
+
+
+def _read(patches: Tensor, white: Tensor) -> _Reading:
+    """Return the reading of patches, ``white`` being white noise at the same places."""
+    eigenvalues, reference = _spectrum(patches), _spectrum(white)
+    variance = max(float(eigenvalues[:SMALLEST].mean() / reference[:SMALLEST].mean()), 0.0)
+    middle = len(eigenvalues) // 2
+    correlation = float(eigenvalues[middle] / reference[middle]) / variance if variance > 0 else 1.0
+    return _Reading(float(patches.mean()), variance, correlation)
+
+
+def _flat(patches: Tensor) -> Tensor:
+    """Return which patches hold no more texture than the noise makes."""
     texture = patches.diff(dim=1).square().sum((1, 2)) + patches.diff(dim=2).square().sum((1, 2))
-    chosen = torch.ones(len(patches), dtype=torch.bool, device=plane.device)
+    chosen = torch.ones(len(patches), dtype=torch.bool, device=patches.device)
     variance = 0.0
     for _ in range(10):
-        eigenvalues = _spectrum(patches[chosen])
-        previous, variance = variance, float(eigenvalues[:SMALLEST].mean())
+        previous, variance = variance, float(_spectrum(patches[chosen])[:SMALLEST].mean())
         if abs(variance - previous) <= 2e-3 * variance:
             break
         narrowed = texture < FLATNESS * variance
         if int(narrowed.sum()) < MIN_PATCHES:
             break
         chosen = narrowed
-    white = torch.randn(plane.shape, generator=torch.Generator().manual_seed(0)).to(plane)
-    reference = _spectrum(_patches(white)[within][chosen])
-    variance = max(variance / float(reference[:SMALLEST].mean()), 0.0)
-    middle = len(eigenvalues) // 2
-    ratio = float(eigenvalues[middle] / reference[middle]) / variance if variance > 0 else 1.0
-    return variance**0.5, ratio
+    return chosen
+
+
+def _by_brightness(patches: Tensor, white: Tensor) -> list[_Reading]:
+    """Return the readings of groups of patches with like means that have any noise, from dark to bright."""
+    thinned = slice(None, None, math.ceil(4 * len(patches) / MAX_PATCHES))
+    patches, white = patches[thinned], white[thinned]
+    if len(patches) < 2 * BINS * MIN_PATCHES:
+        return []
+    order = patches.mean((1, 2)).argsort()
+    readings = [_read(patches[group], white[group]) for group in order.tensor_split(BINS)]
+    most = max(reading.variance for reading in readings)
+    return [reading for reading in readings if reading.variance > 1e-3 * most]
+
+
+def _rising(plane: Tensor, groups: list[_Reading]) -> ChannelNoise | None:
+    """Return noise whose variance rises with the brightness along a line through the groups, if it does."""
+    if len(groups) < BINS // 2:
+        return None
+    brightness, variance, correlation = np.array(groups).T
+    fitted = variance
+    for _ in range(3):  # relative errors count: texture only adds to a reading
+        gain, offset = np.polyfit(brightness, variance, 1, w=1 / fitted)
+        fitted = np.maximum(gain * brightness + offset, variance.min())
+    if not (gain > 0 and fitted[-1] > RISE * fitted[0]) or np.median(correlation) > TEXTURED:
+        return None
+    noise = ChannelNoise(0.0, float(variance.min()), float(gain), float(-offset / gain))
+    return replace(noise, sigma=math.sqrt(float(noise.variance(plane).double().mean())))
 
 
 def _patches(plane: Tensor) -> Tensor:
@@ -95,11 +182,15 @@ def _patches(plane: Tensor) -> Tensor:
 
 
 def _spectrum(patches: Tensor) -> Tensor:
-    """Return the eigenvalues of the covariance of patches, smallest first."""
+    """Return the eigenvalues of the covariance of patches, smallest first, but for that of their means.
+
+    Patches of like brightness have no variance there.
+    """
     rows = patches.flatten(1)
-    centred = rows - rows.mean(0)
-    covariance: Tensor = (centred.T @ centred).double() / len(rows)
-    eigenvalues: Tensor = torch.linalg.eigvalsh(covariance.cpu())
+    rows = rows - rows.mean(1, keepdim=True)
+    rows -= rows.mean(0)
+    covariance: Tensor = (rows.T @ rows).double() / len(rows)
+    eigenvalues: Tensor = torch.linalg.eigvalsh(covariance.cpu())[1:]
     return eigenvalues
 
 

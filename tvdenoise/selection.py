@@ -19,6 +19,9 @@ PROBE = 0.1
 START = {"anisotropic": 1.05, "isotropic": 1.27}
 """Where the search starts, as a multiple of the noise level to the power 5/4: more noise leaves less to lose."""
 
+COUPLED = 0.3
+"""The power of the number of channels by which that is multiplied where their differences make one vector."""
+
 FACTOR = 1.25
 """From one lambda to the next while walking downhill."""
 
@@ -83,7 +86,8 @@ def select_weight(problem: Problem, noise: Tensor) -> Selection:
     whole = problem.f
     problem, noise = (dataclasses.replace(problem, f=_sample(whole, problem.axes)), _sample(noise, problem.axes))
     path = _Path(problem, noise, variance)
-    position = math.log(START[problem.tv] * variance**0.625)
+    vectors = len(whole) ** COUPLED if problem.coupled else 1.0
+    position = math.log(START[problem.tv] * vectors * variance**0.625)
     best = _lowest(path.risk, position, math.log(FACTOR))
     weight = math.exp(best)
     curve = tuple((math.exp(x), risk) for x, risk in sorted(path.known.items()))

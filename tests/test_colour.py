@@ -1,0 +1,125 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from problems import picture
+
+from tvdenoise import TotalVariation, colour, denoise
+from tvdenoise.errors import ArrayError
+from tvdenoise.methods import METHODS
+
+MODELS = ["rgb", "opponent", "coupled"]
+
+
+@pytest.fixture
+def rgb() -> torch.Tensor:
+    """Colours whose edges lie in different places, with noise."""
+    f = picture(3, 12, 10)
+    f[1] = f[1].flip(0) * 0.8
+    f[2, 4:] += 0.3
+    return f
+
+
+def test_the_transform_to_opponent_colours_is_orthonormal(rgb):
+    opponent = colour.to_opponent(rgb)
+    assert torch.allclose(colour.from_opponent(opponent), rgb, atol=1e-15)
+    matrix = colour.to_opponent(torch.eye(3, dtype=torch.float64))
+    assert torch.allclose(matrix @ matrix.T, torch.eye(3, dtype=torch.float64), atol=1e-15)
+    red, green, blue = rgb
+    luma, red_blue, green_magenta = opponent
+    assert torch.allclose(luma, (red + green + blue) / math.sqrt(3))
+    assert torch.allclose(red_blue, (red - blue) / math.sqrt(2))
+    assert torch.allclose(green_magenta, (red - 2 * green + blue) / math.sqrt(6))
+
+
+def test_energy_is_that_of_the_model(rgb, tv):
+    """As the help writes it, on the very picture that is returned."""
+
+    def variation(u):
+        return float(TotalVariation(tv=tv)(u))
+
+    def coupled(u):
+        return float(TotalVariation(tv=tv, coupled=True)(u))
+
+    def opponent(u):
+        luma, *chromas = colour.to_opponent(u)
+        return variation(luma[None]) + 2 * sum(variation(chroma[None]) for chroma in chromas)
+
+    for model, model_variation in {"rgb": variation, "opponent": opponent, "coupled": coupled}.items():
+        result = denoise(rgb, 0.1, tv=tv, color=model)
+        energy = 0.5 * float((result.image - rgb).square().sum()) + 0.1 * model_variation(result.image)
+        assert result.energy == pytest.approx(energy, rel=1e-9)
+        assert result.color == model
+        for other in MODELS:  # no other model's answer has less energy than the gap allows
+            u = denoise(rgb, 0.1, tv=tv, color=other).image
+            assert (
+                0.5 * float((u - rgb).square().sum()) + 0.1 * model_variation(u) >= result.energy - result.gap - 1e-12
+            )
+
+
+def test_two_pixels_coupled_move_along_their_difference(tv):
+    """By lambda, while that is at most half the distance: the closed form of one pair, in three colours."""
+    f = torch.tensor([[[0.0, 0.6]], [[0.5, 0.2]], [[0.1, 0.1]]], dtype=torch.float64)
+    step = f[..., 1] - f[..., 0]
+    moved = 0.1 * step / step.norm()
+    expected = torch.stack([f[..., 0] + moved, f[..., 1] - moved], dim=-1)
+    assert torch.allclose(denoise(f, 0.1, tv=tv, color="coupled", tol=1e-7).image, expected, atol=1e-6)
+
+
+def test_two_pixels_in_opponent_colours(tv):
+    """Luma moves by lambda, the chroma that differs by 2 lambda, the other not at all."""
+    opponent = torch.tensor([[[0.5, 1.0]], [[0.0, 0.6]], [[0.1, 0.1]]], dtype=torch.float64)
+    moved = torch.tensor([[[0.1, -0.1]], [[0.2, -0.2]], [[0.0, 0.0]]], dtype=torch.float64)
+    result = denoise(colour.from_opponent(opponent), 0.1, tv=tv, color="opponent", tol=1e-7)
+    assert torch.allclose(colour.to_opponent(result.image), opponent + moved, atol=1e-6)
+
+
+def test_gray_pictures_in_three_channels_are_the_gray_problem(tv):
+    """Equal channels g make 3/2 |v - g|^2 + sqrt(3) lambda TV(v) of both models: lambda over sqrt(3) for one."""
+    gray = picture(1, 14, 9)
+    alone = denoise(gray, 0.2 / math.sqrt(3), tv=tv, tol=1e-5)
+    for model in ("opponent", "coupled"):
+        three = denoise(gray.repeat(3, 1, 1), 0.2, tv=tv, color=model, tol=1e-5)
+        distance = float((three.image - alone.image).square().mean().sqrt())
+        assert distance <= three.rms_bound + alone.rms_bound
+
+
+def test_coupled_colours_have_no_preferred_axes(rgb, tv):
+    turn = torch.linalg.qr(picture(3, 3, seed=5)).Q
+    turned = torch.einsum("ij,jhw->ihw", turn, rgb)
+    a, b = (denoise(f, 0.1, tv=tv, color="coupled", tol=1e-5) for f in (rgb, turned))
+    distance = float((torch.einsum("ij,jhw->ihw", turn, a.image) - b.image).square().mean().sqrt())
+    assert distance <= a.rms_bound + b.rms_bound
+
+
+@pytest.mark.parametrize("color", ["opponent", "coupled"])
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_agree_within_their_certificates(rgb, name, color, tv):
+    best = denoise(rgb, 0.1, tv=tv, color=color, tol=1e-5)
+    result = denoise(rgb, 0.1, tv=tv, color=color, optimizer=name, max_steps=METHODS[name].max_steps // 4)
+    distance = float((result.image - best.image).square().mean().sqrt())
+    assert distance <= result.rms_bound + best.rms_bound
+    assert result.rms_bound <= 0.05
+
+
+def test_one_channel_has_no_colours():
+    gray = np.random.default_rng(0).random((9, 8))
+    answers = [denoise(gray, 0.1, color=color) for color in (*MODELS, "auto")]
+    assert {answer.color for answer in answers} == {"rgb"}
+    assert all(np.array_equal(answer.image, answers[0].image) for answer in answers)
+
+
+def test_volumes_have_colours_too(tv):
+    volume = picture(3, 4, 6, 5)
+    for model in MODELS:
+        assert denoise(volume, 0.1, tv=tv, color=model, volume=True).status == "tolerance"
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_opponent_colours_are_of_red_green_and_blue(channels):
+    f = np.zeros((5, 5, channels))
+    with pytest.raises(ArrayError, match=f"it has {channels} channels, not red, green and blue; use coupled or rgb"):
+        denoise(f, 0.1, color="opponent")
+    assert denoise(f, 0.1, color="auto").color == "rgb"
+    assert denoise(f[..., [0, 0, 0]], 0.1, color="auto").color == "opponent"

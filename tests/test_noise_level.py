@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+import torch
+from skimage import data
+from torch import Tensor
+from torch.nn import functional
+
+from tvdenoise.noise_level import ChannelNoise, noise_level
+
+CAMERA = torch.from_numpy(data.camera()).float()[None] / 255
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def level(f: Tensor) -> ChannelNoise:
+    (channel,) = noise_level(f)
+    return channel
+
+
+@pytest.mark.parametrize("sigma", [5 / 255, 10 / 255, 25 / 255, 0.2, 1.0])
+def test_reads_white_noise_on_a_textured_photograph(sigma):
+    for seed in range(3):
+        noise = level(CAMERA + sigma * normal(*CAMERA.shape, seed=seed))
+        assert noise.sigma == pytest.approx(sigma, rel=0.05)
+        assert not noise.is_correlated
+        assert noise.gain == 0
+
+
+def test_is_mean_free_and_scales_with_the_picture():
+    f = (CAMERA + 0.1 * normal(*CAMERA.shape)).double()
+    assert level(3 * f + 7).sigma == pytest.approx(3 * level(f).sigma, rel=1e-6)
+
+
+def test_each_channel_has_its_own():
+    sigmas = (0.02, 0.05, 0.2)
+    f = torch.cat([CAMERA + sigma * normal(*CAMERA.shape) for sigma in sigmas])
+    assert [channel.sigma for channel in noise_level(f)] == pytest.approx(sigmas, rel=0.05)
+
+
+def test_volumes():
+    assert level(0.1 * normal(1, 6, 40, 50)).sigma == pytest.approx(0.1, rel=0.03)
+
+
+def test_pictures_without_noise():
+    steps = torch.kron(torch.tensor([[0.0, 1.0], [0.5, 0.2]]), torch.ones(30, 40))[None]
+    ramp = torch.linspace(0, 1, 100).expand(1, 80, 100)
+    for f in (torch.zeros(1, 30, 30), torch.full((1, 30, 30), 0.3), steps, ramp):
+        assert level(f).sigma <= 1e-4
+    assert level(CAMERA).sigma < 1 / 255
+
+
+def test_borders_and_masks_do_not_count():
+    f = CAMERA + 0.1 * normal(*CAMERA.shape)
+    f[:, :60], f[:, :, -60:] = 0, 0
+    assert level(f).sigma == pytest.approx(0.1, rel=0.05)
+
+
+def test_saturated_halves_are_read_by_what_is_left_of_the_noise():
+    f = (torch.arange(100) > 50).float() + 0.1 * normal(1, 100, 100)
+    clipped = f.clamp(0, 1)
+    assert 0.03 < level(clipped).sigma < 0.1  # a half-normal distribution has 0.6 of the deviation
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 2), (1, 3, 3), (1, 5, 5), (1, 1, 300), (1, 7, 4)])
+def test_small_pictures(shape):
+    noise = level(0.1 * normal(*shape))
+    assert 0 <= noise.sigma < 0.3
+    assert not noise.is_correlated
+
+
+def test_correlated_noise_is_recognised():
+    white = 0.1 * normal(1, 200, 200)
+    blurred = functional.avg_pool2d(white, 3, 1, 1)
+    assert level(CAMERA[:, :200, :200].mean() + blurred).is_correlated
+    assert not level(CAMERA[:, :200, :200].mean() + white).is_correlated
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(0.02, 1e-4), (0.005, 0.001)])
+def test_noise_that_grows_with_the_signal(gain, offset):
+    variance = gain * CAMERA + offset
+    f = CAMERA + variance.sqrt() * normal(*CAMERA.shape)
+    noise = level(f)
+    assert noise.gain == pytest.approx(gain, rel=0.4)  # texture adds to it
+    assert noise.sigma == pytest.approx(float(variance.mean().sqrt()), rel=0.15)
+    read = noise.variance(f)
+    for where in (CAMERA < 0.1, CAMERA > 0.6):
+        assert float(read[where].mean()) == pytest.approx(float(variance[where].mean()), rel=0.5)
+
+
+def test_texture_is_not_taken_for_noise_that_grows():
+    """Bright grass under a dark coat: the brighter patches vary more, but as pictures do."""
+    for seed in range(4):
+        for sigma in (0, 2, 5):
+            assert level(CAMERA + sigma / 255 * normal(*CAMERA.shape, seed=seed)).gain == 0
+
+
+def test_does_not_change_the_picture():
+    f = CAMERA + 0.1 * normal(*CAMERA.shape)
+    copy = f.clone()
+    noise_level(f)
+    assert np.array_equal(f, copy)

@@ -1,0 +1,166 @@
+"""Lambda from the picture, against what only a test knows: the clean picture."""
+
+import dataclasses
+import math
+from statistics import fmean, stdev
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tvdenoise import calculus, denoise, selection
+from tvdenoise.methods import METHODS
+from tvdenoise.rof import Problem
+from tvdenoise.selection import PROBE, select_weight
+from tvdenoise.solve import solve
+
+SIGMA = 0.1
+
+
+def clean(side: int = 64, channels: int = 1) -> Tensor:
+    """Discs and a ramp."""
+    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    disc = ((x - side / 3) ** 2 + (y - side / 2) ** 2 < side**2 / 16).float()
+    bar = ((x > 0.7 * side) & (y > 0.2 * side)).float()
+    ramp = x / side
+    return torch.stack([0.2 + 0.3 * ramp + 0.4 * disc + 0.2 * (k - 1) * bar for k in range(channels)])
+
+
+def normal(like: Tensor, seed: int) -> Tensor:
+    return SIGMA * torch.randn(like.shape, generator=torch.Generator().manual_seed(seed))
+
+
+def exact(problem: Problem, weight: float) -> Tensor:
+    problem = dataclasses.replace(problem, f=problem.f.double(), weight=weight)
+    return solve(problem, METHODS["fista"], tol=2e-4).u
+
+
+def problem_of(f: Tensor, tv: str, coupled: bool = False) -> Problem:
+    return Problem(f, 0.0, tv, coupled=coupled)
+
+
+def test_risk_is_that_of_its_slow_twin(tv):
+    """Every picture of the formula solved from the start and to the end."""
+    f = clean() + normal(clean(), 1)
+    draw = normal(f, 2)
+    problem = problem_of(f, tv)
+    for weight, risk in select_weight(problem, draw).curve:
+        above, below = (
+            exact(dataclasses.replace(problem, f=f.double() + sign * PROBE * draw), weight) for sign in (1, -1)
+        )
+        residual = float(((above + below) / 2 - f).square().mean())
+        trace = float(((above - below) * draw).mean()) / (2 * PROBE)
+        twin = residual + 2 * trace - float(draw.square().mean())
+        assert risk == pytest.approx(twin, abs=0.01 * SIGMA**2)
+
+
+def test_risk_estimates_the_true_error_without_bias(tv):
+    """At every lambda of the walk; in the mean over noises and draws no further off than chance allows."""
+    target = clean(40)
+    errors, true = [], []
+    for seed in range(24):
+        f = target + normal(target, seed)
+        curve = select_weight(problem_of(f, tv), normal(f, 100 + seed)).curve
+        mse = [float((exact(problem_of(f, tv), weight) - target).square().mean()) for weight, _ in curve]
+        errors.append(fmean(risk for _, risk in curve) - fmean(mse))
+        true.append(fmean(mse))
+    assert abs(fmean(errors)) <= 3 * stdev(errors) / math.sqrt(len(errors))
+    assert stdev(errors) <= fmean(true)
+
+
+@pytest.mark.parametrize(("channels", "coupled"), [(1, False), (3, False), (3, True)])
+def test_choice_is_nearly_the_best_there_is(tv, channels, coupled):
+    target = clean(64, channels)
+    f = target + normal(target, 3)
+    problem = problem_of(f, tv, coupled)
+    choice = select_weight(problem, normal(f, 4))
+
+    def psnr(weight: float) -> float:
+        return -10 * math.log10(float((exact(problem, weight) - target).square().mean()))
+
+    best = max(psnr(weight) for weight in np.geomspace(0.03, 0.4, 16))
+    assert psnr(choice.weight) >= best - 0.15
+
+
+def test_its_field_is_feasible_and_near_the_answer(tv):
+    f = clean() + normal(clean(), 5)
+    choice = select_weight(problem_of(f, tv), normal(f, 6))
+    problem = dataclasses.replace(problem_of(f, tv), weight=choice.weight)
+    steps = [solve(problem, METHODS["fista"], tol=1e-3, start=start).steps for start in (None, choice.field)]
+    assert steps[1] < steps[0]
+    assert choice.field.shape == calculus.new_field(f).shape
+
+
+def test_a_part_of_a_large_picture_is_enough(tv, monkeypatch):
+    target = clean(160)
+    f, draw = target + normal(target, 7), normal(target, 8)
+    whole = select_weight(problem_of(f, tv), draw)
+    monkeypatch.setattr(selection, "WHOLE", 160 * 80)
+    part = select_weight(problem_of(f, tv), draw)
+    assert part.field is None
+    assert part.weight == pytest.approx(whole.weight, rel=0.25)
+    assert part.weight != whole.weight
+
+
+def test_without_noise_there_is_nothing_to_remove():
+    f = clean()
+    assert select_weight(problem_of(f, "isotropic"), torch.zeros_like(f)).weight == 0
+
+
+class TestPictures:
+    """The same through ``denoise``, which reads the noise from the picture."""
+
+    def test_pure_noise_becomes_flat(self, tv):
+        f = 0.5 + normal(torch.zeros(1, 128, 128), 9)
+        result = denoise(f, tv=tv)
+        assert float(result.image.std()) < 0.1 * SIGMA
+        assert result.sigma == pytest.approx(SIGMA, rel=0.03)
+
+    def test_clean_pictures_come_back_almost_unchanged(self, tv):
+        for f in (clean(128), clean(128, 3), torch.full((1, 20, 20), 0.4), torch.zeros(3, 9, 9)):
+            result = denoise(f, tv=tv)
+            assert float((result.image - f).abs().max()) < 1 / 255
+
+    @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 2), (1, 5, 5), (3, 5, 5), (1, 1, 40), (1, 9, 3)])
+    def test_the_smallest(self, shape, tv):
+        result = denoise(0.5 + normal(torch.zeros(shape), 10), tv=tv)
+        assert result.status == "tolerance"
+        assert math.isfinite(result.weight)
+
+    def test_black_borders_and_saturated_halves(self, tv):
+        target = clean(128)
+        bordered = target + normal(target, 11)
+        bordered[:, :20], bordered[:, -20:] = 0, 0
+        inside = np.s_[:, 20:-20]
+        before, after = (
+            float((u - target)[inside].square().mean()) for u in (bordered, denoise(bordered, tv=tv).image)
+        )
+        assert after < 0.25 * before
+        halves = (torch.arange(128) > 64).float().expand(1, 128, 128)
+        saturated = (halves + normal(halves, 12)).clamp(0, 1)
+        result = denoise(saturated, tv=tv)
+        assert float((result.image - halves).square().mean()) < float((saturated - halves).square().mean())
+
+    def test_sigma_is_taken_where_it_is_given(self, tv):
+        f = clean() + normal(clean(), 13)
+        told, read = denoise(f, tv=tv, sigma=2 * SIGMA), denoise(f, tv=tv)
+        assert told.sigma == 2 * SIGMA
+        assert told.weight > 1.3 * read.weight
+        assert denoise(f, tv=tv, sigma=0.0).weight == 0
+
+    def test_every_picture_of_a_stack_has_its_own(self):
+        pages = torch.stack([clean() + k * normal(clean(), k) for k in (1, 2, 3)])
+        stack = denoise(pages)
+        alone = [denoise(page) for page in pages]
+        assert [page.weight for page in stack.pages] == [page.weight for page in alone]
+        assert all(torch.equal(page.image, one.image) for page, one in zip(stack.pages, alone, strict=True))
+        assert stack.weight == pytest.approx(fmean(page.weight for page in alone))
+
+    def test_answers_do_not_depend_on_the_global_seed(self):
+        f = clean() + normal(clean(), 14)
+        weights = []
+        for seed in (0, 1):
+            torch.manual_seed(seed)
+            weights.append(denoise(f).weight)
+        assert weights[0] == weights[1]
