@@ -59,8 +59,14 @@ def table(path: Path) -> None:
 
 @app.command()
 def plot(path: Path, image: Path) -> None:
-    """Draw the mean PSNR of every method by noise level."""
+    """Draw the gains over scikit-image by noise level; needs rows with peers."""
     _plot(rows.read(path), image)
+
+
+@app.command()
+def curves(picture: Path, image: Path) -> None:
+    """Draw true PSNR and what the risk estimate says of it against lambda, for a clean gray picture."""
+    _curves(_unit(picture), image)
 
 
 def _unit(path: Path) -> Pixels:
@@ -164,42 +170,84 @@ def _table(found: list[rows.Row]) -> str:
             groups[tuple(row.get(key) for key in ("set", "sigma", "color", "tv"))][row["method"]].append(row)
     body = []
     for (folder, sigma, color, tv), methods in groups.items():
-        for method, group in methods.items():
-            losses = [b["psnr"] - row["psnr"] for b, row in zip(methods.get("best", []), group, strict=False)]
-            loss = f"{fmean(losses):.3f} / {max(losses):.3f}" if losses and method != "best" else ""
-            gains = [
-                (row["psnr"] - noisy["psnr"]) / (b["psnr"] - noisy["psnr"])
-                for b, row, noisy in zip(
-                    methods.get("best", []), group, groups[folder, sigma, None, None]["noisy"], strict=False
-                )
-            ]
-            gain = f"{100 * min(gains):.0f} %" if loss else ""
-            ratio = f"{fmean(r['time_over_one_solve'] for r in group):.2f}" if "time_over_one_solve" in group[0] else ""
-            psnr, ssim = (fmean(row[key] for row in group) for key in ("psnr", "ssim"))
-            body.append(
-                [folder, sigma or "", color or "", tv or "", method, f"{psnr:.2f}", f"{ssim:.4f}", loss, gain, ratio]
-            )
-    header = ["set", "sigma", "colour", "TV", "method", "PSNR", "SSIM", "loss mean / worst, dB", "least share of gain"]
-    return rows.table([*header, "time over one solve"], body)
+        about = [folder, "real" if sigma is None else f"{sigma:g}"]
+        if color is None:
+            body += [[*about, name, *_means(group), "", "", "", ""] for name, group in methods.items()]
+            continue
+        best, noisy = methods["best"], groups[folder, sigma, None, None]["noisy"]
+        losses = [_losses(best, methods[name]) if name in methods else "" for name in ("auto_known", "auto")]
+        gains = [
+            (row["psnr"] - before["psnr"]) / (most["psnr"] - before["psnr"])
+            for row, most, before in zip(methods["auto"], best, noisy, strict=True)
+        ]
+        ratio = fmean(row["time_over_one_solve"] for row in methods["auto"])
+        body.append([*about, f"{color} {tv}", *_means(best), *losses, f"{100 * min(gains):.0f} %", f"{ratio:.1f}"])
+    header = ["set", "sigma", "method", "PSNR", "SSIM", "loss told sigma", "loss alone", "least gain", "time"]
+    return rows.table(header, body)
+
+
+def _means(group: list[rows.Row]) -> list[str]:
+    return [f"{fmean(row['psnr'] for row in group):.2f}", f"{fmean(row['ssim'] for row in group):.4f}"]
+
+
+def _losses(best: list[rows.Row], group: list[rows.Row]) -> str:
+    losses = [most["psnr"] - row["psnr"] for most, row in zip(best, group, strict=True)]
+    return f"{fmean(losses):.3f} / {max(losses):.3f}"
 
 
 def _plot(found: list[rows.Row], image: Path) -> None:
+    """Draw what is gained over scikit-image's best weights, which takes ``--peers``, without knowing the answer."""
     import matplotlib.pyplot as plt
 
-    series: dict[tuple[str, ...], dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
+    peer = {(row["picture"], row["sigma"]): row["psnr"] for row in found if row["method"] == "chambolle"}
+    series: dict[tuple[str, str], dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in found:
-        if "psnr" in row and row["sigma"] and row["method"] != "noisy":
-            name = (row["set"], " ".join(filter(None, (row.get("color"), row.get("tv"), row["method"]))))
-            series[name][row["sigma"]].append(row["psnr"])
-    sets = sorted({name[0] for name in series})
-    _, panels = plt.subplots(1, len(sets), figsize=(7 * len(sets), 5), squeeze=False)
+        if "psnr" in row and row["sigma"] and row["method"] in ("auto", "calibrated", "bm3d"):
+            name = " ".join(row[key] for key in ("color", "tv", "method") if key in row)
+            gain = row["psnr"] - peer[row["picture"], row["sigma"]]
+            series[row["set"], name][row["sigma"]].append(gain)
+    sets = list(dict.fromkeys(folder for folder, _ in series))
+    _, panels = plt.subplots(1, len(sets), figsize=(6 * len(sets), 4.2), squeeze=False)
     for panel, folder in zip(panels[0], sets, strict=True):
-        for (_, name), points in (item for item in series.items() if item[0][0] == folder):
-            panel.plot(points.keys(), [fmean(values) for values in points.values()], "o-", label=name, markersize=3)
-        panel.set(title=folder, xlabel="sigma of the noise, on 0 to 255", ylabel="mean PSNR, dB")
+        for name in (name for place, name in series if place == folder):
+            points = series[folder, name]
+            panel.plot(points.keys(), [fmean(gains) for gains in points.values()], "o-", label=name, markersize=4)
+        panel.axhline(0, color="black", linewidth=1)
+        panel.set(title=folder, xlabel="sigma of the noise, on 0 to 255", ylim=(-2, 3))
+        panel.set_ylabel("dB over scikit-image with the best weights")
         panel.legend(fontsize=7)
     plt.tight_layout()
-    plt.savefig(image, dpi=100)
+    plt.savefig(image, dpi=80)
+
+
+def _curves(clean: Pixels, image: Path) -> None:
+    import matplotlib.pyplot as plt
+    import torch
+
+    from tvdenoise.rof import Problem
+    from tvdenoise.selection import select_weight
+
+    levels = (10, 25, 50)
+    _, panels = plt.subplots(1, len(levels), figsize=(4.2 * len(levels), 3.8))
+    for panel, level in zip(panels, levels, strict=True):
+        noise = np.random.default_rng(level).normal(0, level / 255, clean.shape)
+        f = (clean + noise).astype(np.float32)
+        draw = level / 255 * torch.randn(1, *f.shape, generator=torch.Generator().manual_seed(0))
+        for tv, colour in {"anisotropic": "tab:orange", "isotropic": "tab:blue"}.items():
+            choice = select_weight(Problem(torch.from_numpy(f)[None], 0.0, tv), draw)
+            grid = choice.weight * RATIO ** np.arange(-24, 25)
+            true = [-10 * math.log10(np.mean((denoise(f, float(w), tv=tv).image - clean) ** 2)) for w in grid]
+            tried, risks = zip(*choice.curve, strict=True)
+            panel.plot(grid, true, color=colour, label=f"true, {tv}")
+            panel.plot(tried, -10 * np.log10(risks), "o", color=colour, label="by SURE, where it looked")
+            panel.axvline(choice.weight, color=colour, linestyle=":", label=f"chosen {choice.weight:.3f}")
+        panel.set(title=f"noise of sigma {level}/255", xlabel="lambda", ylabel="PSNR, dB", xscale="log")
+        panel.set_xticks([], minor=True)
+        ticks = [float(f"{w:.2g}") for w in grid[[0, 16, 32, 48]]]
+        panel.set_xticks(ticks, [f"{w:g}" for w in ticks])
+        panel.legend(fontsize=7)
+    plt.tight_layout()
+    plt.savefig(image, dpi=80)
 
 
 if __name__ == "__main__":

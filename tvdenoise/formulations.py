@@ -24,33 +24,44 @@ class Formulation(Protocol):
         """Return the answer at the parameter's present value and its certificate; the next step overwrites it."""
 
 
-class Dual:
-    r"""Maximise :math:`d(p)` over the feasible fields; the optimizer keeps ``p`` feasible with :meth:`project`.
-
-    The candidate is the centre of the ball in which :func:`tvdenoise.rof.certify` finds the exact minimiser: half way
-    between :math:`q = f - D^\top p` and :math:`v`, the average of the pictures at which gradients were taken, weighted
-    by the square of the step number (such an average has a smaller gap than the last picture: Tseng 2008). Where lambda
-    is so large that the flat picture has less energy than that, it takes the part of :math:`v`.
-    """
+class Ascent:
+    """Maximise :math:`d(p)` over the feasible fields; the optimizer keeps ``p`` feasible with :meth:`project`."""
 
     def __init__(self, problem: Problem, start: Tensor | None = None) -> None:
         self.problem = problem
         self.parameter = calculus.new_field(problem.f, problem.axes) if start is None else problem.project(start)
         self._gradient = torch.zeros_like(self.parameter)
         self._picture = problem.f.clone()
-        self._average = problem.f.clone()
-        self._steps = 0
 
     def closure(self) -> None:
-        """Set the gradient of d and take the picture it was found at into the average."""
-        self._steps += 1
+        """Set the gradient of d: that of the picture :math:`f - D^T p`."""
         u = calculus.subtract_adjoint(self.problem.f, self.parameter, self._picture)
-        self._average.lerp_(u, 3 / (self._steps + 2))
         self.parameter.grad = calculus.gradient(u, self._gradient)
 
     def project(self, p: Tensor) -> None:
         """Project a field on the feasible set in place."""
         self.problem.project(p, scratch=self._picture)
+
+
+class Dual(Ascent):
+    r"""The ascent with a candidate.
+
+    It is the centre of the ball in which :func:`tvdenoise.rof.certify` finds the exact minimiser: half way
+    between :math:`q = f - D^\top p` and :math:`v`, the average of the pictures at which gradients were taken, weighted
+    by the square of the step number (such an average has a smaller gap than the last picture: Tseng 2008). Where lambda
+    is so large that the flat picture has less energy than that, it takes the part of :math:`v`.
+    """
+
+    def __init__(self, problem: Problem, start: Tensor | None = None) -> None:
+        super().__init__(problem, start)
+        self._average = problem.f.clone()
+        self._steps = 0
+
+    def closure(self) -> None:
+        """Set the gradient of d and take the picture it was found at into the average."""
+        super().closure()
+        self._steps += 1
+        self._average.lerp_(self._picture, 3 / (self._steps + 2))
 
     def candidate(self) -> tuple[Tensor, Certificate]:
         """Return the centre of the smaller ball and its certificate."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tvdenoise import calculus
-from tvdenoise.formulations import Dual
+from tvdenoise.formulations import Ascent
 from tvdenoise.optimizers import FISTA
 from tvdenoise.rof import Problem
 
@@ -34,7 +34,7 @@ REACH = 14
 WHOLE, BLOCKS = 2**21, 8
 """Pixels up to which the whole picture is asked, and how many blocks of a larger one, of so many pixels in sum."""
 
-FIRST_STEPS, FURTHER_STEPS = 400, 200
+FIRST_STEPS, FURTHER_STEPS = 300, 150
 """Steps of the optimizer at the first lambda, and at each of the others, warm-started, as multiples of lambda."""
 
 LEAST_STEPS, MOST_STEPS = 8, 400
@@ -129,7 +129,7 @@ class _Path:
 
     def _estimate(self, weight: float) -> float:
         start = self.field.mul_(weight / self.weight if self.weight else 0.0)
-        dual = Dual(dataclasses.replace(self.problem, weight=weight), start)
+        dual = Ascent(dataclasses.replace(self.problem, weight=weight), start)
         optimizer = FISTA([dual.parameter], self.problem.step_size, dual.project, maximize=True)
         steps = math.ceil(weight * (FURTHER_STEPS if self.weight else FIRST_STEPS))
         for _ in range(min(max(steps, LEAST_STEPS), MOST_STEPS)):

@@ -52,9 +52,9 @@ def command(
         typer.Option(
             "--lambda",
             "-l",
-            metavar="FLOAT",
-            help="Weight of the total variation, for intensities 0 to 1: larger is smoother; auto: by the noise in "
-            "the picture.",
+            metavar="FLOAT|auto",
+            help="Weight of the total variation, for intensities 0 to 1: larger is smoother. auto: chosen by the noise "
+            "in the picture.",
         ),
     ] = "auto",
     output: Annotated[
