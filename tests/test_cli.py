@@ -405,6 +405,30 @@ class TestProcess:
         assert b"certified within" in done.stderr
 
     @pytest.mark.parametrize(
+        ("arguments", "code", "said"),
+        [
+            ("big.npy -o - -l 0 -q | head -c 9 >/dev/null", 1, "standard output: writing it failed (Broken pipe); "),
+            ("-u big.npy -o - -l 0 -q | head -c 9 >/dev/null", 1, "standard output: writing it failed (Broken pipe); "),
+            ("-u in.png -o out.png -l 0 -q --json > /dev/full", 1, "standard output: writing it failed (No space left"),
+            ("big.npy -o - -l 0 -q > /dev/full", 1, "standard output: writing it failed (No space left on device); "),
+            ("in.png -o out.png -l 0 -q --json > /dev/full", 1, "standard output: writing it failed (No space left"),
+            ("info in.png > /dev/full", 1, "standard output: writing it failed (No space left on device); "),
+            ("in.png -o - -l 0 -q >&-", 1, "standard output: writing it failed (Bad file descriptor); "),
+            ("- -o out.png -l 0 -q <&-", 2, "standard input: it cannot be read (Bad file descriptor); "),
+            ("in.png -o out.png -l 0 2>&-", 0, ""),
+            ("in.png -o out.png -l 0 2>/dev/full", 0, ""),
+        ],
+    )
+    def test_streams_that_are_full_or_closed(self, arguments, code, said, here):
+        np.save("big.npy", np.zeros((300, 300)))
+        options, arguments = ("-u", arguments[3:]) if arguments.startswith("-u ") else ("", arguments)
+        command = f"set -o pipefail; {sys.executable} {options} -m tvdenoise {arguments}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+        assert done.returncode == code
+        assert re.fullmatch(rf"tvdenoise: {re.escape(said)}.*\n" if said else "", done.stderr)
+        assert names(here) <= {"in.png", "clean.png", "big.npy", "out.png"}
+
+    @pytest.mark.parametrize(
         ("words", "expected"),
         [
             ("--l", {"--lambda", "--lr"}),

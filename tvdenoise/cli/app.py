@@ -1,5 +1,6 @@
 """The application: its commands, and every expected failure turned into one line and an exit code."""
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -44,6 +45,7 @@ app.command("info", context_settings=_SETTINGS)(info.command)
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    _reopen_closed_streams()
     signal.signal(signal.SIGTERM, _terminate)
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="tvdenoise", standalone_mode=False)
@@ -61,7 +63,27 @@ def main() -> None:
         code = error.exit_code
     if code == INTERRUPTED:
         messages.failure(f"interrupted; {_NOTHING_HALF_WRITTEN}")
+    _drop_what_cannot_be_written()
     sys.exit(code)
+
+
+def _reopen_closed_streams() -> None:
+    """Stand in for streams that are closed (``>&-``): no file takes their place, and only stderr may be written to."""
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_WRONLY))
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+
+
+def _drop_what_cannot_be_written() -> None:
+    """Empty the streams, so that Python does not try once more on leaving, and complain."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _terminate(signum: int, _frame: FrameType | None) -> None:

@@ -38,7 +38,7 @@ Nonfinite = Literal["refuse", "keep"]
 
 def _print_version(asked: bool) -> None:
     if asked:
-        print(f"tvdenoise {__version__}")
+        messages.data(f"tvdenoise {__version__}")
         raise typer.Exit
 
 
@@ -233,10 +233,10 @@ def command(
             row = job.run(task, watcher)
     except TVDenoiseError as error:
         if as_json and error.exit_code == 1:
-            print(json.dumps(job.failed(task, error).as_json()))
+            messages.data(json.dumps(job.failed(task, error).as_json()))
         raise
     if as_json:
-        print(json.dumps(row.as_json()))
+        messages.data(json.dumps(row.as_json()))
     if quiet:
         return
     messages.note(messages.summary(row, watcher.facts, tol))

@@ -27,7 +27,7 @@ def command(
     from tvdenoise.description import describe, device, machine
 
     if not files:
-        print(json.dumps(machine()) if as_json else messages.listed(machine()))
+        messages.data(json.dumps(machine()) if as_json else messages.listed(machine()))
         return 0
     options = reading(axes=axes, max_pixels=max_pixels, nonfinite="keep")
     worst = 0
@@ -39,5 +39,5 @@ def command(
             worst = max(worst, error.exit_code)
             continue
         facts = describe(file) | {"device": device(file)}
-        print(json.dumps({"input": str(path)} | facts) if as_json else f"{path}: {messages.sentence(facts)}")
+        messages.data(json.dumps({"input": str(path)} | facts) if as_json else f"{path}: {messages.sentence(facts)}")
     return worst

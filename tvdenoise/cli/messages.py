@@ -1,9 +1,12 @@
-"""What people read, all of it on stderr: failures, what was read, the line about a finished picture."""
+"""What is said: to people on stderr (failures, what was read, the line about a finished picture), data on stdout."""
 
 import math
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from tvdenoise.errors import WriteError
 
 if TYPE_CHECKING:
     from tvdenoise.job import Figures, Row
@@ -13,12 +16,28 @@ EIGHT_BIT_STEPS = 255
 
 def failure(message: str) -> None:
     """Print an error in one line."""
-    print("tvdenoise:", " ".join(message.split()), file=sys.stderr)
+    note(f"tvdenoise: {message}")
 
 
 def note(message: str) -> None:
-    """Print a line."""
-    print(message, file=sys.stderr)
+    """Print a line; nobody can be told that it cannot be printed, and a good result stays one."""
+    with suppress(OSError):
+        print(" ".join(message.split()), file=sys.stderr)
+
+
+def data(text: str) -> None:
+    """Print what was asked for on stdout.
+
+    Raises
+    ------
+    WriteError
+        If that is full or closed.
+    """
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        problem = f"writing it failed ({error.strerror})"
+        raise WriteError("standard output", problem, "check where it goes") from error
 
 
 def size(facts: Mapping[str, Any]) -> str:

@@ -102,7 +102,7 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
 
 def _source(path: Path, options: ReadOptions) -> Source:
     if path == STREAM:
-        content = sys.stdin.buffer.read()
+        content = _standard_input()
         return Source("-", lambda: io.BytesIO(content), options.max_pixels)
     if path.is_dir():
         raise InputError(path, "it is a folder", "name a picture in it")
@@ -111,6 +111,14 @@ def _source(path: Path, options: ReadOptions) -> Source:
     if not path.is_file():
         raise InputError(path, "it is not a file", "name a picture file")
     return Source(str(path), lambda: path.open("rb"), options.max_pixels)
+
+
+def _standard_input() -> bytes:
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        problem = f"it cannot be read ({error.strerror or error})"
+        raise InputError("standard input", problem, "check where it comes from, or name a file") from error
 
 
 def _format_of(path: Path, start: bytes) -> str:
@@ -253,12 +261,22 @@ def write(target: Path, file: PictureFile) -> None:
     if target == STREAM:
         stream = io.BytesIO()
         _write_checked(target, stream, file, lambda: io.BytesIO(stream.getvalue()))
-        sys.stdout.buffer.write(stream.getbuffer())
-        sys.stdout.buffer.flush()
+        _write_to_standard_output(stream.getbuffer())
         return
     with atomic(target) as temporary:
         path = Path(temporary.name)
         _write_checked(target, temporary, file, lambda: path.open("rb"))
+
+
+def _write_to_standard_output(content: memoryview) -> None:
+    """Write all of it: a stream without a buffer may take only a part at a time."""
+    try:
+        while content:
+            content = content[sys.stdout.buffer.write(content) :]
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        problem = f"writing it failed ({error.strerror or error})"
+        raise WriteError("standard output", problem, "check where it goes, or name a file with --output") from error
 
 
 def _write_checked(target: Path, stream: BinaryIO, file: PictureFile, reopen: Callable[[], BinaryIO]) -> None:
