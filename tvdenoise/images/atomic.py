@@ -2,8 +2,9 @@
 
 import os
 import secrets
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,9 +23,10 @@ def atomic(target: Path) -> Iterator[BinaryIO]:
         If the operating system refuses: no space, no permission, a read-only file system.
     """
     place = target.resolve()  # what a link points to is replaced, not the link
-    temporary = place.with_name(f".{place.name[:100]}.{secrets.token_hex(4)}.tmp")
+    temporary = place.with_name(f".tvdenoise-{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("x+b") as file:
+            _take_mode(place, file)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -34,4 +36,11 @@ def atomic(target: Path) -> Iterator[BinaryIO]:
             target, f"writing it failed ({error.strerror or error})", "make room or choose another folder"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _take_mode(place: Path, file: BinaryIO) -> None:
+    """Let a file be read and written by whom the one that it replaces is, if there is one."""
+    with suppress(OSError):
+        os.fchmod(file.fileno(), stat.S_IMODE(place.stat().st_mode))
