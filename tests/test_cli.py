@@ -331,6 +331,23 @@ BAD = [
     ("in.png -o clean.png -l 0.1 --overwrite --reference clean.png", 2, r"clean\.png: it is a file this run reads"),
     ("in.png -o none/out.png -l 0.1", 2, r"none/out\.png: its folder none is missing; create it"),
     ("in.png -o /proc/out.png -l 0.1", 2, r"/proc/out\.png: its folder /proc cannot be written to"),
+    ("in.png -o in.png/out.png -l 0.1", 2, r"in\.png/out\.png: in\.png is a file, not a folder; choose another folder"),
+    ("in.png -o loop.png -l 0.1", 2, r"loop\.png: it cannot be reached \(Too many levels of symbolic links\); check"),
+    ("loop.png -l 0.1", 2, r"loop\.png: it cannot be reached \(Too many levels of symbolic links\); check"),
+    (f"in.png -o {'x' * 252}.png -l 0.1", 2, r"x\.png: it cannot be reached \(File name too long\); check"),
+    (f"in.png -o {'x/' * 2200}x.png -l 0.1", 2, r"x\.png: it cannot be reached \(File name too long\); check"),
+    (f"{'x' * 252}.png -l 0.1", 2, r"x\.png: it cannot be reached \(File name too long\); check"),
+    (f"in.png --reference {'x' * 252}.png", 2, r"x\.png: it cannot be reached \(File name too long\); check"),
+    (f"info {'x' * 252}.png", 2, r"x\.png: it cannot be reached \(File name too long\); check"),
+    (". -l 0.1", 2, r"\.: it is a folder; name a picture in it"),
+    ("/dev/zero -l 0.1", 2, r"/dev/zero: it is not a file; name a picture file"),
+    ("none -l 0.1", 2, r"none: there is no such file; check the path"),
+    (
+        "in.png -o out.png -f tiff",
+        2,
+        r"out\.png: its ending says PNG, but --format says TIFF; end it in \.tif, or leave",
+    ),
+    ("in.png -o - --json", 2, r"--json: the picture goes to standard output itself; name a file with --output"),
     ("in.png -o out.xyz -l 0.1", 2, r"out\.xyz: its ending '\.xyz' names no format"),
     ("in.png -o out.png -l 0.1 -f xyz", 2, r"--format: 'xyz' is unknown; choose from png, "),
     ("in.png -o out.png -l 0.1 --range 3,1", 2, r"--range: '3,1' is not two finite numbers"),
@@ -366,6 +383,7 @@ def test_bad_input_ends_in_one_line_and_nothing_else(arguments, code, message, r
         if torch.cuda.is_available():
             pytest.skip("there is one here")
     (here / "folder").mkdir()
+    (here / "loop.png").symlink_to("loop.png")
     (here / "text.png").write_text("not a picture")
     (here / "empty.png").touch()
     Image.fromarray(noisy).save("whole.jpg")
@@ -382,6 +400,26 @@ def test_bad_input_ends_in_one_line_and_nothing_else(arguments, code, message, r
     assert (result, out) == (code, "")
     assert re.fullmatch(rf"tvdenoise: .*{message}.*\n", err)
     assert {path: path.read_bytes() for path in here.iterdir() if path.is_file()} == before
+
+
+def test_the_default_name_ends_as_the_format_says(run, here):
+    (here / "sub").mkdir()
+    assert run("in.png", "-f", "jpeg", "--allow-loss", "-l", "0")[0] == 0
+    assert run("in.png", "-f", "tiff", "-o", "sub", "-l", "0")[0] == 0
+    assert "in_denoised.jpg" in names(here)
+    assert names(here / "sub") == {"in.tif"}
+
+
+def test_a_long_name_of_wide_letters(run, here):
+    name = "漢" * 80 + ".png"
+    assert run("in.png", "-o", name, "-l", "0")[0] == 0
+    assert names(here) == {"in.png", "clean.png", name}
+
+
+def test_a_file_that_is_replaced_keeps_its_mode(run, here):
+    (here / "out.png").touch(0o600)
+    assert run("in.png", "-o", "out.png", "-l", "0", "--overwrite")[0] == 0
+    assert (here / "out.png").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_failed_file_has_a_row(run, here):

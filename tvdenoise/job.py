@@ -34,8 +34,10 @@ class Job:
     writing: WriteOptions = WriteOptions()
 
     def check(self, *, overwrite: bool) -> None:
-        """Refuse, before any work, a target that must not or cannot be written."""
+        """Refuse, before any work, files that cannot be read, and a target that must not or cannot be written."""
         inputs = [self.source] if self.reference is None else [self.source, self.reference]
+        for path in inputs:
+            images.check_source(path)
         images.check_target(self.target, *inputs, overwrite=overwrite, options=self.writing)
 
 

@@ -202,8 +202,10 @@ def command(
     """
     from tvdenoise import job  # NumPy and Pillow load here: --help does not wait for them
     from tvdenoise.cli.watching import watching
-    from tvdenoise.images import WriteOptions
+    from tvdenoise.images import STREAM, WriteOptions, check_source
 
+    if as_json and output == STREAM:
+        raise SettingError("json", "the picture goes to standard output itself", "name a file with --output")
     is_best = preset == "best"
     unit_sigma, file_sigma = _sigma(sigma)
     settings = Settings(
@@ -218,14 +220,16 @@ def command(
         max_steps=max_steps,
         device=device,
     )
+    check_source(source)
+    output_format = _format(format_)
     task = job.Job(
         source,
-        _target(source, output),
+        _target(source, output, output_format),
         settings,
         reference,
         file_sigma,
         reading(axes=axes, scale=scale, max_pixels=max_pixels, nonfinite=nonfinite),
-        WriteOptions(_format(format_), allow_loss=allow_loss, metadata=not no_metadata),
+        WriteOptions(output_format, allow_loss=allow_loss, metadata=not no_metadata),
     )
     task.check(overwrite=overwrite)
     try:
@@ -306,8 +310,24 @@ def _format(name: str | None) -> str | None:
     return found
 
 
-def _target(source: Path, output: Path | None) -> Path:
+def _target(source: Path, output: Path | None, format_: str | None) -> Path:
     """Return where the result goes: beside the source when nothing is said, into a folder under the source's name."""
     if output is None:
-        return source if str(source) == "-" else source.with_name(f"{source.stem}_denoised{source.suffix}")
-    return output / source.name if output.is_dir() else output
+        return source if str(source) == "-" else _ending(source.with_stem(f"{source.stem}_denoised"), format_)
+    return output / _ending(Path(source.name), format_) if _is_folder(output) else output
+
+
+def _ending(path: Path, format_: str | None) -> Path:
+    """Return a path that ends as files of a format do."""
+    from tvdenoise.images import FORMATS
+
+    if format_ is None or path.suffix.lower() in FORMATS[format_].endings:
+        return path
+    return path.with_suffix(FORMATS[format_].endings[0])
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name too long, say: told when the target is checked
+        return False

@@ -1,6 +1,7 @@
 """Paths to picture files and back: which reader, which writer, what is refused before any work."""
 
 import io
+import stat
 import sys
 import tempfile
 import warnings
@@ -100,16 +101,34 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
     return replace(file, parts=tuple(scaled))
 
 
+def check_source(path: Path) -> None:
+    """Raise :class:`InputError` if there is no file to be read; ``-`` is standard input."""
+    if path == STREAM:
+        return
+    mode = _mode(path, InputError)
+    if mode is None:
+        raise InputError(path, "there is no such file", "check the path")
+    if stat.S_ISDIR(mode):
+        raise InputError(path, "it is a folder", "name a picture in it")
+    if not stat.S_ISREG(mode):
+        raise InputError(path, "it is not a file", "name a picture file")
+
+
+def _mode(path: Path, kind: type[InputError | OutputError]) -> int | None:
+    """Return what stands at a path, or where it links to, None for nothing; what cannot be known is a ``kind``."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:  # a name too long, links in a circle, a folder that may not be entered
+        raise kind(path, f"it cannot be reached ({error.strerror})", "check the path") from error
+
+
 def _source(path: Path, options: ReadOptions) -> Source:
     if path == STREAM:
         content = _standard_input()
         return Source("-", lambda: io.BytesIO(content), options.max_pixels)
-    if path.is_dir():
-        raise InputError(path, "it is a folder", "name a picture in it")
-    if not path.exists():
-        raise InputError(path, "there is no such file", "check the path")
-    if not path.is_file():
-        raise InputError(path, "it is not a file", "name a picture file")
+    check_source(path)
     return Source(str(path), lambda: path.open("rb"), options.max_pixels)
 
 
@@ -168,23 +187,31 @@ def check_target(target: Path, *others: Path, overwrite: bool, options: WriteOpt
         raise OutputError(target, problem, f"end it in one of {endings}, or name a --format")
     if target == STREAM:
         return
-    if not target.parent.is_dir():
+    if options.format and told_by_ending(target) not in (None, options.format):
+        problem = f"its ending says {told_by_ending(target)}, but --format says {options.format}"
+        raise OutputError(target, problem, f"end it in {FORMATS[options.format].endings[0]}, or leave out --format")
+    mode = _mode(target, OutputError)
+    folder = target.resolve().parent
+    folder_mode = _mode(folder, OutputError)
+    if folder_mode is None:
         raise OutputError(target, f"its folder {target.parent} is missing", "create it first")
-    _try_to_write_in(target)
-    if not target.exists():
+    if not stat.S_ISDIR(folder_mode):
+        raise OutputError(target, f"{target.parent} is a file, not a folder", "choose another folder")
+    _try_to_write_in(folder, target)
+    if mode is None:
         return
-    if any(other.exists() and target.samefile(other) for other in others):
+    if any(_mode(other, InputError) is not None and target.samefile(other) for other in others):
         raise OutputError(target, "it is a file this run reads", "choose another name")
-    if not target.is_file():
+    if not stat.S_ISREG(mode):
         raise OutputError(target, "it is not a regular file", "choose another name")
     if not overwrite:
         raise OutputError(target, "it exists", "choose another name, or replace it with --overwrite")
 
 
-def _try_to_write_in(target: Path) -> None:
+def _try_to_write_in(folder: Path, target: Path) -> None:
     """Try rather than ask: permissions alone do not tell (root, read-only and network file systems)."""
     try:
-        with tempfile.TemporaryFile(dir=target.parent):
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         problem = f"its folder {target.parent} cannot be written to ({error.strerror})"
