@@ -9,6 +9,7 @@ import sys
 import termios
 import time
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -410,6 +411,28 @@ def test_the_default_name_ends_as_the_format_says(run, here):
     assert names(here / "sub") == {"in.tif"}
 
 
+def test_names_that_are_no_text_or_more_than_a_line(run, here):
+    strange = here / os.fsdecode(b"\xff\x1b\nb.png")
+    strange.write_bytes((here / "in.png").read_bytes())
+    code, out, err = run("info", strange.name)
+    assert (code, err) == (0, "")
+    assert out.startswith(r"\udcff\x1b b.png: PNG 48x40 gray")
+    code, out, err = run(strange.name, "-l", "0")
+    assert code == 0
+    assert re.fullmatch(r"\\udcff\\x1b b\.png -> \\udcff\\x1b b_denoised\.png: .*\n", err)
+
+
+def test_an_interrupt_while_the_command_is_loaded(run, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tvdenoise.cli.app", _Interrupting("app"))
+    monkeypatch.delattr("tvdenoise.cli.app", raising=False)
+    assert run("in.png") == (130, "", "tvdenoise: interrupted; no output was left half written\n")
+
+
+class _Interrupting(ModuleType):
+    def __getattr__(self, name):
+        raise KeyboardInterrupt
+
+
 def test_a_long_name_of_wide_letters(run, here):
     name = "漢" * 80 + ".png"
     assert run("in.png", "-o", name, "-l", "0")[0] == 0
@@ -523,7 +546,7 @@ class TestProcess:
         assert "certified within" in done.stderr
         assert (here / "out.png").exists()
 
-    @pytest.mark.parametrize(("signal_", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    @pytest.mark.parametrize(("signal_", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
     def test_interrupted_leaves_nothing(self, signal_, code, here):
         np.save("big.npy", np.random.default_rng(0).random((1000, 1000)))
         command = [sys.executable, "-m", "tvdenoise", "big.npy", "-o", "out.npy", "-l", "1", "--tol", "1e-12", "-v"]

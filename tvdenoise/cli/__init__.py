@@ -1,5 +1,18 @@
 """The command line: a module a command, thin over importable functions; the only room that prints and exits."""
 
-from tvdenoise.cli.app import main
+import sys
+
+from tvdenoise.cli import messages
 
 __all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        from tvdenoise.cli import app  # late: an interrupt during the import is expected too
+
+        app.main()
+    except KeyboardInterrupt:
+        messages.interrupted()
+        sys.exit(messages.INTERRUPTED)

@@ -1,5 +1,6 @@
 """The application: its commands, and every expected failure turned into one line and an exit code."""
 
+import io
 import os
 import signal
 import sys
@@ -15,8 +16,6 @@ from tvdenoise.errors import DeviceError, SettingError, TVDenoiseError
 DEFAULT = "denoise"
 """The command that need not be typed."""
 
-INTERRUPTED = 130
-_NOTHING_HALF_WRITTEN = "no output was left half written"
 _OF_THE_GROUP = ("--install-completion", "--show-completion")
 
 
@@ -46,7 +45,11 @@ app.command("info", context_settings=_SETTINGS)(info.command)
 def main() -> None:
     """Run the command line and exit with its code."""
     _reopen_closed_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text in its encoding
     signal.signal(signal.SIGTERM, _terminate)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
+        signal.signal(signal.SIGHUP, _terminate)
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="tvdenoise", standalone_mode=False)
     except typer.TyperException as error:
@@ -61,8 +64,8 @@ def main() -> None:
     except TVDenoiseError as error:
         messages.failure(str(error))
         code = error.exit_code
-    if code == INTERRUPTED:
-        messages.failure(f"interrupted; {_NOTHING_HALF_WRITTEN}")
+    if code == messages.INTERRUPTED:
+        messages.interrupted()
     _drop_what_cannot_be_written()
     sys.exit(code)
 
@@ -87,6 +90,6 @@ def _drop_what_cannot_be_written() -> None:
 
 
 def _terminate(signum: int, _frame: FrameType | None) -> None:
-    """Leave on SIGTERM as on any exception, so that temporary files go."""
-    messages.failure(f"terminated; {_NOTHING_HALF_WRITTEN}")
+    """Leave on a signal as on any exception, so that temporary files go."""
+    messages.failure(f"terminated; {messages.NOTHING_HALF_WRITTEN}")
     sys.exit(128 + signum)

@@ -39,5 +39,9 @@ def command(
             worst = max(worst, error.exit_code)
             continue
         facts = describe(file) | {"device": device(file)}
-        messages.data(json.dumps({"input": str(path)} | facts) if as_json else f"{path}: {messages.sentence(facts)}")
+        messages.data(
+            json.dumps({"input": str(path)} | facts)
+            if as_json
+            else messages.one_line(f"{path}: {messages.sentence(facts)}")
+        )
     return worst

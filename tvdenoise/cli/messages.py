@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tvdenoise.job import Figures, Row
 
 EIGHT_BIT_STEPS = 255
+INTERRUPTED = 130
+NOTHING_HALF_WRITTEN = "no output was left half written"
 
 
 def failure(message: str) -> None:
@@ -19,10 +21,20 @@ def failure(message: str) -> None:
     note(f"tvdenoise: {message}")
 
 
+def interrupted() -> None:
+    """Say that SIGINT came."""
+    failure(f"interrupted; {NOTHING_HALF_WRITTEN}")
+
+
 def note(message: str) -> None:
     """Print a line; nobody can be told that it cannot be printed, and a good result stays one."""
     with suppress(OSError):
-        print(" ".join(message.split()), file=sys.stderr)
+        print(one_line(message), file=sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line that any terminal can show; what cannot be printed is escaped as Python does it."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
 
 
 def data(text: str) -> None:
