@@ -352,7 +352,13 @@ BAD = [
     ("in.png -o out.xyz -l 0.1", 2, r"out\.xyz: its ending '\.xyz' names no format"),
     ("in.png -o out.png -l 0.1 -f xyz", 2, r"--format: 'xyz' is unknown; choose from png, "),
     ("in.png -o out.png -l 0.1 --range 3,1", 2, r"--range: '3,1' is not two finite numbers"),
-    ("in.png -o out.png -l 0.1 --axes ZYX", 1, r"--axes: ZYX does not name the 2 axes"),
+    ("float.npy -o out.npy -l 0.1 --axes ZYX", 2, r"--axes: ZYX does not name the 2 axes"),
+    ("info float.npy --axes ZYX", 2, r"--axes: ZYX does not name the 2 axes"),
+    (
+        "in.png -o out.png --axes YX",
+        2,
+        r"in\.png: the axes of a PNG file are fixed, --axes is for TIFF, .*; leave --axes",
+    ),
     (
         "in.png -o out.png -l 0.1 --max-pixels 100",
         1,

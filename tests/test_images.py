@@ -16,7 +16,7 @@ from picture_files import PNGSUITE, assert_same, copied, folder, numbers
 from PIL import Image, ImageOps
 
 from tvdenoise import images
-from tvdenoise.errors import ArrayError, InputError, OutputError, PictureError
+from tvdenoise.errors import ArrayError, InputError, OutputError, PictureError, SettingError
 from tvdenoise.images import ReadOptions, WriteOptions
 
 
@@ -396,7 +396,7 @@ class TestRefused:
         file = images.read(tmp_path / "a.npy", ReadOptions(axes="ZYX"))
         assert (file.page_count, file.parts[0].size) == (3, (4, 5))
         for axes in ("ZY", "ZZYX", "ZYYX", "zyx", "ZTX"):
-            with pytest.raises(ArrayError, match=f"--axes: {axes} does not name the 3 axes"):
+            with pytest.raises(SettingError, match=f"axes: {axes} does not name the 3 axes"):
                 images.read(tmp_path / "a.npy", ReadOptions(axes=axes))
 
     def test_nan(self, tmp_path):

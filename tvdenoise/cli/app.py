@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from tvdenoise.cli import denoise, info, messages
-from tvdenoise.errors import DeviceError, SettingError, TVDenoiseError
+from tvdenoise.errors import TVDenoiseError
 
 DEFAULT = "denoise"
 """The command that need not be typed."""
@@ -55,14 +55,8 @@ def main() -> None:
     except typer.TyperException as error:
         messages.failure(f"{error.format_message()}; see tvdenoise --help")
         code = error.exit_code
-    except SettingError as error:
-        messages.failure(f"--{denoise.FLAGS.get(error.subject, error.subject)}: {error.problem}; {error.remedy}")
-        code = error.exit_code
-    except DeviceError as error:
-        messages.failure(f"--device {error}")
-        code = error.exit_code
     except TVDenoiseError as error:
-        messages.failure(str(error))
+        messages.failure(messages.told(error))
         code = error.exit_code
     if code == messages.INTERRUPTED:
         messages.interrupted()

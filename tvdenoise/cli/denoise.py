@@ -17,9 +17,6 @@ from tvdenoise.settings import DEFAULT_TOL, Settings
 if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions
 
-FLAGS = {"weight": "lambda", "max_steps": "max-steps", "max_pixels": "max-pixels"}
-"""The flags whose names are not those of the settings."""
-
 
 Axes = Annotated[
     str | None,

@@ -35,7 +35,7 @@ def command(
         try:
             file = images.read(path, options)
         except TVDenoiseError as error:
-            messages.failure(str(error))
+            messages.failure(messages.told(error))
             worst = max(worst, error.exit_code)
             continue
         facts = describe(file) | {"device": device(file)}

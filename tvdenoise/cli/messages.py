@@ -6,14 +6,24 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from tvdenoise.errors import WriteError
+from tvdenoise.errors import DeviceError, SettingError, TVDenoiseError, WriteError
 
 if TYPE_CHECKING:
     from tvdenoise.job import Figures, Row
 
+FLAGS = {"weight": "lambda", "max_steps": "max-steps", "max_pixels": "max-pixels"}
+"""The flags whose names are not those of the settings."""
+
 EIGHT_BIT_STEPS = 255
 INTERRUPTED = 130
 NOTHING_HALF_WRITTEN = "no output was left half written"
+
+
+def told(error: TVDenoiseError) -> str:
+    """Return what an error says, of settings by their flags."""
+    if isinstance(error, SettingError):
+        return f"--{FLAGS.get(error.subject, error.subject)}: {error.problem}; {error.remedy}"
+    return f"--device {error}" if isinstance(error, DeviceError) else str(error)
 
 
 def failure(message: str) -> None:

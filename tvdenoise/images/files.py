@@ -26,6 +26,8 @@ STREAM = Path("-")
 """Standard input or output."""
 
 MAX_PIXELS = 2**30
+NAMED_ANEW = ("TIFF", "NPY", "FITS")
+"""Formats whose axes a user may know better than the file."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
         If there is no such file.
     PictureError, ArrayError
         If it is damaged, no picture, or of a kind that cannot be kept whole.
+    SettingError
+        If the axes asked for do not fit it.
     """
     source = _source(path, options)
     try:
@@ -93,6 +97,9 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
     for part in file.parts:
         intensity.check_type(path, part.pixels.dtype)
     if options.axes is not None:
+        if file.format not in NAMED_ANEW:
+            problem = f"the axes of a {file.format} file are fixed, --axes is for {', '.join(NAMED_ANEW)}"
+            raise InputError(path, problem, "leave --axes out")
         file = replace(file, parts=tuple(part.with_axes(options.axes) for part in file.parts))
     for part in file.parts:
         _check_content(path, part, options)

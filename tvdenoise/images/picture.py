@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tvdenoise import intensity
-from tvdenoise.errors import ArrayError
+from tvdenoise.errors import SettingError
 from tvdenoise.intensity import UNIT, Range
 
 Page = tuple[int | slice, ...]
@@ -147,13 +147,13 @@ class Picture:
 
         Raises
         ------
-        ArrayError
+        SettingError
             If the letters do not fit the array.
         """
         fits = len(axes) == self.pixels.ndim and len(set(axes)) == len(axes) and {"Y", "X"} <= set(axes)
         if not fits or not axes.isascii() or not axes.isupper():
             problem = f"{axes} does not name the {self.pixels.ndim} axes of an array of shape {self.pixels.shape}"
-            raise ArrayError("--axes", problem, f"give {self.pixels.ndim} different letters, Y and X among them")
+            raise SettingError("axes", problem, f"give {self.pixels.ndim} different letters, Y and X among them")
         return replace(self, axes=axes, alpha=self.alpha if "S" in axes else 0)
 
 
