@@ -353,6 +353,18 @@ BAD = [
     ("in.png -o out.png -l 0.1 -f xyz", 2, r"--format: 'xyz' is unknown; choose from png, "),
     ("in.png -o out.png -l 0.1 --range 3,1", 2, r"--range: '3,1' is not two finite numbers"),
     ("float.npy -o out.npy -l 0.1 --axes ZYX", 2, r"--axes: ZYX does not name the 2 axes"),
+    ("in.png -o out.png -l 0.1 --optimizer adam --lr 1e300", 2, r"--lr: 1e\+300 is more than 1e\+38; leave it out"),
+    *(
+        (f"{name} -o out.npy -l 0.1{option}", 1, rf"{name}: {said} is too wide or too narrow a range .*; give another")
+        for name, option, said in [
+            ("in.png", " --range=-1e308,1e308", r"-1e\+308\.\.1e\+308"),
+            ("in.png", " --range 0,1e308", r"0\.\.1e\+308"),
+            ("in.png", " --range 0,1e-320", r"0\.\.9\.\S+e-321"),
+            ("in.png", " --range 0,1e-45", r"0\.\.1e-45"),
+            ("in.png", " --range 0,1e-30", r"0\.\.1e-30"),
+            ("wide.npy", "", r"-3\.4e\+38\.\.3\.4e\+38"),
+        ]
+    ),
     ("info float.npy --axes ZYX", 2, r"--axes: ZYX does not name the 2 axes"),
     (
         "in.png -o out.png --axes YX",
@@ -399,6 +411,7 @@ def test_bad_input_ends_in_one_line_and_nothing_else(arguments, code, message, r
     bad = np.zeros((4, 4))
     bad[1, 2] = np.nan
     np.save("nan.npy", bad)
+    np.save("wide.npy", np.array([[-3.4e38, 3.4e38], [0, 1]], np.float32))
     np.save("float.npy", np.zeros((4, 4)))
     Image.new("CMYK", (8, 8)).save("cmyk.tif")
     Image.fromarray(noisy[:3, :3]).save("small.png")
@@ -437,6 +450,15 @@ def test_an_interrupt_while_the_command_is_loaded(run, monkeypatch, capsys):
 class _Interrupting(ModuleType):
     def __getattr__(self, name):
         raise KeyboardInterrupt
+
+
+def test_alpha_that_is_no_number(run, here):
+    picture = np.full((4, 4, 4), 0.5, np.float32)
+    picture[1, 2, 3] = np.nan
+    tifffile.imwrite("nan.tif", picture, photometric="rgb", extrasamples=["unassalpha"])
+    options = ("--nonfinite", "keep", "--allow-loss", "-l", "0.1")
+    assert run("nan.tif", "-o", "out.png", *options)[0] == 0
+    assert (np.asarray(Image.open("out.png"))[..., 3] == 128).all()
 
 
 def test_a_long_name_of_wide_letters(run, here):

@@ -12,6 +12,8 @@ Range = tuple[float, float]
 """The numbers that stand for black and white."""
 
 UNIT: Range = (0.0, 1.0)
+MAX_UNIT = 1e9
+"""Far beyond any picture on the unit scale, and safe from overflow when squared and summed."""
 
 
 def check_type(subject: object, dtype: np.dtype[Any]) -> None:
@@ -46,13 +48,31 @@ def measured_range(pixels: NDArray[np.generic]) -> Range:
     """
     if pixels.dtype.kind in "iu":
         return type_range(pixels.dtype)
+    low, high = _extremes(pixels)
+    if low >= -1 and high <= 2:
+        return UNIT
+    return (low, high) if high > low else (low, low + 1)
+
+
+def check_range(subject: object, pixels: NDArray[np.generic], scale: Range) -> None:
+    """Raise :class:`ArrayError` if a range is too wide or too narrow for the pixels to be scaled by it."""
+    if scale in (UNIT, type_range(pixels.dtype)):
+        return
+    (low, high), kind = scale, unit_type(pixels.dtype)
+    limits, span = np.finfo(kind), abs(high - low)
+    largest = max(abs(value - low) for value in _extremes(pixels))
+    if not (float(limits.tiny) <= span <= float(limits.max) and largest <= MAX_UNIT * span):
+        problem = f"{low:g}..{high:g} is too wide or too narrow a range to scale its {pixels.dtype} values by"
+        raise ArrayError(subject, problem, "give another --range")
+
+
+def _extremes(pixels: NDArray[np.generic]) -> Range:
+    """Return the smallest and the largest of the finite values."""
     low, high = float(pixels.min()), float(pixels.max())
     if not (math.isfinite(low) and math.isfinite(high)):
         finite = pixels[np.isfinite(pixels)]
         low, high = (float(finite.min()), float(finite.max())) if finite.size else UNIT
-    if low >= -1 and high <= 2:
-        return UNIT
-    return (low, high) if high > low else (low, low + 1)
+    return low, high
 
 
 def filled(pixels: NDArray[np.generic]) -> NDArray[np.generic]:

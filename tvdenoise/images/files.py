@@ -105,7 +105,10 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
         _check_content(path, part, options)
     scale = options.scale or file.scale
     scaled = (replace(part, scale=scale or intensity.measured_range(part.pixels)) for part in file.parts)
-    return replace(file, parts=tuple(scaled))
+    file = replace(file, parts=tuple(scaled))
+    for part in file.parts:
+        intensity.check_range(path, part.pixels, part.scale)
+    return file
 
 
 def check_source(path: Path) -> None:

@@ -159,6 +159,8 @@ class Picture:
 
 def rescaled(numbers: NDArray[np.generic], dtype: DTypeLike) -> NDArray[np.generic]:
     """Return numbers of one type's range as those of another's: transparency keeps its meaning."""
+    if numbers.dtype.kind == "f" and np.dtype(dtype).kind in "iu":
+        numbers = intensity.filled(numbers)
     unit = intensity.to_unit(numbers, intensity.type_range(numbers.dtype))
     return intensity.from_unit(unit, intensity.type_range(dtype), dtype)
 
