@@ -309,7 +309,11 @@ BAD = [
     ("text.png -o out.png -l 0.1", 1, r"text\.png: it is not a picture .*; give a PNG"),
     ("empty.png -o out.png -l 0.1", 1, r"empty\.png: the file is empty"),
     ("truncated.jpg -o out.png -l 0.1", 1, r"truncated\.jpg: the JPEG file is damaged .*truncated.*; get a whole copy"),
-    ("nan.npy -o out.npy -l 0.1", 1, r"nan\.npy: 1 of its values are not finite"),
+    (
+        "nan.npy -o out.npy -l 0.1",
+        1,
+        r"nan\.npy: 1 of its values are not finite.*; replace them, or .* --nonfinite keep",
+    ),
     ("in.png -o out.png -l -0.1", 2, r"--lambda: -0\.1 is neither a number from 0"),
     ("in.png -o out.png -l nan", 2, r"--lambda: nan is neither a number from 0"),
     ("in.png -o out.png -l abc", 2, r"--lambda: 'abc' is neither a number nor auto"),
@@ -365,6 +369,8 @@ BAD = [
             ("wide.npy", "", r"-3\.4e\+38\.\.3\.4e\+38"),
         ]
     ),
+    ("exif.jpg -o out.tif", 2, r"out\.tif: a TIFF file would lose EXIF; end it in \.npy or \.jpg, or say --allow-loss"),
+    ("info ./-", 2, r"/-: there is no such file; check the path"),
     ("info float.npy --axes ZYX", 2, r"--axes: ZYX does not name the 2 axes"),
     (
         "in.png -o out.png --axes YX",
@@ -411,6 +417,9 @@ def test_bad_input_ends_in_one_line_and_nothing_else(arguments, code, message, r
     bad = np.zeros((4, 4))
     bad[1, 2] = np.nan
     np.save("nan.npy", bad)
+    exif = Image.Exif()
+    exif[0x010E] = "a description"
+    Image.fromarray(noisy).save("exif.jpg", exif=exif)
     np.save("wide.npy", np.array([[-3.4e38, 3.4e38], [0, 1]], np.float32))
     np.save("float.npy", np.zeros((4, 4)))
     Image.new("CMYK", (8, 8)).save("cmyk.tif")
@@ -459,6 +468,16 @@ def test_alpha_that_is_no_number(run, here):
     options = ("--nonfinite", "keep", "--allow-loss", "-l", "0.1")
     assert run("nan.tif", "-o", "out.png", *options)[0] == 0
     assert (np.asarray(Image.open("out.png"))[..., 3] == 128).all()
+
+
+def test_a_missing_extra_is_told_before_any_work(run, here, monkeypatch):
+    monkeypatch.setitem(sys.modules, "astropy.io", None)
+    monkeypatch.delitem(sys.modules, "tvdenoise.images.fits", raising=False)
+    code, out, err = run("in.png", "-o", "out.fits")
+    assert (code, out) == (2, "")
+    assert err == (
+        "tvdenoise: out.fits: Astropy reads FITS files and is not installed; pip install 'tvdenoise[astro]'\n"
+    )
 
 
 def test_a_long_name_of_wide_letters(run, here):

@@ -23,7 +23,10 @@ def check_type(subject: object, dtype: np.dtype[Any]) -> None:
         raise ArrayError(subject, f"values of type {dtype} have no intensity range", remedy)
 
 
-def check_finite(subject: object, finite: NDArray[np.bool_]) -> None:
+_REPLACE = "replace them first: a single one spreads over the whole result"
+
+
+def check_finite(subject: object, finite: NDArray[np.bool_], remedy: str = _REPLACE) -> None:
     """Raise :class:`ArrayError` unless there are values and ``finite`` is true of each."""
     if finite.size == 0:
         raise ArrayError(subject, f"it is empty, of shape {finite.shape}", "give at least one pixel")
@@ -31,7 +34,7 @@ def check_finite(subject: object, finite: NDArray[np.bool_]) -> None:
         first = ", ".join(str(int(i)) for i in np.unravel_index(np.argmin(finite), finite.shape))
         count = finite.size - np.count_nonzero(finite)
         problem = f"{count} of its values are not finite (NaN or infinite), the first at ({first})"
-        raise ArrayError(subject, problem, "replace them first: a single one spreads over the whole result")
+        raise ArrayError(subject, problem, remedy)
 
 
 def type_range(dtype: DTypeLike) -> Range:

@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -51,7 +52,7 @@ def main() -> None:
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
         signal.signal(signal.SIGHUP, _terminate)
     try:
-        code = app(sys.argv[1:] or ["--help"], prog_name="tvdenoise", standalone_mode=False)
+        code = app([_kept(word) for word in sys.argv[1:]] or ["--help"], prog_name="tvdenoise", standalone_mode=False)
     except typer.TyperException as error:
         messages.failure(f"{error.format_message()}; see tvdenoise --help")
         code = error.exit_code
@@ -62,6 +63,11 @@ def main() -> None:
         messages.interrupted()
     _drop_what_cannot_be_written()
     sys.exit(code)
+
+
+def _kept(word: str) -> str:
+    """Return an argument; the file ``./-`` by its whole path, as a path alone it is ``-``, which is a stream."""
+    return word if word == "-" or Path(word) != Path("-") else str(Path.cwd() / "-")
 
 
 def _reopen_closed_streams() -> None:

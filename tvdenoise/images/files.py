@@ -15,7 +15,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 
 from tvdenoise import intensity
-from tvdenoise.errors import InputError, OutputError, PictureError, TVDenoiseError, WriteError
+from tvdenoise.errors import InputError, MissingExtraError, OutputError, PictureError, TVDenoiseError, WriteError
 from tvdenoise.images.atomic import atomic
 from tvdenoise.images.formats import FORMATS, TURNED, impossible, losses, told_by_content, told_by_ending, type_held
 from tvdenoise.images.orientation import orientation, upright
@@ -166,7 +166,7 @@ def _format_of(path: Path, start: bytes) -> str:
 def _decoded(source: Source, format_: str) -> PictureFile:
     try:
         with warnings.catch_warnings(action="ignore"):  # of damage that they get over
-            file: PictureFile = _room(format_).read(source)
+            file: PictureFile = _room_for(source.name, format_).read(source)
         return file
     except TVDenoiseError:
         raise
@@ -184,7 +184,7 @@ def _check_content(path: Path, part: Picture, options: ReadOptions) -> None:
         raise PictureError(path, problem, "name them, such as --axes ZYX or YXC")
     finite = np.isfinite(part.pixels)
     if options.nonfinite == "refuse" or not part.pixels.size:
-        intensity.check_finite(path, finite)
+        intensity.check_finite(path, finite, "replace them, or denoise around them with --nonfinite keep")
 
 
 def check_target(target: Path, *others: Path, overwrite: bool, options: WriteOptions = WriteOptions()) -> None:
@@ -195,6 +195,9 @@ def check_target(target: Path, *others: Path, overwrite: bool, options: WriteOpt
         )
         endings = ", ".join(row.endings[0] for row in FORMATS.values())
         raise OutputError(target, problem, f"end it in one of {endings}, or name a --format")
+    format_ = options.format or told_by_ending(target)
+    if format_ is not None:
+        _room_for(target, format_)
     if target == STREAM:
         return
     if options.format and told_by_ending(target) not in (None, options.format):
@@ -246,7 +249,8 @@ def prepared(
         raise OutputError(target, f"a {format_} file cannot hold {reason}", "end it in .tif or .npy")
     lost = losses(file, format_, metadata=options.metadata)
     if lost and not options.allow_loss:
-        remedy = "end it in .tif or .npy, or say --allow-loss"
+        remedy = " or ".join(_endings_that_lose_nothing(file, options))
+        remedy = f"end it in {remedy}, or say --allow-loss" if remedy else "say --allow-loss"
         raise OutputError(target, f"a {format_} file would lose {', '.join(lost)}", remedy)
     file = conformed(file, format_, options)
     metadata, native = file.metadata, file.native if format_ == file.format else None
@@ -255,6 +259,13 @@ def prepared(
         native = native and _room(format_).without_metadata(native)
     blanks = tuple(_blank(part, file, format_) for part in file.parts)
     return file, PictureFile(format_, blanks, metadata, native)
+
+
+def _endings_that_lose_nothing(file: PictureFile, options: WriteOptions) -> list[str]:
+    """Return the endings of the formats, among those that hold the most and the file's own, that lose nothing of it."""
+    names = dict.fromkeys(("TIFF", "NPY", file.format))
+    able = (name for name in names if impossible(file, name) is None)
+    return [FORMATS[name].endings[0] for name in able if not losses(file, name, metadata=options.metadata)]
 
 
 def conformed(file: PictureFile, format_: str, options: WriteOptions) -> PictureFile:
@@ -349,3 +360,11 @@ def _is_same(file: PictureFile, again: PictureFile) -> bool:
 def _room(format_: str) -> ModuleType:
     """Return the module that reads and writes a format; it loads its library when it is first asked for."""
     return import_module(f"tvdenoise.images.{FORMATS[format_].room}")
+
+
+def _room_for(subject: object, format_: str) -> ModuleType:
+    """Return the module that reads and writes a format; if an extra is missing, say that ``subject`` needs it."""
+    try:
+        return _room(format_)
+    except MissingExtraError as error:
+        raise MissingExtraError(subject, error.problem, "astro") from error
