@@ -173,6 +173,22 @@ class TestRoundTrip:
             tifffile.imread(tmp_path / "b.tif"), np.rint(u[..., 0] * np.float32(65535)).astype(np.uint16)
         )
 
+    @pytest.mark.parametrize("frames", [1, 3])
+    @pytest.mark.parametrize("ending", ["gif", "png"])
+    def test_gif_keeps_its_holes(self, frames, ending, colour, tmp_path):
+        """Beside black pixels, at the margin too, and 255 colours."""
+        shown = np.asarray(Image.fromarray(colour).quantize(200).convert("RGBA")).copy()
+        shown[:2], shown[5:30, 5:30, 3] = (0, 0, 0, 255), 0
+        pictures = [Image.fromarray(np.roll(shown, 3 * i, 1)) for i in range(frames)]
+        pictures[0].save(tmp_path / f"a.{ending}", save_all=frames > 1, append_images=pictures[1:], disposal=2)
+        file, again = images.read(tmp_path / f"a.{ending}"), copied(tmp_path / f"a.{ending}", tmp_path / "b.gif")
+        (a,), (b,) = file.parts, again.parts
+        assert b.alpha == 1
+        assert np.array_equal(a.by_page[..., 3], b.by_page[..., 3])
+        seen = a.by_page[..., 3] > 0
+        assert np.array_equal(a.by_page[seen], b.by_page[seen])
+        assert not seen.all()
+
     def test_gif_keeps_its_comment(self, noisy, tmp_path):
         Image.fromarray(noisy).save(tmp_path / "a.gif", comment=b"mine")
         assert copied(tmp_path / "a.gif", tmp_path / "b.gif").native.encoding["comment"] == b"mine"
@@ -284,6 +300,13 @@ class TestConversion:
     def test_sixteen_bits_go_to_png_whole(self, deep, tmp_path):
         again = copied(deep, tmp_path / "b.png")
         assert np.array_equal(again.parts[0].pixels, tifffile.imread(deep))
+
+    def test_a_gif_has_holes_but_no_partial_transparency(self, tmp_path):
+        Image.fromarray(numbers((6, 7, 4), "u1")).save(tmp_path / "a.png")
+        with pytest.raises(OutputError, match="a GIF file would lose partial transparency"):
+            copied(tmp_path / "a.png", tmp_path / "b.gif")
+        again = copied(tmp_path / "a.png", tmp_path / "b.gif", WriteOptions(allow_loss=True)).parts[0]
+        assert np.array_equal(again.pixels[..., 3], np.where(numbers((6, 7, 4), "u1")[..., 3] < 128, 0, 255))
 
     def test_floats_become_sixteen_bits_with_leave(self, tmp_path):
         np.save(tmp_path / "a.npy", np.array([[0.0, 0.5, 1.0, 1.5]]))

@@ -1,6 +1,7 @@
 """Animations (GIF, WebP, AVIF, animated PNG) through Pillow: whole frames as a viewer shows them, with their timing."""
 
 import io
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 
 MAX_COLOURS = 256
 """Of a GIF frame, transparency among them."""
+
+_HALF_OPAQUE = 128
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,7 @@ class Animation:
     def encoded(self, format_: str, **options: Any) -> bytes:  # noqa: ANN401 (Pillow's)
         """Return the frames as a file."""
         frames = self.picture.by_page.reshape(-1, *self.picture.size, self.picture.samples)
-        prepare = _with_own_palette if format_ == "GIF" else _as_image
-        first, *others = [prepare(frame) for frame in frames]
+        first, *others = _for_gif(frames) if format_ == "GIF" else map(_as_image, frames)
         timing = {} if self.timing is None else self.timing.options
         stream = io.BytesIO()
         first.save(stream, format_, save_all=True, append_images=others, **OPTIONS[format_], **timing, **options)
@@ -74,17 +76,42 @@ def _as_image(frame: NDArray[np.generic]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(frame.squeeze(2) if frame.shape[2] == 1 else frame))
 
 
-def _with_own_palette(frame: NDArray[np.generic]) -> Image.Image:
-    """Return a frame with the palette of its very colours; of more than 256 the closest are merged."""
+def _for_gif(frames: NDArray[Any]) -> list[Image.Image]:
+    """Return frames with a palette each; what is less than half opaque is the index 0 of all of them.
+
+    Its colour is shown by no frame, for Pillow takes that to be what it cleared and leaves it out.
+    """
+    samples = frames.shape[-1]
+    if samples in (1, 3):
+        return [_as_image(frame) if samples == 1 else _with_own_palette(frame, MAX_COLOURS) for frame in frames]
+    holes = frames[..., -1] < _HALF_OPAQUE
+    images = [_with_own_palette(_seen(*pair), MAX_COLOURS - 1) for pair in zip(frames, holes, strict=True)]
+    palettes = [image.getpalette() or [] for image in images]
+    used = {colour for palette in palettes for colour in zip(*(palette[i::3] for i in range(3)), strict=True)}
+    unused = next(colour for colour in itertools.product(range(256), repeat=3) if colour not in used)
+    prepared = []
+    for image, hole, palette in zip(images, holes, palettes, strict=True):
+        holed = Image.fromarray(np.where(hole, 0, np.asarray(image) + np.uint8(1)))
+        holed.putpalette([*unused, *palette[: 3 * (MAX_COLOURS - 1)]])
+        holed.info["transparency"] = 0
+        prepared.append(holed)
+    return prepared
+
+
+def _seen(frame: NDArray[np.generic], hole: NDArray[np.bool_]) -> NDArray[np.generic]:
+    """Return the colours of a frame; in its holes one that is there anyhow."""
+    colours = np.repeat(frame[..., :1], 3, 2) if frame.shape[2] == 2 else frame[..., :3].copy()
+    if not hole.all():
+        colours[hole] = colours[~hole][0]
+    return colours
+
+
+def _with_own_palette(frame: NDArray[np.generic], count: int) -> Image.Image:
+    """Return an RGB frame with the palette of its very colours; of more than ``count`` the closest are merged."""
     image = _as_image(frame)
-    if frame.shape[2] == 1:
-        return image
-    if frame.shape[2] == 2:
-        image = image.convert("RGBA")
     packed, index = np.unique(np.asarray(image.convert("RGBA")).view(np.uint32), return_inverse=True)
-    if len(packed) > MAX_COLOURS:
-        return image.quantize(MAX_COLOURS, dither=Image.Dither.NONE)
+    if len(packed) > count:
+        return image.quantize(count, dither=Image.Dither.NONE)
     exact = Image.fromarray(index.reshape(frame.shape[:2]).astype(np.uint8), "P")
-    colours = packed.view(np.uint8).reshape(-1, 4)[:, : len(image.getbands())]
-    exact.putpalette(colours.tobytes(), image.mode)
+    exact.putpalette(packed.view(np.uint8).reshape(-1, 4)[:, :3].tobytes())
     return exact

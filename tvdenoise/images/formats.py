@@ -141,6 +141,8 @@ def _losses_of(part: Picture, target: str, row: Format) -> list[str]:
         found.append(f"the depth of {part.pixels.dtype} values")
     if part.alpha and not row.alpha:
         found.append("transparency")
+    if target == "GIF" and part.is_translucent:
+        found.append("partial transparency")
     return found
 
 

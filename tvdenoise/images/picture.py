@@ -103,6 +103,13 @@ class Picture:
         return replace(self, pixels=np.moveaxis(shown, 0, -1), axes=f"{self.page_axes}YXS", alpha=0)
 
     @property
+    def is_translucent(self) -> bool:
+        """Whether its transparency is more than holes."""
+        hidden = self.by_page[..., self.samples - self.alpha :]
+        low, high = intensity.type_range(hidden.dtype)
+        return bool(((hidden != low) & (hidden != high)).any())
+
+    @property
     def unit_type(self) -> np.dtype[np.floating]:
         """The type of the numbers on the unit scale."""
         return intensity.unit_type(self.pixels.dtype)
