@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import imagecodecs
@@ -226,6 +227,29 @@ class TestWriting:
             images.write(tmp_path / "a.png", _written("png", 0))
         assert (tmp_path / "a.png").read_bytes() == b"old"
         assert folder(tmp_path) == {"a.png"}
+
+    def test_lost_transparency_and_lost_frames_are_not_kept(self, tmp_path, monkeypatch):
+        """Even where the file that was written is sound in itself."""
+        from tvdenoise.images.animation import Animation
+
+        encoded, frames = Animation.encoded, numbers((3, 9, 8, 4), "u1") // 128 * 255
+
+        def broken(animation: Animation, format_: str, **options: object) -> bytes:
+            picture = animation.picture
+            reduced = picture.opaque if picture.alpha else replace(picture, pixels=picture.pixels[:2])
+            return encoded(replace(animation, picture=reduced), format_, **options)
+
+        monkeypatch.setattr(Animation, "encoded", broken)
+        opaque = Picture(frames[..., :3], "TYXS")
+        cases = {"GIF": [Picture(frames, "TYXS", 1)], "PNG": [Picture(frames, "TYXS", 1), opaque]}
+        for format_, pictures in cases.items():
+            for picture in pictures:
+                with pytest.raises(WriteError, match="reads back as something else"):
+                    images.write(tmp_path / "a", PictureFile(format_, (picture,)))
+        monkeypatch.setattr(Animation, "encoded", encoded)
+        repeated = opaque.pixels[[0, 0, 1, 1, 0]]
+        for format_ in ("GIF", "PNG"):
+            images.write(tmp_path / "a", PictureFile(format_, (replace(opaque, pixels=repeated),)))
 
     def test_failure_leaves_the_old_file_and_nothing_else(self, tmp_path):
         target = tmp_path / "a.bin"

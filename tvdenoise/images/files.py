@@ -19,7 +19,7 @@ from tvdenoise.errors import InputError, MissingExtraError, OutputError, Picture
 from tvdenoise.images.atomic import atomic
 from tvdenoise.images.formats import FORMATS, TURNED, impossible, losses, told_by_content, told_by_ending, type_held
 from tvdenoise.images.orientation import orientation, upright
-from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source
+from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source, is_shown
 from tvdenoise.intensity import Range
 
 STREAM = Path("-")
@@ -348,11 +348,10 @@ def _is_same(file: PictureFile, again: PictureFile) -> bool:
         return False
     for part, copy in zip(file.parts, again.parts, strict=True):
         if part.pixels.shape == copy.pixels.shape:
-            copy = replace(copy, axes=part.axes)
+            copy = replace(copy, axes=part.axes, alpha=part.alpha)
         if (part.size, part.pixels.dtype) != (copy.size, copy.pixels.dtype):
             return False
-        is_exact = FORMATS[file.format].exact and part.by_page.shape == copy.by_page.shape
-        if is_exact and not np.array_equal(part.by_page, copy.by_page, equal_nan=part.pixels.dtype.kind == "f"):
+        if not is_shown(part, copy, exact=FORMATS[file.format].exact, merges=FORMATS[file.format].merges):
             return False
     return True
 

@@ -39,6 +39,8 @@ class Format:
         Whether it holds inks.
     exact
         Whether what is read is what was written, bit by bit.
+    merges
+        Whether equal frames that follow one another may become one.
     """
 
     room: str
@@ -50,17 +52,18 @@ class Format:
     metadata: frozenset[str] = frozenset()
     cmyk: bool = False
     exact: bool = True
+    merges: bool = False
 
 
 FITS_TYPES = frozenset({"u1", "u2", "u4", "i2", "i4", "f4", "f8"})
 MANY = frozenset(range(1, 10_000))
 
 FORMATS: Mapping[str, Format] = {
-    "PNG": Format("png", (".png", ".apng"), types=frozenset({"u1", "u2"}), alpha=True, metadata=COMMON),
+    "PNG": Format("png", (".png", ".apng"), types=frozenset({"u1", "u2"}), alpha=True, metadata=COMMON, merges=True),
     "JPEG": Format("pillow", (".jpg", ".jpeg", ".jpe", ".jfif"), metadata=COMMON, cmyk=True, exact=False),
-    "WEBP": Format("pillow", (".webp",), alpha=True, frames=True, metadata=COMMON),
+    "WEBP": Format("pillow", (".webp",), alpha=True, frames=True, metadata=COMMON, merges=True),
     "BMP": Format("pillow", (".bmp", ".dib")),
-    "GIF": Format("pillow", (".gif",), alpha=True, frames=True, exact=False),
+    "GIF": Format("pillow", (".gif",), alpha=True, frames=True, exact=False, merges=True),
     "AVIF": Format("pillow", (".avif",), alpha=True, frames=True, metadata=COMMON, exact=False),
     "PNM": Format("pnm", (".pgm", ".ppm", ".pnm", ".pbm", ".pam"), types=frozenset({"u1", "u2"})),
     "TIFF": Format(
