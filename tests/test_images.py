@@ -189,6 +189,15 @@ class TestRoundTrip:
         assert np.array_equal(a.by_page[seen], b.by_page[seen])
         assert not seen.all()
 
+    def test_bmp_keeps_its_transparency(self, tmp_path):
+        pixels = numbers((6, 7, 4), "u1")
+        header = struct.pack("<IiiHHII16x4I52x", 108, 7, -6, 1, 32, 3, 168, 0xFF, 0xFF00, 0xFF0000, 0xFF000000)
+        content = struct.pack("<2sIII", b"BM", 290, 0, 122) + header + pixels.tobytes()
+        (tmp_path / "a.bmp").write_bytes(content)
+        again = copied(tmp_path / "a.bmp", tmp_path / "b.bmp")
+        assert_same(images.read(tmp_path / "a.bmp"), again)
+        assert np.array_equal(again.parts[0].pixels, pixels)
+
     def test_gif_keeps_its_comment(self, noisy, tmp_path):
         Image.fromarray(noisy).save(tmp_path / "a.gif", comment=b"mine")
         assert copied(tmp_path / "a.gif", tmp_path / "b.gif").native.encoding["comment"] == b"mine"

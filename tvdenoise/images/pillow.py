@@ -1,6 +1,7 @@
 """The 8-bit formats, through Pillow: JPEG, WebP, BMP, GIF and AVIF. What it would reduce is refused."""
 
 import io
+import struct
 from collections.abc import Mapping
 from typing import Any, BinaryIO, NamedTuple
 
@@ -61,6 +62,9 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     if file.format == "GIF":
         stream.write(Animation(picture, None).encoded("GIF", **options))
         return
+    if file.format == "BMP" and picture.alpha:
+        stream.write(_bmp_with_alpha(pixels, file.metadata.dpi))
+        return
     squeezed = np.ascontiguousarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
     image = Image.fromarray(squeezed, mode="CMYK") if picture.is_cmyk else Image.fromarray(squeezed)
     if not segments:
@@ -69,6 +73,16 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     content = io.BytesIO()
     image.save(content, file.format, **{key: value for key, value in options.items() if key not in _IN_SEGMENTS})
     stream.write(jpeg.spliced(content.getvalue(), segments))
+
+
+def _bmp_with_alpha(pixels: NDArray[np.generic], dpi: tuple[float, float] | None) -> bytes:
+    """Return a BMP of RGBA pixels: 32 bits behind a header of version 4, which Pillow reads and does not write."""
+    height, width, _ = pixels.shape
+    data = np.ascontiguousarray(pixels[::-1, :, [2, 1, 0, 3]]).tobytes()
+    start, x, y = 14 + 108, *(round(value / 0.0254) for value in dpi or (0, 0))
+    header = struct.pack("<IiiHHIIiiII", 108, width, height, 1, 32, 3, len(data), x, y, 0, 0)
+    masks = struct.pack("<4I4s48x", 0xFF0000, 0xFF00, 0xFF, 0xFF000000, b"BGRs")
+    return struct.pack("<2sIII", b"BM", start + len(data), 0, start) + header + masks + data
 
 
 def without_metadata(native: _Native) -> _Native:
