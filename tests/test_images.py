@@ -215,8 +215,7 @@ class TestRoundTrip:
         a, again = images.read(tmp_path / f"a.{ending}"), copied(tmp_path / f"a.{ending}", tmp_path / f"b.{ending}")
         assert_same(a, again)
         assert again.parts[0].axes == "TYXS"
-        assert again.native[1] == a.native[1]
-        assert (again.native[1].durations, again.native[1].loop) == ((100, 200, 50, 70), 3)
+        assert (again.metadata.timing.durations, again.metadata.timing.loop) == ((100, 200, 50, 70), 3)
 
     def test_a_gif_of_more_colours_than_it_can_hold_gets_the_closest(self, colour, tmp_path):
         """Denoised frames have many colours."""
@@ -335,6 +334,24 @@ class TestConversion:
             copied(tmp_path / "a.gif", tmp_path / "b.png")
         assert copied(tmp_path / "a.gif", tmp_path / "b.png", WriteOptions(allow_loss=True)).page_count == 1
         assert copied(tmp_path / "a.gif", tmp_path / "b.tif").page_count == 2
+
+    @pytest.mark.parametrize("target", ["gif", "webp", "avif"])
+    @pytest.mark.parametrize("ending", ["gif", "png", "webp", "tif"])
+    def test_frames_and_their_timing_go_from_one_animation_to_another(self, ending, target, tmp_path):
+        frames, durations = [GRAY, GRAY.rotate(90), GRAY.rotate(180)], (100, 200, 50)
+        options = {"duration": durations, "loop": 3} if ending != "tif" else {}
+        frames[0].save(tmp_path / f"a.{ending}", save_all=True, append_images=frames[1:], **options)
+        again = copied(tmp_path / f"a.{ending}", tmp_path / f"b.{target}", WriteOptions(metadata=False))
+        assert again.page_count == 3
+        if ending != "tif":
+            assert again.metadata.timing.durations == durations
+            assert again.metadata.timing.loop == (3 if target != "avif" else None)
+
+    def test_timing_that_has_no_place_is_named(self, tmp_path):
+        GRAY.save(tmp_path / "a.gif", save_all=True, append_images=[GRAY.rotate(90)], duration=50)
+        with pytest.raises(OutputError, match="a TIFF file would lose timing"):
+            copied(tmp_path / "a.gif", tmp_path / "b.tif")
+        assert copied(tmp_path / "a.gif", tmp_path / "b.tif", WriteOptions(allow_loss=True)).page_count == 2
 
     def test_inks_and_many_channels_are_impossible(self, tmp_path):
         GRAY.convert("CMYK").save(tmp_path / "a.jpg")

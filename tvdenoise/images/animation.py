@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
 from tvdenoise.images import limits
-from tvdenoise.images.picture import Picture, Source
+from tvdenoise.images.picture import Picture, Source, Timing
 
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "GIF": {"disposal": 2, "optimize": False},
@@ -25,19 +25,6 @@ MAX_COLOURS = 256
 """Of a GIF frame, transparency among them."""
 
 _HALF_OPAQUE = 128
-
-
-@dataclass(frozen=True)
-class Timing:
-    """How long each frame lasts, in milliseconds, and how often all of them are shown; None for once."""
-
-    durations: tuple[float, ...]
-    loop: int | None
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The arguments of Pillow's writers."""
-        return {"duration": list(self.durations)} | ({} if self.loop is None else {"loop": self.loop})
 
 
 @dataclass(frozen=True)
@@ -60,16 +47,25 @@ class Animation:
             loop = image.info.get("loop")
         is_opaque = bool((frames[..., 3] == 255).all())
         picture = Picture(frames[..., :3] if is_opaque else frames, "TYXS", alpha=0 if is_opaque else 1)
-        return cls(picture, Timing(tuple(durations), loop))
+        return cls(picture, Timing(tuple(durations), loop) if any(durations) or loop is not None else None)
 
     def encoded(self, format_: str, **options: Any) -> bytes:  # noqa: ANN401 (Pillow's)
         """Return the frames as a file."""
         frames = self.picture.by_page.reshape(-1, *self.picture.size, self.picture.samples)
         first, *others = _for_gif(frames) if format_ == "GIF" else map(_as_image, frames)
-        timing = {} if self.timing is None else self.timing.options
+        options = {**OPTIONS[format_], **_timing_options(self.timing, format_), **options}
         stream = io.BytesIO()
-        first.save(stream, format_, save_all=True, append_images=others, **OPTIONS[format_], **timing, **options)
+        first.save(stream, format_, save_all=True, append_images=others, **options)
         return stream.getvalue()
+
+
+def _timing_options(timing: Timing | None, format_: str) -> dict[str, Any]:
+    """Return the arguments of Pillow's writers; only a GIF is shown once where nothing is said."""
+    if timing is None:
+        return {}
+    durations = [round(duration) for duration in timing.durations] if format_ == "AVIF" else list(timing.durations)
+    loop = 1 if timing.loop is None and format_ != "GIF" else timing.loop
+    return {"duration": durations} | ({} if loop is None else {"loop": loop})
 
 
 def _as_image(frame: NDArray[np.generic]) -> Image.Image:

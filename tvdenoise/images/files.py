@@ -255,7 +255,7 @@ def prepared(
     file = conformed(file, format_, options)
     metadata, native = file.metadata, file.native if format_ == file.format else None
     if not options.metadata:
-        metadata = Metadata(icc_profile=metadata.icc_profile)
+        metadata = Metadata(icc_profile=metadata.icc_profile, timing=metadata.timing)
         native = native and _room(format_).without_metadata(native)
     blanks = tuple(_blank(part, file, format_) for part in file.parts)
     return file, PictureFile(format_, blanks, metadata, native)

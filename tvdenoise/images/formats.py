@@ -61,10 +61,12 @@ MANY = frozenset(range(1, 10_000))
 FORMATS: Mapping[str, Format] = {
     "PNG": Format("png", (".png", ".apng"), types=frozenset({"u1", "u2"}), alpha=True, metadata=COMMON, merges=True),
     "JPEG": Format("pillow", (".jpg", ".jpeg", ".jpe", ".jfif"), metadata=COMMON, cmyk=True, exact=False),
-    "WEBP": Format("pillow", (".webp",), alpha=True, frames=True, metadata=COMMON, merges=True),
+    "WEBP": Format("pillow", (".webp",), alpha=True, frames=True, metadata=COMMON | {"timing"}, merges=True),
     "BMP": Format("pillow", (".bmp", ".dib")),
-    "GIF": Format("pillow", (".gif",), alpha=True, frames=True, exact=False, merges=True),
-    "AVIF": Format("pillow", (".avif",), alpha=True, frames=True, metadata=COMMON, exact=False),
+    "GIF": Format(
+        "pillow", (".gif",), alpha=True, frames=True, metadata=frozenset({"timing"}), exact=False, merges=True
+    ),
+    "AVIF": Format("pillow", (".avif",), alpha=True, frames=True, metadata=COMMON | {"timing"}, exact=False),
     "PNM": Format("pnm", (".pgm", ".ppm", ".pnm", ".pbm", ".pam"), types=frozenset({"u1", "u2"})),
     "TIFF": Format(
         "tiff", (".tif", ".tiff"), ANY, MANY, alpha=True, frames=True, metadata=COMMON - {"EXIF"}, cmyk=True

@@ -212,6 +212,14 @@ def _without_repeats(frames: NDArray[Any]) -> NDArray[Any]:
 
 
 @dataclass(frozen=True)
+class Timing:
+    """How long each frame lasts, in milliseconds, and how often all of them are shown; None for once, 0 for ever."""
+
+    durations: tuple[float, ...]
+    loop: int | None
+
+
+@dataclass(frozen=True)
 class Metadata:
     r"""What picture formats have in common beside pixels.
 
@@ -221,17 +229,20 @@ class Metadata:
         The blocks as they stand; ``exif`` starts with ``b"Exif\0\0"``.
     dpi
         Pixels an inch, horizontally and vertically.
+    timing
+        Of the frames of an animation, where it has any.
     """
 
     icc_profile: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
+    timing: Timing | None = None
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """Name what is there."""
-        names = {"icc_profile": "ICC profile", "exif": "EXIF", "xmp": "XMP", "dpi": "resolution"}
+        names = {"icc_profile": "ICC profile", "exif": "EXIF", "xmp": "XMP", "dpi": "resolution", "timing": "timing"}
         return tuple(name for key, name in names.items() if getattr(self, key))
 
 

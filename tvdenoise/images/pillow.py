@@ -11,8 +11,8 @@ from PIL import Image, JpegImagePlugin
 
 from tvdenoise.errors import PictureError
 from tvdenoise.images import animation, jpeg, limits
-from tvdenoise.images.animation import Animation, Timing
-from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source
+from tvdenoise.images.animation import Animation
+from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source, Timing
 
 FORMATS = ("JPEG", "WEBP", "BMP", "GIF", "AVIF")
 _ALPHA_MODES = ("LA", "RGBA")
@@ -21,10 +21,9 @@ _CONVERT = "convert it to PNG or TIFF first"
 
 
 class _Native(NamedTuple):
-    """What restores a file: the arguments of Pillow's writer, the timing of frames, a JPEG's segments."""
+    """What restores a file: the arguments of Pillow's writer, a JPEG's segments."""
 
     encoding: Mapping[str, Any]
-    timing: Timing | None = None
     segments: tuple[bytes, ...] = ()
 
 
@@ -45,18 +44,18 @@ def read(source: Source) -> PictureFile:
             pixels, alpha = _pixels(image)
             picture = Picture(pixels, "YX" if pixels.ndim == 2 else "YXS", alpha, is_cmyk=image.mode == "CMYK")
             timing = None
-        native = _native(source, image, timing)
+        native = _native(source, image)
         kinds = ("comment",) if "comment" in native.encoding else jpeg.kinds(native.segments)
-        return PictureFile(name, (picture,), _metadata(image), native, kinds, notes, losses)
+        return PictureFile(name, (picture,), _metadata(image, timing), native, kinds, notes, losses)
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
     """Write like the source, if that had the same format; else with as little loss as the format allows."""
-    encoding, timing, segments = file.native or _Native(_default_encoding(file.format))
+    encoding, segments = file.native or _Native(_default_encoding(file.format))
     (picture,) = file.parts
     options = _metadata_options(file) | dict(encoding)
     if file.page_count > 1:
-        stream.write(Animation(picture, timing).encoded(file.format, **options))
+        stream.write(Animation(picture, file.metadata.timing).encoded(file.format, **options))
         return
     pixels = picture.by_page[(0,) * len(picture.page_axes)]
     if file.format == "GIF":
@@ -87,7 +86,7 @@ def _bmp_with_alpha(pixels: NDArray[np.generic], dpi: tuple[float, float] | None
 
 def without_metadata(native: _Native) -> _Native:
     """Return what a source is restored by, but for its comment and segments."""
-    return _Native({key: value for key, value in native.encoding.items() if key != "comment"}, native.timing)
+    return _Native({key: value for key, value in native.encoding.items() if key != "comment"})
 
 
 def _refuse_what_would_be_reduced(source: Source, name: str, image: Image.Image) -> None:
@@ -121,14 +120,14 @@ def _pixels(image: Image.Image) -> tuple[NDArray[np.generic], int]:
     return np.array(image), int(image.mode in _ALPHA_MODES)
 
 
-def _metadata(image: Image.Image) -> Metadata:
+def _metadata(image: Image.Image, timing: Timing | None) -> Metadata:
     info = image.info
     exif = info.get("exif")
     if exif and not exif.startswith(b"Exif\0\0"):
         exif = b"Exif\0\0" + exif
     x, y = info.get("dpi", (0, 0))
     dpi = (float(x), float(y)) if x and y else None
-    return Metadata(info.get("icc_profile") or None, exif or None, info.get("xmp") or None, dpi)
+    return Metadata(info.get("icc_profile") or None, exif or None, info.get("xmp") or None, dpi, timing)
 
 
 def _metadata_options(file: PictureFile) -> dict[str, Any]:
@@ -143,10 +142,9 @@ def _default_encoding(format_: str) -> Mapping[str, Any]:
     return animation.OPTIONS[format_] if format_ in ("WEBP", "AVIF") else {}
 
 
-def _native(source: Source, image: Image.Image, timing: Timing | None) -> _Native:
+def _native(source: Source, image: Image.Image) -> _Native:
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         with source.open() as stream:
-            return _Native(jpeg.encoding(image), timing, jpeg.segments(stream.read()))
+            return _Native(jpeg.encoding(image), jpeg.segments(stream.read()))
     comment = {"comment": image.info["comment"]} if image.info.get("comment") else {}
-    encoding = _default_encoding(str(image.format)) if timing is None else {}
-    return _Native({**encoding, **comment}, timing)
+    return _Native({**_default_encoding(str(image.format)), **comment})

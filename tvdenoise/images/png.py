@@ -6,6 +6,7 @@ Source: W3C, "Portable Network Graphics (PNG) Specification", third edition (202
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import BinaryIO, NamedTuple
 
 import imagecodecs
@@ -66,16 +67,16 @@ def read(source: Source) -> PictureFile:
         if header.depth == 16:
             raise PictureError(source.name, "a 16-bit animation cannot be kept whole", "save its frames one by one")
         animation = Animation.read(source)
-        picture, native = animation.picture, (ancillary, animation.timing)
+        picture, timing = animation.picture, animation.timing
     else:
         pixels = _pixels(header, [chunk for chunk in chunks if chunk.type in (b"PLTE", b"tRNS", b"IDAT")])
         picture = Picture(pixels, "YX" if pixels.ndim == 2 else "YXS", alpha=int(pixels.shape[2:] in ((2,), (4,))))
-        native = (ancillary, None)
+        timing = None
     return PictureFile(
         "PNG",
         (picture,),
-        _common(ancillary),
-        native,
+        replace(_common(ancillary), timing=timing),
+        ancillary,
         kinds=tuple(dict.fromkeys(_INHERITED_BY_NO_OTHER.get(c.type, "") for c in ancillary if _is_own(c))),
         notes=tuple(notes),
     )
@@ -83,10 +84,10 @@ def read(source: Source) -> PictureFile:
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
     """Write a PNG with the chunks of its source, or those its metadata amount to."""
-    chunks, timing = file.native or (_from_common(file.metadata), None)
+    chunks = _from_common(file.metadata) if file.native is None else file.native
     (picture,) = file.parts
     if file.page_count > 1:
-        encoded: bytes = Animation(picture, timing).encoded("PNG")
+        encoded: bytes = Animation(picture, file.metadata.timing).encoded("PNG")
     else:
         pixels = picture.by_page[(0,) * len(picture.page_axes)]
         squeezed = pixels.squeeze(2) if pixels.shape[2] == 1 else pixels
@@ -97,10 +98,9 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     stream.writelines(_packed([header, *chunks, *rest]))
 
 
-def without_metadata(native: tuple[list[Chunk], object]) -> tuple[list[Chunk], object]:
+def without_metadata(native: list[Chunk]) -> list[Chunk]:
     """Return what a source is restored by, but for what does not say what its colours mean."""
-    chunks, timing = native
-    return [chunk for chunk in chunks if chunk.type in _COLOUR], timing
+    return [chunk for chunk in native if chunk.type in _COLOUR]
 
 
 def _is_kept(kind: bytes) -> bool:
