@@ -220,6 +220,8 @@ class TestRoundTrip:
     def test_a_gif_of_more_colours_than_it_can_hold_gets_the_closest(self, colour, tmp_path):
         """Denoised frames have many colours."""
         Image.fromarray(colour).save(tmp_path / "a.png")
+        with pytest.raises(OutputError, match="a GIF file would lose colours beyond 256"):
+            copied(tmp_path / "a.png", tmp_path / "b.gif")
         again = copied(tmp_path / "a.png", tmp_path / "b.gif", WriteOptions(allow_loss=True)).parts[0].pixels
         error = np.abs(again.astype(float) - colour)
         assert len(np.unique(colour.reshape(-1, 3), axis=0)) > 256 >= len(np.unique(again.reshape(-1, 3), axis=0))
@@ -257,6 +259,20 @@ class TestRoundTrip:
         with Image.open(tmp_path / "a.jpg") as a, Image.open(tmp_path / "b.jpg") as b:
             assert a.quantization == b.quantization
             assert a.layer == b.layer
+
+    @pytest.mark.parametrize("subsampling", [(1, 2), (4, 1)])
+    def test_jpeg_of_rare_subsampling_loses_no_resolution(self, subsampling, colour, tmp_path):
+        (tmp_path / "a.jpg").write_bytes(imagecodecs.jpeg8_encode(colour, subsampling=subsampling))
+        copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
+        with Image.open(tmp_path / "b.jpg") as b:
+            assert [component[1:3] for component in b.layer] == [(1, 1)] * 3
+
+    def test_jpeg_coded_as_rgb_stays_so(self, colour, tmp_path):
+        Image.fromarray(colour).save(tmp_path / "a.jpg", keep_rgb=True)
+        again = copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
+        with Image.open(tmp_path / "a.jpg") as a, Image.open(tmp_path / "b.jpg") as b:
+            assert a.layer == b.layer
+        assert np.abs(again.parts[0].pixels.astype(float) - colour).mean() < 8
 
     def test_jpeg_keeps_what_applications_have_put_into_it(self, colour, tmp_path):
         """EXIF, colour profile, IPTC, comments, segments nobody knows: byte by byte, but for the list of pictures."""

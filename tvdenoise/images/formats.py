@@ -148,6 +148,8 @@ def _losses_of(part: Picture, target: str, row: Format) -> list[str]:
         found.append("transparency")
     if target == "GIF" and part.is_translucent:
         found.append("partial transparency")
+    if target == "GIF" and part.has_more_colours_than(256 - bool(part.alpha)):
+        found.append("colours beyond 256")
     return found
 
 

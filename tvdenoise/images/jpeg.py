@@ -16,10 +16,23 @@ DEFAULT: Mapping[str, Any] = {"quality": 95, "subsampling": "4:4:4"}
 
 
 def encoding(image: JpegImagePlugin.JpegImageFile) -> Mapping[str, Any]:
-    """Return the arguments of Pillow's writer that encode with the same tables and subsampling."""
-    sampling = JpegImagePlugin.get_sampling(image)
-    subsampling = {"subsampling": sampling} if sampling >= 0 else {}
-    return {"qtables": image.quantization, "progressive": bool(image.info.get("progressive"))} | subsampling
+    """Return the arguments of Pillow's writer that encode with the same tables, subsampling and colours.
+
+    Subsampling that it cannot write becomes none, so that no resolution is lost.
+    """
+    options = {"qtables": image.quantization, "progressive": bool(image.info.get("progressive"))}
+    if image.layers == 3:
+        options |= {"subsampling": max(JpegImagePlugin.get_sampling(image), 0), "keep_rgb": _is_rgb(image)}
+    return options
+
+
+def _is_rgb(image: JpegImagePlugin.JpegImageFile) -> bool:
+    """Return whether a picture of three components is not coded as YCbCr, by the rules of libjpeg."""
+    if "jfif" in image.info:
+        return False
+    if "adobe_transform" in image.info:
+        return bool(image.info["adobe_transform"] == 0)
+    return bytes(component[0] for component in image.layer) == b"RGB"
 
 
 def segments(content: bytes) -> tuple[bytes, ...]:

@@ -109,6 +109,16 @@ class Picture:
         low, high = intensity.type_range(hidden.dtype)
         return bool(((hidden != low) & (hidden != high)).any())
 
+    def has_more_colours_than(self, count: int) -> bool:
+        """Return whether any page of an 8-bit RGB picture shows more colours."""
+        if not self.is_rgb or self.pixels.dtype != np.uint8:
+            return False
+        for page in self.pages():
+            colours = self.by_page[page][..., :3] @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+            if len(np.unique(colours)) > count:
+                return True
+        return False
+
     @property
     def unit_type(self) -> np.dtype[np.floating]:
         """The type of the numbers on the unit scale."""
