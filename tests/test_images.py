@@ -198,6 +198,11 @@ class TestRoundTrip:
         assert_same(images.read(tmp_path / "a.bmp"), again)
         assert np.array_equal(again.parts[0].pixels, pixels)
 
+    @pytest.mark.parametrize("subsampling", [(1, 1), (2, 2)])
+    def test_tiff_of_jpeg_data_gets_compression_without_loss(self, subsampling, colour, tmp_path):
+        tifffile.imwrite(tmp_path / "a.tif", colour, photometric="rgb", compression="jpeg", subsampling=subsampling)
+        assert_same(images.read(tmp_path / "a.tif"), copied(tmp_path / "a.tif", tmp_path / "b.tif"))
+
     def test_gif_keeps_its_comment(self, noisy, tmp_path):
         Image.fromarray(noisy).save(tmp_path / "a.gif", comment=b"mine")
         assert copied(tmp_path / "a.gif", tmp_path / "b.gif").native.encoding["comment"] == b"mine"
@@ -295,6 +300,14 @@ class TestRoundTrip:
         with pytest.raises(OutputError, match="a PNG file would lose IPTC, comment"):
             copied(tmp_path / "a.jpg", tmp_path / "d.png")
 
+    def test_jpeg_with_fill_bytes_before_its_markers(self, colour, tmp_path):
+        Image.fromarray(colour).save(tmp_path / "a.jpg", comment=b"mine")
+        content = (tmp_path / "a.jpg").read_bytes()
+        filled = content.replace(b"\xff\xfe", b"\xff\xff\xff\xfe").replace(b"\xff\xda", b"\xff\xff\xda")
+        (tmp_path / "b.jpg").write_bytes(filled)
+        assert_same(images.read(tmp_path / "a.jpg"), images.read(tmp_path / "b.jpg"))
+        assert copied(tmp_path / "b.jpg", tmp_path / "c.jpg").kinds == ("comment",)
+
     def test_cmyk_jpeg_stays_what_it_is(self, colour, tmp_path):
         Image.fromarray(colour).convert("CMYK").save(tmp_path / "a.jpg", quality=100)
         again = copied(tmp_path / "a.jpg", tmp_path / "b.jpg").parts[0]
@@ -376,6 +389,13 @@ class TestConversion:
             with pytest.raises(OutputError, match=f"a PNG file cannot hold {message}"):
                 copied(tmp_path / source, tmp_path / "b.png", WriteOptions(allow_loss=True))
 
+    @pytest.mark.parametrize("ending", ["png", "bmp", "ppm", "webp"])
+    def test_planes_of_colour_become_colours(self, ending, tmp_path):
+        planes = numbers((3, 6, 7), "u1")
+        tifffile.imwrite(tmp_path / "a.tif", planes, photometric="rgb", planarconfig="separate")
+        again = copied(tmp_path / "a.tif", tmp_path / f"b.{ending}")
+        assert np.array_equal(again.parts[0].by_page, np.moveaxis(planes, 0, 2))
+
     def test_minimum_is_white_turns_round_where_no_format_says_so(self, tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", np.array([[0, 255]], np.uint8), photometric="miniswhite")
         assert copied(tmp_path / "a.tif", tmp_path / "b.png").parts[0].pixels.tolist() == [[255, 0]]
@@ -430,6 +450,18 @@ class TestRefused:
             (tmp_path / f"a.{ending}").write_bytes(whole[:length])
             with pytest.raises(PictureError, match=rf"a\.{ending}: "):
                 images.read(tmp_path / f"a.{ending}")
+
+    @pytest.mark.parametrize("options", [{}, {"restart_marker_blocks": 5}, {"quality": 100, "subsampling": 0}])
+    def test_a_jpeg_whose_end_mark_comes_too_early(self, options, colour, tmp_path):
+        for shape in ((1, 1), (8, 16), (17, 40), colour.shape[:2]):
+            content = io.BytesIO()
+            Image.fromarray(colour[: shape[0], : shape[1]]).save(content, "JPEG", **options)
+            (tmp_path / "a.jpg").write_bytes(content.getvalue())
+            assert images.read(tmp_path / "a.jpg").parts[0].size == shape
+        for length in (len(content.getvalue()) // 2, len(content.getvalue()) * 9 // 10):
+            (tmp_path / "a.jpg").write_bytes(content.getvalue()[:length] + b"\xff\xd9")
+            with pytest.raises(PictureError, match=r"a\.jpg: the JPEG file is damaged"):
+                images.read(tmp_path / "a.jpg")
 
     @pytest.mark.parametrize("layout", [{}, {"tile": (16, 16)}, {"compression": "zlib", "rowsperstrip": 8}])
     def test_a_tiff_that_promises_more_than_it_has(self, layout, noisy, tmp_path):

@@ -145,6 +145,8 @@ def _default_encoding(format_: str) -> Mapping[str, Any]:
 def _native(source: Source, image: Image.Image) -> _Native:
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         with source.open() as stream:
-            return _Native(jpeg.encoding(image), jpeg.segments(stream.read()))
+            content = stream.read()
+        jpeg.check_whole(content)
+        return _Native(jpeg.encoding(image), jpeg.segments(content))
     comment = {"comment": image.info["comment"]} if image.info.get("comment") else {}
     return _Native({**_default_encoding(str(image.format)), **comment})
