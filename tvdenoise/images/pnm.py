@@ -35,8 +35,9 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     (picture,) = file.parts
     kind, white = file.native or ("", int(intensity.type_range(picture.pixels.dtype)[1]))
     np.minimum(picture.pixels, white, out=picture.pixels)
-    binary: Literal["P5", "P6"] = "P6" if "S" in picture.axes else "P5"
-    imwrite(stream, picture.pixels, magicnumber="P7" if kind == "P7" else binary, maxval=white)
+    pixels = picture.by_page if picture.samples > 1 else picture.by_page[..., 0]
+    binary: Literal["P5", "P6"] = "P6" if picture.samples > 1 else "P5"
+    imwrite(stream, np.ascontiguousarray(pixels), magicnumber="P7" if kind == "P7" else binary, maxval=white)
 
 
 def without_metadata(native: Any) -> Any:  # noqa: ANN401 (a kind and a number)

@@ -204,6 +204,8 @@ def _replace_page(stream: BinaryIO, page: TiffPage, pixels: NDArray[np.generic])
             page.tags["Predictor"].overwrite(1)
         if page.photometric == PHOTOMETRIC.YCBCR:
             page.tags["PhotometricInterpretation"].overwrite(PHOTOMETRIC.RGB)
+        if "YCbCrSubSampling" in page.tags:
+            page.tags["YCbCrSubSampling"].overwrite((1, 1))
     if "FillOrder" in page.tags:
         page.tags["FillOrder"].overwrite(1)
     offsets, counts = list(page.dataoffsets), list(page.databytecounts)
