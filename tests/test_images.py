@@ -243,6 +243,29 @@ class TestRoundTrip:
         assert again.page_count == 4
         assert fits.getheader(tmp_path / "b.fits")["OBJECT"] == "M31"
 
+    @pytest.mark.parametrize("scaling", [{"bscale": 0.5, "bzero": 7}, {"bzero": -128}, {}], ids=str)
+    def test_fits_of_scaled_numbers_and_its_sums(self, scaling, tmp_path):
+        fits = pytest.importorskip("astropy.io.fits")
+        unit = fits.PrimaryHDU(numbers((9, 8), "u1"))
+        for key, value in scaling.items():
+            unit.header[key] = value
+        unit.writeto(tmp_path / "a.fits", checksum=True)
+        source, target = images.prepared(images.read(tmp_path / "a.fits"), tmp_path / "b.fits")
+        target.parts[0].put((), source.parts[0].unit()[::-1], source.parts[0])
+        images.write(tmp_path / "b.fits", target)
+        assert np.array_equal(images.read(tmp_path / "b.fits").parts[0].pixels, source.parts[0].pixels[::-1])
+        with fits.open(tmp_path / "b.fits", checksum=True) as units:  # whose warning is an error
+            assert "CHECKSUM" in units[0].header
+            assert units[0].data is not None
+
+    def test_fits_cut_within_a_further_header(self, tmp_path):
+        fits = pytest.importorskip("astropy.io.fits")
+        units = fits.HDUList([fits.PrimaryHDU(numbers((9, 8), "i2")), fits.ImageHDU(numbers((9, 8), "i2"))])
+        units.writeto(tmp_path / "a.fits")
+        (tmp_path / "a.fits").write_bytes((tmp_path / "a.fits").read_bytes()[: 2880 * 2 + 700])
+        with pytest.raises(PictureError, match="it ends within a header"):
+            images.read(tmp_path / "a.fits")
+
     @pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
     def test_profile_exif_and_resolution(self, ending, colour, tmp_path):
         exif = Image.Exif()
@@ -395,6 +418,14 @@ class TestConversion:
         tifffile.imwrite(tmp_path / "a.tif", planes, photometric="rgb", planarconfig="separate")
         again = copied(tmp_path / "a.tif", tmp_path / f"b.{ending}")
         assert np.array_equal(again.parts[0].by_page, np.moveaxis(planes, 0, 2))
+
+    @pytest.mark.parametrize("ending", ["npy", "gif", "webp", "avif"])
+    def test_pages_of_different_shapes_are_impossible(self, ending, tmp_path):
+        with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
+            for size in (8, 9):
+                tif.write(numbers((size, 7), "u1"))
+        with pytest.raises(OutputError, match="cannot hold pages of different shapes; end it"):
+            copied(tmp_path / "a.tif", tmp_path / f"b.{ending}", WriteOptions(allow_loss=True))
 
     def test_minimum_is_white_turns_round_where_no_format_says_so(self, tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", np.array([[0, 255]], np.uint8), photometric="miniswhite")

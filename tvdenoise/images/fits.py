@@ -14,6 +14,9 @@ try:
 except ImportError as error:
     raise MissingExtraError("FITS", "Astropy reads FITS files and is not installed", "astro") from error
 
+_NEXT = b"XTENSION"
+"""What the header of a further unit begins with."""
+
 
 def read(source: Source) -> PictureFile:
     """Read all images of two or more axes; the first axis of a cube counts pages."""
@@ -24,6 +27,10 @@ def read(source: Source) -> PictureFile:
             pixels = np.asarray(unit.data)
             axes = "QPRTUVW"[: pixels.ndim - 2] + "YX"
             parts.append(Picture(pixels.astype(pixels.dtype.newbyteorder("="), copy=False), axes))
+        last = units[-1].fileinfo()
+        stream.seek(last["datLoc"] + last["datSpan"])
+        if (rest := stream.read(len(_NEXT))) and _NEXT.startswith(rest):
+            raise ValueError("it ends within a header")
         if not parts:
             raise ValueError("it has no pictures")
         return PictureFile("FITS", tuple(parts), native=source, kinds=("FITS header",))
@@ -40,8 +47,10 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
         return
     with file.native.open() as original, fits.open(original, memmap=False, lazy_load_hdus=False) as units:
         for unit in filter(_is_picture, units):
+            _ = unit.data  # which takes the scaling of the old numbers out of the header
             unit.data = next(pictures)
-        units.writeto(content, output_verify="silentfix")
+        has_sums = any({"CHECKSUM", "DATASUM"} & set(unit.header) for unit in units)
+        units.writeto(content, output_verify="silentfix", checksum=has_sums)
     stream.write(content.getbuffer())
 
 

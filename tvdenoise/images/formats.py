@@ -41,6 +41,8 @@ class Format:
         Whether what is read is what was written, bit by bit.
     merges
         Whether equal frames that follow one another may become one.
+    shapes
+        Whether its pictures may differ in shape.
     """
 
     room: str
@@ -53,9 +55,10 @@ class Format:
     cmyk: bool = False
     exact: bool = True
     merges: bool = False
+    shapes: bool = False
 
 
-FITS_TYPES = frozenset({"u1", "u2", "u4", "i2", "i4", "f4", "f8"})
+FITS_TYPES = frozenset({"u1", "u2", "u4", "i1", "i2", "i4", "f4", "f8"})
 MANY = frozenset(range(1, 10_000))
 
 FORMATS: Mapping[str, Format] = {
@@ -69,10 +72,18 @@ FORMATS: Mapping[str, Format] = {
     "AVIF": Format("pillow", (".avif",), alpha=True, frames=True, metadata=COMMON | {"timing"}, exact=False),
     "PNM": Format("pnm", (".pgm", ".ppm", ".pnm", ".pbm", ".pam"), types=frozenset({"u1", "u2"})),
     "TIFF": Format(
-        "tiff", (".tif", ".tiff"), ANY, MANY, alpha=True, frames=True, metadata=COMMON - {"EXIF"}, cmyk=True
+        "tiff",
+        (".tif", ".tiff"),
+        ANY,
+        MANY,
+        alpha=True,
+        frames=True,
+        metadata=COMMON - {"EXIF"},
+        cmyk=True,
+        shapes=True,
     ),
     "NPY": Format("npy", (".npy",), ANY, MANY, alpha=True, frames=True, cmyk=True),
-    "FITS": Format("fits", (".fits", ".fit", ".fts"), FITS_TYPES, frozenset({1}), frames=True),
+    "FITS": Format("fits", (".fits", ".fit", ".fts"), FITS_TYPES, frozenset({1}), frames=True, shapes=True),
 }
 
 
@@ -112,6 +123,8 @@ _MARKS = (
 def impossible(file: PictureFile, target: str) -> str | None:
     """Say why no file of format ``target`` can be made of ``file`` at all, None if one can."""
     row = FORMATS[target]
+    if len(file.parts) > 1 and row.frames and not row.shapes:
+        return "pages of different shapes"
     for part in file.parts:
         if part.is_cmyk and not row.cmyk:
             return "the inks of a CMYK picture"
