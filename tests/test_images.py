@@ -569,6 +569,23 @@ class TestRefused:
             copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
         assert copied(tmp_path / "a.jpg", tmp_path / "b.jpg", WriteOptions(allow_loss=True)).page_count == 1
 
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_the_still_picture_that_stands_for_an_animation(self, count, tmp_path):
+        frames = [GRAY.rotate(90 * i).convert("RGB") for i in range(1, count + 1)]
+        GRAY.convert("RGB").save(tmp_path / "a.png", save_all=True, append_images=frames, default_image=True)
+        shown = images.read(tmp_path / "a.png").parts[0].pixels
+        assert np.array_equal(shown, [np.asarray(frame) for frame in frames])
+        with pytest.raises(OutputError, match="would lose the still picture that stands for its frames"):
+            copied(tmp_path / "a.png", tmp_path / "b.png")
+        again = copied(tmp_path / "a.png", tmp_path / "b.png", WriteOptions(allow_loss=True))
+        assert again.page_count == count
+
+    def test_animations_above_the_limit_of_pillow(self, tmp_path, monkeypatch):
+        """The limit is that of --max-pixels."""
+        GRAY.save(tmp_path / "a.png", save_all=True, append_images=[GRAY.rotate(90)])
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+        assert images.read(tmp_path / "a.png").page_count == 2
+
     def test_a_missing_extra_is_named(self, tmp_path):
         (tmp_path / "a.fits").write_bytes(b"SIMPLE  =" + b" " * 3000)
         program = (

@@ -36,12 +36,16 @@ class Animation:
 
     @classmethod
     def read(cls, source: Source) -> "Animation":
-        """Read all frames as RGB, or RGBA where any of them is transparent somewhere."""
+        """Read all frames as RGB, or RGBA where any of them is transparent somewhere; a hidden still is no frame."""
+        Image.MAX_IMAGE_PIXELS = None  # limits.check_size is asked instead
         with source.open() as stream, Image.open(stream) as image:
-            count = getattr(image, "n_frames", 1)
+            hidden = int(getattr(image, "default_image", False))
+            count = getattr(image, "n_frames", 1) - hidden
             limits.check_size(source, image.width, image.height * count)
             frames, durations = np.empty((count, image.height, image.width, 4), np.uint8), []
-            for target, frame in zip(frames, ImageSequence.Iterator(image), strict=True):
+            for target, frame in zip(
+                frames, itertools.islice(ImageSequence.Iterator(image), hidden, None), strict=True
+            ):
                 target[...] = frame.convert("RGBA")
                 durations.append(float(frame.info.get("duration", 0)))
             loop = image.info.get("loop")

@@ -63,7 +63,9 @@ def read(source: Source) -> PictureFile:
     notes = [f"{2**header.depth}-colour palette resolved"] if header.colour_type == 3 else []
     if header.depth < 8 and header.colour_type != 3:
         notes.append(f"{header.depth}-bit gray became 8-bit")
-    if frames > 1:
+    kinds = [chunk.type for chunk in chunks if chunk.type in (b"acTL", b"fcTL", b"IDAT")]
+    is_hidden = kinds[:2] == [b"acTL", b"IDAT"]
+    if frames > 1 or is_hidden:
         if header.depth == 16:
             raise PictureError(source.name, "a 16-bit animation cannot be kept whole", "save its frames one by one")
         animation = Animation.read(source)
@@ -79,6 +81,7 @@ def read(source: Source) -> PictureFile:
         ancillary,
         kinds=tuple(dict.fromkeys(_INHERITED_BY_NO_OTHER.get(c.type, "") for c in ancillary if _is_own(c))),
         notes=tuple(notes),
+        losses=("the still picture that stands for its frames",) if is_hidden else (),
     )
 
 
