@@ -48,7 +48,13 @@ class TestRoundTrip:
     def test_arrays_of_every_type(self, dtype, tmp_path):
         np.save(tmp_path / "a.npy", numbers((9, 8), dtype))
         assert_same(images.read(tmp_path / "a.npy"), copied(tmp_path / "a.npy", tmp_path / "b.npy"))
-        assert np.array_equal(np.load(tmp_path / "b.npy"), np.load(tmp_path / "a.npy"))
+        assert (tmp_path / "b.npy").read_bytes() == (tmp_path / "a.npy").read_bytes()
+
+    @pytest.mark.parametrize("options", [WriteOptions(), WriteOptions(metadata=False)])
+    def test_arrays_in_the_order_of_fortran(self, options, tmp_path):
+        np.save(tmp_path / "a.npy", np.asfortranarray(numbers((9, 8, 3), ">i2")))
+        copied(tmp_path / "a.npy", tmp_path / "b.npy", options)
+        assert (tmp_path / "b.npy").read_bytes() == (tmp_path / "a.npy").read_bytes()
 
     @pytest.mark.parametrize(
         ("content", "expected", "white"),
@@ -404,6 +410,15 @@ class TestConversion:
         with pytest.raises(OutputError, match="a TIFF file would lose timing"):
             copied(tmp_path / "a.gif", tmp_path / "b.tif")
         assert copied(tmp_path / "a.gif", tmp_path / "b.tif", WriteOptions(allow_loss=True)).page_count == 2
+
+    @pytest.mark.parametrize("is_packed", [False, True])
+    def test_xmp_of_a_png_goes_into_other_formats_as_text(self, is_packed, tmp_path):
+        text = b"<x:xmpmeta/>"
+        data = b"XML:com.adobe.xmp\0" + bytes([is_packed, 0]) + b"en\0\0" + (zlib.compress(text) if is_packed else text)
+        chunk = struct.pack(">I", len(data)) + b"iTXt" + data + struct.pack(">I", zlib.crc32(b"iTXt" + data))
+        (tmp_path / "a.png").write_bytes(_png(GRAY)[:33] + chunk + _png(GRAY)[33:])
+        for name in ("b.jpg", "b.tif", "b.png"):
+            assert copied(tmp_path / "a.png", tmp_path / name).metadata.xmp == text
 
     def test_inks_and_many_channels_are_impossible(self, tmp_path):
         GRAY.convert("CMYK").save(tmp_path / "a.jpg")

@@ -2,7 +2,7 @@
 
 import math
 import os
-from typing import BinaryIO
+from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -13,10 +13,17 @@ from tvdenoise.images.picture import Picture, PictureFile, Source
 MAX_SAMPLES = 4
 
 
+class _Layout(NamedTuple):
+    """How the numbers lie in a file: the order of bytes and that of axes."""
+
+    byteorder: Literal["<", ">", "=", "|"] = "="
+    order: Literal["C", "F"] = "C"
+
+
 def read(source: Source) -> PictureFile:
     """Read an array; (H, W) and (H, W, C) with at most 4 channels are known by their shape."""
     with source.open() as stream:
-        shape, dtype = _header(stream)
+        shape, dtype, is_fortran = _header(stream)
         if len(shape) >= 2:
             limits.check_size(source, *shape[1::-1])
         if math.prod(shape) * dtype.itemsize > stream.seek(0, os.SEEK_END):
@@ -26,19 +33,27 @@ def read(source: Source) -> PictureFile:
     axes = {2: "YX", 3: "YXS"}.get(pixels.ndim, "")
     if axes == "YXS" and pixels.shape[2] > MAX_SAMPLES:
         axes = ""
-    return PictureFile("NPY", (Picture(pixels.astype(pixels.dtype.newbyteorder("="), copy=False), axes),))
+    picture = Picture(pixels.astype(dtype.newbyteorder("="), copy=False), axes)
+    return PictureFile("NPY", (picture,), native=_Layout(dtype.byteorder, "F" if is_fortran else "C"))
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
-    """Write the array."""
+    """Write the array, laid out as its source is."""
     (picture,) = file.parts
-    np.save(stream, np.ascontiguousarray(picture.pixels), allow_pickle=False)
+    layout: _Layout = file.native or _Layout()
+    dtype = picture.pixels.dtype.newbyteorder(layout.byteorder)
+    np.save(stream, np.asarray(picture.pixels, dtype, order=layout.order), allow_pickle=False)
 
 
-def _header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
+def without_metadata(native: _Layout) -> _Layout:
+    """Return what a source is restored by: there is nothing else."""
+    return native
+
+
+def _header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype[np.generic], bool]:
     version = npy_format.read_magic(stream)
     readers = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
     if version not in readers:
         raise ValueError(f"its version {version} is for arrays of structures")
-    shape, _, dtype = readers[version](stream)
-    return shape, dtype
+    shape, is_fortran, dtype = readers[version](stream)
+    return shape, dtype, is_fortran

@@ -185,12 +185,19 @@ def _common(chunks: Sequence[Chunk]) -> Metadata:
     by_type = {chunk.type: chunk.data for chunk in chunks}
     icc = limits.inflated(by_type[b"iCCP"].split(b"\0", 1)[1][1:], _MAX_PROFILE) if b"iCCP" in by_type else None
     exif = b"Exif\0\0" + by_type[b"eXIf"] if b"eXIf" in by_type else None
-    xmp = next((c.data.split(b"\0", 5)[-1] for c in chunks if c.type == b"iTXt" and c.data.startswith(_XMP)), None)
+    xmp = next((_xmp(c.data) for c in chunks if c.type == b"iTXt" and c.data.startswith(_XMP)), None)
     dpi = None
     if b"pHYs" in by_type:
         x, y, unit = struct.unpack(">IIB", by_type[b"pHYs"])
         dpi = (x / _METRE, y / _METRE) if unit == 1 else None
     return Metadata(icc, exif, xmp, dpi)
+
+
+def _xmp(data: bytes) -> bytes:
+    """Return the text of an iTXt chunk: behind keyword, flag and method of compression, language and translation."""
+    rest = data[len(_XMP) + 1 :]
+    text = rest[2:].split(b"\0", 2)[2]
+    return limits.inflated(text, _MAX_PROFILE) if rest[0] else text
 
 
 def _from_common(metadata: Metadata) -> list[Chunk]:
