@@ -35,7 +35,7 @@ def test_is_mean_free_and_scales_with_the_picture():
 
 def test_each_channel_has_its_own():
     sigmas = (0.02, 0.05, 0.2)
-    f = torch.cat([CAMERA + sigma * normal(*CAMERA.shape) for sigma in sigmas])
+    f = torch.cat([CAMERA + sigma * normal(*CAMERA.shape, seed=i) for i, sigma in enumerate(sigmas)])
     assert [channel.sigma for channel in noise_level(f)] == pytest.approx(sigmas, rel=0.05)
 
 

@@ -22,6 +22,9 @@ from tvdenoise.solve import Progress, Status, solve
 
 TYPICAL_WEIGHT = 0.1
 
+SEED = 0x5EED
+"""Of the draw by which lambda is chosen: none that anybody would draw a picture's noise with."""
+
 
 @dataclass(frozen=True)
 class Result(Generic[Image]):
@@ -53,12 +56,13 @@ class Result(Generic[Image]):
     sigma
         The standard deviation of the noise, if lambda was chosen by it; in a stack the mean of the estimates.
     risk
-        The mean squared error that is to be expected, by Stein's estimate, if lambda was chosen by it.
+        Stein's estimate of the mean squared error, if lambda was chosen by it; chance may bring it below 0.
     is_noise_correlated
-        Whether neighbouring pixels were found to share noise, so that ``sigma`` and ``weight`` may be too small.
+        Whether neighbouring pixels were found to share noise, so that ``sigma`` and ``weight`` may be too small; None
+        where the noise was not estimated.
     is_noise_signal_dependent
-        Whether the noise was found to grow with the intensity, as where photons are counted; ``sigma`` is its root
-        mean square then.
+        Whether the noise was found to grow with the intensity, as where photons are counted, so that ``sigma`` is its
+        root mean square; None where the noise was not estimated.
     pages
         For a stack, the result of each of its pictures or volumes; else empty.
     """
@@ -75,8 +79,8 @@ class Result(Generic[Image]):
     color: ColorKind
     sigma: float | None = None
     risk: float | None = None
-    is_noise_correlated: bool = False
-    is_noise_signal_dependent: bool = False
+    is_noise_correlated: bool | None = None
+    is_noise_signal_dependent: bool | None = None
     pages: "tuple[Result[Image], ...]" = ()
 
 
@@ -174,23 +178,25 @@ def denoise_as_set(
         return _stacked([denoise_as_set(page, settings, channel_axis=0, callback=callback) for page in image])
     f, restored = as_planes(image, channel_axis, settings.axes)
     model = colour.chosen(settings.color, len(f))
-    f = _placed(f, settings)
+    f = _placed(f, settings, TYPICAL_WEIGHT if settings.weight == "auto" else settings.weight)
     problem = _problem(f, settings, model)
     choice, noise = None, tuple[ChannelNoise, ...]()
     if settings.weight == "auto":
         noise = noise_level(f) if settings.sigma is None else (ChannelNoise.constant(settings.sigma),) * len(f)
         choice = select_weight(problem, _draw(f, noise, is_opponent=bool(problem.ratios)))
-        problem = dataclasses.replace(problem, weight=choice.weight)
+        placed = _placed(problem.f, settings, choice.weight)
+        problem = dataclasses.replace(problem, f=placed, weight=choice.weight)
     solution = solve(
         problem,
         settings.method,
         tol=settings.tol,
         lr=settings.lr,
         max_steps=settings.max_steps,
-        start=choice.field if choice else None,
+        start=None if choice is None or choice.field is None else choice.field.to(problem.f),
         callback=callback,
     )
     proof = solution.certificate
+    is_estimated = settings.weight == "auto" and settings.sigma is None
     return Result(
         image=restored(colour.from_opponent(solution.u) if problem.ratios else solution.u),
         status=solution.status,
@@ -204,18 +210,17 @@ def denoise_as_set(
         color=model,
         sigma=math.sqrt(sum(channel.sigma**2 for channel in noise) / len(noise)) if noise else None,
         risk=choice.risk if choice else None,
-        is_noise_correlated=any(channel.is_correlated for channel in noise),
-        is_noise_signal_dependent=any(channel.gain > 0 for channel in noise),
+        is_noise_correlated=any(channel.is_correlated for channel in noise) if is_estimated else None,
+        is_noise_signal_dependent=any(channel.gain > 0 for channel in noise) if is_estimated else None,
     )
 
 
-def _placed(f: Tensor, settings: Settings) -> Tensor:
+def _placed(f: Tensor, settings: Settings, weight: float) -> Tensor:
     """Return the picture on the device and in the precision it is to be solved in.
 
     The dual field, as large as lambda, is held to the last bit of its type: below a tolerance of about
     1e-3 lambda^(2/3) the rounding of float32 would keep the certificate from closing.
     """
-    weight = TYPICAL_WEIGHT if settings.weight == "auto" else settings.weight
     wide = f.dtype == torch.float64 or settings.tol < 1e-3 * weight ** (2 / 3)
     dtype = torch.float64 if wide else torch.float32
     return f.to(pick_device(settings.device, f.device, dtype), dtype).contiguous()
@@ -236,7 +241,7 @@ def _problem(f: Tensor, settings: Settings, model: ColorKind) -> Problem:
 
 def _draw(f: Tensor, noise: Sequence[ChannelNoise], *, is_opponent: bool) -> Tensor:
     """Return a draw of such noise as is in ``f``, always the same, in the coordinates of the problem."""
-    draw = torch.randn(f.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(f)
+    draw = torch.randn(f.shape, generator=torch.Generator().manual_seed(SEED), dtype=torch.float32).to(f)
     for plane, channel, values in zip(f, noise, draw, strict=True):
         values *= channel.variance(plane).sqrt_() if channel.gain else channel.sigma
     return colour.to_opponent(draw) if is_opponent else draw
@@ -259,10 +264,14 @@ def _stacked(pages: list[Result[Tensor]]) -> Result[Tensor]:
         color=pages[0].color,
         sigma=_mean([page.sigma for page in pages]),
         risk=_mean([page.risk for page in pages]),
-        is_noise_correlated=any(page.is_noise_correlated for page in pages),
-        is_noise_signal_dependent=any(page.is_noise_signal_dependent for page in pages),
+        is_noise_correlated=_any([page.is_noise_correlated for page in pages]),
+        is_noise_signal_dependent=_any([page.is_noise_signal_dependent for page in pages]),
         pages=tuple(pages),
     )
+
+
+def _any(values: list[bool | None]) -> bool | None:
+    return None if None in values else any(values)
 
 
 def _mean(values: list[float | None]) -> float | None:

@@ -60,8 +60,9 @@ class Figures:
 
     Energies, gaps and distances are on the unit scale; ``rms_bound`` is that of the result before any rounding to
     integers, PSNR (data range 1, unclipped) and SSIM are those of the numbers written. Of several pages steps and
-    distances are the largest, energies, gaps and seconds the sums, PSNR that of the mean squared error,
-    all others the means. Sigma and the risk, the mean squared error to be expected, are known where lambda was chosen.
+    distances are the largest, energies, gaps and seconds the sums, PSNR that of the mean squared error, other numbers
+    the means; what holds of any page holds of the file. Sigma and the risk are known where lambda was chosen, what the
+    noise is like where it was estimated.
     """
 
     weight: float | None = None
@@ -204,8 +205,8 @@ def _figures(result: "Result[NDArray[Any]]", pictures: Sequence[NDArray[np.float
         sigma=result.sigma,
         criterion=None if result.risk is None else "sure",
         risk=result.risk,
-        is_noise_correlated=None if result.risk is None else result.is_noise_correlated,
-        is_noise_signal_dependent=None if result.risk is None else result.is_noise_signal_dependent,
+        is_noise_correlated=result.is_noise_correlated,
+        is_noise_signal_dependent=result.is_noise_signal_dependent,
         device=result.device,
         steps=result.steps,
         stop=result.status,
@@ -232,6 +233,9 @@ def _summed(pages: Sequence[Figures]) -> Figures:
         values = each(name)
         return None if None in values else float(np.mean(values))
 
+    def whether_any(name: str) -> bool | None:
+        return None if None in each(name) else any(each(name))
+
     def psnr(name: str) -> float | None:
         values = each(name)
         error = 0.0 if None in values else float(np.mean(np.power(10.0, np.multiply(values, -0.1))))
@@ -243,8 +247,8 @@ def _summed(pages: Sequence[Figures]) -> Figures:
         sigma=mean("sigma"),
         criterion=pages[0].criterion,
         risk=mean("risk"),
-        is_noise_correlated=any(each("is_noise_correlated")) if pages[0].criterion else None,
-        is_noise_signal_dependent=any(each("is_noise_signal_dependent")) if pages[0].criterion else None,
+        is_noise_correlated=whether_any("is_noise_correlated"),
+        is_noise_signal_dependent=whether_any("is_noise_signal_dependent"),
         device=pages[0].device,
         steps=max(each("steps")),
         stop="max_steps" if "max_steps" in each("stop") else "tolerance",

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+SEED = 0x71DE
+"""Of the white noise that serves for comparison: none that anybody would draw a picture's noise with."""
+
 SIDE = 5
 """The side of the patches."""
 
@@ -24,15 +27,14 @@ FLATNESS = 155.9
 NOT_WHITE = 1.6
 """The ratio of the median to the smallest eigenvalues above which noise counts as spatially correlated."""
 
+TEXTURED = 1.3
+"""The same ratio, in the median over groups, above which texture may be what makes a variance rise."""
+
 BINS = 8
 """Groups of equally many patches, by their brightness."""
 
 RISE = 2.0
 """How much more variance the brightest group must have than the darkest for noise that depends on the signal."""
-
-
-TEXTURED = 1.3
-"""That ratio, in the median over the groups, above which texture may make the rise."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _channel(plane: Tensor) -> ChannelNoise:
     patches = grid[usable]
     if len(patches) < MIN_PATCHES:
         return ChannelNoise.constant(_median_level(plane))
-    white = _patches(torch.randn(plane.shape, generator=torch.Generator().manual_seed(0)).to(plane))[usable]
+    white = _patches(torch.randn(plane.shape, generator=torch.Generator().manual_seed(SEED)).to(plane))[usable]
     flat = _flat(patches)
     reading = _read(patches[flat], white[flat])
     return _rising(plane, _by_brightness(patches, white)) or replace(
@@ -170,7 +172,7 @@ def _rising(plane: Tensor, groups: list[_Reading]) -> ChannelNoise | None:
     if not (gain > 0 and fitted[-1] > RISE * fitted[0]) or np.median(correlation) > TEXTURED:
         return None
     noise = ChannelNoise(0.0, float(variance.min()), float(gain), float(-offset / gain))
-    return replace(noise, sigma=math.sqrt(float(noise.variance(plane).double().mean())))
+    return replace(noise, sigma=math.sqrt(float(noise.variance(plane).mean())))
 
 
 def _patches(plane: Tensor) -> Tensor:
@@ -189,8 +191,8 @@ def _spectrum(patches: Tensor) -> Tensor:
     rows = patches.flatten(1)
     rows = rows - rows.mean(1, keepdim=True)
     rows -= rows.mean(0)
-    covariance: Tensor = (rows.T @ rows).double() / len(rows)
-    eigenvalues: Tensor = torch.linalg.eigvalsh(covariance.cpu())[1:]
+    covariance: Tensor = (rows.T @ rows).cpu().double() / len(rows)
+    eigenvalues: Tensor = torch.linalg.eigvalsh(covariance)[1:]
     return eigenvalues
 
 

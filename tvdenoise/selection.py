@@ -80,11 +80,11 @@ def select_weight(problem: Problem, noise: Tensor) -> Selection:
     Sources: Stein, Annals of Statistics 9 (1981); Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE Trans. Image
     Processing 17 (2008).
     """
-    variance = float(noise.double().square().mean())
-    if variance == 0:
+    if not noise.any():
         return Selection(0.0, 0.0, None, ((0.0, 0.0),))
     whole = problem.f
     problem, noise = (dataclasses.replace(problem, f=_sample(whole, problem.axes)), _sample(noise, problem.axes))
+    variance = float(noise.square().mean())
     path = _Path(problem, noise, variance)
     vectors = len(whole) ** COUPLED if problem.coupled else 1.0
     position = math.log(START[problem.tv] * vectors * variance**0.625)
@@ -97,16 +97,24 @@ def select_weight(problem: Problem, noise: Tensor) -> Selection:
 
 
 def _sample(f: Tensor, axes: int) -> Tensor:
-    """Return a large picture (C, ...) as evenly spread blocks (C, blocks, ...), any other as it is."""
+    """Return a large picture (C, ...) as evenly spread blocks (C, blocks, ...), any other as it is.
+
+    Axes shorter than a block's side leave their share to the others. No two blocks are at the same place along an axis.
+    """
     if f[0].numel() <= WHOLE:
         return f
-    side = round((WHOLE / BLOCKS) ** (1 / axes))
-    blocks = f
-    for axis in range(1, axes + 1):
-        blocks = blocks.unfold(axis, min(side, f.shape[axis]), min(side, f.shape[axis]))
-    blocks = blocks.flatten(1, axes)
-    chosen = torch.linspace(0, blocks.shape[1] - 1, min(BLOCKS, blocks.shape[1]), device=f.device).round().long()
-    return blocks[:, chosen]
+    values, sides = WHOLE / BLOCKS, {}
+    for rank, axis in enumerate(sorted(range(1, axes + 1), key=lambda axis: f.shape[axis])):
+        sides[axis] = min(f.shape[axis], round(values ** (1 / (axes - rank))))
+        values /= sides[axis]
+    blocks = []
+    for number in range(BLOCKS):
+        block = f
+        for axis, side in sides.items():
+            place = number * (2 * axis - 1) % BLOCKS  # an odd factor makes each axis a permutation of its own
+            block = block.narrow(axis, place * (f.shape[axis] - side) // (BLOCKS - 1), side)
+        blocks.append(block)
+    return torch.stack(blocks, dim=1)
 
 
 class _Path:
@@ -137,8 +145,8 @@ class _Path:
         self.field, self.weight = dual.parameter, weight
         f = self.problem.f
         above, below = calculus.subtract_adjoint(f, self.field, torch.empty_like(f)).unbind(1)
-        residual = float(((above + below) / 2 - self._f).double().square().mean())
-        trace = float(((above - below) * self._noise).double().mean()) / (2 * PROBE)
+        residual = float(((above + below) / 2 - self._f).square().mean())
+        trace = float(((above - below) * self._noise).mean()) / (2 * PROBE)
         return residual + 2 * trace - self._variance
 
 

@@ -115,10 +115,11 @@ def _lambda(row: "Row") -> str:
         return f"lambda {figures.weight:g}"
     low, high = row.range
     mean = "mean " if row.pages else ""
-    own = "" if (low, high) == (0, 1) else f" ({figures.sigma * (high - low):.3g} of {low:g}..{high:g})"
+    own = "" if (low, high) == (0, 1) else f" of {low:g}..{high:g}"
+    sigma = f"{figures.sigma * (high - low):.3g}{own}"
     growing = " on average, growing with the signal" if figures.is_noise_signal_dependent else ""
     warning = ", spatially correlated: both may be too small" if figures.is_noise_correlated else ""
-    return f"{mean}lambda {figures.weight:.4g} by SURE for noise of sigma {figures.sigma:.3g}{own}{growing}{warning}"
+    return f"{mean}lambda {figures.weight:.4g} by SURE for noise of sigma {sigma}{growing}{warning}"
 
 
 def comparison(figures: "Figures") -> str:
