@@ -420,6 +420,28 @@ class TestConversion:
         for name in ("b.jpg", "b.tif", "b.png"):
             assert copied(tmp_path / "a.png", tmp_path / name).metadata.xmp == text
 
+    def test_tags_of_a_tiff_that_have_no_place_are_named(self, tmp_path):
+        tags = [(315, 2, 0, "me", True), (65000, 7, 5, b"mine!", True)]
+        options = {"description": "a cell", "metadata": None, "software": "tool", "extratags": tags}
+        tifffile.imwrite(tmp_path / "a.tif", numbers((6, 7), "u1"), **options)
+        with pytest.raises(OutputError, match="a PNG file would lose artist, private tags, description"):
+            copied(tmp_path / "a.tif", tmp_path / "b.png")
+        tifffile.imwrite(tmp_path / "a.tif", numbers((6, 7), "u1"))
+        assert copied(tmp_path / "a.tif", tmp_path / "b.png").kinds == ()
+
+    def test_colours_multiplied_by_their_transparency_do_not_become_others(self, tmp_path):
+        pixels = numbers((6, 7, 4), "u1")
+        tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=["assocalpha"])
+        for name in ("b.png", "b.webp"):
+            with pytest.raises(OutputError, match="cannot hold colours multiplied by their transparency"):
+                copied(tmp_path / "a.tif", tmp_path / name)
+        again = copied(tmp_path / "a.tif", tmp_path / "b.tif", WriteOptions(metadata=False)).parts[0]
+        assert again.is_premultiplied
+        assert np.array_equal(again.pixels, pixels)
+        pixels[..., 3] = 255
+        tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=["assocalpha"])
+        assert np.array_equal(copied(tmp_path / "a.tif", tmp_path / "b.png").parts[0].pixels, pixels)
+
     def test_inks_and_many_channels_are_impossible(self, tmp_path):
         GRAY.convert("CMYK").save(tmp_path / "a.jpg")
         np.save(tmp_path / "a.npy", np.zeros((4, 4, 2)))

@@ -128,6 +128,8 @@ def impossible(file: PictureFile, target: str) -> str | None:
     for part in file.parts:
         if part.is_cmyk and not row.cmyk:
             return "the inks of a CMYK picture"
+        if part.is_premultiplied and row.alpha and target not in ("TIFF", "NPY") and not part.is_opaque:
+            return "colours multiplied by their transparency"
         if part.samples - part.alpha not in row.samples and not part.is_cmyk:
             return f"{part.samples - part.alpha} channels"
     return None

@@ -35,6 +35,8 @@ class Picture:
         Whether the small numbers are the light ones (TIFF's MinIsWhite).
     is_cmyk
         Whether the samples are inks.
+    is_premultiplied
+        Whether the colours have been multiplied by the transparency.
     """
 
     pixels: NDArray[np.generic]
@@ -43,6 +45,7 @@ class Picture:
     scale: Range = UNIT
     is_inverted: bool = False
     is_cmyk: bool = False
+    is_premultiplied: bool = False
 
     @property
     def samples(self) -> int:
@@ -101,6 +104,12 @@ class Picture:
             return self
         shown = np.moveaxis(self.by_page, -1, 0)[: -self.alpha]
         return replace(self, pixels=np.moveaxis(shown, 0, -1), axes=f"{self.page_axes}YXS", alpha=0)
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether its transparency, if it has any, hides nothing."""
+        hidden = self.by_page[..., self.samples - self.alpha :]
+        return bool((hidden == intensity.type_range(hidden.dtype)[1]).all())
 
     @property
     def is_translucent(self) -> bool:

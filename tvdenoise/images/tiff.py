@@ -45,6 +45,10 @@ _REPEATABLE = {
 
 _TAKEN_BY_OTHERS = {"ICC profile": 34675, "XMP": 700}
 _OWN = {"EXIF": 34665, "GPS": 34853, "IPTC": 33723, "Photoshop": 34377, "GeoTIFF": 34735}
+_OWN |= {"document name": 269, "maker": 271, "model": 272, "date": 306, "artist": 315, "host": 316, "copyright": 33432}
+_PRIVATE = 65000
+"""The first of the tags that everybody may use."""
+
 _TRANSPARENCY = (1, 2)
 """What ExtraSamples says of premultiplied and of plain alpha."""
 
@@ -66,6 +70,9 @@ def read(source: Source) -> PictureFile:
         parts = tuple(_part(series) for series in tif.series)
         first = tif.pages.first
         kinds = tuple(name for name, code in _OWN.items() if code in first.tags)
+        kinds += ("private tags",) * any(tag.code >= _PRIVATE for tag in first.tags)
+        if first.description and not (tif.is_shaped or tif.is_imagej or tif.is_ome):
+            kinds += ("description",)
         kinds += ("ImageJ axes",) * tif.is_imagej + ("OME axes",) * tif.is_ome
         is_changed = any(part.pixels.dtype != series.dtype for part, series in zip(parts, tif.series, strict=True))
         is_changed |= first.photometric == PHOTOMETRIC.PALETTE
@@ -156,6 +163,7 @@ def _part(series: TiffPageSeries) -> Picture:
         alpha=len(extra) if is_hidden and "S" in axes else 0,
         is_inverted=page.photometric == PHOTOMETRIC.MINISWHITE,
         is_cmyk=page.photometric == PHOTOMETRIC.SEPARATED,
+        is_premultiplied=_TRANSPARENCY[0] in extra,
     )
 
 
@@ -257,7 +265,8 @@ def _write_new(tif: TiffWriter, part: Picture, metadata: Metadata) -> None:
     if "S" in axes and (part.is_cmyk or colours == 3):
         photometric = "separated" if part.is_cmyk else "rgb"
     named = {"separated": 4, "rgb": 3}.get(photometric, 1)
-    extra = None if "S" not in axes else ["unassalpha"] * part.alpha or ["unspecified"] * (part.samples - named)
+    alpha = "assocalpha" if part.is_premultiplied else "unassalpha"
+    extra = None if "S" not in axes else [alpha] * part.alpha or ["unspecified"] * (part.samples - named)
     tags: list[tuple[int, int, int, Any, bool]] = (
         [(700, 1, len(metadata.xmp), metadata.xmp, True)] if metadata.xmp else []
     )
