@@ -520,6 +520,7 @@ class TestProcess:
             ("-u in.png -o out.png -l 0 -q --json > /dev/full", 1, "standard output: writing it failed (No space left"),
             ("big.npy -o - -l 0 -q > /dev/full", 1, "standard output: writing it failed (No space left on device); "),
             ("in.png -o out.png -l 0 -q --json > /dev/full", 1, "standard output: writing it failed (No space left"),
+            ("--help > /dev/full", 1, "standard output: No space left on device; check it"),
             ("info in.png > /dev/full", 1, "standard output: writing it failed (No space left on device); "),
             ("in.png -o - -l 0 -q >&-", 1, "standard output: writing it failed (Bad file descriptor); "),
             ("- -o out.png -l 0 -q <&-", 2, "standard input: it cannot be read (Bad file descriptor); "),

@@ -59,6 +59,9 @@ def main() -> None:
     except TVDenoiseError as error:
         messages.failure(messages.told(error))
         code = error.exit_code
+    except OSError as error:  # the help on a stream that is full, say
+        messages.failure(f"{error.filename or 'standard output'}: {error.strerror}; check it")
+        code = 1
     if code == messages.INTERRUPTED:
         messages.interrupted()
     _drop_what_cannot_be_written()
