@@ -254,6 +254,8 @@ class TestBadArguments:
             ({"optimizer": "adan"}, "optimizer: 'adan' is unknown; did you mean adam?"),
             ({"optimizer": "?"}, "optimizer: '\\?' is unknown; choose from fista, "),
             ({"lr": 0.0}, "lr: 0.0"),
+            ({"lr": 1e300}, "lr: 1e.300 is not a number above 0 and at most"),
+            ({"lr": float("nan")}, "lr: nan"),
             ({"tol": 0.0}, "tol: 0.0"),
             ({"tol": float("nan")}, "tol: nan"),
             ({"max_steps": 0}, "max_steps: 0"),

@@ -13,6 +13,9 @@ DEFAULT_TOL = 1e-3
 MAX_WEIGHT = 1e9
 """Far beyond any weight that leaves more than a flat picture, and safe from overflow."""
 
+MAX_RATE = 1e38
+"""The optimizers compute with 32-bit floats."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -74,8 +77,9 @@ class Settings:
             raise SettingError("tv", f"{self.tv!r} is unknown", f"choose from {', '.join(get_args(TVKind))}")
         if self.optimizer not in METHODS:
             raise SettingError("optimizer", *self._no_such_optimizer())
-        if self.lr is not None and not (math.isfinite(self.lr) and self.lr > 0):
-            raise SettingError("lr", f"{self.lr} is not a finite number above 0", "leave it out for the method's own")
+        if self.lr is not None and not 0 < self.lr <= MAX_RATE:
+            problem = f"{self.lr} is not a number above 0 and at most {MAX_RATE:g}"
+            raise SettingError("lr", problem, "leave it out for the method's own")
         if not (math.isfinite(self.tol) and self.tol > 0):
             raise SettingError("tol", f"{self.tol} is not a finite number above 0", f"{DEFAULT_TOL:g} is the default")
         if self.max_steps is not None and self.max_steps < 1:

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions
 
 
-MAX_RATE = 1e38
-"""The optimizers compute with 32-bit floats."""
-
 Axes = Annotated[
     str | None,
     typer.Option(
@@ -215,7 +212,7 @@ def command(
         sigma=unit_sigma,
         volume=volume,
         optimizer=optimizer,
-        lr=_rate(lr),
+        lr=lr,
         tol=tol,
         max_steps=max_steps,
         device=device,
@@ -283,12 +280,6 @@ def _sigma(text: str | None) -> tuple[float | None, float | None]:
     if not (math.isfinite(value) and value >= 0):
         raise SettingError("sigma", f"{text!r} is not a number of 0 or more", "give such as 25, or 25/255")
     return (value, None) if denominator else (None, value)
-
-
-def _rate(lr: float | None) -> float | None:
-    if lr is not None and MAX_RATE < lr < math.inf:
-        raise SettingError("lr", f"{lr:g} is more than {MAX_RATE:g}", "leave it out for the method's own")
-    return lr
 
 
 def _range(text: str | None) -> tuple[float, float] | None:
