@@ -141,7 +141,7 @@ def _packed(chunks: Iterable[Chunk]) -> Iterator[bytes]:
 def _pixels(header: _Header, chunks: Sequence[Chunk]) -> NDArray[np.generic]:
     """Decode what libpng needs and no more: it prints warnings about the rest, and about interlacing."""
     if not header.interlace:
-        return _decoded(header, _without_surplus(header, chunks))
+        return _decoded(header, chunks)
     passes = {
         (x, y, dx, dy): (-((x - header.width) // dx), -((y - header.height) // dy))
         for x, y, dx, dy in _ADAM7
@@ -162,16 +162,6 @@ def _pixels(header: _Header, chunks: Sequence[Chunk]) -> NDArray[np.generic]:
     if pixels is None:
         raise ValueError("it has no pixels")
     return pixels
-
-
-def _without_surplus(header: _Header, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
-    """Return the chunks with no more data than there are rows."""
-    length = header.height * (1 + (header.width * header.depth * _SAMPLES.get(header.colour_type, 1) + 7) // 8)
-    stream = zlib.decompressobj()
-    rows = stream.decompress(b"".join(chunk.data for chunk in chunks if chunk.type == b"IDAT"), length)
-    if (stream.eof or not stream.decompress(stream.unconsumed_tail, 1)) and not stream.unused_data:
-        return chunks
-    return [*(chunk for chunk in chunks if chunk.type != b"IDAT"), Chunk(b"IDAT", zlib.compress(rows, 1))]
 
 
 def _decoded(header: _Header, chunks: Sequence[Chunk]) -> NDArray[np.generic]:
