@@ -136,7 +136,7 @@ def _best(clean: Pixels, solved: Callable[[float], Pixels], start: float) -> row
             known[i] = _figures(clean, solved(RATIO**i))
         return known[i]["psnr"]
 
-    here = round(math.log(start, RATIO))
+    here = round(math.log(max(start, 1e-4), RATIO))
     for stride in (8, 4, 2, 1):
         while (best := max((here - stride, here, here + stride), key=psnr)) != here:
             here = best
@@ -174,14 +174,18 @@ def _table(found: list[rows.Row]) -> str:
         if color is None:
             body += [[*about, name, *_means(group), "", "", "", ""] for name, group in methods.items()]
             continue
-        best, noisy = methods["best"], groups[folder, sigma, None, None]["noisy"]
+        best = methods["best"]
+        noisy = {row["picture"]: row["psnr"] for row in groups[folder, sigma, None, None]["noisy"]}
         losses = [_losses(best, methods[name]) if name in methods else "" for name in ("auto_known", "auto")]
         gains = [
-            (row["psnr"] - before["psnr"]) / (most["psnr"] - before["psnr"])
-            for row, most, before in zip(methods["auto"], best, noisy, strict=True)
+            (row["psnr"] - noisy[row["picture"]]) / (most["psnr"] - noisy[row["picture"]])
+            for row, most in zip(methods["auto"], best, strict=True)
+            if most["psnr"] > noisy[row["picture"]]
         ]
         ratio = fmean(row["time_over_one_solve"] for row in methods["auto"])
-        body.append([*about, f"{color} {tv}", *_means(best), *losses, f"{100 * min(gains):.0f} %", f"{ratio:.1f}"])
+        body.append(
+            [*about, f"{color} {tv}", *_means(best), *losses, f"{100 * min(gains, default=1):.0f} %", f"{ratio:.1f}"]
+        )
     header = ["set", "sigma", "method", "PSNR", "SSIM", "loss told sigma", "loss alone", "least gain", "time"]
     return rows.table(header, body)
 

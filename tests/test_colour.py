@@ -112,8 +112,13 @@ def test_one_channel_has_no_colours():
 
 def test_volumes_have_colours_too(tv):
     volume = picture(3, 4, 6, 5)
-    for model in MODELS:
-        assert denoise(volume, 0.1, tv=tv, color=model, volume=True).status == "tolerance"
+    for model in ("rgb", "coupled"):
+        result = denoise(volume, 0.1, tv=tv, color=model, volume=True)
+        variation = TotalVariation(tv=tv, axes=3, coupled=model == "coupled")(result.image)
+        energy = 0.5 * float((result.image - volume).square().sum()) + 0.1 * float(variation)
+        assert result.status == "tolerance"
+        assert result.energy == pytest.approx(energy, rel=1e-9)
+    assert denoise(volume, 0.1, tv=tv, color="opponent", volume=True).status == "tolerance"
 
 
 @pytest.mark.parametrize("channels", [2, 4])

@@ -131,6 +131,7 @@ class _Path:
 
     def risk(self, position: float) -> float:
         """Return the estimated mean squared error at the logarithm of a lambda."""
+        position = round(position, 9)  # steps there and back differ in their last bit
         if position not in self.known:
             self.known[position] = self._estimate(math.exp(position))
         return self.known[position]
