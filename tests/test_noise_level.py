@@ -60,7 +60,7 @@ def test_borders_and_masks_do_not_count():
 def test_saturated_halves_are_read_by_what_is_left_of_the_noise():
     f = (torch.arange(100) > 50).float() + 0.1 * normal(1, 100, 100)
     clipped = f.clamp(0, 1)
-    assert 0.03 < level(clipped).sigma < 0.1  # a half-normal distribution has 0.6 of the deviation
+    assert 0.05 < level(clipped).sigma < 0.07  # a half-normal distribution has 0.6 of the deviation
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 2), (1, 3, 3), (1, 5, 5), (1, 1, 300), (1, 7, 4)])
