@@ -182,8 +182,8 @@ def denoise_as_set(
     problem = _problem(f, settings, model)
     choice, noise = None, tuple[ChannelNoise, ...]()
     if settings.weight == "auto":
-        noise = noise_level(f) if settings.sigma is None else (ChannelNoise.constant(settings.sigma),) * len(f)
-        choice = select_weight(problem, _draw(f, noise, is_opponent=bool(problem.ratios)))
+        noise, draw = _noise(f, problem, settings.sigma)
+        choice = select_weight(problem, draw)
         placed = _placed(problem.f, settings, choice.weight)
         problem = dataclasses.replace(problem, f=placed, weight=choice.weight)
     solution = solve(
@@ -239,12 +239,32 @@ def _problem(f: Tensor, settings: Settings, model: ColorKind) -> Problem:
     )
 
 
-def _draw(f: Tensor, noise: Sequence[ChannelNoise], *, is_opponent: bool) -> Tensor:
-    """Return a draw of such noise as is in ``f``, always the same, in the coordinates of the problem."""
-    draw = torch.randn(f.shape, generator=torch.Generator().manual_seed(SEED), dtype=torch.float32).to(f)
+def _noise(f: Tensor, problem: Problem, sigma: float | None) -> tuple[tuple[ChannelNoise, ...], Tensor]:
+    """Return the noise in the picture, and a draw of it in the coordinates of the problem.
+
+    Photons are counted colour by colour. Other noise is read in opponent coordinates, if the problem is: channels may
+    share it, or have lost some of it, as the chroma of a JPEG has.
+    """
+    if sigma is not None:
+        noise = (ChannelNoise.constant(sigma),) * len(f)
+        return noise, _draw(problem.f, noise)
+    noise = noise_level(f)
+    if not problem.ratios:
+        return noise, _draw(f, noise)
+    if any(channel.gain for channel in noise):
+        return noise, colour.to_opponent(_draw(f, noise))
+    is_correlated = any(channel.is_correlated for channel in noise)
+    noise = noise_level(problem.f)
+    noise = tuple(dataclasses.replace(own, is_correlated=own.is_correlated or is_correlated) for own in noise)
+    return noise, _draw(problem.f, noise)
+
+
+def _draw(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
+    """Return the standard deviation of the noise in every value of ``f`` with a random sign, always the same."""
+    draw = torch.randint(0, 2, f.shape, generator=torch.Generator().manual_seed(SEED)).mul_(2).sub_(1).to(f)
     for plane, channel, values in zip(f, noise, draw, strict=True):
         values *= channel.variance(plane).sqrt_() if channel.gain else channel.sigma
-    return colour.to_opponent(draw) if is_opponent else draw
+    return draw
 
 
 def _stacked(pages: list[Result[Tensor]]) -> Result[Tensor]:

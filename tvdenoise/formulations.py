@@ -43,6 +43,15 @@ class Ascent:
         self.problem.project(p, scratch=self._picture)
 
 
+def ascend(problem: Problem, start: Tensor, steps: int) -> Tensor:
+    """Return the field that some steps reach from ``start``, which is overwritten."""
+    ascent = Ascent(problem, start)
+    optimizer = FISTA([ascent.parameter], problem.step_size, ascent.project, maximize=True)
+    for _ in range(steps):
+        optimizer.step(ascent.closure)
+    return ascent.parameter
+
+
 class Dual(Ascent):
     r"""The ascent with a candidate.
 

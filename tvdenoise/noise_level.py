@@ -28,7 +28,7 @@ NOT_WHITE = 1.6
 """The ratio of the median to the smallest eigenvalues above which noise counts as spatially correlated."""
 
 TEXTURED = 1.3
-"""The same ratio, in the median over groups, above which texture may be what makes a variance rise."""
+"""The same ratio, in the median over the brighter groups, above which texture may be what makes a variance rise."""
 
 BINS = 8
 """Groups of equally many patches, by their brightness."""
@@ -169,7 +169,7 @@ def _rising(plane: Tensor, groups: list[_Reading]) -> ChannelNoise | None:
     for _ in range(3):  # relative errors count: texture only adds to a reading
         gain, offset = np.polyfit(brightness, variance, 1, w=1 / fitted)
         fitted = np.maximum(gain * brightness + offset, variance.min())
-    if not (gain > 0 and fitted[-1] > RISE * fitted[0]) or np.median(correlation) > TEXTURED:
+    if not (gain > 0 and fitted[-1] > RISE * fitted[0]) or np.median(correlation[len(groups) // 2 :]) > TEXTURED:
         return None
     noise = ChannelNoise(0.0, float(variance.min()), float(gain), float(-offset / gain))
     return replace(noise, sigma=math.sqrt(float(noise.variance(plane).mean())))

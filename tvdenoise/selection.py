@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from tvdenoise import calculus
-from tvdenoise.formulations import Ascent
-from tvdenoise.optimizers import FISTA
+from tvdenoise.formulations import ascend
 from tvdenoise.rof import Problem
 
 PROBE = 0.1
@@ -34,8 +33,8 @@ REACH = 14
 WHOLE, BLOCKS = 2**21, 8
 """Pixels up to which the whole picture is asked, and how many blocks of a larger one, of so many pixels in sum."""
 
-FIRST_STEPS, FURTHER_STEPS = 300, 150
-"""Steps of the optimizer at the first lambda, and at each of the others, warm-started, as multiples of lambda."""
+STEPS = 50
+"""Steps of the optimizer at each lambda, as a multiple of lambda over the picture's standard deviation."""
 
 LEAST_STEPS, MOST_STEPS = 8, 400
 """Bounds on their number."""
@@ -126,6 +125,7 @@ class _Path:
         self.field = calculus.new_field(self.problem.f, problem.axes)
         self.weight = 0.0
         self.known: dict[float, float] = {}
+        self._steps = STEPS / float(problem.f.std(correction=0))
         self._f, self._noise = problem.f, noise
         self._variance = variance
 
@@ -137,13 +137,10 @@ class _Path:
         return self.known[position]
 
     def _estimate(self, weight: float) -> float:
+        problem = dataclasses.replace(self.problem, weight=weight)
         start = self.field.mul_(weight / self.weight if self.weight else 0.0)
-        dual = Ascent(dataclasses.replace(self.problem, weight=weight), start)
-        optimizer = FISTA([dual.parameter], self.problem.step_size, dual.project, maximize=True)
-        steps = math.ceil(weight * (FURTHER_STEPS if self.weight else FIRST_STEPS))
-        for _ in range(min(max(steps, LEAST_STEPS), MOST_STEPS)):
-            optimizer.step(dual.closure)
-        self.field, self.weight = dual.parameter, weight
+        steps = min(max(math.ceil(weight * self._steps), LEAST_STEPS), MOST_STEPS)
+        self.field, self.weight = ascend(problem, start, steps), weight
         f = self.problem.f
         above, below = calculus.subtract_adjoint(f, self.field, torch.empty_like(f)).unbind(1)
         residual = float(((above + below) / 2 - self._f).square().mean())

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from tvdenoise import optimizers
+from tvdenoise.coarse import coarse_start
 from tvdenoise.formulations import Dual, Formulation, Primal
 from tvdenoise.methods import Method
 from tvdenoise.rof import Certificate, Problem
@@ -67,10 +68,11 @@ def solve(
     ``lr`` and ``max_steps`` replace the method's own; ``start`` is a field for methods on the dual to start from, and
     is overwritten. ``callback`` is called after each certificate.
     """
+    began = time.perf_counter()
     run = _prepare(problem, method, lr, max_steps, start)
+    steps, seconds = 0, time.perf_counter() - began
     best = torch.empty_like(problem.f)
     best_certificate = Certificate(math.nan, math.nan, math.nan)
-    steps, seconds = 0, 0.0
     while True:
         u, certificate = run.formulation.candidate()
         if steps == 0 or certificate.is_better_than(best_certificate):
@@ -126,7 +128,7 @@ class _Run:
 def _prepare(problem: Problem, method: Method, lr: float | None, max_steps: int | None, start: Tensor | None) -> _Run:
     limit = method.max_steps if max_steps is None else max_steps
     if method.formulation == "dual":
-        dual = Dual(problem, start)
+        dual = Dual(problem, coarse_start(problem) if start is None else start)
         kind = getattr(optimizers, method.optimizer)
         rate = problem.step_size if lr is None else lr
         return _Run(dual, kind([dual.parameter], rate, dual.project, maximize=True), None, limit)
