@@ -209,6 +209,24 @@ class TestRoundTrip:
         tifffile.imwrite(tmp_path / "a.tif", colour, photometric="rgb", compression="jpeg", subsampling=subsampling)
         assert_same(images.read(tmp_path / "a.tif"), copied(tmp_path / "a.tif", tmp_path / "b.tif"))
 
+    def test_each_page_of_a_palette_tiff_has_its_own_colours(self, tmp_path):
+        index, maps = numbers((2, 9, 8), "u1"), numbers((2, 3, 256), "u1").astype(np.uint16) * 257
+        with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
+            for page, colormap in zip(index, maps, strict=True):
+                tif.write(page, photometric="palette", colormap=colormap, metadata=None)
+        again = copied(tmp_path / "a.tif", tmp_path / "b.tif").parts[0].pixels
+        expected = np.stack([(colormap >> 8).T[page] for page, colormap in zip(index, maps, strict=True)])
+        assert np.array_equal(again, expected)
+
+    def test_a_palette_page_behind_a_page_of_colours(self, colour, noisy, tmp_path):
+        with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
+            tif.write(colour, photometric="rgb", metadata=None)
+            tif.write(noisy, photometric="palette", colormap=numbers((3, 256), "u2") // 257 * 257, metadata=None)
+        file = images.read(tmp_path / "a.tif")
+        assert [part.samples for part in file.parts] == [3, 3]
+        assert file.notes == ("palette or bits resolved",)
+        assert_same(file, copied(tmp_path / "a.tif", tmp_path / "b.tif"))
+
     def test_gif_keeps_its_comment(self, noisy, tmp_path):
         Image.fromarray(noisy).save(tmp_path / "a.gif", comment=b"mine")
         assert copied(tmp_path / "a.gif", tmp_path / "b.gif").native.encoding["comment"] == b"mine"

@@ -75,7 +75,7 @@ def read(source: Source) -> PictureFile:
             kinds += ("description",)
         kinds += ("ImageJ axes",) * tif.is_imagej + ("OME axes",) * tif.is_ome
         is_changed = any(part.pixels.dtype != series.dtype for part, series in zip(parts, tif.series, strict=True))
-        is_changed |= first.photometric == PHOTOMETRIC.PALETTE
+        is_changed |= any(series.keyframe.photometric == PHOTOMETRIC.PALETTE for series in tif.series)
         return PictureFile(
             "TIFF",
             parts,
@@ -150,8 +150,9 @@ def _check(source: Source, series: TiffPageSeries, length: int) -> None:
 def _part(series: TiffPageSeries) -> Picture:
     page, axes = series.keyframe, series.axes
     pixels: NDArray[Any] = series.asarray()
-    if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
-        pixels, axes = _colours(pixels, page.colormap), f"{axes}S"
+    if page.photometric == PHOTOMETRIC.PALETTE:
+        tables = [one.aspage().tags["ColorMap"].value for one in series.pages if one is not None]
+        pixels, axes = _colours(pixels, np.stack(tables)), f"{axes}S"
     elif pixels.dtype == bool:
         pixels = pixels.view(np.uint8) * np.uint8(255)
     extra = page.extrasamples
@@ -167,12 +168,12 @@ def _part(series: TiffPageSeries) -> Picture:
     )
 
 
-def _colours(index: NDArray[Any], table: NDArray[np.uint16]) -> NDArray[np.generic]:
-    """Return the colours of a palette picture, in 8 bits if those of the table are 8-bit ones."""
-    if (table == (table >> 8) * 257).all() or (table & 255 == 0).all():
-        table = (table >> 8).astype(np.uint8)
-    colours: NDArray[np.generic] = np.ascontiguousarray(table.T)[index]
-    return colours
+def _colours(index: NDArray[Any], tables: NDArray[np.uint16]) -> NDArray[np.generic]:
+    """Return the colours of pages with a palette (3, N) each, in 8 bits if those of all palettes are 8-bit ones."""
+    if (tables == (tables >> 8) * 257).all() or (tables & 255 == 0).all():
+        tables = (tables >> 8).astype(np.uint8)
+    pages = zip(tables, index.reshape(len(tables), -1), strict=True)
+    return np.stack([np.ascontiguousarray(table.T)[page] for table, page in pages]).reshape(*index.shape, 3)
 
 
 def _metadata(page: TiffPage) -> Metadata:
