@@ -641,6 +641,28 @@ class TestRefused:
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
         assert images.read(tmp_path / "a.png").page_count == 2
 
+    @pytest.mark.parametrize("disposal", [1, 2])
+    @pytest.mark.parametrize(
+        ("number", "size", "message"),
+        [
+            (0, 200, "it promises a picture or a frame of more than 10000 pixels; raise --max-pixels"),
+            (1, 200, "it promises a picture or a frame of more than 10000 pixels; raise --max-pixels"),
+            (1, 9, "a frame reaches beyond the picture"),
+        ],
+    )
+    def test_a_frame_that_is_larger_than_its_gif(self, number, size, message, disposal, tmp_path):
+        """Pillow would make the whole picture as large."""
+        frames = [GRAY.rotate(90 * i) for i in range(3)]
+        frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], disposal=disposal)
+        mark = b"\x2c" + struct.pack("<4H", 0, 0, 8, 8)
+        parts = (tmp_path / "a.gif").read_bytes().split(mark)
+        marks = [b"", *(mark[:5] + struct.pack("<HH", size, size) if i == number else mark for i in range(3))]
+        (tmp_path / "a.gif").write_bytes(b"".join(a + b for a, b in zip(marks, parts, strict=True)))
+        before = Image.MAX_IMAGE_PIXELS
+        with pytest.raises(PictureError, match=message):
+            images.read(tmp_path / "a.gif", ReadOptions(max_pixels=10_000))
+        assert before == Image.MAX_IMAGE_PIXELS
+
     def test_a_missing_extra_is_named(self, tmp_path):
         (tmp_path / "a.fits").write_bytes(b"SIMPLE  =" + b" " * 3000)
         program = (

@@ -29,9 +29,7 @@ class _Native(NamedTuple):
 
 def read(source: Source) -> PictureFile:
     """Read a picture or an animation."""
-    Image.MAX_IMAGE_PIXELS = None  # limits.check_size is asked instead: large pictures are an ordinary job
-    with source.open() as stream, Image.open(stream, formats=FORMATS) as image:
-        limits.check_size(source, image.width, image.height)
+    with limits.opened(source, FORMATS) as image:
         name = "JPEG" if image.format == "MPO" else str(image.format)
         _refuse_what_would_be_reduced(source, name, image)
         frames = getattr(image, "n_frames", 1)
