@@ -610,11 +610,17 @@ class TestRefused:
                 images.read(path)
 
     def test_depths_that_pillow_would_reduce(self, tmp_path):
-        """10 bits of an AVIF."""
-        deep = imagecodecs.avif_encode(numbers((16, 16, 3), "u2") >> 6, level=100, bitspersample=10)
-        (tmp_path / "a.avif").write_bytes(deep)
-        with pytest.raises(PictureError, match=r"a\.avif: a 10-bit AVIF picture cannot be kept whole; convert it to"):
-            images.read(tmp_path / "a.avif")
+        """Of an AVIF, whether or not a pixi box tells them, and wherever its boxes stand."""
+        for bits in (10, 12):
+            deep = imagecodecs.avif_encode(numbers((16, 16, 3), "u2") >> (16 - bits), level=100, bitspersample=bits)
+            start = int.from_bytes(deep[:4], "big")
+            moved = deep[:start] + struct.pack(">I4s", 5000, b"free") + bytes(4992) + deep[start:]
+            for content in (deep, deep.replace(b"pixi", b"free"), moved):
+                (tmp_path / "a.avif").write_bytes(content)
+                with pytest.raises(
+                    PictureError, match=rf"a\.avif: a {bits}-bit AVIF picture cannot be kept whole; conv"
+                ):
+                    images.read(tmp_path / "a.avif")
 
     def test_the_further_pictures_of_a_phone(self, colour, tmp_path):
         """An MPO file is a JPEG with others behind it, which a JPEG cannot hold."""
