@@ -404,6 +404,19 @@ class TestConversion:
         for name in ("b.png", "b.tif"):
             assert copied(tmp_path / "a.pgm", tmp_path / name).parts[0].pixels.tolist() == [[65535, 0]]
 
+    @pytest.mark.parametrize("white", [1, 100, 255, 1023, 65535])
+    def test_transparency_stays_as_much_of_white_where_only_the_source_tells_its_number(self, white, tmp_path):
+        dtype = np.dtype(np.uint8 if white < 256 else np.uint16).newbyteorder(">")
+        header = f"P7\nWIDTH 2\nHEIGHT 1\nDEPTH 2\nMAXVAL {white}\nTUPLTYPE GRAYSCALE_ALPHA\nENDHDR\n"
+        values = np.array([[0, white], [white, white // 3]], dtype).tobytes()
+        (tmp_path / "a.pam").write_bytes(header.encode() + values)
+        copied(tmp_path / "a.pam", tmp_path / "b.pam")
+        assert (tmp_path / "b.pam").read_bytes().endswith(b"ENDHDR\n" + values)
+        full = np.iinfo(dtype).max
+        for name in ("b.png", "b.tif"):
+            pixels = copied(tmp_path / "a.pam", tmp_path / name).parts[0].pixels
+            assert pixels.tolist() == [[[0, full], [full, round(white // 3 * full / white)]]]
+
     def test_frames_do_not_go_into_a_png(self, tmp_path):
         GRAY.save(tmp_path / "a.gif", save_all=True, append_images=[GRAY.rotate(90)])
         with pytest.raises(OutputError, match="would lose 1 of 2 pages"):
