@@ -595,6 +595,16 @@ class TestRefused:
             with pytest.raises(SettingError, match=f"axes: {axes} does not name the 3 axes"):
                 images.read(tmp_path / "a.npy", ReadOptions(axes=axes))
 
+    @pytest.mark.parametrize(("axes", "alpha"), [("YXS", 1), ("YXC", 1), ("YXZ", 0), ("SYX", 0), ("CYX", 0)])
+    def test_samples_called_channels_are_as_transparent(self, axes, alpha, tmp_path):
+        options = {"photometric": "rgb", "extrasamples": ["unassalpha"]}
+        tifffile.imwrite(tmp_path / "a.tif", numbers((6, 5, 4), "u1"), **options)
+        file = images.read(tmp_path / "a.tif", ReadOptions(axes=axes))
+        assert file.parts[0].alpha == alpha
+        _, blank = images.prepared(file, tmp_path / "b.tif", WriteOptions(metadata=False))
+        images.write(tmp_path / "b.tif", blank)
+        assert images.read(tmp_path / "b.tif").parts[0].alpha == alpha
+
     def test_nan(self, tmp_path):
         np.save(tmp_path / "a.npy", np.array([[0.0, 1.0], [np.nan, 0.0]]))
         with pytest.raises(ArrayError, match=r"a\.npy: 1 of its values are not finite .* first at \(1, 0\); replace"):

@@ -259,7 +259,7 @@ def _encoded(page: TiffPage, segment: NDArray[np.generic]) -> bytes:
 def _write_new(tif: TiffWriter, part: Picture, metadata: Metadata) -> None:
     """Write a part into a new file, losslessly compressed."""
     pixels, axes = part.pixels, part.axes
-    if "S" in axes:
+    if "S" in axes or part.alpha:
         pixels, axes = part.by_page, f"{part.page_axes}YXS"
     colours = part.samples - part.alpha
     photometric = "miniswhite" if part.is_inverted else "minisblack"
