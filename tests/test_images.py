@@ -497,7 +497,8 @@ class TestConversion:
 
     def test_minimum_is_white_turns_round_where_no_format_says_so(self, tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", np.array([[0, 255]], np.uint8), photometric="miniswhite")
-        assert copied(tmp_path / "a.tif", tmp_path / "b.png").parts[0].pixels.tolist() == [[255, 0]]
+        for name, white in (("b.png", 255), ("b.fits", 255), ("b.npy", 1)):
+            assert copied(tmp_path / "a.tif", tmp_path / name).parts[0].pixels.tolist() == [[white, 0]]
 
     def test_a_picture_becomes_an_array_of_unrounded_floats(self, noisy, tmp_path):
         Image.fromarray(noisy).save(tmp_path / "a.png")
@@ -521,6 +522,9 @@ class TestConversion:
         for name, how in options.items():
             copied(tmp_path / "a.png", tmp_path / name, how)
             assert np.array_equal(np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / name))), shown), name
+        for name in ("e.npy", "f.npy", "g.fits"):
+            again = copied(tmp_path / "a.png", tmp_path / name, WriteOptions(allow_loss=True, metadata=name != "f.npy"))
+            assert np.array_equal(np.rint(again.parts[0].unit()[..., 0] * 255), shown), name
 
     def test_metadata_that_has_no_place_is_named(self, tmp_path):
         exif = Image.Exif()

@@ -8,7 +8,7 @@ import numpy as np
 
 from tvdenoise.images.picture import Picture, PictureFile
 
-TURNED = ("BMP", "GIF", "PNM")
+TURNED = ("BMP", "GIF", "PNM", "NPY", "FITS")
 """Formats that cannot say which way up a picture is: its pixels are turned."""
 
 COMMON = frozenset({"ICC profile", "EXIF", "XMP"})
