@@ -281,6 +281,23 @@ class TestRoundTrip:
         with fits.open(tmp_path / "b.fits", checksum=True) as units:  # whose warning is an error
             assert "CHECKSUM" in units[0].header
             assert units[0].data is not None
+        is_float = source.parts[0].pixels.dtype.kind == "f"
+        assert source.notes == ("scaled integers became floats",) * is_float
+
+    @pytest.mark.parametrize("dtype", ["u1", "i2", "f4", "f8"])
+    @pytest.mark.parametrize("compression", ["RICE_1", "GZIP_1", "HCOMPRESS_1"])
+    def test_fits_compressed_with_loss_loses_nothing_more(self, compression, dtype, tmp_path):
+        fits = pytest.importorskip("astropy.io.fits")
+        pixels = numbers((64, 60), "u1").astype(dtype)
+        unit = fits.CompImageHDU(pixels, compression_type=compression, hcomp_scale=3, quantize_level=2)
+        unit.header["OBJECT"] = "M31"
+        unit.writeto(tmp_path / "a.fits")
+        source, target = images.prepared(images.read(tmp_path / "a.fits"), tmp_path / "b.fits")
+        target.parts[0].put((), source.parts[0].unit()[::-1] * 0.9, source.parts[0])
+        images.write(tmp_path / "b.fits", target)
+        with fits.open(tmp_path / "b.fits") as units:
+            assert isinstance(units[1], fits.CompImageHDU)
+            assert units[1].header["OBJECT"] == "M31"
 
     def test_fits_cut_within_a_further_header(self, tmp_path):
         fits = pytest.importorskip("astropy.io.fits")
