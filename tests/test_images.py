@@ -179,6 +179,21 @@ class TestRoundTrip:
             tifffile.imread(tmp_path / "b.tif"), np.rint(u[..., 0] * np.float32(65535)).astype(np.uint16)
         )
 
+    @pytest.mark.parametrize("layout", [{"compression": "zlib"}, {"tile": (16, 16)}])
+    def test_pages_of_a_tiff_that_share_their_pixels_may_come_to_differ(self, layout, noisy, tmp_path):
+        """Slices of a volume do, near others."""
+        stack = np.stack([noisy, noisy, 255 - noisy])
+        tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack", metadata=None, **layout)
+        with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as tif:
+            kind = "Tile" if "tile" in layout else "Strip"
+            for name in (f"{kind}Offsets", f"{kind}ByteCounts"):
+                tif.pages[1].tags[name].overwrite(tif.pages[0].tags[name].value)
+        source, target = images.prepared(images.read(tmp_path / "a.tif"), tmp_path / "b.tif")
+        for page, value in zip(source.parts[0].pages(), (0.2, 0.4, 0.6), strict=True):
+            target.parts[0].put(page, source.parts[0].unit(page) * np.float32(value), source.parts[0])
+        images.write(tmp_path / "b.tif", target)
+        assert np.array_equal(tifffile.imread(tmp_path / "b.tif"), target.parts[0].pixels)
+
     @pytest.mark.parametrize("frames", [1, 3])
     @pytest.mark.parametrize("ending", ["gif", "png"])
     def test_gif_keeps_its_holes(self, frames, ending, colour, tmp_path):
@@ -594,6 +609,15 @@ class TestRefused:
         for name in ("a.tif", "b.tif"):
             with pytest.raises(PictureError, match=f"{name}: the TIFF file is damaged"):
                 images.read(tmp_path / name)
+
+    @pytest.mark.parametrize("layout", [{"tile": (16, 16, 16)}, {"compression": "zlib", "rowsperstrip": 8}])
+    def test_a_volumetric_tiff(self, layout, tmp_path):
+        """Uncompressed and in one piece it is like any other."""
+        tifffile.imwrite(tmp_path / "a.tif", numbers((16, 32, 32), "u1"), volumetric=True)
+        assert_same(images.read(tmp_path / "a.tif"), copied(tmp_path / "a.tif", tmp_path / "b.tif"))
+        tifffile.imwrite(tmp_path / "a.tif", numbers((16, 32, 32), "u1"), volumetric=True, **layout)
+        with pytest.raises(PictureError, match="a TIFF of volumes in tiles or compressed strips cannot be kept whole"):
+            images.read(tmp_path / "a.tif")
 
     def test_truncated_array(self, noisy, tmp_path):
         np.save(tmp_path / "a.npy", noisy)

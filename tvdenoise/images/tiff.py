@@ -94,8 +94,9 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
             shutil.copyfileobj(original, stream)
         stream.seek(0)
         with TiffFile(stream) as tif:
+            filled: set[int] = set()
             for part, series in zip(file.parts, tif.series, strict=True):
-                _replace_series(stream, tif, series, part.pixels)
+                _replace_series(stream, tif, series, part.pixels, filled)
         return
     size = sum(part.pixels.nbytes for part in file.parts)
     with TiffWriter(stream, bigtiff=size > 2**32 - 2**25) as tif:
@@ -132,6 +133,8 @@ def _check(source: Source, series: TiffPageSeries, length: int) -> None:
         refusal = f"of colours {getattr(page.photometric, 'name', page.photometric)}"
     elif page.bitspersample not in (1, 8, 16, 32, 64):
         refusal = f"of {page.bitspersample} bits a sample"
+    elif page.imagedepth > 1 and series.dataoffset is None:
+        refusal = "of volumes in tiles or compressed strips"
     if refusal is not None:
         raise PictureError(source.name, f"a TIFF {refusal} cannot be kept whole", _CONVERT)
     if series.dataoffset is not None:
@@ -191,8 +194,10 @@ def _metadata(page: TiffPage) -> Metadata:
     )
 
 
-def _replace_series(stream: BinaryIO, tif: TiffFile, series: TiffPageSeries, pixels: NDArray[np.generic]) -> None:
-    """Put new pixels into a series of the same shape and type."""
+def _replace_series(
+    stream: BinaryIO, tif: TiffFile, series: TiffPageSeries, pixels: NDArray[np.generic], filled: set[int]
+) -> None:
+    """Put new pixels into a series of the same shape and type, but not where new ones stand already (``filled``)."""
     dtype = pixels.dtype.newbyteorder(tif.byteorder)
     if series.dataoffset is not None:
         stream.seek(series.dataoffset)
@@ -202,10 +207,10 @@ def _replace_series(stream: BinaryIO, tif: TiffFile, series: TiffPageSeries, pix
     for page, values in zip(series.pages, pixels.reshape(len(series.pages), -1), strict=True):
         assert page is not None  # _check has seen to that
         whole = page.aspage()
-        _replace_page(stream, whole, values.astype(dtype).reshape(whole.shaped))
+        _replace_page(stream, whole, values.astype(dtype).reshape(whole.shaped), filled)
 
 
-def _replace_page(stream: BinaryIO, page: TiffPage, pixels: NDArray[np.generic]) -> None:
+def _replace_page(stream: BinaryIO, page: TiffPage, pixels: NDArray[np.generic], filled: set[int]) -> None:
     """Put new pixels (planes, 1, H, W, samples) into a page: where the old ones were if they fit there, else behind."""
     if page.compression not in _REPEATABLE:
         page.tags["Compression"].overwrite(COMPRESSION.ADOBE_DEFLATE)
@@ -220,8 +225,9 @@ def _replace_page(stream: BinaryIO, page: TiffPage, pixels: NDArray[np.generic])
     offsets, counts = list(page.dataoffsets), list(page.databytecounts)
     for i, segment in enumerate(_segments(page, pixels)):
         encoded = _encoded(page, segment)
-        if len(encoded) > counts[i]:
+        if len(encoded) > counts[i] or offsets[i] in filled:
             offsets[i] = stream.seek(0, os.SEEK_END)
+        filled.add(offsets[i])
         counts[i] = len(encoded)
         stream.seek(offsets[i])
         stream.write(encoded)
