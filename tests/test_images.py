@@ -246,6 +246,13 @@ class TestRoundTrip:
         Image.fromarray(noisy).save(tmp_path / "a.gif", comment=b"mine")
         assert copied(tmp_path / "a.gif", tmp_path / "b.gif").native.encoding["comment"] == b"mine"
 
+    def test_webp_animation_keeps_its_background(self, colour, tmp_path):
+        frames, background = [Image.fromarray(np.roll(colour, i, 1)) for i in range(2)], (255, 10, 20, 255)
+        frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], background=background)
+        copied(tmp_path / "a.webp", tmp_path / "b.webp")
+        with Image.open(tmp_path / "b.webp") as image:
+            assert image.info["background"] == background
+
     @pytest.mark.parametrize("ending", ["gif", "png", "webp"])
     def test_animations_keep_frames_and_timing(self, ending, tmp_path, colour):
         frames = [Image.fromarray(np.roll(colour, i, 1)).quantize(200).convert("RGB") for i in range(4)]

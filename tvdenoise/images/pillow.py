@@ -147,5 +147,6 @@ def _native(source: Source, image: Image.Image) -> _Native:
             content = stream.read()
         jpeg.check_whole(content)
         return _Native(jpeg.encoding(image), jpeg.segments(content))
-    comment = {"comment": image.info["comment"]} if image.info.get("comment") else {}
-    return _Native({**_default_encoding(str(image.format)), **comment})
+    kept = {"WEBP": "background"}.get(str(image.format), "comment")
+    own = {kept: image.info[kept]} if image.info.get(kept) else {}
+    return _Native({**_default_encoding(str(image.format)), **own})
