@@ -670,6 +670,20 @@ class TestRefused:
         with pytest.raises(PictureError, match="the file is empty"):
             images.read(tmp_path / "b.png")
 
+    def test_an_ending_that_says_something_else(self, tmp_path):
+        (tmp_path / "a.png").write_bytes(b"P6 1 1 255\n\1\2\3")
+        with pytest.raises(PictureError, match=r"says PNG, but it is a PNM file; rename it to end in \.pnm"):
+            images.read(tmp_path / "a.png")
+
+    def test_packed_files(self, tmp_path):
+        fits = pytest.importorskip("astropy.io.fits")
+        unit = fits.CompImageHDU(numbers((9, 8), "i2"))
+        for name in ("a.fits.gz", "a.fits.fz"):
+            unit.writeto(tmp_path / name)
+        with pytest.raises(InputError, match=r"a\.fits\.gz: it is packed by gzip; unpack it first"):
+            images.check_source(tmp_path / "a.fits.gz")
+        assert_same(images.read(tmp_path / "a.fits.fz"), copied(tmp_path / "a.fits.fz", tmp_path / "b.fits.fz"))
+
     def test_no_file(self, tmp_path):
         for path, message in ((tmp_path, "it is a folder"), (tmp_path / "a.png", "no such file")):
             with pytest.raises(InputError, match=message):

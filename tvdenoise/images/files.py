@@ -112,7 +112,7 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
 
 
 def check_source(path: Path) -> None:
-    """Raise :class:`InputError` if there is no file to be read; ``-`` is standard input."""
+    """Raise :class:`InputError` if there is no file that can be read; ``-`` is standard input."""
     if path == STREAM:
         return
     mode = _mode(path, InputError)
@@ -122,6 +122,8 @@ def check_source(path: Path) -> None:
         raise InputError(path, "it is a folder", "name a picture in it")
     if not stat.S_ISREG(mode):
         raise InputError(path, "it is not a file", "name a picture file")
+    if path.suffix.lower() == ".gz":
+        raise InputError(path, "it is packed by gzip", "unpack it first, such as with gunzip")
 
 
 def _mode(path: Path, kind: type[InputError | OutputError]) -> int | None:
