@@ -179,6 +179,21 @@ class TestRoundTrip:
             tifffile.imread(tmp_path / "b.tif"), np.rint(u[..., 0] * np.float32(65535)).astype(np.uint16)
         )
 
+    @pytest.mark.parametrize("layout", [{"compression": "zlib"}, {"tile": (16, 16)}])
+    def test_pages_of_a_tiff_that_share_their_pixels_may_come_to_differ(self, layout, noisy, tmp_path):
+        """Slices of a volume do, near others."""
+        stack = np.stack([noisy, noisy, 255 - noisy])
+        tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack", metadata=None, **layout)
+        with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as tif:
+            kind = "Tile" if "tile" in layout else "Strip"
+            for name in (f"{kind}Offsets", f"{kind}ByteCounts"):
+                tif.pages[1].tags[name].overwrite(tif.pages[0].tags[name].value)
+        source, target = images.prepared(images.read(tmp_path / "a.tif"), tmp_path / "b.tif")
+        for page, value in zip(source.parts[0].pages(), (0.2, 0.4, 0.6), strict=True):
+            target.parts[0].put(page, source.parts[0].unit(page) * np.float32(value), source.parts[0])
+        images.write(tmp_path / "b.tif", target)
+        assert np.array_equal(tifffile.imread(tmp_path / "b.tif"), target.parts[0].pixels)
+
     @pytest.mark.parametrize("frames", [1, 3])
     @pytest.mark.parametrize("ending", ["gif", "png"])
     def test_gif_keeps_its_holes(self, frames, ending, colour, tmp_path):
@@ -209,9 +224,34 @@ class TestRoundTrip:
         tifffile.imwrite(tmp_path / "a.tif", colour, photometric="rgb", compression="jpeg", subsampling=subsampling)
         assert_same(images.read(tmp_path / "a.tif"), copied(tmp_path / "a.tif", tmp_path / "b.tif"))
 
+    def test_each_page_of_a_palette_tiff_has_its_own_colours(self, tmp_path):
+        index, maps = numbers((2, 9, 8), "u1"), numbers((2, 3, 256), "u1").astype(np.uint16) * 257
+        with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
+            for page, colormap in zip(index, maps, strict=True):
+                tif.write(page, photometric="palette", colormap=colormap, metadata=None)
+        again = copied(tmp_path / "a.tif", tmp_path / "b.tif").parts[0].pixels
+        expected = np.stack([(colormap >> 8).T[page] for page, colormap in zip(index, maps, strict=True)])
+        assert np.array_equal(again, expected)
+
+    def test_a_palette_page_behind_a_page_of_colours(self, colour, noisy, tmp_path):
+        with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
+            tif.write(colour, photometric="rgb", metadata=None)
+            tif.write(noisy, photometric="palette", colormap=numbers((3, 256), "u2") // 257 * 257, metadata=None)
+        file = images.read(tmp_path / "a.tif")
+        assert [part.samples for part in file.parts] == [3, 3]
+        assert file.notes == ("palette or bits resolved",)
+        assert_same(file, copied(tmp_path / "a.tif", tmp_path / "b.tif"))
+
     def test_gif_keeps_its_comment(self, noisy, tmp_path):
         Image.fromarray(noisy).save(tmp_path / "a.gif", comment=b"mine")
         assert copied(tmp_path / "a.gif", tmp_path / "b.gif").native.encoding["comment"] == b"mine"
+
+    def test_webp_animation_keeps_its_background(self, colour, tmp_path):
+        frames, background = [Image.fromarray(np.roll(colour, i, 1)) for i in range(2)], (255, 10, 20, 255)
+        frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], background=background)
+        copied(tmp_path / "a.webp", tmp_path / "b.webp")
+        with Image.open(tmp_path / "b.webp") as image:
+            assert image.info["background"] == background
 
     @pytest.mark.parametrize("ending", ["gif", "png", "webp"])
     def test_animations_keep_frames_and_timing(self, ending, tmp_path, colour):
@@ -263,6 +303,23 @@ class TestRoundTrip:
         with fits.open(tmp_path / "b.fits", checksum=True) as units:  # whose warning is an error
             assert "CHECKSUM" in units[0].header
             assert units[0].data is not None
+        is_float = source.parts[0].pixels.dtype.kind == "f"
+        assert source.notes == ("scaled integers became floats",) * is_float
+
+    @pytest.mark.parametrize("dtype", ["u1", "i2", "f4", "f8"])
+    @pytest.mark.parametrize("compression", ["RICE_1", "GZIP_1", "HCOMPRESS_1"])
+    def test_fits_compressed_with_loss_loses_nothing_more(self, compression, dtype, tmp_path):
+        fits = pytest.importorskip("astropy.io.fits")
+        pixels = numbers((64, 60), "u1").astype(dtype)
+        unit = fits.CompImageHDU(pixels, compression_type=compression, hcomp_scale=3, quantize_level=2)
+        unit.header["OBJECT"] = "M31"
+        unit.writeto(tmp_path / "a.fits")
+        source, target = images.prepared(images.read(tmp_path / "a.fits"), tmp_path / "b.fits")
+        target.parts[0].put((), source.parts[0].unit()[::-1] * 0.9, source.parts[0])
+        images.write(tmp_path / "b.fits", target)
+        with fits.open(tmp_path / "b.fits") as units:
+            assert isinstance(units[1], fits.CompImageHDU)
+            assert units[1].header["OBJECT"] == "M31"
 
     def test_fits_cut_within_a_further_header(self, tmp_path):
         fits = pytest.importorskip("astropy.io.fits")
@@ -386,6 +443,19 @@ class TestConversion:
         for name in ("b.png", "b.tif"):
             assert copied(tmp_path / "a.pgm", tmp_path / name).parts[0].pixels.tolist() == [[65535, 0]]
 
+    @pytest.mark.parametrize("white", [1, 100, 255, 1023, 65535])
+    def test_transparency_stays_as_much_of_white_where_only_the_source_tells_its_number(self, white, tmp_path):
+        dtype = np.dtype(np.uint8 if white < 256 else np.uint16).newbyteorder(">")
+        header = f"P7\nWIDTH 2\nHEIGHT 1\nDEPTH 2\nMAXVAL {white}\nTUPLTYPE GRAYSCALE_ALPHA\nENDHDR\n"
+        values = np.array([[0, white], [white, white // 3]], dtype).tobytes()
+        (tmp_path / "a.pam").write_bytes(header.encode() + values)
+        copied(tmp_path / "a.pam", tmp_path / "b.pam")
+        assert (tmp_path / "b.pam").read_bytes().endswith(b"ENDHDR\n" + values)
+        full = np.iinfo(dtype).max
+        for name in ("b.png", "b.tif"):
+            pixels = copied(tmp_path / "a.pam", tmp_path / name).parts[0].pixels
+            assert pixels.tolist() == [[[0, full], [full, round(white // 3 * full / white)]]]
+
     def test_frames_do_not_go_into_a_png(self, tmp_path):
         GRAY.save(tmp_path / "a.gif", save_all=True, append_images=[GRAY.rotate(90)])
         with pytest.raises(OutputError, match="would lose 1 of 2 pages"):
@@ -466,7 +536,8 @@ class TestConversion:
 
     def test_minimum_is_white_turns_round_where_no_format_says_so(self, tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", np.array([[0, 255]], np.uint8), photometric="miniswhite")
-        assert copied(tmp_path / "a.tif", tmp_path / "b.png").parts[0].pixels.tolist() == [[255, 0]]
+        for name, white in (("b.png", 255), ("b.fits", 255), ("b.npy", 1)):
+            assert copied(tmp_path / "a.tif", tmp_path / name).parts[0].pixels.tolist() == [[white, 0]]
 
     def test_a_picture_becomes_an_array_of_unrounded_floats(self, noisy, tmp_path):
         Image.fromarray(noisy).save(tmp_path / "a.png")
@@ -490,6 +561,9 @@ class TestConversion:
         for name, how in options.items():
             copied(tmp_path / "a.png", tmp_path / name, how)
             assert np.array_equal(np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / name))), shown), name
+        for name in ("e.npy", "f.npy", "g.fits"):
+            again = copied(tmp_path / "a.png", tmp_path / name, WriteOptions(allow_loss=True, metadata=name != "f.npy"))
+            assert np.array_equal(np.rint(again.parts[0].unit()[..., 0] * 255), shown), name
 
     def test_metadata_that_has_no_place_is_named(self, tmp_path):
         exif = Image.Exif()
@@ -543,6 +617,15 @@ class TestRefused:
             with pytest.raises(PictureError, match=f"{name}: the TIFF file is damaged"):
                 images.read(tmp_path / name)
 
+    @pytest.mark.parametrize("layout", [{"tile": (16, 16, 16)}, {"compression": "zlib", "rowsperstrip": 8}])
+    def test_a_volumetric_tiff(self, layout, tmp_path):
+        """Uncompressed and in one piece it is like any other."""
+        tifffile.imwrite(tmp_path / "a.tif", numbers((16, 32, 32), "u1"), volumetric=True)
+        assert_same(images.read(tmp_path / "a.tif"), copied(tmp_path / "a.tif", tmp_path / "b.tif"))
+        tifffile.imwrite(tmp_path / "a.tif", numbers((16, 32, 32), "u1"), volumetric=True, **layout)
+        with pytest.raises(PictureError, match="a TIFF of volumes in tiles or compressed strips cannot be kept whole"):
+            images.read(tmp_path / "a.tif")
+
     def test_truncated_array(self, noisy, tmp_path):
         np.save(tmp_path / "a.npy", noisy)
         (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:300])
@@ -564,6 +647,16 @@ class TestRefused:
             with pytest.raises(SettingError, match=f"axes: {axes} does not name the 3 axes"):
                 images.read(tmp_path / "a.npy", ReadOptions(axes=axes))
 
+    @pytest.mark.parametrize(("axes", "alpha"), [("YXS", 1), ("YXC", 1), ("YXZ", 0), ("SYX", 0), ("CYX", 0)])
+    def test_samples_called_channels_are_as_transparent(self, axes, alpha, tmp_path):
+        options = {"photometric": "rgb", "extrasamples": ["unassalpha"]}
+        tifffile.imwrite(tmp_path / "a.tif", numbers((6, 5, 4), "u1"), **options)
+        file = images.read(tmp_path / "a.tif", ReadOptions(axes=axes))
+        assert file.parts[0].alpha == alpha
+        _, blank = images.prepared(file, tmp_path / "b.tif", WriteOptions(metadata=False))
+        images.write(tmp_path / "b.tif", blank)
+        assert images.read(tmp_path / "b.tif").parts[0].alpha == alpha
+
     def test_nan(self, tmp_path):
         np.save(tmp_path / "a.npy", np.array([[0.0, 1.0], [np.nan, 0.0]]))
         with pytest.raises(ArrayError, match=r"a\.npy: 1 of its values are not finite .* first at \(1, 0\); replace"):
@@ -576,6 +669,20 @@ class TestRefused:
         (tmp_path / "b.png").touch()
         with pytest.raises(PictureError, match="the file is empty"):
             images.read(tmp_path / "b.png")
+
+    def test_an_ending_that_says_something_else(self, tmp_path):
+        (tmp_path / "a.png").write_bytes(b"P6 1 1 255\n\1\2\3")
+        with pytest.raises(PictureError, match=r"says PNG, but it is a PNM file; rename it to end in \.pnm"):
+            images.read(tmp_path / "a.png")
+
+    def test_packed_files(self, tmp_path):
+        fits = pytest.importorskip("astropy.io.fits")
+        unit = fits.CompImageHDU(numbers((9, 8), "i2"))
+        for name in ("a.fits.gz", "a.fits.fz"):
+            unit.writeto(tmp_path / name)
+        with pytest.raises(InputError, match=r"a\.fits\.gz: it is packed by gzip; unpack it first"):
+            images.check_source(tmp_path / "a.fits.gz")
+        assert_same(images.read(tmp_path / "a.fits.fz"), copied(tmp_path / "a.fits.fz", tmp_path / "b.fits.fz"))
 
     def test_no_file(self, tmp_path):
         for path, message in ((tmp_path, "it is a folder"), (tmp_path / "a.png", "no such file")):
@@ -592,11 +699,17 @@ class TestRefused:
                 images.read(path)
 
     def test_depths_that_pillow_would_reduce(self, tmp_path):
-        """10 bits of an AVIF."""
-        deep = imagecodecs.avif_encode(numbers((16, 16, 3), "u2") >> 6, level=100, bitspersample=10)
-        (tmp_path / "a.avif").write_bytes(deep)
-        with pytest.raises(PictureError, match=r"a\.avif: a 10-bit AVIF picture cannot be kept whole; convert it to"):
-            images.read(tmp_path / "a.avif")
+        """Of an AVIF, whether or not a pixi box tells them, and wherever its boxes stand."""
+        for bits in (10, 12):
+            deep = imagecodecs.avif_encode(numbers((16, 16, 3), "u2") >> (16 - bits), level=100, bitspersample=bits)
+            start = int.from_bytes(deep[:4], "big")
+            moved = deep[:start] + struct.pack(">I4s", 5000, b"free") + bytes(4992) + deep[start:]
+            for content in (deep, deep.replace(b"pixi", b"free"), moved):
+                (tmp_path / "a.avif").write_bytes(content)
+                with pytest.raises(
+                    PictureError, match=rf"a\.avif: a {bits}-bit AVIF picture cannot be kept whole; conv"
+                ):
+                    images.read(tmp_path / "a.avif")
 
     def test_the_further_pictures_of_a_phone(self, colour, tmp_path):
         """An MPO file is a JPEG with others behind it, which a JPEG cannot hold."""
@@ -622,6 +735,28 @@ class TestRefused:
         GRAY.save(tmp_path / "a.png", save_all=True, append_images=[GRAY.rotate(90)])
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
         assert images.read(tmp_path / "a.png").page_count == 2
+
+    @pytest.mark.parametrize("disposal", [1, 2])
+    @pytest.mark.parametrize(
+        ("number", "size", "message"),
+        [
+            (0, 200, "it promises a picture or a frame of more than 10000 pixels; raise --max-pixels"),
+            (1, 200, "it promises a picture or a frame of more than 10000 pixels; raise --max-pixels"),
+            (1, 9, "a frame reaches beyond the picture"),
+        ],
+    )
+    def test_a_frame_that_is_larger_than_its_gif(self, number, size, message, disposal, tmp_path):
+        """Pillow would make the whole picture as large."""
+        frames = [GRAY.rotate(90 * i) for i in range(3)]
+        frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], disposal=disposal)
+        mark = b"\x2c" + struct.pack("<4H", 0, 0, 8, 8)
+        parts = (tmp_path / "a.gif").read_bytes().split(mark)
+        marks = [b"", *(mark[:5] + struct.pack("<HH", size, size) if i == number else mark for i in range(3))]
+        (tmp_path / "a.gif").write_bytes(b"".join(a + b for a, b in zip(marks, parts, strict=True)))
+        before = Image.MAX_IMAGE_PIXELS
+        with pytest.raises(PictureError, match=message):
+            images.read(tmp_path / "a.gif", ReadOptions(max_pixels=10_000))
+        assert before == Image.MAX_IMAGE_PIXELS
 
     def test_a_missing_extra_is_named(self, tmp_path):
         (tmp_path / "a.fits").write_bytes(b"SIMPLE  =" + b" " * 3000)

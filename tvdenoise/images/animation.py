@@ -37,8 +37,7 @@ class Animation:
     @classmethod
     def read(cls, source: Source) -> "Animation":
         """Read all frames as RGB, or RGBA where any of them is transparent somewhere; a hidden still is no frame."""
-        Image.MAX_IMAGE_PIXELS = None  # limits.check_size is asked instead
-        with source.open() as stream, Image.open(stream) as image:
+        with limits.opened(source) as image:
             hidden = int(getattr(image, "default_image", False))
             count = getattr(image, "n_frames", 1) - hidden
             limits.check_size(source, image.width, image.height * count)
@@ -46,6 +45,8 @@ class Animation:
             for target, frame in zip(
                 frames, itertools.islice(ImageSequence.Iterator(image), hidden, None), strict=True
             ):
+                if frame.size != target.shape[1::-1]:
+                    raise ValueError("a frame reaches beyond the picture")
                 target[...] = frame.convert("RGBA")
                 durations.append(float(frame.info.get("duration", 0)))
             loop = image.info.get("loop")

@@ -112,7 +112,7 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
 
 
 def check_source(path: Path) -> None:
-    """Raise :class:`InputError` if there is no file to be read; ``-`` is standard input."""
+    """Raise :class:`InputError` if there is no file that can be read; ``-`` is standard input."""
     if path == STREAM:
         return
     mode = _mode(path, InputError)
@@ -122,6 +122,8 @@ def check_source(path: Path) -> None:
         raise InputError(path, "it is a folder", "name a picture in it")
     if not stat.S_ISREG(mode):
         raise InputError(path, "it is not a file", "name a picture file")
+    if path.suffix.lower() == ".gz":
+        raise InputError(path, "it is packed by gzip", "unpack it first, such as with gunzip")
 
 
 def _mode(path: Path, kind: type[InputError | OutputError]) -> int | None:
@@ -274,7 +276,7 @@ def conformed(file: PictureFile, format_: str, options: WriteOptions) -> Picture
         file = replace(file, parts=(file.parts[0].first_page,))
     if not FORMATS[format_].alpha and format_ != file.format:
         file = replace(file, parts=tuple(part.opaque for part in file.parts))
-    if format_ in TURNED or not (options.metadata or format_ == "NPY"):
+    if format_ in TURNED or not options.metadata:
         number = orientation(file.metadata)
         file = replace(file, parts=tuple(upright(part, number) for part in file.parts))
     return file
@@ -292,7 +294,7 @@ def _blank(part: Picture, source: PictureFile, target: str) -> Picture:
     elif dtype != part.pixels.dtype or (target != source.format and scale == source.scale):
         scale = intensity.type_range(dtype)
     blank = part.blank(dtype, scale)
-    if part.is_inverted and target not in (source.format, "TIFF", "NPY", "FITS"):
+    if part.is_inverted and target not in (source.format, "TIFF"):
         blank = replace(blank, scale=blank.scale[::-1], is_inverted=False)
     return blank
 

@@ -21,10 +21,12 @@ _NEXT = b"XTENSION"
 def read(source: Source) -> PictureFile:
     """Read all images of two or more axes; the first axis of a cube counts pages."""
     with source.open() as stream, fits.open(stream, memmap=False, lazy_load_hdus=False) as units:
-        parts = []
+        parts, is_scaled = [], False
         for unit in filter(_is_picture, units):
             limits.check_size(source, unit.shape[-1], unit.shape[-2])
+            holds_integers = unit.header["BITPIX"] > 0
             pixels = np.asarray(unit.data)
+            is_scaled |= holds_integers and pixels.dtype.kind == "f"
             axes = "QPRTUVW"[: pixels.ndim - 2] + "YX"
             parts.append(Picture(pixels.astype(pixels.dtype.newbyteorder("="), copy=False), axes))
         last = units[-1].fileinfo()
@@ -33,7 +35,8 @@ def read(source: Source) -> PictureFile:
             raise ValueError("it ends within a header")
         if not parts:
             raise ValueError("it has no pictures")
-        return PictureFile("FITS", tuple(parts), native=source, kinds=("FITS header",))
+        notes = ("scaled integers became floats",) if is_scaled else ()
+        return PictureFile("FITS", tuple(parts), native=source, kinds=("FITS header",), notes=notes)
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
@@ -49,6 +52,10 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
         for unit in filter(_is_picture, units):
             _ = unit.data  # which takes the scaling of the old numbers out of the header
             unit.data = next(pictures)
+            if isinstance(unit, fits.CompImageHDU):
+                unit.hcomp_scale = unit.quantize_level = 0  # losing nothing, which floats do with GZIP alone
+                if unit.data.dtype.kind == "f":
+                    unit.compression_type = "GZIP_2"
         has_sums = any({"CHECKSUM", "DATASUM"} & set(unit.header) for unit in units)
         units.writeto(content, output_verify="silentfix", checksum=has_sums)
     stream.write(content.getbuffer())

@@ -8,7 +8,7 @@ import numpy as np
 
 from tvdenoise.images.picture import Picture, PictureFile
 
-TURNED = ("BMP", "GIF", "PNM")
+TURNED = ("BMP", "GIF", "PNM", "NPY", "FITS")
 """Formats that cannot say which way up a picture is: its pixels are turned."""
 
 COMMON = frozenset({"ICC profile", "EXIF", "XMP"})
@@ -70,7 +70,7 @@ FORMATS: Mapping[str, Format] = {
         "pillow", (".gif",), alpha=True, frames=True, metadata=frozenset({"timing"}), exact=False, merges=True
     ),
     "AVIF": Format("pillow", (".avif",), alpha=True, frames=True, metadata=COMMON | {"timing"}, exact=False),
-    "PNM": Format("pnm", (".pgm", ".ppm", ".pnm", ".pbm", ".pam"), types=frozenset({"u1", "u2"})),
+    "PNM": Format("pnm", (".pnm", ".pgm", ".ppm", ".pbm", ".pam"), types=frozenset({"u1", "u2"})),
     "TIFF": Format(
         "tiff",
         (".tif", ".tiff"),
@@ -83,7 +83,7 @@ FORMATS: Mapping[str, Format] = {
         shapes=True,
     ),
     "NPY": Format("npy", (".npy",), ANY, MANY, alpha=True, frames=True, cmyk=True),
-    "FITS": Format("fits", (".fits", ".fit", ".fts"), FITS_TYPES, frozenset({1}), frames=True, shapes=True),
+    "FITS": Format("fits", (".fits", ".fit", ".fts", ".fz"), FITS_TYPES, frozenset({1}), frames=True, shapes=True),
 }
 
 

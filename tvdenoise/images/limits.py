@@ -1,9 +1,15 @@
 """What a header may promise before anything is allocated for it."""
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from PIL import Image
 
 from tvdenoise.errors import PictureError
 from tvdenoise.images.picture import Source
+
+_RAISE = "raise --max-pixels if that is right"
 
 
 def check_size(source: Source, width: int, height: int) -> None:
@@ -12,7 +18,23 @@ def check_size(source: Source, width: int, height: int) -> None:
         raise PictureError(source.name, f"its header promises {width}x{height} pixels", "get a whole copy of it")
     if width * height > source.max_pixels:
         problem = f"its header promises {width}x{height} pixels, more than {source.max_pixels}"
-        raise PictureError(source.name, problem, "raise --max-pixels if that is right")
+        raise PictureError(source.name, problem, _RAISE)
+
+
+@contextmanager
+def opened(source: Source, formats: tuple[str, ...] | None = None) -> Iterator[Image.Image]:
+    """Open a picture with Pillow, whose own check has to help: it alone sees the frames that enlarge a GIF."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = (source.max_pixels + 1) // 2  # above it Pillow warns; it refuses above twice as many
+    try:
+        with source.open() as stream, Image.open(stream, formats=formats) as image:
+            check_size(source, image.width, image.height)
+            yield image
+    except Image.DecompressionBombError as error:
+        problem = f"it promises a picture or a frame of more than {source.max_pixels} pixels"
+        raise PictureError(source.name, problem, _RAISE) from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def inflated(packed: bytes, length: int) -> bytes:

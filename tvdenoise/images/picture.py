@@ -180,7 +180,9 @@ class Picture:
         if not fits or not axes.isascii() or not axes.isupper():
             problem = f"{axes} does not name the {self.pixels.ndim} axes of an array of shape {self.pixels.shape}"
             raise SettingError("axes", problem, f"give {self.pixels.ndim} different letters, Y and X among them")
-        return replace(self, axes=axes, alpha=self.alpha if "S" in axes else 0)
+        named = replace(self, axes=axes)
+        keeps_samples = axes.find(named._channel_axis or "-") == self.axes.find(self._channel_axis)
+        return named if keeps_samples else replace(named, alpha=0)
 
 
 def rescaled(numbers: NDArray[np.generic], dtype: DTypeLike) -> NDArray[np.generic]:

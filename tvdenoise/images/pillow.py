@@ -1,6 +1,7 @@
 """The 8-bit formats, through Pillow: JPEG, WebP, BMP, GIF and AVIF. What it would reduce is refused."""
 
 import io
+import re
 import struct
 from collections.abc import Mapping
 from typing import Any, BinaryIO, NamedTuple
@@ -29,9 +30,7 @@ class _Native(NamedTuple):
 
 def read(source: Source) -> PictureFile:
     """Read a picture or an animation."""
-    Image.MAX_IMAGE_PIXELS = None  # limits.check_size is asked instead: large pictures are an ordinary job
-    with source.open() as stream, Image.open(stream, formats=FORMATS) as image:
-        limits.check_size(source, image.width, image.height)
+    with limits.opened(source, FORMATS) as image:
         name = "JPEG" if image.format == "MPO" else str(image.format)
         _refuse_what_would_be_reduced(source, name, image)
         frames = getattr(image, "n_frames", 1)
@@ -92,17 +91,17 @@ def without_metadata(native: _Native) -> _Native:
 def _refuse_what_would_be_reduced(source: Source, name: str, image: Image.Image) -> None:
     if name == "AVIF":
         with source.open() as stream:
-            depth = _avif_depth(stream.read(4096))
+            depth = _avif_depth(stream.read())
         if depth > 8:
             raise PictureError(source.name, f"a {depth}-bit {name} picture cannot be kept whole", _CONVERT)
     if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK"):
         raise PictureError(source.name, f"a {name} picture of mode {image.mode} cannot be kept whole", _CONVERT)
 
 
-def _avif_depth(start: bytes) -> int:
-    """Return the bits a channel that the pixel information box of an AVIF file tells, 8 where it has none."""
-    at = start.find(b"pixi")
-    return max(start[at + 9 : at + 9 + start[at + 8]], default=8) if at >= 0 else 8
+def _avif_depth(content: bytes) -> int:
+    """Return the most bits a channel that the boxes of an AVIF file tell which configure its decoder."""
+    flags = re.findall(rb"\0\0..av1C\x81.(.)", content, re.DOTALL)
+    return max((8 + 2 * (flag[0] >> 6 & 1) + 2 * (flag[0] >> 5 & 1) for flag in flags), default=8)
 
 
 def _notes(image: Image.Image) -> tuple[str, ...]:
@@ -148,5 +147,6 @@ def _native(source: Source, image: Image.Image) -> _Native:
             content = stream.read()
         jpeg.check_whole(content)
         return _Native(jpeg.encoding(image), jpeg.segments(content))
-    comment = {"comment": image.info["comment"]} if image.info.get("comment") else {}
-    return _Native({**_default_encoding(str(image.format)), **comment})
+    kept = {"WEBP": "background"}.get(str(image.format), "comment")
+    own = {kept: image.info[kept]} if image.info.get(kept) else {}
+    return _Native({**_default_encoding(str(image.format)), **own})

@@ -4,10 +4,12 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from netpbmfile import NetpbmFile, imwrite
+from numpy.typing import NDArray
 
 from tvdenoise import intensity
 from tvdenoise.images import limits
 from tvdenoise.images.picture import Picture, PictureFile, Source
+from tvdenoise.intensity import Range
 
 _BITS = ("P1", "P4")
 _KINDS = (*_BITS, "P2", "P3", "P5", "P6", "P7")
@@ -23,21 +25,32 @@ def read(source: Source) -> PictureFile:
         pixels, axes = file.asarray(), file.axes
     if kind in _BITS:
         pixels, white = np.where(pixels, 0, 255).astype(np.uint8), 255
-    picture = Picture(
-        pixels.astype(pixels.dtype.newbyteorder("="), copy=False), axes, alpha=int(file.tupltype.endswith("_ALPHA"))
-    )
+    pixels, scale = pixels.astype(pixels.dtype.newbyteorder("="), copy=False), (0.0, float(white))
+    alpha = int(file.tupltype.endswith("_ALPHA"))
+    if alpha:
+        pixels = pixels.copy()
+        pixels[..., -1] = _rescaled(pixels[..., -1], scale, intensity.type_range(pixels.dtype))
     notes = ("1-bit became 8-bit",) if kind in _BITS else ()
-    return PictureFile("PNM", (picture,), native=(kind, white), notes=notes, scale=(0.0, float(white)))
+    return PictureFile("PNM", (Picture(pixels, axes, alpha),), native=(kind, white), notes=notes, scale=scale)
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
     """Write a PAM if the source is one, else a PGM or PPM in binary; no number is above that for white."""
     (picture,) = file.parts
     kind, white = file.native or ("", int(intensity.type_range(picture.pixels.dtype)[1]))
-    np.minimum(picture.pixels, white, out=picture.pixels)
+    colours = picture.by_page[..., : picture.samples - picture.alpha]
+    np.minimum(colours, white, out=colours)
     pixels = picture.by_page if picture.samples > 1 else picture.by_page[..., 0]
+    if picture.alpha:
+        pixels = pixels.copy()
+        pixels[..., -1] = _rescaled(pixels[..., -1], intensity.type_range(pixels.dtype), (0.0, float(white)))
     binary: Literal["P5", "P6"] = "P6" if picture.samples > 1 else "P5"
     imwrite(stream, np.ascontiguousarray(pixels), magicnumber="P7" if kind == "P7" else binary, maxval=white)
+
+
+def _rescaled(alpha: NDArray[np.generic], old: Range, new: Range) -> NDArray[np.generic]:
+    """Return transparency in another range: of a file it is the file's, of a picture that of its type."""
+    return intensity.from_unit(intensity.to_unit(alpha, old), new, alpha.dtype)
 
 
 def without_metadata(native: Any) -> Any:  # noqa: ANN401 (a kind and a number)

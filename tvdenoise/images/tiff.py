@@ -75,7 +75,7 @@ def read(source: Source) -> PictureFile:
             kinds += ("description",)
         kinds += ("ImageJ axes",) * tif.is_imagej + ("OME axes",) * tif.is_ome
         is_changed = any(part.pixels.dtype != series.dtype for part, series in zip(parts, tif.series, strict=True))
-        is_changed |= first.photometric == PHOTOMETRIC.PALETTE
+        is_changed |= any(series.keyframe.photometric == PHOTOMETRIC.PALETTE for series in tif.series)
         return PictureFile(
             "TIFF",
             parts,
@@ -94,8 +94,9 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
             shutil.copyfileobj(original, stream)
         stream.seek(0)
         with TiffFile(stream) as tif:
+            filled: set[int] = set()
             for part, series in zip(file.parts, tif.series, strict=True):
-                _replace_series(stream, tif, series, part.pixels)
+                _replace_series(stream, tif, series, part.pixels, filled)
         return
     size = sum(part.pixels.nbytes for part in file.parts)
     with TiffWriter(stream, bigtiff=size > 2**32 - 2**25) as tif:
@@ -132,6 +133,8 @@ def _check(source: Source, series: TiffPageSeries, length: int) -> None:
         refusal = f"of colours {getattr(page.photometric, 'name', page.photometric)}"
     elif page.bitspersample not in (1, 8, 16, 32, 64):
         refusal = f"of {page.bitspersample} bits a sample"
+    elif page.imagedepth > 1 and series.dataoffset is None:
+        refusal = "of volumes in tiles or compressed strips"
     if refusal is not None:
         raise PictureError(source.name, f"a TIFF {refusal} cannot be kept whole", _CONVERT)
     if series.dataoffset is not None:
@@ -150,8 +153,9 @@ def _check(source: Source, series: TiffPageSeries, length: int) -> None:
 def _part(series: TiffPageSeries) -> Picture:
     page, axes = series.keyframe, series.axes
     pixels: NDArray[Any] = series.asarray()
-    if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
-        pixels, axes = _colours(pixels, page.colormap), f"{axes}S"
+    if page.photometric == PHOTOMETRIC.PALETTE:
+        tables = [one.aspage().tags["ColorMap"].value for one in series.pages if one is not None]
+        pixels, axes = _colours(pixels, np.stack(tables)), f"{axes}S"
     elif pixels.dtype == bool:
         pixels = pixels.view(np.uint8) * np.uint8(255)
     extra = page.extrasamples
@@ -167,12 +171,12 @@ def _part(series: TiffPageSeries) -> Picture:
     )
 
 
-def _colours(index: NDArray[Any], table: NDArray[np.uint16]) -> NDArray[np.generic]:
-    """Return the colours of a palette picture, in 8 bits if those of the table are 8-bit ones."""
-    if (table == (table >> 8) * 257).all() or (table & 255 == 0).all():
-        table = (table >> 8).astype(np.uint8)
-    colours: NDArray[np.generic] = np.ascontiguousarray(table.T)[index]
-    return colours
+def _colours(index: NDArray[Any], tables: NDArray[np.uint16]) -> NDArray[np.generic]:
+    """Return the colours of pages with a palette (3, N) each, in 8 bits if those of all palettes are 8-bit ones."""
+    if (tables == (tables >> 8) * 257).all() or (tables & 255 == 0).all():
+        tables = (tables >> 8).astype(np.uint8)
+    pages = zip(tables, index.reshape(len(tables), -1), strict=True)
+    return np.stack([np.ascontiguousarray(table.T)[page] for table, page in pages]).reshape(*index.shape, 3)
 
 
 def _metadata(page: TiffPage) -> Metadata:
@@ -190,8 +194,10 @@ def _metadata(page: TiffPage) -> Metadata:
     )
 
 
-def _replace_series(stream: BinaryIO, tif: TiffFile, series: TiffPageSeries, pixels: NDArray[np.generic]) -> None:
-    """Put new pixels into a series of the same shape and type."""
+def _replace_series(
+    stream: BinaryIO, tif: TiffFile, series: TiffPageSeries, pixels: NDArray[np.generic], filled: set[int]
+) -> None:
+    """Put new pixels into a series of the same shape and type, but not where new ones stand already (``filled``)."""
     dtype = pixels.dtype.newbyteorder(tif.byteorder)
     if series.dataoffset is not None:
         stream.seek(series.dataoffset)
@@ -201,10 +207,10 @@ def _replace_series(stream: BinaryIO, tif: TiffFile, series: TiffPageSeries, pix
     for page, values in zip(series.pages, pixels.reshape(len(series.pages), -1), strict=True):
         assert page is not None  # _check has seen to that
         whole = page.aspage()
-        _replace_page(stream, whole, values.astype(dtype).reshape(whole.shaped))
+        _replace_page(stream, whole, values.astype(dtype).reshape(whole.shaped), filled)
 
 
-def _replace_page(stream: BinaryIO, page: TiffPage, pixels: NDArray[np.generic]) -> None:
+def _replace_page(stream: BinaryIO, page: TiffPage, pixels: NDArray[np.generic], filled: set[int]) -> None:
     """Put new pixels (planes, 1, H, W, samples) into a page: where the old ones were if they fit there, else behind."""
     if page.compression not in _REPEATABLE:
         page.tags["Compression"].overwrite(COMPRESSION.ADOBE_DEFLATE)
@@ -219,8 +225,9 @@ def _replace_page(stream: BinaryIO, page: TiffPage, pixels: NDArray[np.generic])
     offsets, counts = list(page.dataoffsets), list(page.databytecounts)
     for i, segment in enumerate(_segments(page, pixels)):
         encoded = _encoded(page, segment)
-        if len(encoded) > counts[i]:
+        if len(encoded) > counts[i] or offsets[i] in filled:
             offsets[i] = stream.seek(0, os.SEEK_END)
+        filled.add(offsets[i])
         counts[i] = len(encoded)
         stream.seek(offsets[i])
         stream.write(encoded)
@@ -258,7 +265,7 @@ def _encoded(page: TiffPage, segment: NDArray[np.generic]) -> bytes:
 def _write_new(tif: TiffWriter, part: Picture, metadata: Metadata) -> None:
     """Write a part into a new file, losslessly compressed."""
     pixels, axes = part.pixels, part.axes
-    if "S" in axes:
+    if "S" in axes or part.alpha:
         pixels, axes = part.by_page, f"{part.page_axes}YXS"
     colours = part.samples - part.alpha
     photometric = "miniswhite" if part.is_inverted else "minisblack"
