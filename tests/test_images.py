@@ -491,6 +491,20 @@ class TestConversion:
             copied(tmp_path / "a.png", tmp_path / name, how)
             assert np.array_equal(np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / name))), shown), name
 
+    @pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
+    @pytest.mark.parametrize(
+        ("at", "damage"), [(6, b"\xff" * 8), (10, b"\xff" * 4), (14, b"\xff\xff"), (18, b"\xff\xff"), (24, b"\xff" * 4)]
+    )
+    def test_damaged_exif_tells_no_orientation(self, ending, at, damage, tmp_path):
+        """Its mark, the offset and length of its directory, the type and value of a tag; warnings would be errors."""
+        exif = Image.Exif()
+        exif[0x0112], exif[0x010F] = 6, "maker"
+        content = bytearray(exif.tobytes())
+        content[at : at + len(damage)] = damage
+        GRAY.crop((0, 0, 5, 8)).convert("RGB").save(tmp_path / f"a.{ending}", exif=bytes(content))
+        for name, how in {f"b.{ending}": WriteOptions(metadata=False), "c.bmp": WriteOptions(allow_loss=True)}.items():
+            assert set(copied(tmp_path / f"a.{ending}", tmp_path / name, how).parts[0].size) == {5, 8}
+
     def test_metadata_that_has_no_place_is_named(self, tmp_path):
         exif = Image.Exif()
         exif[0x010F] = "maker"
