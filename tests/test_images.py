@@ -337,6 +337,22 @@ class TestRoundTrip:
         assert_same(images.read(tmp_path / "a.jpg"), images.read(tmp_path / "b.jpg"))
         assert copied(tmp_path / "b.jpg", tmp_path / "c.jpg").kinds == ("comment",)
 
+    @pytest.mark.parametrize("is_progressive", [False, True])
+    def test_jpeg_keeps_the_film_behind_it(self, is_progressive, colour, tmp_path):
+        """Of a motion photo: it is found by counting from the end of the file."""
+        Image.fromarray(colour).save(tmp_path / "a.jpg", progressive=is_progressive)
+        film = b"\0\0\0\x18ftypmp42" + numbers((1000,), "u1").tobytes()
+        whole = (tmp_path / "a.jpg").read_bytes()
+        (tmp_path / "a.jpg").write_bytes(whole + film)
+        copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
+        assert (tmp_path / "b.jpg").read_bytes().endswith(b"\xff\xd9" + film)
+        with pytest.raises(OutputError, match="a PNG file would lose what stands behind it, such as a film"):
+            copied(tmp_path / "a.jpg", tmp_path / "c.png")
+        copied(tmp_path / "a.jpg", tmp_path / "d.jpg", WriteOptions(metadata=False))
+        assert (tmp_path / "d.jpg").read_bytes().endswith(b"\xff\xd9")
+        (tmp_path / "e.jpg").write_bytes(whole + bytes(1000) + b"\r\n")  # nothing
+        assert images.read(tmp_path / "e.jpg").kinds == ()
+
     def test_cmyk_jpeg_stays_what_it_is(self, colour, tmp_path):
         Image.fromarray(colour).convert("CMYK").save(tmp_path / "a.jpg", quality=100)
         again = copied(tmp_path / "a.jpg", tmp_path / "b.jpg").parts[0]
@@ -619,6 +635,18 @@ class TestRefused:
         with pytest.raises(OutputError, match="would lose 1 further pictures of an MPO file"):
             copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
         assert copied(tmp_path / "a.jpg", tmp_path / "b.jpg", WriteOptions(allow_loss=True)).page_count == 1
+
+    def test_the_gain_map_of_ultra_hdr(self, colour, tmp_path):
+        """Which Pillow takes for a plain JPEG."""
+        photo, xmp = Image.fromarray(colour), b'http://ns.adobe.com/xap/1.0/\0<rdf:Description hdrgm:Version="1.0"/>'
+        photo.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[photo.convert("L")])
+        content = (tmp_path / "a.jpg").read_bytes()
+        segment = b"\xff\xe1" + (len(xmp) + 2).to_bytes(2, "big") + xmp
+        (tmp_path / "a.jpg").write_bytes(content[:2] + segment + content[2:])
+        with pytest.raises(OutputError, match="would lose what stands behind it, such as a gain map"):
+            copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
+        copied(tmp_path / "a.jpg", tmp_path / "b.jpg", WriteOptions(allow_loss=True))
+        assert images.read(tmp_path / "b.jpg").losses == ()
 
     @pytest.mark.parametrize("count", [1, 2])
     def test_the_still_picture_that_stands_for_an_animation(self, count, tmp_path):

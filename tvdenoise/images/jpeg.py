@@ -16,6 +16,8 @@ _AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 """A marker, but for those that stand within a scan."""
 
 _FURTHER_PICTURES = b"MPF\0"
+_STRAY = 32
+"""Bytes behind a picture that are not worth a word."""
 
 DEFAULT: Mapping[str, Any] = {"quality": 95, "subsampling": "4:4:4"}
 """How a picture that was no JPEG is encoded."""
@@ -63,6 +65,17 @@ def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
             start += 1
         marker, end = content[start + 1], start + 2 + int.from_bytes(content[start + 2 : start + 4], "big")
         yield marker, start, end
+
+
+def behind(content: bytes) -> bytes:
+    """Return what stands behind the end of the picture: a film, a gain map, pictures; nothing where none is marked."""
+    *_, (_, _, at) = _segments(content)
+    while marker := _AFTER_SCAN.search(content, at):
+        if marker[0].endswith(_END):
+            rest = content[marker.end() :]
+            return rest if len(rest.strip(b"\0\xff")) > _STRAY else b""
+        at = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2], "big")
+    return b""
 
 
 def check_whole(content: bytes) -> None:

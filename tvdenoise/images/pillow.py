@@ -21,19 +21,22 @@ _CONVERT = "convert it to PNG or TIFF first"
 
 
 class _Native(NamedTuple):
-    """What restores a file: the arguments of Pillow's writer, a JPEG's segments."""
+    """What restores a file: the arguments of Pillow's writer, a JPEG's segments and what stands behind its end."""
 
     encoding: Mapping[str, Any]
     segments: tuple[bytes, ...] = ()
+    behind: bytes = b""
 
 
 def read(source: Source) -> PictureFile:
     """Read a picture or an animation."""
     Image.MAX_IMAGE_PIXELS = None  # limits.check_size is asked instead: large pictures are an ordinary job
-    with source.open() as stream, Image.open(stream, formats=FORMATS) as image:
+    with source.open() as stream:
+        content = stream.read()
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         limits.check_size(source, image.width, image.height)
         name = "JPEG" if image.format == "MPO" else str(image.format)
-        _refuse_what_would_be_reduced(source, name, image)
+        _refuse_what_would_be_reduced(source, name, image, content)
         frames = getattr(image, "n_frames", 1)
         losses = (f"{frames - 1} further pictures of an MPO file",) if image.format == "MPO" else ()
         notes = _notes(image)
@@ -44,14 +47,19 @@ def read(source: Source) -> PictureFile:
             pixels, alpha = _pixels(image)
             picture = Picture(pixels, "YX" if pixels.ndim == 2 else "YXS", alpha, is_cmyk=image.mode == "CMYK")
             timing = None
-        native = _native(source, image)
+        native = _native(content, image)
         kinds = ("comment",) if "comment" in native.encoding else jpeg.kinds(native.segments)
+        if native.behind and "mp" in image.info:  # its list of pictures says where they are, and would be wrong
+            losses = losses or ("what stands behind it, such as a gain map",)
+            native = native._replace(behind=b"")
+        elif native.behind:
+            kinds += ("what stands behind it, such as a film",)
         return PictureFile(name, (picture,), _metadata(image, timing), native, kinds, notes, losses)
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
     """Write like the source, if that had the same format; else with as little loss as the format allows."""
-    encoding, segments = file.native or _Native(_default_encoding(file.format))
+    encoding, segments, behind = file.native or _Native(_default_encoding(file.format))
     (picture,) = file.parts
     options = _metadata_options(file) | dict(encoding)
     if file.page_count > 1:
@@ -66,12 +74,12 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
         return
     squeezed = np.ascontiguousarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
     image = Image.fromarray(squeezed, mode="CMYK") if picture.is_cmyk else Image.fromarray(squeezed)
-    if not segments:
+    if not segments and not behind:
         image.save(stream, file.format, **options)
         return
     content = io.BytesIO()
     image.save(content, file.format, **{key: value for key, value in options.items() if key not in _IN_SEGMENTS})
-    stream.write(jpeg.spliced(content.getvalue(), segments))
+    stream.write(jpeg.spliced(content.getvalue(), segments) + behind)
 
 
 def _bmp_with_alpha(pixels: NDArray[np.generic], dpi: tuple[float, float] | None) -> bytes:
@@ -85,14 +93,13 @@ def _bmp_with_alpha(pixels: NDArray[np.generic], dpi: tuple[float, float] | None
 
 
 def without_metadata(native: _Native) -> _Native:
-    """Return what a source is restored by, but for its comment and segments."""
+    """Return what a source is restored by, but for its comment, segments and what stands behind it."""
     return _Native({key: value for key, value in native.encoding.items() if key != "comment"})
 
 
-def _refuse_what_would_be_reduced(source: Source, name: str, image: Image.Image) -> None:
+def _refuse_what_would_be_reduced(source: Source, name: str, image: Image.Image, content: bytes) -> None:
     if name == "AVIF":
-        with source.open() as stream:
-            depth = _avif_depth(stream.read(4096))
+        depth = _avif_depth(content[:4096])
         if depth > 8:
             raise PictureError(source.name, f"a {depth}-bit {name} picture cannot be kept whole", _CONVERT)
     if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK"):
@@ -142,11 +149,9 @@ def _default_encoding(format_: str) -> Mapping[str, Any]:
     return animation.OPTIONS[format_] if format_ in ("WEBP", "AVIF") else {}
 
 
-def _native(source: Source, image: Image.Image) -> _Native:
+def _native(content: bytes, image: Image.Image) -> _Native:
     if isinstance(image, JpegImagePlugin.JpegImageFile):
-        with source.open() as stream:
-            content = stream.read()
         jpeg.check_whole(content)
-        return _Native(jpeg.encoding(image), jpeg.segments(content))
+        return _Native(jpeg.encoding(image), jpeg.segments(content), jpeg.behind(content))
     comment = {"comment": image.info["comment"]} if image.info.get("comment") else {}
     return _Native({**_default_encoding(str(image.format)), **comment})
