@@ -294,6 +294,26 @@ class TestRoundTrip:
             assert a.quantization == b.quantization
             assert a.layer == b.layer
 
+    @pytest.mark.parametrize("of_components", [(0, 1, 1), (1, 0, 0), (0, 0, 0), (0, 1, 0), (0, 1, 2), (2, 0, 0)])
+    def test_jpeg_keeps_which_table_is_for_which_component(self, of_components, colour, tmp_path):
+        Image.fromarray(colour).save(tmp_path / "a.jpg", qtables=[[value] * 64 for value in (3, 7, 11)])
+        content = bytearray((tmp_path / "a.jpg").read_bytes())
+        frame = content.index(b"\xff\xc0")
+        content[frame + 12 : frame + 21 : 3] = bytes(of_components)
+        (tmp_path / "a.jpg").write_bytes(content)
+        copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
+        with Image.open(tmp_path / "b.jpg") as b:
+            steps = [b.quantization[component[3]][0] for component in b.layer]
+        assert steps == [(3, 7, 11)[number] for number in of_components]
+
+    def test_jpeg_of_coarse_tables_without_a_word_of_libjpeg(self, noisy, tmp_path, capfd):
+        Image.fromarray(noisy).save(tmp_path / "a.jpg", qtables=[[300] * 64])
+        assert "too coarse" in capfd.readouterr().err
+        copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
+        with Image.open(tmp_path / "b.jpg") as b:
+            assert b.quantization[0] == [300] * 64
+        assert capfd.readouterr().err == ""
+
     @pytest.mark.parametrize("subsampling", [(1, 2), (4, 1)])
     def test_jpeg_of_rare_subsampling_loses_no_resolution(self, subsampling, colour, tmp_path):
         (tmp_path / "a.jpg").write_bytes(imagecodecs.jpeg8_encode(colour, subsampling=subsampling))
@@ -358,6 +378,15 @@ class TestRoundTrip:
         again = copied(tmp_path / "a.jpg", tmp_path / "b.jpg").parts[0]
         assert (again.is_cmyk, again.samples, again.alpha) == (True, 4, 0)
         assert np.abs(again.pixels.astype(float) - images.read(tmp_path / "a.jpg").parts[0].pixels).mean() < 2
+
+    def test_inks_coded_as_luma_and_chroma_are_all_as_fine_as_luma(self, tmp_path):
+        ycck = imagecodecs.jpeg8_encode(numbers((32, 32, 4), "u1"), colorspace="CMYK", outcolorspace="YCCK")
+        (tmp_path / "a.jpg").write_bytes(ycck)
+        copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
+        with Image.open(tmp_path / "a.jpg") as a, Image.open(tmp_path / "b.jpg") as b:
+            assert [component[1:] for component in a.layer] == [(2, 2, 0), (1, 1, 1), (1, 1, 1), (2, 2, 0)]
+            assert [component[1:] for component in b.layer] == [(1, 1, 0)] * 4
+            assert b.quantization == {0: a.quantization[0]}
 
 
 class TestConversion:

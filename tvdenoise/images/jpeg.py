@@ -12,6 +12,8 @@ from PIL import Image, JpegImagePlugin
 
 _START_OF_SCAN, _COMMENT, _APP0, _APP13, _APP14, _APP15 = 0xDA, 0xFE, 0xE0, 0xED, 0xEE, 0xEF
 _FILL, _END, _SEQUENTIAL = 0xFF, b"\xd9", {0xC0, 0xC1}
+_BASELINE = 255
+"""The largest number in a quantisation table of 8 bits."""
 _AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 """A marker, but for those that stand within a scan."""
 
@@ -26,12 +28,28 @@ DEFAULT: Mapping[str, Any] = {"quality": 95, "subsampling": "4:4:4"}
 def encoding(image: JpegImagePlugin.JpegImageFile) -> Mapping[str, Any]:
     """Return the arguments of Pillow's writer that encode with the same tables, subsampling and colours.
 
-    Subsampling that it cannot write becomes none, so that no resolution is lost.
+    Subsampling that it cannot write becomes none, so that no resolution is lost. Tables of 16 bits make it progressive:
+    libjpeg warns of others on standard error.
     """
-    options = {"qtables": image.quantization, "progressive": bool(image.info.get("progressive"))}
+    tables = _tables(image)
+    is_progressive = "progressive" in image.info or max(map(max, tables)) > _BASELINE
+    options: dict[str, Any] = {"qtables": tables, "progressive": is_progressive}
     if image.layers == 3:
         options |= {"subsampling": max(JpegImagePlugin.get_sampling(image), 0), "keep_rgb": _is_rgb(image)}
     return options
+
+
+def _tables(image: JpegImagePlugin.JpegImageFile) -> list[list[int]]:
+    """Return the quantisation tables by component, as Pillow's writer assigns them; the last one serves all others.
+
+    Inks coded as luma, chroma and black, which it does not write, are all as fine as luma was.
+    """
+    tables = [image.quantization[component[3]] for component in image.layer]
+    if image.layers == 4 and image.info.get("adobe_transform") == 2:
+        return tables[:1]
+    while tables[1:] and tables[-1] == tables[-2]:
+        tables.pop()
+    return tables
 
 
 def _is_rgb(image: JpegImagePlugin.JpegImageFile) -> bool:
