@@ -657,6 +657,18 @@ class TestRefused:
         with pytest.raises(PictureError, match=r"a\.avif: a 10-bit AVIF picture cannot be kept whole; convert it to"):
             images.read(tmp_path / "a.avif")
 
+    @pytest.mark.parametrize("kind", ["lossless", "12 bits", "JPEG-LS"])
+    def test_jpeg_of_a_kind_that_libjpeg_does_not_read(self, kind, tmp_path):
+        pixels = numbers((16, 16, 3), "u1")
+        content = {
+            "lossless": lambda: imagecodecs.jpeg8_encode(pixels, lossless=True),
+            "12 bits": lambda: imagecodecs.jpeg8_encode(pixels.astype(np.uint16) << 4, bitspersample=12),
+            "JPEG-LS": lambda: imagecodecs.jpegls_encode(pixels),
+        }[kind]()
+        (tmp_path / "a.jpg").write_bytes(content)
+        with pytest.raises(PictureError, match=r"a\.jpg: its kind of JPEG \(.*\) is not supported; convert it to PNG"):
+            images.read(tmp_path / "a.jpg")
+
     def test_the_further_pictures_of_a_phone(self, colour, tmp_path):
         """An MPO file is a JPEG with others behind it, which a JPEG cannot hold."""
         photo = Image.fromarray(colour)

@@ -11,6 +11,10 @@ from typing import Any
 from PIL import Image, JpegImagePlugin
 
 _START_OF_SCAN, _COMMENT, _APP0, _APP13, _APP14, _APP15 = 0xDA, 0xFE, 0xE0, 0xED, 0xEE, 0xEF
+_DHT, _JPG, _DAC, _JPEG_LS = 0xC4, 0xC8, 0xCC, 0xF7
+_FRAMES = {*range(0xC0, 0xD0), _JPEG_LS} - {_DHT, _JPG, _DAC}
+_READABLE = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
+"""Frames that are sequential or progressive; others are lossless, hierarchical or JPEG-LS."""
 _FILL, _END, _SEQUENTIAL = 0xFF, b"\xd9", {0xC0, 0xC1}
 _BASELINE = 255
 """The largest number in a quantisation table of 8 bits."""
@@ -20,6 +24,8 @@ _AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 _FURTHER_PICTURES = b"MPF\0"
 _STRAY = 32
 """Bytes behind a picture that are not worth a word."""
+
+START = b"\xff\xd8"
 
 DEFAULT: Mapping[str, Any] = {"quality": 95, "subsampling": "4:4:4"}
 """How a picture that was no JPEG is encoded."""
@@ -59,6 +65,12 @@ def _is_rgb(image: JpegImagePlugin.JpegImageFile) -> bool:
     if "adobe_transform" in image.info:
         return bool(image.info["adobe_transform"] == 0)
     return bytes(component[0] for component in image.layer) == b"RGB"
+
+
+def is_readable(content: bytes) -> bool:
+    """Return whether a JPEG is of a kind that libjpeg reads: sequential or progressive, of 8 bits."""
+    frames = ((marker, content[start + 4]) for marker, start, _ in _segments(content) if marker in _FRAMES)
+    return all(marker in _READABLE and bits == 8 for marker, bits in frames)
 
 
 def segments(content: bytes) -> tuple[bytes, ...]:

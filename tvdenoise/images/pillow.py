@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, JpegImagePlugin
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from tvdenoise.errors import PictureError
 from tvdenoise.images import animation, jpeg, limits
@@ -33,7 +33,10 @@ def read(source: Source) -> PictureFile:
     Image.MAX_IMAGE_PIXELS = None  # limits.check_size is asked instead: large pictures are an ordinary job
     with source.open() as stream:
         content = stream.read()
-    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+    if content.startswith(jpeg.START) and not jpeg.is_readable(content):
+        problem = "its kind of JPEG (lossless, JPEG-LS, hierarchical or of more than 8 bits) is not supported"
+        raise PictureError(source.name, problem, _CONVERT)
+    with _opened(content) as image:
         limits.check_size(source, image.width, image.height)
         name = "JPEG" if image.format == "MPO" else str(image.format)
         _refuse_what_would_be_reduced(source, name, image, content)
@@ -55,6 +58,13 @@ def read(source: Source) -> PictureFile:
         elif native.behind:
             kinds += ("what stands behind it, such as a film",)
         return PictureFile(name, (picture,), _metadata(image, timing), native, kinds, notes, losses)
+
+
+def _opened(content: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(content), formats=FORMATS)
+    except UnidentifiedImageError as error:  # which names an object in memory
+        raise ValueError("its header makes no sense") from error
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
