@@ -87,8 +87,7 @@ class TestRoundTrip:
             (b"prVt", b"own"),
             (b"prIV", b"not to be copied"),
         ]
-        extra = b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
-        (tmp_path / "a.png").write_bytes(encoded[:33] + extra + encoded[33:])
+        (tmp_path / "a.png").write_bytes(_with_chunks(encoded, *chunks))
         again = copied(tmp_path / "a.png", tmp_path / "b.png")
         assert_same(images.read(tmp_path / "a.png"), again)
         assert again.parts[0].alpha == (samples in (2, 4))
@@ -349,6 +348,18 @@ class TestRoundTrip:
         with pytest.raises(OutputError, match="a PNG file would lose IPTC, comment"):
             copied(tmp_path / "a.jpg", tmp_path / "d.png")
 
+    @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+    @pytest.mark.parametrize("unit", [0, 1, 2])
+    def test_jpeg_keeps_its_resolution_in_any_unit(self, unit, mode, colour, tmp_path):
+        """Of unit 0 it tells the shape of pixels alone, which no other format takes over."""
+        Image.fromarray(colour).convert(mode).save(tmp_path / "a.jpg")
+        jfif = b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1" + struct.pack(">BHH", unit, 59, 118) + b"\0\0"
+        content = (tmp_path / "a.jpg").read_bytes()
+        (tmp_path / "a.jpg").write_bytes(jfif + content[2 if mode == "CMYK" else len(jfif) :])
+        file, again = images.read(tmp_path / "a.jpg"), copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
+        assert (tmp_path / "b.jpg").read_bytes().startswith(jfif)
+        assert file.kinds == again.kinds == (("shape of pixels",) if unit == 0 else ())
+
     def test_jpeg_with_fill_bytes_before_its_markers(self, colour, tmp_path):
         Image.fromarray(colour).save(tmp_path / "a.jpg", comment=b"mine")
         content = (tmp_path / "a.jpg").read_bytes()
@@ -456,12 +467,18 @@ class TestConversion:
             copied(tmp_path / "a.gif", tmp_path / "b.tif")
         assert copied(tmp_path / "a.gif", tmp_path / "b.tif", WriteOptions(allow_loss=True)).page_count == 2
 
+    def test_the_shape_of_pixels_of_a_png_is_named(self, tmp_path):
+        for x, y in ((1, 1), (1, 2)):
+            (tmp_path / "a.png").write_bytes(_with_chunks(_png(GRAY), (b"pHYs", struct.pack(">IIB", x, y, 0))))
+            assert images.read(tmp_path / "a.png").kinds == (("shape of pixels",) if x != y else ())
+        with pytest.raises(OutputError, match="a JPEG file would lose shape of pixels"):
+            copied(tmp_path / "a.png", tmp_path / "b.jpg")
+
     @pytest.mark.parametrize("is_packed", [False, True])
     def test_xmp_of_a_png_goes_into_other_formats_as_text(self, is_packed, tmp_path):
         text = b"<x:xmpmeta/>"
         data = b"XML:com.adobe.xmp\0" + bytes([is_packed, 0]) + b"en\0\0" + (zlib.compress(text) if is_packed else text)
-        chunk = struct.pack(">I", len(data)) + b"iTXt" + data + struct.pack(">I", zlib.crc32(b"iTXt" + data))
-        (tmp_path / "a.png").write_bytes(_png(GRAY)[:33] + chunk + _png(GRAY)[33:])
+        (tmp_path / "a.png").write_bytes(_with_chunks(_png(GRAY), (b"iTXt", data)))
         for name in ("b.jpg", "b.tif", "b.png"):
             assert copied(tmp_path / "a.png", tmp_path / name).metadata.xmp == text
 
@@ -566,6 +583,12 @@ def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _with_chunks(png: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    """Return a PNG with these chunks, kind and data, behind its header."""
+    packed = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
+    return png[:33] + b"".join(packed) + png[33:]
 
 
 class TestRefused:

@@ -21,7 +21,7 @@ _BASELINE = 255
 _AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 """A marker, but for those that stand within a scan."""
 
-_FURTHER_PICTURES = b"MPF\0"
+_FURTHER_PICTURES, _JFIF = b"MPF\0", b"JFIF\0"
 _STRAY = 32
 """Bytes behind a picture that are not worth a word."""
 
@@ -74,13 +74,14 @@ def is_readable(content: bytes) -> bool:
 
 
 def segments(content: bytes) -> tuple[bytes, ...]:
-    """Return EXIF, XMP, colour profile, IPTC, comments and whatever else applications have put there.
+    """Return JFIF's resolution, EXIF, XMP, colour profile, IPTC, comments and what else applications put there.
 
-    JFIF's and Adobe's own say how the pixels are encoded, and are for the writer to write.
+    Adobe's own says how pixels are encoded, and is for the writer to write.
     """
     found = []
     for marker, start, end in _segments(content):
-        is_metadata = marker == _COMMENT or (_APP0 < marker <= _APP15 and marker != _APP14)
+        is_jfif = marker == _APP0 and content.startswith(_JFIF, start + 4)
+        is_metadata = is_jfif or marker == _COMMENT or (_APP0 < marker <= _APP15 and marker != _APP14)
         if is_metadata and not content.startswith(_FURTHER_PICTURES, start + 4):
             found.append(content[start:end])
     return tuple(found)
@@ -125,12 +126,19 @@ def check_whole(content: bytes) -> None:
 def kinds(found: tuple[bytes, ...]) -> tuple[str, ...]:
     """Name the metadata that no other format takes over."""
     names = {_COMMENT: "comment", _APP13: "IPTC"}
-    return tuple(dict.fromkeys(names[segment[1]] for segment in found if segment[1] in names))
+    named = dict.fromkeys(names[segment[1]] for segment in found if segment[1] in names)
+    return (*named, *("shape of pixels" for segment in found if _is_stretching(segment)))
+
+
+def _is_stretching(segment: bytes) -> bool:
+    """Return whether JFIF's segment tells no resolution, but that pixels are not square."""
+    return segment[1] == _APP0 and segment[11:12] == b"\0" and segment[12:14] != segment[14:16]
 
 
 def spliced(content: bytes, found: tuple[bytes, ...]) -> bytes:
-    """Return a JPEG with these segments behind JFIF's own."""
+    """Return a JPEG with these segments behind JFIF's own, unless that is among them."""
     at = 2
     if content[at + 1] == _APP0:
         at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
-    return b"".join((content[:at], *found, content[at:]))
+    has_jfif = any(segment[1] == _APP0 for segment in found)
+    return b"".join((content[: 2 if has_jfif else at], *found, content[at:]))

@@ -27,6 +27,7 @@ _COLOUR = frozenset({b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLL
 
 _KEPT = _COLOUR | {b"pHYs", b"eXIf", b"tIME", b"tEXt", b"zTXt", b"iTXt"}
 _INHERITED_BY_NO_OTHER = {b"tEXt": "text", b"zTXt": "text", b"iTXt": "text", b"gAMA": "gamma", b"cHRM": "gamma"}
+_INHERITED_BY_NO_OTHER |= {b"pHYs": "shape of pixels"}
 _XMP = b"XML:com.adobe.xmp"
 _MAX_PROFILE = 2**26
 _METRE = 1 / 0.0254
@@ -113,6 +114,9 @@ def _is_kept(kind: bytes) -> bool:
 
 def _is_own(chunk: Chunk) -> bool:
     """Return whether no other format takes a chunk over."""
+    if chunk.type == b"pHYs":
+        x, y, unit = struct.unpack(">IIB", chunk.data)
+        return bool(unit == 0 and x != y)
     return chunk.type in _INHERITED_BY_NO_OTHER and not chunk.data.startswith(_XMP)
 
 
