@@ -95,6 +95,19 @@ class TestRoundTrip:
         assert all(kind + data in content for kind, data in chunks[:-1])
         assert b"prIV" not in content
 
+    @pytest.mark.parametrize(
+        ("stem", "kept"),
+        [
+            *(("bggn4a16", b"bKGD"), ("bgyn6a16", b"bKGD"), ("cs3n2c16", b"sBIT"), ("cs5n2c08", b"sBIT")),
+            *(("cs3n3p08", b""), ("tbbn0g04", b""), ("tbrn2c08", b"")),
+        ],
+    )
+    def test_png_keeps_what_tells_of_its_samples(self, stem, kept, tmp_path):
+        """Significant bits, the background; not where a palette, few bits or a transparent colour are resolved."""
+        copied(next(path for path in PNGSUITE if path.stem == stem), tmp_path / "b.png")
+        content = (tmp_path / "b.png").read_bytes()
+        assert b"".join(kind for kind in (b"bKGD", b"sBIT") if kind in content) == kept
+
     @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
     def test_png_of_few_bits_palettes_and_interlacing(self, mode, tmp_path, colour):
         """As Pillow shows them."""
@@ -473,6 +486,18 @@ class TestConversion:
             assert images.read(tmp_path / "a.png").kinds == (("shape of pixels",) if x != y else ())
         with pytest.raises(OutputError, match="a JPEG file would lose shape of pixels"):
             copied(tmp_path / "a.png", tmp_path / "b.jpg")
+
+    def test_the_colours_of_hdr_are_named(self, tmp_path):
+        pq, srgb = (b"cICP", bytes([9, 16, 0, 1])), (b"cICP", bytes([1, 13, 0, 1]))
+        chunks = [pq, (b"mDCV", bytes(24)), (b"cLLI", bytes(8))]
+        (tmp_path / "a.png").write_bytes(_with_chunks(_png(GRAY.convert("RGB")), *chunks))
+        for name in ("b.jpg", "b.tif"):
+            with pytest.raises(OutputError, match=r"would lose colour space \(cICP\), light levels"):
+                copied(tmp_path / "a.png", tmp_path / name)
+        again = copied(tmp_path / "a.png", tmp_path / "b.png", WriteOptions(metadata=False))
+        assert again.kinds == ("colour space (cICP)", "light levels")
+        (tmp_path / "c.png").write_bytes(_with_chunks(_png(GRAY), srgb))
+        assert images.read(tmp_path / "c.png").kinds == ()
 
     @pytest.mark.parametrize("is_packed", [False, True])
     def test_xmp_of_a_png_goes_into_other_formats_as_text(self, is_packed, tmp_path):
