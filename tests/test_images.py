@@ -551,6 +551,19 @@ class TestConversion:
         with pytest.raises(OutputError, match="cannot hold pages of different shapes; end it"):
             copied(tmp_path / "a.tif", tmp_path / f"b.{ending}", WriteOptions(allow_loss=True))
 
+    @pytest.mark.parametrize(
+        ("ending", "longest"),
+        [("jpg", 65_500), ("webp", 16_383), ("gif", 65_535), ("avif", 32_768), ("png", 1_000_000)],
+    )
+    def test_pictures_too_long_for_a_format(self, ending, longest, tmp_path, capfd):
+        """Refused before any work; what is just not too long comes back."""
+        np.save(tmp_path / "a.npy", np.zeros((longest + 1, 1), np.uint8))
+        with pytest.raises(OutputError, match=f"cannot hold more than {longest} pixels along an axis; end it in .tif"):
+            copied(tmp_path / "a.npy", tmp_path / f"b.{ending}")
+        np.save(tmp_path / "a.npy", np.zeros((1, longest), np.uint8))
+        assert copied(tmp_path / "a.npy", tmp_path / f"b.{ending}").parts[0].size == (1, longest)
+        assert capfd.readouterr().err == ""
+
     def test_minimum_is_white_turns_round_where_no_format_says_so(self, tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", np.array([[0, 255]], np.uint8), photometric="miniswhite")
         assert copied(tmp_path / "a.tif", tmp_path / "b.png").parts[0].pixels.tolist() == [[255, 0]]
@@ -765,6 +778,14 @@ class TestRefused:
         )
         said = "a_denoised.fits: Astropy reads FITS files and is not installed; pip install 'tvdenoise[astro]'"
         assert (done.returncode, done.stderr) == (2, f"tvdenoise: {said}\n")
+
+    def test_a_png_longer_than_libpng_allows(self, tmp_path, capfd):
+        Image.new("L", (1, 1_000_001)).save(tmp_path / "a.png")
+        with pytest.raises(
+            PictureError, match="its 1x1000001 pixels are more along an axis than libpng allows; convert"
+        ):
+            images.read(tmp_path / "a.png")
+        assert capfd.readouterr().err == ""
 
     def test_a_header_that_promises_too_much(self, tmp_path):
         content = bytearray(_png(GRAY))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.animation import Animation
+from tvdenoise.images.formats import FORMATS
 from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -82,6 +83,9 @@ def read(source: Source) -> PictureFile:
         animation = Animation.read(source)
         picture, timing = animation.picture, animation.timing
     else:
+        if max(header.width, header.height) > FORMATS["PNG"].longest:  # libpng would say so on standard error
+            problem = f"its {header.width}x{header.height} pixels are more along an axis than libpng allows"
+            raise PictureError(source.name, problem, "convert it to TIFF first")
         pixels = _pixels(header, [chunk for chunk in chunks if chunk.type in (b"PLTE", b"tRNS", b"IDAT")])
         picture = Picture(pixels, "YX" if pixels.ndim == 2 else "YXS", alpha=int(pixels.shape[2:] in ((2,), (4,))))
         timing = None
