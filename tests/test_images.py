@@ -87,14 +87,26 @@ class TestRoundTrip:
             (b"prVt", b"own"),
             (b"prIV", b"not to be copied"),
         ]
-        extra = b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
-        (tmp_path / "a.png").write_bytes(encoded[:33] + extra + encoded[33:])
+        (tmp_path / "a.png").write_bytes(_with_chunks(encoded, *chunks))
         again = copied(tmp_path / "a.png", tmp_path / "b.png")
         assert_same(images.read(tmp_path / "a.png"), again)
         assert again.parts[0].alpha == (samples in (2, 4))
         content = (tmp_path / "b.png").read_bytes()
         assert all(kind + data in content for kind, data in chunks[:-1])
         assert b"prIV" not in content
+
+    @pytest.mark.parametrize(
+        ("stem", "kept"),
+        [
+            *(("bggn4a16", b"bKGD"), ("bgyn6a16", b"bKGD"), ("cs3n2c16", b"sBIT"), ("cs5n2c08", b"sBIT")),
+            *(("cs3n3p08", b""), ("tbbn0g04", b""), ("tbrn2c08", b"")),
+        ],
+    )
+    def test_png_keeps_what_tells_of_its_samples(self, stem, kept, tmp_path):
+        """Significant bits, the background; not where a palette, few bits or a transparent colour are resolved."""
+        copied(next(path for path in PNGSUITE if path.stem == stem), tmp_path / "b.png")
+        content = (tmp_path / "b.png").read_bytes()
+        assert b"".join(kind for kind in (b"bKGD", b"sBIT") if kind in content) == kept
 
     @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
     def test_png_of_few_bits_palettes_and_interlacing(self, mode, tmp_path, colour):
@@ -351,6 +363,26 @@ class TestRoundTrip:
             assert a.quantization == b.quantization
             assert a.layer == b.layer
 
+    @pytest.mark.parametrize("of_components", [(0, 1, 1), (1, 0, 0), (0, 0, 0), (0, 1, 0), (0, 1, 2), (2, 0, 0)])
+    def test_jpeg_keeps_which_table_is_for_which_component(self, of_components, colour, tmp_path):
+        Image.fromarray(colour).save(tmp_path / "a.jpg", qtables=[[value] * 64 for value in (3, 7, 11)])
+        content = bytearray((tmp_path / "a.jpg").read_bytes())
+        frame = content.index(b"\xff\xc0")
+        content[frame + 12 : frame + 21 : 3] = bytes(of_components)
+        (tmp_path / "a.jpg").write_bytes(content)
+        copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
+        with Image.open(tmp_path / "b.jpg") as b:
+            steps = [b.quantization[component[3]][0] for component in b.layer]
+        assert steps == [(3, 7, 11)[number] for number in of_components]
+
+    def test_jpeg_of_coarse_tables_without_a_word_of_libjpeg(self, noisy, tmp_path, capfd):
+        Image.fromarray(noisy).save(tmp_path / "a.jpg", qtables=[[300] * 64])
+        assert "too coarse" in capfd.readouterr().err
+        copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
+        with Image.open(tmp_path / "b.jpg") as b:
+            assert b.quantization[0] == [300] * 64
+        assert capfd.readouterr().err == ""
+
     @pytest.mark.parametrize("subsampling", [(1, 2), (4, 1)])
     def test_jpeg_of_rare_subsampling_loses_no_resolution(self, subsampling, colour, tmp_path):
         (tmp_path / "a.jpg").write_bytes(imagecodecs.jpeg8_encode(colour, subsampling=subsampling))
@@ -386,6 +418,18 @@ class TestRoundTrip:
         with pytest.raises(OutputError, match="a PNG file would lose IPTC, comment"):
             copied(tmp_path / "a.jpg", tmp_path / "d.png")
 
+    @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+    @pytest.mark.parametrize("unit", [0, 1, 2])
+    def test_jpeg_keeps_its_resolution_in_any_unit(self, unit, mode, colour, tmp_path):
+        """Of unit 0 it tells the shape of pixels alone, which no other format takes over."""
+        Image.fromarray(colour).convert(mode).save(tmp_path / "a.jpg")
+        jfif = b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1" + struct.pack(">BHH", unit, 59, 118) + b"\0\0"
+        content = (tmp_path / "a.jpg").read_bytes()
+        (tmp_path / "a.jpg").write_bytes(jfif + content[2 if mode == "CMYK" else len(jfif) :])
+        file, again = images.read(tmp_path / "a.jpg"), copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
+        assert (tmp_path / "b.jpg").read_bytes().startswith(jfif)
+        assert file.kinds == again.kinds == (("shape of pixels",) if unit == 0 else ())
+
     def test_jpeg_with_fill_bytes_before_its_markers(self, colour, tmp_path):
         Image.fromarray(colour).save(tmp_path / "a.jpg", comment=b"mine")
         content = (tmp_path / "a.jpg").read_bytes()
@@ -394,11 +438,36 @@ class TestRoundTrip:
         assert_same(images.read(tmp_path / "a.jpg"), images.read(tmp_path / "b.jpg"))
         assert copied(tmp_path / "b.jpg", tmp_path / "c.jpg").kinds == ("comment",)
 
+    @pytest.mark.parametrize("is_progressive", [False, True])
+    def test_jpeg_keeps_the_film_behind_it(self, is_progressive, colour, tmp_path):
+        """Of a motion photo: it is found by counting from the end of the file."""
+        Image.fromarray(colour).save(tmp_path / "a.jpg", progressive=is_progressive)
+        film = b"\0\0\0\x18ftypmp42" + numbers((1000,), "u1").tobytes()
+        whole = (tmp_path / "a.jpg").read_bytes()
+        (tmp_path / "a.jpg").write_bytes(whole + film)
+        copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
+        assert (tmp_path / "b.jpg").read_bytes().endswith(b"\xff\xd9" + film)
+        with pytest.raises(OutputError, match="a PNG file would lose what stands behind it, such as a film"):
+            copied(tmp_path / "a.jpg", tmp_path / "c.png")
+        copied(tmp_path / "a.jpg", tmp_path / "d.jpg", WriteOptions(metadata=False))
+        assert (tmp_path / "d.jpg").read_bytes().endswith(b"\xff\xd9")
+        (tmp_path / "e.jpg").write_bytes(whole + bytes(1000) + b"\r\n")  # nothing
+        assert images.read(tmp_path / "e.jpg").kinds == ()
+
     def test_cmyk_jpeg_stays_what_it_is(self, colour, tmp_path):
         Image.fromarray(colour).convert("CMYK").save(tmp_path / "a.jpg", quality=100)
         again = copied(tmp_path / "a.jpg", tmp_path / "b.jpg").parts[0]
         assert (again.is_cmyk, again.samples, again.alpha) == (True, 4, 0)
         assert np.abs(again.pixels.astype(float) - images.read(tmp_path / "a.jpg").parts[0].pixels).mean() < 2
+
+    def test_inks_coded_as_luma_and_chroma_are_all_as_fine_as_luma(self, tmp_path):
+        ycck = imagecodecs.jpeg8_encode(numbers((32, 32, 4), "u1"), colorspace="CMYK", outcolorspace="YCCK")
+        (tmp_path / "a.jpg").write_bytes(ycck)
+        copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
+        with Image.open(tmp_path / "a.jpg") as a, Image.open(tmp_path / "b.jpg") as b:
+            assert [component[1:] for component in a.layer] == [(2, 2, 0), (1, 1, 1), (1, 1, 1), (2, 2, 0)]
+            assert [component[1:] for component in b.layer] == [(1, 1, 0)] * 4
+            assert b.quantization == {0: a.quantization[0]}
 
 
 class TestConversion:
@@ -481,12 +550,30 @@ class TestConversion:
             copied(tmp_path / "a.gif", tmp_path / "b.tif")
         assert copied(tmp_path / "a.gif", tmp_path / "b.tif", WriteOptions(allow_loss=True)).page_count == 2
 
+    def test_the_shape_of_pixels_of_a_png_is_named(self, tmp_path):
+        for x, y in ((1, 1), (1, 2)):
+            (tmp_path / "a.png").write_bytes(_with_chunks(_png(GRAY), (b"pHYs", struct.pack(">IIB", x, y, 0))))
+            assert images.read(tmp_path / "a.png").kinds == (("shape of pixels",) if x != y else ())
+        with pytest.raises(OutputError, match="a JPEG file would lose shape of pixels"):
+            copied(tmp_path / "a.png", tmp_path / "b.jpg")
+
+    def test_the_colours_of_hdr_are_named(self, tmp_path):
+        pq, srgb = (b"cICP", bytes([9, 16, 0, 1])), (b"cICP", bytes([1, 13, 0, 1]))
+        chunks = [pq, (b"mDCV", bytes(24)), (b"cLLI", bytes(8))]
+        (tmp_path / "a.png").write_bytes(_with_chunks(_png(GRAY.convert("RGB")), *chunks))
+        for name in ("b.jpg", "b.tif"):
+            with pytest.raises(OutputError, match=r"would lose colour space \(cICP\), light levels"):
+                copied(tmp_path / "a.png", tmp_path / name)
+        again = copied(tmp_path / "a.png", tmp_path / "b.png", WriteOptions(metadata=False))
+        assert again.kinds == ("colour space (cICP)", "light levels")
+        (tmp_path / "c.png").write_bytes(_with_chunks(_png(GRAY), srgb))
+        assert images.read(tmp_path / "c.png").kinds == ()
+
     @pytest.mark.parametrize("is_packed", [False, True])
     def test_xmp_of_a_png_goes_into_other_formats_as_text(self, is_packed, tmp_path):
         text = b"<x:xmpmeta/>"
         data = b"XML:com.adobe.xmp\0" + bytes([is_packed, 0]) + b"en\0\0" + (zlib.compress(text) if is_packed else text)
-        chunk = struct.pack(">I", len(data)) + b"iTXt" + data + struct.pack(">I", zlib.crc32(b"iTXt" + data))
-        (tmp_path / "a.png").write_bytes(_png(GRAY)[:33] + chunk + _png(GRAY)[33:])
+        (tmp_path / "a.png").write_bytes(_with_chunks(_png(GRAY), (b"iTXt", data)))
         for name in ("b.jpg", "b.tif", "b.png"):
             assert copied(tmp_path / "a.png", tmp_path / name).metadata.xmp == text
 
@@ -534,6 +621,19 @@ class TestConversion:
         with pytest.raises(OutputError, match="cannot hold pages of different shapes; end it"):
             copied(tmp_path / "a.tif", tmp_path / f"b.{ending}", WriteOptions(allow_loss=True))
 
+    @pytest.mark.parametrize(
+        ("ending", "longest"),
+        [("jpg", 65_500), ("webp", 16_383), ("gif", 65_535), ("avif", 32_768), ("png", 1_000_000)],
+    )
+    def test_pictures_too_long_for_a_format(self, ending, longest, tmp_path, capfd):
+        """Refused before any work; what is just not too long comes back."""
+        np.save(tmp_path / "a.npy", np.zeros((longest + 1, 1), np.uint8))
+        with pytest.raises(OutputError, match=f"cannot hold more than {longest} pixels along an axis; end it in .tif"):
+            copied(tmp_path / "a.npy", tmp_path / f"b.{ending}")
+        np.save(tmp_path / "a.npy", np.zeros((1, longest), np.uint8))
+        assert copied(tmp_path / "a.npy", tmp_path / f"b.{ending}").parts[0].size == (1, longest)
+        assert capfd.readouterr().err == ""
+
     def test_minimum_is_white_turns_round_where_no_format_says_so(self, tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", np.array([[0, 255]], np.uint8), photometric="miniswhite")
         for name, white in (("b.png", 255), ("b.fits", 255), ("b.npy", 1)):
@@ -565,6 +665,20 @@ class TestConversion:
             again = copied(tmp_path / "a.png", tmp_path / name, WriteOptions(allow_loss=True, metadata=name != "f.npy"))
             assert np.array_equal(np.rint(again.parts[0].unit()[..., 0] * 255), shown), name
 
+    @pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
+    @pytest.mark.parametrize(
+        ("at", "damage"), [(6, b"\xff" * 8), (10, b"\xff" * 4), (14, b"\xff\xff"), (18, b"\xff\xff"), (24, b"\xff" * 4)]
+    )
+    def test_damaged_exif_tells_no_orientation(self, ending, at, damage, tmp_path):
+        """Its mark, the offset and length of its directory, the type and value of a tag; warnings would be errors."""
+        exif = Image.Exif()
+        exif[0x0112], exif[0x010F] = 6, "maker"
+        content = bytearray(exif.tobytes())
+        content[at : at + len(damage)] = damage
+        GRAY.crop((0, 0, 5, 8)).convert("RGB").save(tmp_path / f"a.{ending}", exif=bytes(content))
+        for name, how in {f"b.{ending}": WriteOptions(metadata=False), "c.bmp": WriteOptions(allow_loss=True)}.items():
+            assert set(copied(tmp_path / f"a.{ending}", tmp_path / name, how).parts[0].size) == {5, 8}
+
     def test_metadata_that_has_no_place_is_named(self, tmp_path):
         exif = Image.Exif()
         exif[0x010F] = "maker"
@@ -581,6 +695,12 @@ def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _with_chunks(png: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    """Return a PNG with these chunks, kind and data, behind its header."""
+    packed = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
+    return png[:33] + b"".join(packed) + png[33:]
 
 
 class TestRefused:
@@ -711,6 +831,18 @@ class TestRefused:
                 ):
                     images.read(tmp_path / "a.avif")
 
+    @pytest.mark.parametrize("kind", ["lossless", "12 bits", "JPEG-LS"])
+    def test_jpeg_of_a_kind_that_libjpeg_does_not_read(self, kind, tmp_path):
+        pixels = numbers((16, 16, 3), "u1")
+        content = {
+            "lossless": lambda: imagecodecs.jpeg8_encode(pixels, lossless=True),
+            "12 bits": lambda: imagecodecs.jpeg8_encode(pixels.astype(np.uint16) << 4, bitspersample=12),
+            "JPEG-LS": lambda: imagecodecs.jpegls_encode(pixels),
+        }[kind]()
+        (tmp_path / "a.jpg").write_bytes(content)
+        with pytest.raises(PictureError, match=r"a\.jpg: its kind of JPEG \(.*\) is not supported; convert it to PNG"):
+            images.read(tmp_path / "a.jpg")
+
     def test_the_further_pictures_of_a_phone(self, colour, tmp_path):
         """An MPO file is a JPEG with others behind it, which a JPEG cannot hold."""
         photo = Image.fromarray(colour)
@@ -718,6 +850,18 @@ class TestRefused:
         with pytest.raises(OutputError, match="would lose 1 further pictures of an MPO file"):
             copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
         assert copied(tmp_path / "a.jpg", tmp_path / "b.jpg", WriteOptions(allow_loss=True)).page_count == 1
+
+    def test_the_gain_map_of_ultra_hdr(self, colour, tmp_path):
+        """Which Pillow takes for a plain JPEG."""
+        photo, xmp = Image.fromarray(colour), b'http://ns.adobe.com/xap/1.0/\0<rdf:Description hdrgm:Version="1.0"/>'
+        photo.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[photo.convert("L")])
+        content = (tmp_path / "a.jpg").read_bytes()
+        segment = b"\xff\xe1" + (len(xmp) + 2).to_bytes(2, "big") + xmp
+        (tmp_path / "a.jpg").write_bytes(content[:2] + segment + content[2:])
+        with pytest.raises(OutputError, match="would lose what stands behind it, such as a gain map"):
+            copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
+        copied(tmp_path / "a.jpg", tmp_path / "b.jpg", WriteOptions(allow_loss=True))
+        assert images.read(tmp_path / "b.jpg").losses == ()
 
     @pytest.mark.parametrize("count", [1, 2])
     def test_the_still_picture_that_stands_for_an_animation(self, count, tmp_path):
@@ -769,6 +913,14 @@ class TestRefused:
         )
         said = "a_denoised.fits: Astropy reads FITS files and is not installed; pip install 'tvdenoise[astro]'"
         assert (done.returncode, done.stderr) == (2, f"tvdenoise: {said}\n")
+
+    def test_a_png_longer_than_libpng_allows(self, tmp_path, capfd):
+        Image.new("L", (1, 1_000_001)).save(tmp_path / "a.png")
+        with pytest.raises(
+            PictureError, match="its 1x1000001 pixels are more along an axis than libpng allows; convert"
+        ):
+            images.read(tmp_path / "a.png")
+        assert capfd.readouterr().err == ""
 
     def test_a_header_that_promises_too_much(self, tmp_path):
         content = bytearray(_png(GRAY))

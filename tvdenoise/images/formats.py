@@ -1,5 +1,6 @@
 """The table of formats: how each is told, what it holds, and so what a conversion to it would lose."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,8 @@ class Format:
         Whether equal frames that follow one another may become one.
     shapes
         Whether its pictures may differ in shape.
+    longest
+        The most pixels along an axis that it, or the library that writes it, allows.
     """
 
     room: str
@@ -56,20 +59,42 @@ class Format:
     exact: bool = True
     merges: bool = False
     shapes: bool = False
+    longest: int = sys.maxsize
 
 
 FITS_TYPES = frozenset({"u1", "u2", "u4", "i1", "i2", "i4", "f4", "f8"})
 MANY = frozenset(range(1, 10_000))
 
 FORMATS: Mapping[str, Format] = {
-    "PNG": Format("png", (".png", ".apng"), types=frozenset({"u1", "u2"}), alpha=True, metadata=COMMON, merges=True),
-    "JPEG": Format("pillow", (".jpg", ".jpeg", ".jpe", ".jfif"), metadata=COMMON, cmyk=True, exact=False),
-    "WEBP": Format("pillow", (".webp",), alpha=True, frames=True, metadata=COMMON | {"timing"}, merges=True),
+    "PNG": Format(
+        "png",
+        (".png", ".apng"),
+        types=frozenset({"u1", "u2"}),
+        alpha=True,
+        metadata=COMMON,
+        merges=True,
+        longest=1_000_000,
+    ),
+    "JPEG": Format(
+        "pillow", (".jpg", ".jpeg", ".jpe", ".jfif"), metadata=COMMON, cmyk=True, exact=False, longest=65_500
+    ),
+    "WEBP": Format(
+        "pillow", (".webp",), alpha=True, frames=True, metadata=COMMON | {"timing"}, merges=True, longest=16_383
+    ),
     "BMP": Format("pillow", (".bmp", ".dib")),
     "GIF": Format(
-        "pillow", (".gif",), alpha=True, frames=True, metadata=frozenset({"timing"}), exact=False, merges=True
+        "pillow",
+        (".gif",),
+        alpha=True,
+        frames=True,
+        metadata=frozenset({"timing"}),
+        exact=False,
+        merges=True,
+        longest=65_535,
     ),
-    "AVIF": Format("pillow", (".avif",), alpha=True, frames=True, metadata=COMMON | {"timing"}, exact=False),
+    "AVIF": Format(
+        "pillow", (".avif",), alpha=True, frames=True, metadata=COMMON | {"timing"}, exact=False, longest=32_768
+    ),
     "PNM": Format("pnm", (".pnm", ".pgm", ".ppm", ".pbm", ".pam"), types=frozenset({"u1", "u2"})),
     "TIFF": Format(
         "tiff",
@@ -126,6 +151,8 @@ def impossible(file: PictureFile, target: str) -> str | None:
     if len(file.parts) > 1 and row.frames and not row.shapes:
         return "pages of different shapes"
     for part in file.parts:
+        if max(part.size) > row.longest:
+            return f"more than {row.longest} pixels along an axis"
         if part.is_cmyk and not row.cmyk:
             return "the inks of a CMYK picture"
         if part.is_premultiplied and row.alpha and target not in ("TIFF", "NPY") and not part.is_opaque:

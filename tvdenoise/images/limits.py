@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from tvdenoise.errors import PictureError
 from tvdenoise.images.picture import Source
@@ -33,6 +33,8 @@ def opened(source: Source, formats: tuple[str, ...] | None = None) -> Iterator[I
     except Image.DecompressionBombError as error:
         problem = f"it promises a picture or a frame of more than {source.max_pixels} pixels"
         raise PictureError(source.name, problem, _RAISE) from error
+    except UnidentifiedImageError as error:  # which names an object in memory
+        raise ValueError("its header makes no sense") from error
     finally:
         Image.MAX_IMAGE_PIXELS = before
 

@@ -1,5 +1,6 @@
 """The orientation that EXIF tells: read, written, and applied to pixels where no file would tell it."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -12,12 +13,16 @@ _UPRIGHT = 1
 
 
 def orientation(metadata: Metadata) -> int:
-    """Return EXIF's number, 1 to 8; 1 is upright."""
+    """Return EXIF's number, 1 to 8; 1 is upright, as is what a damaged block does not tell."""
     if metadata.exif is None:
         return _UPRIGHT
     exif = Image.Exif()
-    exif.load(metadata.exif)
-    number = exif.get(_TAG, _UPRIGHT)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            exif.load(metadata.exif)
+            number = exif.get(_TAG, _UPRIGHT)
+    except Exception:  # noqa: BLE001 (Pillow raises as many kinds as there are kinds of damage)
+        return _UPRIGHT
     return number if number in range(1, 9) else _UPRIGHT
 
 

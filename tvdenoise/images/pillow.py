@@ -22,17 +22,23 @@ _CONVERT = "convert it to PNG or TIFF first"
 
 
 class _Native(NamedTuple):
-    """What restores a file: the arguments of Pillow's writer, a JPEG's segments."""
+    """What restores a file: the arguments of Pillow's writer, a JPEG's segments and what stands behind its end."""
 
     encoding: Mapping[str, Any]
     segments: tuple[bytes, ...] = ()
+    behind: bytes = b""
 
 
 def read(source: Source) -> PictureFile:
     """Read a picture or an animation."""
+    with source.open() as stream:
+        content = stream.read()
+    if content.startswith(jpeg.START) and not jpeg.is_readable(content):
+        problem = "its kind of JPEG (lossless, JPEG-LS, hierarchical or of more than 8 bits) is not supported"
+        raise PictureError(source.name, problem, _CONVERT)
     with limits.opened(source, FORMATS) as image:
         name = "JPEG" if image.format == "MPO" else str(image.format)
-        _refuse_what_would_be_reduced(source, name, image)
+        _refuse_what_would_be_reduced(source, name, image, content)
         frames = getattr(image, "n_frames", 1)
         losses = (f"{frames - 1} further pictures of an MPO file",) if image.format == "MPO" else ()
         notes = _notes(image)
@@ -43,14 +49,19 @@ def read(source: Source) -> PictureFile:
             pixels, alpha = _pixels(image)
             picture = Picture(pixels, "YX" if pixels.ndim == 2 else "YXS", alpha, is_cmyk=image.mode == "CMYK")
             timing = None
-        native = _native(source, image)
+        native = _native(content, image)
         kinds = ("comment",) if "comment" in native.encoding else jpeg.kinds(native.segments)
+        if native.behind and "mp" in image.info:  # its list of pictures says where they are, and would be wrong
+            losses = losses or ("what stands behind it, such as a gain map",)
+            native = native._replace(behind=b"")
+        elif native.behind:
+            kinds += ("what stands behind it, such as a film",)
         return PictureFile(name, (picture,), _metadata(image, timing), native, kinds, notes, losses)
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
     """Write like the source, if that had the same format; else with as little loss as the format allows."""
-    encoding, segments = file.native or _Native(_default_encoding(file.format))
+    encoding, segments, behind = file.native or _Native(_default_encoding(file.format))
     (picture,) = file.parts
     options = _metadata_options(file) | dict(encoding)
     if file.page_count > 1:
@@ -65,12 +76,12 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
         return
     squeezed = np.ascontiguousarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
     image = Image.fromarray(squeezed, mode="CMYK") if picture.is_cmyk else Image.fromarray(squeezed)
-    if not segments:
+    if not segments and not behind:
         image.save(stream, file.format, **options)
         return
     content = io.BytesIO()
     image.save(content, file.format, **{key: value for key, value in options.items() if key not in _IN_SEGMENTS})
-    stream.write(jpeg.spliced(content.getvalue(), segments))
+    stream.write(jpeg.spliced(content.getvalue(), segments) + behind)
 
 
 def _bmp_with_alpha(pixels: NDArray[np.generic], dpi: tuple[float, float] | None) -> bytes:
@@ -84,14 +95,13 @@ def _bmp_with_alpha(pixels: NDArray[np.generic], dpi: tuple[float, float] | None
 
 
 def without_metadata(native: _Native) -> _Native:
-    """Return what a source is restored by, but for its comment and segments."""
+    """Return what a source is restored by, but for its comment, segments and what stands behind it."""
     return _Native({key: value for key, value in native.encoding.items() if key != "comment"})
 
 
-def _refuse_what_would_be_reduced(source: Source, name: str, image: Image.Image) -> None:
+def _refuse_what_would_be_reduced(source: Source, name: str, image: Image.Image, content: bytes) -> None:
     if name == "AVIF":
-        with source.open() as stream:
-            depth = _avif_depth(stream.read())
+        depth = _avif_depth(content)
         if depth > 8:
             raise PictureError(source.name, f"a {depth}-bit {name} picture cannot be kept whole", _CONVERT)
     if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK"):
@@ -141,12 +151,10 @@ def _default_encoding(format_: str) -> Mapping[str, Any]:
     return animation.OPTIONS[format_] if format_ in ("WEBP", "AVIF") else {}
 
 
-def _native(source: Source, image: Image.Image) -> _Native:
+def _native(content: bytes, image: Image.Image) -> _Native:
     if isinstance(image, JpegImagePlugin.JpegImageFile):
-        with source.open() as stream:
-            content = stream.read()
         jpeg.check_whole(content)
-        return _Native(jpeg.encoding(image), jpeg.segments(content))
+        return _Native(jpeg.encoding(image), jpeg.segments(content), jpeg.behind(content))
     kept = {"WEBP": "background"}.get(str(image.format), "comment")
     own = {kept: image.info[kept]} if image.info.get(kept) else {}
     return _Native({**_default_encoding(str(image.format)), **own})

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.animation import Animation
+from tvdenoise.images.formats import FORMATS
 from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -26,7 +27,19 @@ _COLOUR = frozenset({b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLL
 """What says which colours the numbers mean."""
 
 _KEPT = _COLOUR | {b"pHYs", b"eXIf", b"tIME", b"tEXt", b"zTXt", b"iTXt"}
-_INHERITED_BY_NO_OTHER = {b"tEXt": "text", b"zTXt": "text", b"iTXt": "text", b"gAMA": "gamma", b"cHRM": "gamma"}
+_KEPT_WITH_SAMPLES = frozenset({b"sBIT", b"bKGD"})
+"""What tells of samples as they are in the file: their bits, the background."""
+
+_INHERITED_BY_NO_OTHER = {
+    **dict.fromkeys((b"tEXt", b"zTXt", b"iTXt"), "text"),
+    **dict.fromkeys((b"gAMA", b"cHRM"), "gamma"),
+    **dict.fromkeys((b"mDCV", b"cLLI"), "light levels"),
+    b"cICP": "colour space (cICP)",
+    b"pHYs": "shape of pixels",
+}
+_SRGB = bytes([1, 13, 0, 1])
+"""The colour space that is taken for granted, in cICP."""
+
 _XMP = b"XML:com.adobe.xmp"
 _MAX_PROFILE = 2**26
 _METRE = 1 / 0.0254
@@ -58,7 +71,6 @@ def read(source: Source) -> PictureFile:
         raise ValueError("it does not begin with its header or has no end")
     header = _Header(*struct.unpack(">IIBBBBB", chunks[0].data))
     limits.check_size(source, header.width, header.height)
-    ancillary = [chunk for chunk in chunks if _is_kept(chunk.type)]
     frames = next((struct.unpack(">II", chunk.data)[0] for chunk in chunks if chunk.type == b"acTL"), 1)
     notes = [f"{2**header.depth}-colour palette resolved"] if header.colour_type == 3 else []
     if header.depth < 8 and header.colour_type != 3:
@@ -71,9 +83,15 @@ def read(source: Source) -> PictureFile:
         animation = Animation.read(source)
         picture, timing = animation.picture, animation.timing
     else:
+        if max(header.width, header.height) > FORMATS["PNG"].longest:  # libpng would say so on standard error
+            problem = f"its {header.width}x{header.height} pixels are more along an axis than libpng allows"
+            raise PictureError(source.name, problem, "convert it to TIFF first")
         pixels = _pixels(header, [chunk for chunk in chunks if chunk.type in (b"PLTE", b"tRNS", b"IDAT")])
         picture = Picture(pixels, "YX" if pixels.ndim == 2 else "YXS", alpha=int(pixels.shape[2:] in ((2,), (4,))))
         timing = None
+    is_resolved = (picture.samples, 8 * picture.pixels.itemsize) != (_SAMPLES[header.colour_type], header.depth)
+    kept = frozenset() if is_resolved else _KEPT_WITH_SAMPLES
+    ancillary = [chunk for chunk in chunks if _is_kept(chunk.type) or chunk.type in kept]
     return PictureFile(
         "PNG",
         (picture,),
@@ -113,7 +131,10 @@ def _is_kept(kind: bytes) -> bool:
 
 def _is_own(chunk: Chunk) -> bool:
     """Return whether no other format takes a chunk over."""
-    return chunk.type in _INHERITED_BY_NO_OTHER and not chunk.data.startswith(_XMP)
+    if chunk.type == b"pHYs":
+        x, y, unit = struct.unpack(">IIB", chunk.data)
+        return bool(unit == 0 and x != y)
+    return chunk.type in _INHERITED_BY_NO_OTHER and not chunk.data.startswith(_XMP) and chunk.data != _SRGB
 
 
 def _chunks(content: bytes) -> Iterator[Chunk]:
