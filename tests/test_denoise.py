@@ -242,6 +242,15 @@ class TestPrecision:
         for weight in (0.01, 0.1, 1.0):
             assert denoise(f, weight, tv=tv, tol=1.01e-3 * weight ** (2 / 3)).status == "tolerance"
 
+    def test_a_picture_that_fills_little_of_its_range_is_denoised_all_the_same(self, unit, tv):
+        """The default tolerance follows lambda: a thousandth of the picture with a thousandth of lambda is the same."""
+        small, large = (denoise(k * unit, 0.1 * k, tv=tv) for k in (1e-3, 1.0))
+        assert small.rms_bound <= 0.04 * 1e-4
+        assert np.sqrt(np.mean((1e3 * small.image - large.image) ** 2)) <= 1e3 * small.rms_bound + large.rms_bound
+        read = denoise(1e-3 * unit, tv=tv)
+        assert read.weight == pytest.approx(1e-3 * denoise(unit, tv=tv).weight, rel=1e-3)
+        assert read.steps > 0
+
 
 class TestBadArguments:
     @pytest.mark.parametrize(

@@ -96,6 +96,15 @@ def test_texture_is_not_taken_for_noise_that_grows():
             assert level(CAMERA + sigma / 255 * normal(*CAMERA.shape, seed=seed)).gain == 0
 
 
+def test_texture_in_the_dark_does_not_hide_noise_that_grows():
+    """A dark, textured background behind bright, smooth clothes, seen by 300 photons a pixel."""
+    astronaut = torch.from_numpy(data.astronaut()).permute(2, 0, 1) / 255
+    photons = torch.poisson(300 * astronaut, generator=torch.Generator().manual_seed(0)) / 300
+    for channel, plane in zip(noise_level(photons), astronaut, strict=True):
+        assert channel.gain == pytest.approx(1 / 300, rel=0.3)
+        assert channel.sigma == pytest.approx(float(plane.mean() / 300) ** 0.5, rel=0.25)
+
+
 def test_does_not_change_the_picture():
     f = CAMERA + 0.1 * normal(*CAMERA.shape)
     copy = f.clone()

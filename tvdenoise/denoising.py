@@ -17,7 +17,7 @@ from tvdenoise.noise_level import ChannelNoise, noise_level
 from tvdenoise.planes import Image, as_planes
 from tvdenoise.rof import Problem
 from tvdenoise.selection import select_weight
-from tvdenoise.settings import DEFAULT_TOL, Settings
+from tvdenoise.settings import Settings
 from tvdenoise.solve import Progress, Status, solve
 
 TYPICAL_WEIGHT = 0.1
@@ -94,7 +94,7 @@ def denoise(
     volume: bool = False,
     optimizer: str = "fista",
     lr: float | None = None,
-    tol: float = DEFAULT_TOL,
+    tol: float | None = None,
     max_steps: int | None = None,
     device: str = "auto",
     channel_axis: int | None = None,
@@ -131,7 +131,7 @@ def denoise(
     lr, max_steps
         The optimizer's rate and the step limit; the method's own by default.
     tol
-        The tolerance.
+        The tolerance; by default 1e-3, or 0.04 lambda where that is less.
     device
         ``"auto"`` (a tensor's own device; for arrays the accelerator, if there is one) or a torch device.
     channel_axis
@@ -189,7 +189,7 @@ def denoise_as_set(
     solution = solve(
         problem,
         settings.method,
-        tol=settings.tol,
+        tol=settings.tolerance(problem.weight),
         lr=settings.lr,
         max_steps=settings.max_steps,
         start=None if choice is None or choice.field is None else choice.field.to(problem.f),
@@ -221,7 +221,7 @@ def _placed(f: Tensor, settings: Settings, weight: float) -> Tensor:
     The dual field, as large as lambda, is held to the last bit of its type: below a tolerance of about
     1e-3 lambda^(2/3) the rounding of float32 would keep the certificate from closing.
     """
-    wide = f.dtype == torch.float64 or settings.tol < 1e-3 * weight ** (2 / 3)
+    wide = f.dtype == torch.float64 or settings.tolerance(weight) < 1e-3 * weight ** (2 / 3)
     dtype = torch.float64 if wide else torch.float32
     return f.to(pick_device(settings.device, f.device, dtype), dtype).contiguous()
 

@@ -11,13 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvdenoise import __version__, images
-from tvdenoise.errors import DivergenceError, PictureError, TVDenoiseError
+from tvdenoise.errors import DivergenceError, PictureError, SettingError, TVDenoiseError
 from tvdenoise.images import Page, Picture, PictureFile, ReadOptions, WriteOptions
 from tvdenoise.settings import Settings
 
 if TYPE_CHECKING:
     from tvdenoise.denoising import Result
     from tvdenoise.solve import Progress
+
+
+ROUNDING = 12**-0.5
+"""The standard deviation that rounding to whole numbers adds."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +179,9 @@ def _settings(job: Job, picture: Picture) -> Settings:
     settings = job.settings
     if job.sigma is not None:
         low, high = picture.scale
+        if 0 < job.sigma < ROUNDING and picture.pixels.dtype.kind in "iu":
+            problem = f"noise of {job.sigma:g} is less than the rounding of whole numbers"
+            raise SettingError("sigma", problem, "a fraction of the range is written such as 25/255")
         settings = dataclasses.replace(settings, sigma=job.sigma / (high - low))
     if settings.color in ("opponent", "auto") and not picture.is_rgb and picture.samples - picture.alpha > 1:
         if settings.color == "opponent":
@@ -187,6 +194,8 @@ def _settings(job: Job, picture: Picture) -> Settings:
 def _pages(job: Job, picture: Picture) -> Iterator[Page]:
     """Iterate over what of a picture is solved together."""
     if job.settings.volume and not picture.depth_axis:
+        if not set(picture.axes) - set("YXSC"):
+            raise PictureError(job.source, "a single picture has no depth", "leave out --volume")
         problem = f"none of its axes {picture.axes} is known to be the depth of a volume"
         raise PictureError(job.source, problem, "call it Z, such as --axes ZYX, or leave out --volume")
     return picture.pages(picture.depth_axis if job.settings.volume else "")

@@ -10,6 +10,10 @@ from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.methods import METHODS, NOT_OFFERED, Method
 
 DEFAULT_TOL = 1e-3
+TOL_OVER_WEIGHT = 0.04
+"""The default tolerance is no more than this times lambda: no pixel of the answer lies further from f than 2 lambda an
+axis, and of a picture that fills little of its range 1e-3 may be all that is to be removed."""
+
 MAX_WEIGHT = 1e9
 """Far beyond any weight that leaves more than a flat picture, and safe from overflow."""
 
@@ -39,7 +43,8 @@ class Settings:
     lr
         The optimizer's rate; None for the method's own.
     tol
-        The result is certified to lie within ``tol`` RMS of the exact minimiser, as a fraction of the intensity range.
+        The result is certified to lie within ``tol`` RMS of the exact minimiser, as a fraction of the intensity range;
+        None for 1e-3, or 0.04 lambda where that is less.
     max_steps
         The step limit; None for the method's own.
     device
@@ -58,7 +63,7 @@ class Settings:
     volume: bool = False
     optimizer: str = "fista"
     lr: float | None = None
-    tol: float = DEFAULT_TOL
+    tol: float | None = None
     max_steps: int | None = None
     device: str = "auto"
 
@@ -80,10 +85,14 @@ class Settings:
         if self.lr is not None and not 0 < self.lr <= MAX_RATE:
             problem = f"{self.lr} is not a number above 0 and at most {MAX_RATE:g}"
             raise SettingError("lr", problem, "leave it out for the method's own")
-        if not (math.isfinite(self.tol) and self.tol > 0):
-            raise SettingError("tol", f"{self.tol} is not a finite number above 0", f"{DEFAULT_TOL:g} is the default")
+        if self.tol is not None and not (math.isfinite(self.tol) and self.tol > 0):
+            raise SettingError("tol", f"{self.tol} is not a finite number above 0", "leave it out for the default")
         if self.max_steps is not None and self.max_steps < 1:
             raise SettingError("max_steps", f"{self.max_steps} is not a number of 1 or more", "leave it out")
+
+    def tolerance(self, weight: float) -> float:
+        """Return the tolerance at a lambda."""
+        return min(DEFAULT_TOL, TOL_OVER_WEIGHT * weight) if self.tol is None else self.tol
 
     @property
     def axes(self) -> Literal[2, 3]:

@@ -25,11 +25,12 @@ FIRST_CHECK = 20
 
 @dataclass(frozen=True)
 class Progress:
-    """What is known after a step at which the loop certified."""
+    """What is known after a step at which the loop certified, and the tolerance it is to reach."""
 
     step: int
     seconds: float
     certificate: Certificate
+    tol: float
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def solve(
             best_certificate = certificate
             best.copy_(u)
         if callback is not None:
-            callback(Progress(steps, seconds, certificate))
+            callback(Progress(steps, seconds, certificate, tol))
         status = _status(certificate, tol, steps, run.max_steps)
         if status is not None:
             return Solution(best, best_certificate, status, steps, seconds)

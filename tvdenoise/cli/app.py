@@ -54,7 +54,8 @@ def main() -> None:
     try:
         code = app([_kept(word) for word in sys.argv[1:]] or ["--help"], prog_name="tvdenoise", standalone_mode=False)
     except typer.TyperException as error:
-        messages.failure(f"{error.format_message()}; see tvdenoise --help")
+        problem = error.format_message().replace("Value error, ", "").removesuffix(".")
+        messages.failure(f"{problem}; see tvdenoise --help")
         code = error.exit_code
     except TVDenoiseError as error:
         messages.failure(messages.told(error))

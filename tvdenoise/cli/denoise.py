@@ -12,7 +12,7 @@ from tvdenoise.cli import messages
 from tvdenoise.errors import SettingError, TVDenoiseError
 from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.methods import METHODS
-from tvdenoise.settings import DEFAULT_TOL, Settings
+from tvdenoise.settings import Settings
 
 if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions
@@ -112,8 +112,8 @@ def command(
         str | None,
         typer.Option(
             metavar="NUMBER",
-            help="Standard deviation of the noise, for --lambda auto: in the file's units, or such as 25/255. "
-            "Default: estimated.",
+            help="Standard deviation of the noise, for --lambda auto: in the file's units, or as a fraction of the "
+            "range such as 25/255. Default: estimated.",
             rich_help_panel="Model",
         ),
     ] = None,
@@ -135,7 +135,10 @@ def command(
     ] = None,
     preset: Annotated[
         Literal["best"] | None,
-        typer.Option(help="best: --lambda auto --tv isotropic --color auto.", rich_help_panel="Model"),
+        typer.Option(
+            help="best: --lambda auto --tv isotropic --color auto, but for what is said otherwise.",
+            rich_help_panel="Model",
+        ),
     ] = None,
     volume: Annotated[
         bool,
@@ -161,13 +164,14 @@ def command(
         ),
     ] = None,
     tol: Annotated[
-        float,
+        float | None,
         typer.Option(
             metavar="FLOAT",
-            help="The result is certified to lie within this RMS of the exact minimiser, as a fraction of the range.",
+            help="The result is certified to lie within this RMS of the exact minimiser, as a fraction of the range. "
+            "Default: 0.001, or 0.04 lambda where that is less.",
             rich_help_panel="Solver",
         ),
-    ] = DEFAULT_TOL,
+    ] = None,
     max_steps: Annotated[
         int | None,
         typer.Option(metavar="INTEGER", help="Step limit. Default: the method's own.", rich_help_panel="Solver"),
@@ -178,7 +182,9 @@ def command(
     reference: Annotated[
         Path | None,
         typer.Option(
-            metavar="PATH", help="Clean picture: report PSNR and SSIM before and after.", rich_help_panel="Report"
+            metavar="PATH",
+            help="Clean picture: report PSNR and SSIM before and after; the peak is the range.",
+            rich_help_panel="Report",
         ),
     ] = None,
     as_json: Annotated[
@@ -240,12 +246,12 @@ def command(
         messages.data(json.dumps(row.as_json()))
     if quiet:
         return
-    messages.note(messages.summary(row, watcher.facts, tol))
+    messages.note(messages.summary(row, watcher.facts))
     if verbose:
         model = f"{row.tv}, {row.figures.color}" + (", slices coupled" if volume else "")
         messages.note(f"energy {row.figures.energy:.6g}, gap {row.figures.gap:.3g}, {model}")
     if reference is not None:
-        messages.note(f"{messages.comparison(row.figures)} against {reference}")
+        messages.note(f"{messages.comparison(row)} against {reference}")
 
 
 def reading(

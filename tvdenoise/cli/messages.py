@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tvdenoise.errors import DeviceError, SettingError, TVDenoiseError, WriteError
 
 if TYPE_CHECKING:
-    from tvdenoise.job import Figures, Row
+    from tvdenoise.job import Row
 
 FLAGS = {"weight": "lambda", "max_steps": "max-steps", "max_pixels": "max-pixels"}
 """The flags whose names are not those of the settings."""
@@ -92,20 +92,34 @@ def listed(machine: Mapping[str, Any]) -> str:
     return "\n".join(f"{title}: {', '.join(items)}" for title, items in lists.items())
 
 
-def summary(row: "Row", facts: Mapping[str, Any], tol: float) -> str:
+def summary(row: "Row", facts: Mapping[str, Any]) -> str:
     """Say in one line what was done, and how close to the exact minimiser the result is certified to be."""
     figures = row.figures
     assert figures.rms_bound is not None
     assert figures.seconds is not None
-    levels = figures.rms_bound * EIGHT_BIT_STEPS
     parts = [
         f"{row.input} -> {row.output}: {size(facts)}, {_lambda(row)}, {row.optimizer} on {figures.device}",
-        f"{figures.steps} steps"
-        + (f" (the limit, before the tolerance {tol:g})" if figures.stop == "max_steps" else ""),
-        f"certified within {figures.rms_bound:.2g} of the exact minimiser ({levels:.2g} of an 8-bit grey level)",
+        f"{figures.steps} steps" + (" (the limit, before the tolerance)" if figures.stop == "max_steps" else ""),
+        f"certified within {figures.rms_bound:.2g} of the exact minimiser{_own_units(row)}",
         f"{figures.seconds:.2f} s",
     ]
     return ", ".join(parts)
+
+
+def _own_units(row: "Row") -> str:
+    """Say the certified distance in the file's own numbers."""
+    assert row.figures.rms_bound is not None
+    if row.range is None or row.range == (0, 1):
+        return ""
+    if row.dtype == "uint8" and row.range == (0, EIGHT_BIT_STEPS):
+        return f" ({row.figures.rms_bound * EIGHT_BIT_STEPS:.2g} of an 8-bit grey level)"
+    return f" ({_on_range(row.figures.rms_bound, *row.range)})"
+
+
+def _on_range(value: float, low: float, high: float) -> str:
+    """Return a number of the unit scale as one of a range, and that range."""
+    own = value * (high - low)
+    return (f"{own:.0f}" if own >= 1000 else f"{own:.3g}") + ("" if (low, high) == (0, 1) else f" of {low:g}..{high:g}")
 
 
 def _lambda(row: "Row") -> str:
@@ -113,18 +127,20 @@ def _lambda(row: "Row") -> str:
     figures = row.figures
     if figures.sigma is None or row.range is None:
         return f"lambda {figures.weight:g}"
-    low, high = row.range
+    if figures.is_noise_correlated is not None and figures.sigma == 0:
+        return "lambda 0, no noise found"
     mean = "mean " if row.pages else ""
-    own = "" if (low, high) == (0, 1) else f" of {low:g}..{high:g}"
-    sigma = f"{figures.sigma * (high - low):.3g}{own}"
+    sigma = _on_range(figures.sigma, *row.range)
     growing = " on average, growing with the signal" if figures.is_noise_signal_dependent else ""
-    warning = ", spatially correlated: both may be too small" if figures.is_noise_correlated else ""
+    warning = ", spatially correlated: if much remains, tell --sigma or --lambda" if figures.is_noise_correlated else ""
     return f"{mean}lambda {figures.weight:.4g} by SURE for noise of sigma {sigma}{growing}{warning}"
 
 
-def comparison(figures: "Figures") -> str:
+def comparison(row: "Row") -> str:
     """Say how PSNR and SSIM against the reference changed."""
-    psnr = f"PSNR {figures.psnr_before:.2f} -> {figures.psnr_after:.2f} dB"
+    figures = row.figures
+    low, high = row.range or (0, 1)
+    psnr = f"PSNR {figures.psnr_before:.2f} -> {figures.psnr_after:.2f} dB (peak {high - low:g})"
     if figures.ssim_before is None or figures.ssim_after is None:
         return psnr
     return f"{psnr}, SSIM {figures.ssim_before:.4f} -> {figures.ssim_after:.4f}"

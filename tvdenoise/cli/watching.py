@@ -24,7 +24,6 @@ class Watcher(Observer):
     def __init__(self, bar: "tqdm[Any]", settings: Settings) -> None:
         self.facts: dict[str, Any] = {}
         self._bar = bar
-        self._tol = settings.tol
         self._is_volume = settings.volume
         self._page = ""
         self._first = 0.0
@@ -44,9 +43,10 @@ class Watcher(Observer):
         """Move the bar."""
         if not progress.certificate.is_finite:
             return
-        bound = max(progress.certificate.rms_bound, self._tol)
+        tol = progress.tol
+        bound = max(progress.certificate.rms_bound, tol)
         self._first = self._first or bound
-        way = math.log(self._first / bound) / math.log(self._first / self._tol) if self._first > self._tol else 1.0
+        way = math.log(self._first / bound) / math.log(self._first / tol) if self._first > tol > 0 else 1.0
         self._bar.n = max(self._bar.n, min(100, round(100 * way)))
         what = f"{self._page}step {progress.step}, certified within {progress.certificate.rms_bound:.2g}"
         self._bar.set_description_str(f"{what} of the exact minimiser")

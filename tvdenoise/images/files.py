@@ -193,7 +193,9 @@ def check_target(target: Path, *others: Path, overwrite: bool, options: WriteOpt
     """Raise :class:`OutputError` if ``target`` must not or cannot be written; ``others`` are files it must not be."""
     if options.format is None and told_by_ending(target) is None and target != STREAM:
         problem = (
-            f"its ending {target.suffix!r} names no format that can be written" if target.suffix else "it has no ending"
+            f"its ending {target.suffix!r} names no format that can be written"
+            if target.suffix
+            else "it is no folder and has no ending"
         )
         endings = ", ".join(row.endings[0] for row in FORMATS.values())
         raise OutputError(target, problem, f"end it in one of {endings}, or name a --format")
