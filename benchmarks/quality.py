@@ -15,6 +15,7 @@ import time
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any
@@ -212,14 +213,26 @@ def _plot(found: list[rows.Row], image: Path) -> None:
             series[row["set"], name][row["sigma"]].append(gain)
     sets = list(dict.fromkeys(folder for folder, _ in series))
     _, panels = plt.subplots(1, len(sets), figsize=(6 * len(sets), 4.2), squeeze=False)
+    names = list(dict.fromkeys(name for _, name in series))
+    colours = dict(zip(names, cycle(plt.colormaps["tab10"].colors), strict=False))
     for panel, folder in zip(panels[0], sets, strict=True):
         for name in (name for place, name in series if place == folder):
             points = series[folder, name]
-            panel.plot(points.keys(), [fmean(gains) for gains in points.values()], "o-", label=name, markersize=4)
+            panel.plot(
+                points.keys(),
+                [fmean(gains) for gains in points.values()],
+                "o-",
+                label=name,
+                markersize=4,
+                color=colours[name],
+            )
         panel.axhline(0, color="black", linewidth=1)
-        panel.set(title=folder, xlabel="sigma of the noise, on 0 to 255", ylim=(-2, 3))
+        panel.set(
+            title=folder,
+            xlabel="sigma of the noise, on 0 to 255",
+        )
         panel.set_ylabel("dB over scikit-image with the best weights")
-        panel.legend(fontsize=7)
+        panel.legend(fontsize=7, loc="lower right")
     plt.tight_layout()
     plt.savefig(image, dpi=80)
 

@@ -23,8 +23,7 @@ def coarse_start(problem: Problem) -> Tensor:
     same problem with :math:`\lambda/2`, and twice its field, laid over both edges, is nearly feasible and nearly
     optimal. Steps mend fine detail soon and large areas late, and here those are small.
     """
-    spread = float(problem.f.std(correction=0))
-    if problem.weight <= LEAST_WEIGHT * spread or max(problem.f.shape[-problem.axes :]) == 1:
+    if problem.weight <= LEAST_WEIGHT * problem.spread or max(problem.f.shape[-problem.axes :]) == 1:
         return calculus.new_field(problem.f, problem.axes)
     half = dataclasses.replace(problem, f=_halved(problem.f, problem.axes), weight=problem.weight / 2)
     return _doubled(ascend(half, coarse_start(half), STEPS), problem.f, problem.axes)

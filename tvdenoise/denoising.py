@@ -261,7 +261,8 @@ def _noise(f: Tensor, problem: Problem, sigma: float | None) -> tuple[tuple[Chan
 
 def _draw(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
     """Return the standard deviation of the noise in every value of ``f`` with a random sign, always the same."""
-    draw = torch.randint(0, 2, f.shape, generator=torch.Generator().manual_seed(SEED)).mul_(2).sub_(1).to(f)
+    coins = torch.randint(0, 2, f.shape, generator=torch.Generator().manual_seed(SEED), dtype=torch.int8)
+    draw = coins.mul_(2).sub_(1).to(f)
     for plane, channel, values in zip(f, noise, draw, strict=True):
         values *= channel.variance(plane).sqrt_() if channel.gain else channel.sigma
     return draw

@@ -93,8 +93,12 @@ class Problem:
     @cached_property
     def flat_energy(self) -> float:
         """The energy of :attr:`flat`, which has no variation: half the sum of squares around the mean."""
-        variance = self.f.var(tuple(range(-self.axes, 0)), correction=0)
-        return 0.5 * float(variance.sum()) * (self.f.numel() // variance.numel())
+        return 0.5 * self.f.numel() * self.spread**2
+
+    @cached_property
+    def spread(self) -> float:
+        """The standard deviation of the picture around the mean of each channel, over all channels."""
+        return math.sqrt(self.f.var(tuple(range(-self.axes, 0)), correction=0).mean())
 
 
 @dataclass(frozen=True)

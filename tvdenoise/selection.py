@@ -35,7 +35,7 @@ WHOLE, BLOCKS = 2**21, 8
 """Pixels up to which the whole picture is asked, and how many blocks of a larger one, of so many pixels in sum."""
 
 STEPS = 50
-"""Steps of the optimizer at each lambda, as a multiple of lambda over the picture's standard deviation."""
+"""Steps of the optimizer at each lambda, as a multiple of lambda over the spread of the picture."""
 
 LEAST_STEPS, MOST_STEPS = 8, 400
 """Bounds on their number."""
@@ -85,10 +85,9 @@ def select_weight(problem: Problem, noise: Tensor) -> Selection:
     whole = problem.f
     problem, noise = (dataclasses.replace(problem, f=_sample(whole, problem.axes)), _sample(noise, problem.axes))
     variance = float(noise.square().mean())
-    spread = float(problem.f.std(correction=0)) or math.sqrt(variance)
-    path = _Path(problem, noise, variance, spread)
+    path = _Path(problem, noise, variance)
     vectors = len(whole) ** COUPLED if problem.coupled else 1.0
-    position = math.log(START[problem.tv] * vectors * variance**0.625 / spread**0.25)
+    position = math.log(START[problem.tv] * vectors * variance**0.625 / path.spread**0.25)
     best = _lowest(path.risk, position, math.log(FACTOR))
     weight = math.exp(best)
     curve = tuple((math.exp(x), risk) for x, risk in sorted(path.known.items()))
@@ -121,13 +120,13 @@ def _sample(f: Tensor, axes: int) -> Tensor:
 class _Path:
     """The risk at one lambda after another, each warm-started from the last."""
 
-    def __init__(self, problem: Problem, noise: Tensor, variance: float, spread: float) -> None:
+    def __init__(self, problem: Problem, noise: Tensor, variance: float) -> None:
         pair = torch.stack([problem.f + PROBE * noise, problem.f - PROBE * noise], dim=1)
         self.problem = dataclasses.replace(problem, f=pair)
         self.field = calculus.new_field(self.problem.f, problem.axes)
         self.weight = 0.0
         self.known: dict[float, float] = {}
-        self._steps = STEPS / spread
+        self.spread = problem.spread or math.sqrt(variance)
         self._f, self._noise = problem.f, noise
         self._variance = variance
 
@@ -141,7 +140,7 @@ class _Path:
     def _estimate(self, weight: float) -> float:
         problem = dataclasses.replace(self.problem, weight=weight)
         start = self.field.mul_(weight / self.weight if self.weight else 0.0)
-        steps = min(max(math.ceil(weight * self._steps), LEAST_STEPS), MOST_STEPS)
+        steps = min(max(math.ceil(STEPS * weight / self.spread), LEAST_STEPS), MOST_STEPS)
         self.field, self.weight = ascend(problem, start, steps), weight
         f = self.problem.f
         above, below = calculus.subtract_adjoint(f, self.field, torch.empty_like(f)).unbind(1)
