@@ -1,7 +1,8 @@
-"""Peak memory and time of the whole command on one large picture: ``python benchmarks/large.py [MEGAPIXELS]``.
+"""Peak memory and time of the whole command on one large picture: ``python benchmarks/large.py [MEGAPIXELS [LAMBDA]]``.
 
-Writes a 16-bit gray TIFF (a ramp with edges and noise), denoises it at lambda 0.1, and prints one JSON line. The peak
-is what Linux calls VmHWM: all of the process, its libraries included, as it sees it itself at its end.
+Writes a 16-bit gray TIFF (a ramp with edges and noise), denoises it at that lambda (0.1, or ``auto``), and prints one
+JSON line. The peak is what Linux calls VmHWM: all of the process, its libraries included, as it sees it itself at its
+end.
 """
 
 import json
@@ -44,14 +45,21 @@ def make(path: Path, side: int) -> None:
 def main() -> None:
     """Make, denoise, report."""
     side = round((float(sys.argv[1]) * 1e6) ** 0.5) if len(sys.argv) > 1 else 10_000
+    weight = sys.argv[2] if len(sys.argv) > 2 else "0.1"
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder) / "in.tif", side)
         start = time.perf_counter()
-        arguments = [f"{folder}/in.tif", "-o", f"{folder}/out.tif", "-l", "0.1", "-q"]
+        arguments = [f"{folder}/in.tif", "-o", f"{folder}/out.tif", "-l", weight, "-q"]
         done = subprocess.run([sys.executable, "-c", COMMAND, *arguments], capture_output=True, text=True, check=True)
         seconds = time.perf_counter() - start
     peak = int(done.stdout)
-    row = {"figure": "large picture", "pixels": side * side, "peak_bytes": peak, "bytes_per_pixel": peak / side**2}
+    row = {
+        "figure": "large picture",
+        "lambda": weight,
+        "pixels": side * side,
+        "peak_bytes": peak,
+        "bytes_per_pixel": peak / side**2,
+    }
     print(json.dumps(row | {"seconds": round(seconds, 1)}))
 
 

@@ -22,6 +22,9 @@ from tvdenoise.solve import Progress, Status, solve
 
 TYPICAL_WEIGHT = 0.1
 
+UNLIKE = 1.2
+"""How far apart the noise levels of opponent colours are where channels do not have noise of their own."""
+
 SEED = 0x5EED
 """Of the draw by which lambda is chosen: none that anybody would draw a picture's noise with."""
 
@@ -242,8 +245,8 @@ def _problem(f: Tensor, settings: Settings, model: ColorKind) -> Problem:
 def _noise(f: Tensor, problem: Problem, sigma: float | None) -> tuple[tuple[ChannelNoise, ...], Tensor]:
     """Return the noise in the picture, and a draw of it in the coordinates of the problem.
 
-    Photons are counted colour by colour. Other noise is read in opponent coordinates, if the problem is: channels may
-    share it, or have lost some of it, as the chroma of a JPEG has.
+    It is read colour by colour, as photons are counted, unless opponent colours tell that channels share it, or that
+    chroma has lost some of it, as in a JPEG.
     """
     if sigma is not None:
         noise = (ChannelNoise.constant(sigma),) * len(f)
@@ -251,12 +254,13 @@ def _noise(f: Tensor, problem: Problem, sigma: float | None) -> tuple[tuple[Chan
     noise = noise_level(f)
     if not problem.ratios:
         return noise, _draw(f, noise)
-    if any(channel.gain for channel in noise):
+    opponent = noise_level(problem.f)
+    sigmas = [channel.sigma for channel in opponent]
+    if any(channel.gain for channel in noise) or max(sigmas) <= UNLIKE * min(sigmas):
         return noise, colour.to_opponent(_draw(f, noise))
     is_correlated = any(channel.is_correlated for channel in noise)
-    noise = noise_level(problem.f)
-    noise = tuple(dataclasses.replace(own, is_correlated=own.is_correlated or is_correlated) for own in noise)
-    return noise, _draw(problem.f, noise)
+    opponent = tuple(dataclasses.replace(own, is_correlated=own.is_correlated or is_correlated) for own in opponent)
+    return opponent, _draw(problem.f, opponent)
 
 
 def _draw(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
