@@ -23,7 +23,7 @@ from tvdenoise.metrics import quality
 
 ROW_KEYS = (
     "input output status error shape dtype range tv volume optimizer lambda color sigma criterion risk "
-    "is_noise_correlated is_noise_signal_dependent device steps stop energy gap rms_bound psnr_before psnr_after "
+    "is_noise_correlated is_noise_signal_dependent device steps stop energy gap rms_bound tol psnr_before psnr_after "
     "ssim_before ssim_after seconds version pages"
 ).split()
 
@@ -129,7 +129,7 @@ class TestGood:
         blurred = uniform_filter(random.normal(0, 0.3, ramp.shape), 3).astype(np.float32)
         np.save("blurred.npy", 0.5 + blurred)
         assert (
-            ", spatially correlated: if much remains, tell --sigma or --lambda, fista"
+            ", spatially correlated: if much remains, give --sigma or --lambda, fista"
             in run("blurred.npy", "-o", "b.npy")[2]
         )
 
@@ -230,7 +230,7 @@ class TestGood:
     def test_running_out_of_steps_is_said(self, run):
         code, out, err = run("in.png", "-o", "out.png", "-l", "0.1", "--max-steps", "3")
         assert code == 0
-        assert "3 steps (the limit, before the tolerance)" in err
+        assert "3 steps (the limit, before the tolerance 0.001)" in err
 
     def test_colour(self, run, noisy):
         colour = np.stack([noisy, noisy[::-1], 255 - noisy], axis=2)

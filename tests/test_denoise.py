@@ -242,6 +242,12 @@ class TestPrecision:
         for weight in (0.01, 0.1, 1.0):
             assert denoise(f, weight, tv=tv, tol=1.01e-3 * weight ** (2 / 3)).status == "tolerance"
 
+    def test_little_contrast_on_a_high_level_is_solved_too(self, unit, tv):
+        """Where float32 holds the picture but not what lambda moves in it."""
+        for level, contrast in ((0.9, 3e-4), (300.0, 0.01)):
+            result = denoise((level + contrast * unit).astype(np.float32), 0.1 * contrast, tv=tv)
+            assert result.status == "tolerance"
+
     def test_a_picture_that_fills_little_of_its_range_is_denoised_all_the_same(self, unit, tv):
         """The default tolerance follows lambda: a thousandth of the picture with a thousandth of lambda is the same."""
         small, large = (denoise(k * unit, 0.1 * k, tv=tv) for k in (1e-3, 1.0))

@@ -178,6 +178,20 @@ class TestPictures:
         result = denoise(saturated, tv=tv)
         assert float((result.image - halves).square().mean()) < float((saturated - halves).square().mean())
 
+    def test_photons_that_all_channels_share(self, tv):
+        """A gray picture in three channels: opponent colours lose nothing by it."""
+        target = clean(96)
+        f = torch.poisson(100 * target, generator=torch.Generator().manual_seed(0)) / 100
+        gray, colours = denoise(f, tv=tv), denoise(f.expand(3, -1, -1), tv=tv, color="opponent")
+        errors = [float((u - target).square().mean()) for u in (gray.image, colours.image[:1])]
+        assert errors[1] <= 1.2 * errors[0]
+
+    def test_noise_below_rounding_is_none(self, tv):
+        for sigma in (1e-30, 1e-12):
+            assert denoise(clean(20), tv=tv, sigma=sigma).weight == 0
+        ramp = torch.linspace(0, 1, 40, dtype=torch.float64).expand(1, 40, 40)
+        assert denoise(ramp, tv=tv).steps == 0
+
     @pytest.mark.parametrize("shared", [0.0, 1.0])
     def test_opponent_colours_see_noise_that_is_in_one_of_them_alone(self, tv, shared):
         """All of it in luma, or none, as of a JPEG that keeps one chroma value for four pixels."""

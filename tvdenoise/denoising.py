@@ -25,6 +25,9 @@ TYPICAL_WEIGHT = 0.1
 UNLIKE = 1.2
 """How far apart the noise levels of opponent colours are where channels do not have noise of their own."""
 
+SHARED = 20
+"""The same for noise that grows with the signal: in weak light the readings of chroma scatter."""
+
 SEED = 0x5EED
 """Of the draw by which lambda is chosen: none that anybody would draw a picture's noise with."""
 
@@ -40,7 +43,7 @@ class Result(Generic[Image]):
     status
         Why it stopped: ``"tolerance"`` (certified), ``"max_steps"`` or ``"non_finite"``. The image is the best seen.
     steps
-        Steps taken; in a stack the largest number.
+        Steps taken at full size; in a stack the largest number.
     energy
         E(u) on the unit scale; in a stack the sum.
     gap
@@ -48,8 +51,10 @@ class Result(Generic[Image]):
     rms_bound
         The certified RMS distance to the exact minimiser as a fraction of the intensity range, before any rounding to
         integers; in a stack the largest.
+    tol
+        The tolerance that was to be reached; in a stack the largest.
     seconds
-        Time spent in steps, without certifying.
+        Time spent in steps, those at coarser sizes among them, without certifying.
     device
         Where it was solved.
     weight
@@ -76,6 +81,7 @@ class Result(Generic[Image]):
     energy: float
     gap: float
     rms_bound: float
+    tol: float
     seconds: float
     device: str
     weight: float
@@ -115,8 +121,8 @@ def denoise(
         solved each for itself. Integers are scaled by the largest value of their type and come back in it, rounded;
         floats are taken as they are and come back as floats.
     weight
-        :math:`\lambda`: larger is smoother. The same as the ``weight`` of scikit-image's ``denoise_tv_chambolle``.
-        ``"auto"`` chooses it for the picture: see :mod:`tvdenoise.selection`.
+        :math:`\lambda`: larger is smoother. With ``tv="isotropic"`` the ``weight`` of scikit-image's
+        ``denoise_tv_chambolle``. ``"auto"`` chooses it for the picture: see :mod:`tvdenoise.selection`.
     tv
         ``"anisotropic"`` or ``"isotropic"``: the sum of the absolute differences, or of their lengths.
     color
@@ -207,6 +213,7 @@ def denoise_as_set(
         energy=proof.energy,
         gap=proof.gap,
         rms_bound=proof.rms_bound,
+        tol=settings.tolerance(problem.weight),
         seconds=solution.seconds,
         device=str(problem.f.device),
         weight=problem.weight,
@@ -221,10 +228,12 @@ def denoise_as_set(
 def _placed(f: Tensor, settings: Settings, weight: float) -> Tensor:
     """Return the picture on the device and in the precision it is to be solved in.
 
-    The dual field, as large as lambda, is held to the last bit of its type: below a tolerance of about
-    1e-3 lambda^(2/3) the rounding of float32 would keep the certificate from closing.
+    Picture and field are held to the last bit of their type: below a tolerance of about 1e-3 lambda^(2/3), and of
+    6e-4 (lambda |f|)^(1/2), the rounding of float32 would keep the certificate from closing.
     """
-    wide = f.dtype == torch.float64 or settings.tolerance(weight) < 1e-3 * weight ** (2 / 3)
+    tol = settings.tolerance(weight)
+    rounded = 6e-4 * math.sqrt(weight * max(abs(float(end)) for end in f.aminmax()))
+    wide = f.dtype == torch.float64 or tol < max(1e-3 * weight ** (2 / 3), rounded)
     dtype = torch.float64 if wide else torch.float32
     return f.to(pick_device(settings.device, f.device, dtype), dtype).contiguous()
 
@@ -254,22 +263,44 @@ def _noise(f: Tensor, problem: Problem, sigma: float | None) -> tuple[tuple[Chan
     noise = noise_level(f)
     if not problem.ratios:
         return noise, _draw(f, noise)
+    if any(channel.gain for channel in noise):
+        return noise, _growing_draw(f, noise)
     opponent = noise_level(problem.f)
-    sigmas = [channel.sigma for channel in opponent]
-    if any(channel.gain for channel in noise) or max(sigmas) <= UNLIKE * min(sigmas):
+    if not _unlike(opponent, UNLIKE):
         return noise, colour.to_opponent(_draw(f, noise))
     is_correlated = any(channel.is_correlated for channel in noise)
     opponent = tuple(dataclasses.replace(own, is_correlated=own.is_correlated or is_correlated) for own in opponent)
     return opponent, _draw(problem.f, opponent)
 
 
+def _growing_draw(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
+    """Return the draw in opponent colours of noise that grows with the signal, and that the channels may share."""
+    alike = torch.stack([channel.stabilized(plane) for channel, plane in zip(noise, f, strict=True)])
+    opponent = noise_level(colour.to_opponent(alike))
+    if not _unlike(opponent, SHARED):
+        return colour.to_opponent(_draw(f, noise))
+    variance = torch.stack([channel.variance(plane) for channel, plane in zip(noise, f, strict=True)]).mean(0)
+    shares = f.new_tensor([channel.sigma for channel in opponent])
+    shares /= shares.square().mean().sqrt()
+    return _signs(f) * variance.sqrt_() * shares.view(-1, *(1,) * variance.ndim)
+
+
+def _unlike(noise: Sequence[ChannelNoise], factor: float) -> bool:
+    sigmas = [channel.sigma for channel in noise]
+    return max(sigmas) > factor * min(sigmas)
+
+
 def _draw(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
     """Return the standard deviation of the noise in every value of ``f`` with a random sign, always the same."""
-    coins = torch.randint(0, 2, f.shape, generator=torch.Generator().manual_seed(SEED), dtype=torch.int8)
-    draw = coins.mul_(2).sub_(1).to(f)
+    draw = _signs(f)
     for plane, channel, values in zip(f, noise, draw, strict=True):
         values *= channel.variance(plane).sqrt_() if channel.gain else channel.sigma
     return draw
+
+
+def _signs(f: Tensor) -> Tensor:
+    coins = torch.randint(0, 2, f.shape, generator=torch.Generator().manual_seed(SEED), dtype=torch.int8)
+    return coins.mul_(2).sub_(1).to(f)
 
 
 def _stacked(pages: list[Result[Tensor]]) -> Result[Tensor]:
@@ -283,6 +314,7 @@ def _stacked(pages: list[Result[Tensor]]) -> Result[Tensor]:
         energy=sum(page.energy for page in pages),
         gap=sum(page.gap for page in pages),
         rms_bound=max(page.rms_bound for page in pages),
+        tol=max(page.tol for page in pages),
         seconds=sum(page.seconds for page in pages),
         device=pages[0].device,
         weight=sum(page.weight for page in pages) / len(pages),

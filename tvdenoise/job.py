@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from tvdenoise.solve import Progress
 
 
-ROUNDING = 12**-0.5
-"""The standard deviation that rounding to whole numbers adds."""
+LEAST_SIGMA = 12**-0.5
+"""The standard deviation that rounding to whole numbers adds: noise of less says nothing about them."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ class Figures:
     energy: float | None = None
     gap: float | None = None
     rms_bound: float | None = None
+    tol: float | None = None
     psnr_before: float | None = None
     psnr_after: float | None = None
     ssim_before: float | None = None
@@ -179,7 +180,7 @@ def _settings(job: Job, picture: Picture) -> Settings:
     settings = job.settings
     if job.sigma is not None:
         low, high = picture.scale
-        if 0 < job.sigma < ROUNDING and picture.pixels.dtype.kind in "iu":
+        if 0 < job.sigma < LEAST_SIGMA and picture.pixels.dtype.kind in "iu":
             problem = f"noise of {job.sigma:g} is less than the rounding of whole numbers"
             raise SettingError("sigma", problem, "a fraction of the range is written such as 25/255")
         settings = dataclasses.replace(settings, sigma=job.sigma / (high - low))
@@ -222,6 +223,7 @@ def _figures(result: "Result[NDArray[Any]]", pictures: Sequence[NDArray[np.float
         energy=result.energy,
         gap=result.gap,
         rms_bound=result.rms_bound,
+        tol=result.tol,
         psnr_before=before and before.psnr,
         psnr_after=after and after.psnr,
         ssim_before=before and before.ssim,
@@ -264,6 +266,7 @@ def _summed(pages: Sequence[Figures]) -> Figures:
         energy=sum(each("energy")),
         gap=sum(each("gap")),
         rms_bound=max(each("rms_bound")),
+        tol=max(each("tol")),
         psnr_before=psnr("psnr_before"),
         psnr_after=psnr("psnr_after"),
         ssim_before=mean("ssim_before"),

@@ -69,6 +69,12 @@ class ChannelNoise:
         brightness = functional.avg_pool2d(plane[None], SIDE, 1, SIDE // 2, count_include_pad=False)[0]
         return (self.gain * (brightness - self.zero)).clamp_(min=self.least)
 
+    def stabilized(self, plane: Tensor) -> Tensor:
+        """Return the plane on a scale where its noise has variance 1 everywhere (Anscombe's for counts)."""
+        if not self.gain:
+            return plane / (self.sigma or 1.0)
+        return (self.gain * (plane - self.zero)).clamp_(min=self.least).sqrt_() * (2 / self.gain)
+
 
 def noise_level(f: Tensor) -> tuple[ChannelNoise, ...]:
     r"""Estimate the noise in each channel of (C, H, W), or (C, D, H, W), by its weakly textured patches.

@@ -25,8 +25,8 @@ SLAB_VALUES = 2**15
 
 STRETCH = 1.3
 """How much longer than 1/L a step is. FISTA's rate is proven up to 1; with its momentum a quadratic is stable up to
-4/3, and the certificate judges what comes of it (Liang, Luo and Schönlieb, "Improving FISTA: faster, smarter, and
-greedier", SIAM J. Scientific Computing 44, 2022, step as far)."""
+4/3, and the certificate judges what comes of it. (Liang, Luo and Schönlieb, "Improving FISTA: faster, smarter, and
+greedier", SIAM J. Scientific Computing 44, 2022, step as far, but restart; nothing here does.)"""
 
 ROUNDING = 1e-13
 """What rounding in float64 may add to a sum, relative to the sum of the magnitudes: 450 units in the last place."""

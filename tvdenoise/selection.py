@@ -12,6 +12,9 @@ from tvdenoise import calculus
 from tvdenoise.formulations import ascend
 from tvdenoise.rof import Problem
 
+NONE = 1e-7
+"""Noise of less than this, in standard deviations of the picture, is the rounding of its numbers."""
+
 PROBE = 0.1
 """The size of the perturbation, in standard deviations of the noise: larger ones move the minimum of the risk."""
 
@@ -66,25 +69,26 @@ class Selection:
 def select_weight(problem: Problem, noise: Tensor) -> Selection:
     r"""Choose lambda for ``problem`` (whose own is ignored) by Stein's unbiased risk estimate.
 
-    ``noise`` is drawn like the noise in ``f``, of the same shape: Gaussian of covariance :math:`\Sigma`. With
-    :math:`u_\pm = u(f \pm \epsilon b)` the pictures after some steps, ``b`` the one fixed draw, :math:`\epsilon` = 0.1,
+    ``noise`` is a draw of mean 0 and of the covariance :math:`\Sigma` of the noise in ``f``, of the same shape; that of
+    random signs has exact squares, and the estimate scatters less. With :math:`u_\pm = u(f \pm \epsilon b)` the
+    pictures after some steps, ``b`` the draw, :math:`\epsilon` = 0.1,
 
     .. math::
         \mathrm{SURE}(\lambda) = \left\|\tfrac12(u_+ + u_-) - f\right\|^2
         + \tfrac{1}{\epsilon}\, b^\top (u_+ - u_-) - \mathrm{tr}\,\Sigma
 
-    estimates :math:`\|u(f) - \text{clean}\|^2`: without bias for the mean of u over such perturbations, whose
-    divergence the difference measures. Both pictures are solved as one, each lambda from the field of the one before.
-    The walk in :math:`\log\lambda` goes downhill until the minimum is enclosed; parabolas finish.
+    estimates :math:`\|u(f) - \text{clean}\|^2` but for a bias of the order of :math:`\epsilon^2`: the difference
+    measures the divergence. Both pictures are solved as one, each lambda from the field of the one before. The walk in
+    :math:`\log\lambda` goes downhill until the minimum is enclosed; parabolas finish.
 
     Sources: Stein, Annals of Statistics 9 (1981); Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE Trans. Image
     Processing 17 (2008).
     """
-    if not noise.any():
-        return Selection(0.0, 0.0, None, ((0.0, 0.0),))
     whole = problem.f
     problem, noise = (dataclasses.replace(problem, f=_sample(whole, problem.axes)), _sample(noise, problem.axes))
-    variance = float(noise.square().mean())
+    variance = float(noise.double().square().mean())
+    if not variance > (NONE * problem.spread) ** 2:
+        return Selection(0.0, 0.0, None, ((0.0, 0.0),))
     path = _Path(problem, noise, variance)
     vectors = len(whole) ** COUPLED if problem.coupled else 1.0
     position = math.log(START[problem.tv] * vectors * variance**0.625 / path.spread**0.25)

@@ -10,9 +10,11 @@ from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.methods import METHODS, NOT_OFFERED, Method
 
 DEFAULT_TOL = 1e-3
+"""A quarter of an 8-bit grey level."""
+
 TOL_OVER_WEIGHT = 0.04
-"""The default tolerance is no more than this times lambda: no pixel of the answer lies further from f than 2 lambda an
-axis, and of a picture that fills little of its range 1e-3 may be all that is to be removed."""
+"""The default tolerance is no more than this times lambda: of a picture that fills little of its range 1e-3 may be
+all that is to be removed (no pixel of a gray answer lies further from f than 2 lambda an axis)."""
 
 MAX_WEIGHT = 1e9
 """Far beyond any weight that leaves more than a flat picture, and safe from overflow."""
@@ -46,7 +48,7 @@ class Settings:
         The result is certified to lie within ``tol`` RMS of the exact minimiser, as a fraction of the intensity range;
         None for 1e-3, or 0.04 lambda where that is less.
     max_steps
-        The step limit; None for the method's own.
+        The limit of the steps at full size; None for the method's own.
     device
         ``"auto"`` or a torch device such as ``"cpu"``, ``"cuda:1"``, ``"mps"``.
 

@@ -42,9 +42,9 @@ class Solution:
     u
         The picture, (C, H, W).
     steps
-        Steps taken, by the optimizer's own count.
+        Steps taken at full size, by the optimizer's own count.
     seconds
-        Time spent in steps; the clock stands still while certifying.
+        Time spent in steps, a coarse start included; the clock stands still while certifying.
     """
 
     u: Tensor

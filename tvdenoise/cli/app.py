@@ -54,7 +54,7 @@ def main() -> None:
     try:
         code = app([_kept(word) for word in sys.argv[1:]] or ["--help"], prog_name="tvdenoise", standalone_mode=False)
     except typer.TyperException as error:
-        problem = error.format_message().replace("Value error, ", "").removesuffix(".")
+        problem = error.format_message().replace(": Value error, ", ": ", 1).removesuffix(".")
         messages.failure(f"{problem}; see tvdenoise --help")
         code = error.exit_code
     except TVDenoiseError as error:

@@ -99,7 +99,8 @@ def summary(row: "Row", facts: Mapping[str, Any]) -> str:
     assert figures.seconds is not None
     parts = [
         f"{row.input} -> {row.output}: {size(facts)}, {_lambda(row)}, {row.optimizer} on {figures.device}",
-        f"{figures.steps} steps" + (" (the limit, before the tolerance)" if figures.stop == "max_steps" else ""),
+        f"{figures.steps} steps"
+        + (f" (the limit, before the tolerance {figures.tol:g})" if figures.stop == "max_steps" else ""),
         f"certified within {figures.rms_bound:.2g} of the exact minimiser{_own_units(row)}",
         f"{figures.seconds:.2f} s",
     ]
@@ -127,12 +128,12 @@ def _lambda(row: "Row") -> str:
     figures = row.figures
     if figures.sigma is None or row.range is None:
         return f"lambda {figures.weight:g}"
-    if figures.is_noise_correlated is not None and figures.sigma == 0:
-        return "lambda 0, no noise found"
+    if figures.weight == 0:
+        return "lambda 0, no noise" + ("" if figures.is_noise_correlated is None else " found")
     mean = "mean " if row.pages else ""
     sigma = _on_range(figures.sigma, *row.range)
     growing = " on average, growing with the signal" if figures.is_noise_signal_dependent else ""
-    warning = ", spatially correlated: if much remains, tell --sigma or --lambda" if figures.is_noise_correlated else ""
+    warning = ", spatially correlated: if much remains, give --sigma or --lambda" if figures.is_noise_correlated else ""
     return f"{mean}lambda {figures.weight:.4g} by SURE for noise of sigma {sigma}{growing}{warning}"
 
 
