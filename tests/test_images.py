@@ -746,6 +746,22 @@ class TestRefused:
         with pytest.raises(PictureError, match="a TIFF of volumes in tiles or compressed strips cannot be kept whole"):
             images.read(tmp_path / "a.tif")
 
+    @pytest.mark.parametrize(
+        "picture",
+        [
+            *(b"P1 3 1 1 0 1\n", b"P2 2 1 15 3 15\n", b"P3 1 1 9 1 2 3\n"),
+            *(b"P4 3 1 \xa0", b"P5 2 1 255\n\7\7", b"P6 1 1 65535\n\0\1\0\2\0\3"),
+            b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 2\nMAXVAL 255\nTUPLTYPE GRAYSCALE_ALPHA\nENDHDR\n\5\6",
+        ],
+    )
+    def test_pnm_with_more_behind_its_picture(self, picture, tmp_path):
+        """Another whole file is another picture to Netpbm; white space is nothing, be it as long as a picture."""
+        for name, content in (("a.pnm", picture), ("b.pnm", picture + b"\n  \r\n" * 3), ("c.pnm", picture * 2)):
+            (tmp_path / name).write_bytes(content)
+        assert_same(images.read(tmp_path / "a.pnm"), images.read(tmp_path / "b.pnm"))
+        with pytest.raises(PictureError, match=r"c\.pnm: more stands behind its first picture; split it first"):
+            images.read(tmp_path / "c.pnm")
+
     def test_truncated_array(self, noisy, tmp_path):
         np.save(tmp_path / "a.npy", noisy)
         (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:300])
