@@ -634,6 +634,27 @@ class TestConversion:
         assert copied(tmp_path / "a.npy", tmp_path / f"b.{ending}").parts[0].size == (1, longest)
         assert capfd.readouterr().err == ""
 
+    @pytest.mark.parametrize("between", ["palette", "1 bit", "miniswhite"])
+    def test_pages_of_different_kinds_in_turn(self, between, noisy, tmp_path):
+        """Only a copy of the source keeps their order."""
+        colormap = numbers((3, 256), "u2") // 257 * 257 if between == "palette" else None
+        kind = "minisblack" if between == "1 bit" else between
+        with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
+            tif.write(noisy, photometric="minisblack", metadata=None)
+            page = noisy > 99 if between == "1 bit" else noisy
+            tif.write(page, photometric=kind, colormap=colormap, metadata=None)
+            tif.write(noisy[::-1], photometric="minisblack", metadata=None)
+        file, bare = images.read(tmp_path / "a.tif"), WriteOptions(metadata=False)
+        lossy = {"palette": "b.tif", "1 bit": "b.tif", "miniswhite": "b.fits"}[between]
+        for name, options in (("b.tif", bare), (lossy, WriteOptions())):
+            with pytest.raises(OutputError, match=r"would lose the order of its pages; .*say --allow-loss"):
+                images.prepared(file, tmp_path / name, options)
+        if between == "miniswhite":
+            copied(tmp_path / "a.tif", tmp_path / "b.tif")
+            with tifffile.TiffFile(tmp_path / "b.tif") as tif:
+                assert [page.photometric for page in tif.pages] == [1, 0, 1]
+        assert copied(tmp_path / "a.tif", tmp_path / "c.tif", WriteOptions(allow_loss=True)).page_count == 3
+
     def test_minimum_is_white_turns_round_where_no_format_says_so(self, tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", np.array([[0, 255]], np.uint8), photometric="miniswhite")
         for name, white in (("b.png", 255), ("b.fits", 255), ("b.npy", 1)):
@@ -761,6 +782,15 @@ class TestRefused:
         assert_same(images.read(tmp_path / "a.pnm"), images.read(tmp_path / "b.pnm"))
         with pytest.raises(PictureError, match=r"c\.pnm: more stands behind its first picture; split it first"):
             images.read(tmp_path / "c.pnm")
+
+    def test_a_palette_with_transparency(self, tmp_path):
+        colormap, index = numbers((3, 256), "u2"), numbers((9, 8, 2), "u1")
+        options = {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": ["unassalpha"]}
+        tifffile.imwrite(tmp_path / "a.tif", index, **options, extratags=[(320, 3, 768, colormap.ravel(), True)])
+        with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as tif:
+            tif.pages[0].tags["PhotometricInterpretation"].overwrite(3)
+        with pytest.raises(PictureError, match="a TIFF of a palette beside other samples cannot be kept whole"):
+            images.read(tmp_path / "a.tif")
 
     def test_truncated_array(self, noisy, tmp_path):
         np.save(tmp_path / "a.npy", noisy)

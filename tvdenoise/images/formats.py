@@ -167,9 +167,12 @@ def losses(file: PictureFile, target: str, *, metadata: bool) -> tuple[str, ...]
 
     An array of numbers is not expected to hold metadata, and resolution alone keeps nobody from converting.
     """
-    if target == file.format:
-        return file.losses
     row, found = FORMATS[target], list(file.losses)
+    is_copy = target == file.format and metadata and file.native is not None
+    if file.is_interleaved and row.frames and not is_copy:
+        found.append("the order of its pages")
+    if target == file.format:
+        return tuple(found)
     for part in file.parts:
         found += _losses_of(part, target, row)
     if metadata and target != "NPY":
