@@ -660,6 +660,21 @@ class TestConversion:
         for name, white in (("b.png", 255), ("b.fits", 255), ("b.npy", 1)):
             assert copied(tmp_path / "a.tif", tmp_path / name).parts[0].pixels.tolist() == [[white, 0]]
 
+    def test_numbers_lighter_than_white_have_no_place_above_it(self, tmp_path):
+        pixels = np.array([[-5, 0, 32767]], np.int16)
+        tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="miniswhite")
+        with pytest.raises(
+            OutputError, match="would lose numbers below 0, lighter than white; end it in .tif"
+        ):
+            copied(tmp_path / "a.tif", tmp_path / "b.fits")
+        clipped = copied(tmp_path / "a.tif", tmp_path / "b.fits", WriteOptions(allow_loss=True)).parts[0].pixels
+        assert clipped.tolist() == [[32767, 32767, 0]]
+        for name in ("b.tif", "b.npy"):
+            again = copied(tmp_path / "a.tif", tmp_path / name).parts[0]
+            assert len(np.unique(again.pixels)) == 3
+        tifffile.imwrite(tmp_path / "a.tif", -np.minimum(pixels, 0), photometric="miniswhite")
+        assert copied(tmp_path / "a.tif", tmp_path / "b.fits").parts[0].pixels.tolist() == [[32762, 32767, 32767]]
+
     def test_a_picture_becomes_an_array_of_unrounded_floats(self, noisy, tmp_path):
         Image.fromarray(noisy).save(tmp_path / "a.png")
         source, target = images.prepared(images.read(tmp_path / "a.png"), tmp_path / "b.npy")

@@ -189,6 +189,9 @@ def _losses_of(part: Picture, target: str, row: Format) -> list[str]:
     kind = part.pixels.dtype.str[1:]
     if kind not in row.types and target != "NPY":
         found.append(f"the depth of {part.pixels.dtype} values")
+    is_signed = part.is_inverted and part.pixels.dtype.kind == "i"
+    if is_signed and target not in ("TIFF", "NPY") and float(part.pixels.min()) < 0:
+        found.append("numbers below 0, lighter than white")
     if part.alpha and not row.alpha:
         found.append("transparency")
     if target == "GIF" and part.is_translucent:
