@@ -438,6 +438,22 @@ class TestRoundTrip:
         assert_same(images.read(tmp_path / "a.jpg"), images.read(tmp_path / "b.jpg"))
         assert copied(tmp_path / "b.jpg", tmp_path / "c.jpg").kinds == ("comment",)
 
+    def test_jpeg_with_stray_bytes_before_its_markers(self, colour, tmp_path):
+        """Which libjpeg skips."""
+        Image.fromarray(colour).save(tmp_path / "a.jpg", comment=b"mine")
+        content = (tmp_path / "a.jpg").read_bytes()
+        stray = content.replace(b"\xff\xfe", b"\0\0\xff\xfe").replace(b"\xff\xc4", b"\0\xff\0\1\xff\xc4")
+        (tmp_path / "b.jpg").write_bytes(stray)
+        assert_same(images.read(tmp_path / "a.jpg"), images.read(tmp_path / "b.jpg"))
+        assert copied(tmp_path / "b.jpg", tmp_path / "c.jpg").kinds == ("comment",)
+
+    @pytest.mark.parametrize("length", [3, 5, 19, 21, 200])
+    def test_jpeg_cut_within_its_header(self, length, colour, tmp_path):
+        Image.fromarray(colour).save(tmp_path / "a.jpg")
+        (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:length])
+        with pytest.raises(PictureError, match=r"the JPEG file is damaged \(it ends before its pixels do, or a length"):
+            images.read(tmp_path / "a.jpg")
+
     @pytest.mark.parametrize("is_progressive", [False, True])
     def test_jpeg_keeps_the_film_behind_it(self, is_progressive, colour, tmp_path):
         """Of a motion photo: it is found by counting from the end of the file."""
@@ -663,9 +679,7 @@ class TestConversion:
     def test_numbers_lighter_than_white_have_no_place_above_it(self, tmp_path):
         pixels = np.array([[-5, 0, 32767]], np.int16)
         tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="miniswhite")
-        with pytest.raises(
-            OutputError, match="would lose numbers below 0, lighter than white; end it in .tif"
-        ):
+        with pytest.raises(OutputError, match="would lose numbers below 0, lighter than white; end"):
             copied(tmp_path / "a.tif", tmp_path / "b.fits")
         clipped = copied(tmp_path / "a.tif", tmp_path / "b.fits", WriteOptions(allow_loss=True)).parts[0].pixels
         assert clipped.tolist() == [[32767, 32767, 0]]
