@@ -634,8 +634,13 @@ class TestConversion:
         with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
             for size in (8, 9):
                 tif.write(numbers((size, 7), "u1"))
-        with pytest.raises(OutputError, match="cannot hold pages of different shapes; end it"):
+        with pytest.raises(OutputError, match=r"cannot hold pages of different shapes; end it in \.tif$"):
             copied(tmp_path / "a.tif", tmp_path / f"b.{ending}", WriteOptions(allow_loss=True))
+        with tifffile.TiffWriter(tmp_path / "c.tif") as tif:
+            for kind in ("minisblack", "miniswhite"):
+                tif.write(numbers((8, 7), "u1"), photometric=kind)
+        with pytest.raises(OutputError, match=r"cannot hold pages of different kinds; end it in \.tif$"):
+            copied(tmp_path / "c.tif", tmp_path / f"b.{ending}", WriteOptions(allow_loss=True))
 
     @pytest.mark.parametrize(
         ("ending", "longest"),

@@ -149,7 +149,7 @@ def impossible(file: PictureFile, target: str) -> str | None:
     """Say why no file of format ``target`` can be made of ``file`` at all, None if one can."""
     row = FORMATS[target]
     if len(file.parts) > 1 and row.frames and not row.shapes:
-        return "pages of different shapes"
+        return f"pages of different {'shapes' if len({part.size for part in file.parts}) > 1 else 'kinds'}"
     for part in file.parts:
         if max(part.size) > row.longest:
             return f"more than {row.longest} pixels along an axis"
