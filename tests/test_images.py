@@ -960,6 +960,19 @@ class TestRefused:
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
         assert images.read(tmp_path / "a.png").page_count == 2
 
+    @pytest.mark.parametrize("ending", ["gif", "png", "webp", "avif"])
+    def test_the_limit_is_one_of_a_frame_and_a_higher_one_of_all(self, ending, tmp_path, monkeypatch):
+        frames = [GRAY.rotate(90 * i) for i in range(3)]
+        frames[0].save(tmp_path / f"a.{ending}", save_all=True, append_images=frames[1:])
+        assert images.read(tmp_path / f"a.{ending}", ReadOptions(max_pixels=64)).page_count == 3
+        with pytest.raises(PictureError, match="promises 8x8 pixels, more than 63"):
+            images.read(tmp_path / f"a.{ending}", ReadOptions(max_pixels=63))
+        monkeypatch.setattr("tvdenoise.images.limits.MAX_IN_FRAMES", 191)
+        with pytest.raises(
+            PictureError, match="its 3 frames of 8x8 pixels are more than 191 together; raise --max-pix"
+        ):
+            images.read(tmp_path / f"a.{ending}", ReadOptions(max_pixels=64))
+
     @pytest.mark.parametrize("disposal", [1, 2])
     @pytest.mark.parametrize(
         ("number", "size", "message"),
