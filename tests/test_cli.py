@@ -211,6 +211,20 @@ class TestGood:
         assert row["psnr_after"] > 0
         assert "SSIM" not in err
 
+    @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+    def test_reference_is_compared_as_it_is_shown(self, run, noisy, dtype):
+        """Whether 0 is black or white (TIFF's MinIsWhite) in either of the two."""
+        white = 255 if dtype == np.uint8 else 1
+        for name, pixels in (("n", noisy), ("c", np.sort(noisy))):
+            black = (pixels / 255 * white).astype(dtype)
+            tifffile.imwrite(f"{name}b.tif", black, photometric="minisblack")
+            tifffile.imwrite(f"{name}w.tif", white - black, photometric="miniswhite")
+        options = ("-l", "0.05", "--json", "-o", "out.tif", "--overwrite", "--reference")
+        expected, *others = (json.loads(run(f"n{n}.tif", *options, f"c{c}.tif")[1]) for n in "bw" for c in "bw")
+        for row in others:
+            for key in ("psnr_before", "psnr_after", "ssim_before", "ssim_after"):
+                assert row[key] == pytest.approx(expected[key], rel=1e-3)
+
     def test_float_reference_is_scaled_like_the_noisy_floats(self, run, noisy):
         f = noisy.astype(np.float32)
         np.save("f.npy", f)

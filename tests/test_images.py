@@ -438,6 +438,22 @@ class TestRoundTrip:
         assert_same(images.read(tmp_path / "a.jpg"), images.read(tmp_path / "b.jpg"))
         assert copied(tmp_path / "b.jpg", tmp_path / "c.jpg").kinds == ("comment",)
 
+    def test_jpeg_with_stray_bytes_before_its_markers(self, colour, tmp_path):
+        """Which libjpeg skips."""
+        Image.fromarray(colour).save(tmp_path / "a.jpg", comment=b"mine")
+        content = (tmp_path / "a.jpg").read_bytes()
+        stray = content.replace(b"\xff\xfe", b"\0\0\xff\xfe").replace(b"\xff\xc4", b"\0\xff\0\1\xff\xc4")
+        (tmp_path / "b.jpg").write_bytes(stray)
+        assert_same(images.read(tmp_path / "a.jpg"), images.read(tmp_path / "b.jpg"))
+        assert copied(tmp_path / "b.jpg", tmp_path / "c.jpg").kinds == ("comment",)
+
+    @pytest.mark.parametrize("length", [3, 5, 19, 21, 200])
+    def test_jpeg_cut_within_its_header(self, length, colour, tmp_path):
+        Image.fromarray(colour).save(tmp_path / "a.jpg")
+        (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:length])
+        with pytest.raises(PictureError, match=r"the JPEG file is damaged \(it ends before its pixels do, or a length"):
+            images.read(tmp_path / "a.jpg")
+
     @pytest.mark.parametrize("is_progressive", [False, True])
     def test_jpeg_keeps_the_film_behind_it(self, is_progressive, colour, tmp_path):
         """Of a motion photo: it is found by counting from the end of the file."""
@@ -618,8 +634,13 @@ class TestConversion:
         with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
             for size in (8, 9):
                 tif.write(numbers((size, 7), "u1"))
-        with pytest.raises(OutputError, match="cannot hold pages of different shapes; end it"):
+        with pytest.raises(OutputError, match=r"cannot hold pages of different shapes; end it in \.tif$"):
             copied(tmp_path / "a.tif", tmp_path / f"b.{ending}", WriteOptions(allow_loss=True))
+        with tifffile.TiffWriter(tmp_path / "c.tif") as tif:
+            for kind in ("minisblack", "miniswhite"):
+                tif.write(numbers((8, 7), "u1"), photometric=kind)
+        with pytest.raises(OutputError, match=r"cannot hold pages of different kinds; end it in \.tif$"):
+            copied(tmp_path / "c.tif", tmp_path / f"b.{ending}", WriteOptions(allow_loss=True))
 
     @pytest.mark.parametrize(
         ("ending", "longest"),
@@ -634,10 +655,44 @@ class TestConversion:
         assert copied(tmp_path / "a.npy", tmp_path / f"b.{ending}").parts[0].size == (1, longest)
         assert capfd.readouterr().err == ""
 
+    @pytest.mark.parametrize("between", ["palette", "1 bit", "miniswhite"])
+    def test_pages_of_different_kinds_in_turn(self, between, noisy, tmp_path):
+        """Only a copy of the source keeps their order."""
+        colormap = numbers((3, 256), "u2") // 257 * 257 if between == "palette" else None
+        kind = "minisblack" if between == "1 bit" else between
+        with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
+            tif.write(noisy, photometric="minisblack", metadata=None)
+            page = noisy > 99 if between == "1 bit" else noisy
+            tif.write(page, photometric=kind, colormap=colormap, metadata=None)
+            tif.write(noisy[::-1], photometric="minisblack", metadata=None)
+        file, bare = images.read(tmp_path / "a.tif"), WriteOptions(metadata=False)
+        lossy = {"palette": "b.tif", "1 bit": "b.tif", "miniswhite": "b.fits"}[between]
+        for name, options in (("b.tif", bare), (lossy, WriteOptions())):
+            with pytest.raises(OutputError, match=r"would lose the order of its pages; .*say --allow-loss"):
+                images.prepared(file, tmp_path / name, options)
+        if between == "miniswhite":
+            copied(tmp_path / "a.tif", tmp_path / "b.tif")
+            with tifffile.TiffFile(tmp_path / "b.tif") as tif:
+                assert [page.photometric for page in tif.pages] == [1, 0, 1]
+        assert copied(tmp_path / "a.tif", tmp_path / "c.tif", WriteOptions(allow_loss=True)).page_count == 3
+
     def test_minimum_is_white_turns_round_where_no_format_says_so(self, tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", np.array([[0, 255]], np.uint8), photometric="miniswhite")
         for name, white in (("b.png", 255), ("b.fits", 255), ("b.npy", 1)):
             assert copied(tmp_path / "a.tif", tmp_path / name).parts[0].pixels.tolist() == [[white, 0]]
+
+    def test_numbers_lighter_than_white_have_no_place_above_it(self, tmp_path):
+        pixels = np.array([[-5, 0, 32767]], np.int16)
+        tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="miniswhite")
+        with pytest.raises(OutputError, match="would lose numbers below 0, lighter than white; end"):
+            copied(tmp_path / "a.tif", tmp_path / "b.fits")
+        clipped = copied(tmp_path / "a.tif", tmp_path / "b.fits", WriteOptions(allow_loss=True)).parts[0].pixels
+        assert clipped.tolist() == [[32767, 32767, 0]]
+        for name in ("b.tif", "b.npy"):
+            again = copied(tmp_path / "a.tif", tmp_path / name).parts[0]
+            assert len(np.unique(again.pixels)) == 3
+        tifffile.imwrite(tmp_path / "a.tif", -np.minimum(pixels, 0), photometric="miniswhite")
+        assert copied(tmp_path / "a.tif", tmp_path / "b.fits").parts[0].pixels.tolist() == [[32762, 32767, 32767]]
 
     def test_a_picture_becomes_an_array_of_unrounded_floats(self, noisy, tmp_path):
         Image.fromarray(noisy).save(tmp_path / "a.png")
@@ -744,6 +799,31 @@ class TestRefused:
         assert_same(images.read(tmp_path / "a.tif"), copied(tmp_path / "a.tif", tmp_path / "b.tif"))
         tifffile.imwrite(tmp_path / "a.tif", numbers((16, 32, 32), "u1"), volumetric=True, **layout)
         with pytest.raises(PictureError, match="a TIFF of volumes in tiles or compressed strips cannot be kept whole"):
+            images.read(tmp_path / "a.tif")
+
+    @pytest.mark.parametrize(
+        "picture",
+        [
+            *(b"P1 3 1 1 0 1\n", b"P2 2 1 15 3 15\n", b"P3 1 1 9 1 2 3\n"),
+            *(b"P4 3 1 \xa0", b"P5 2 1 255\n\7\7", b"P6 1 1 65535\n\0\1\0\2\0\3"),
+            b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 2\nMAXVAL 255\nTUPLTYPE GRAYSCALE_ALPHA\nENDHDR\n\5\6",
+        ],
+    )
+    def test_pnm_with_more_behind_its_picture(self, picture, tmp_path):
+        """Another whole file is another picture to Netpbm; white space is nothing, be it as long as a picture."""
+        for name, content in (("a.pnm", picture), ("b.pnm", picture + b"\n  \r\n" * 3), ("c.pnm", picture * 2)):
+            (tmp_path / name).write_bytes(content)
+        assert_same(images.read(tmp_path / "a.pnm"), images.read(tmp_path / "b.pnm"))
+        with pytest.raises(PictureError, match=r"c\.pnm: more stands behind its first picture; split it first"):
+            images.read(tmp_path / "c.pnm")
+
+    def test_a_palette_with_transparency(self, tmp_path):
+        colormap, index = numbers((3, 256), "u2"), numbers((9, 8, 2), "u1")
+        options = {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": ["unassalpha"]}
+        tifffile.imwrite(tmp_path / "a.tif", index, **options, extratags=[(320, 3, 768, colormap.ravel(), True)])
+        with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as tif:
+            tif.pages[0].tags["PhotometricInterpretation"].overwrite(3)
+        with pytest.raises(PictureError, match="a TIFF of a palette beside other samples cannot be kept whole"):
             images.read(tmp_path / "a.tif")
 
     def test_truncated_array(self, noisy, tmp_path):
@@ -879,6 +959,19 @@ class TestRefused:
         GRAY.save(tmp_path / "a.png", save_all=True, append_images=[GRAY.rotate(90)])
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
         assert images.read(tmp_path / "a.png").page_count == 2
+
+    @pytest.mark.parametrize("ending", ["gif", "png", "webp", "avif"])
+    def test_the_limit_is_one_of_a_frame_and_a_higher_one_of_all(self, ending, tmp_path, monkeypatch):
+        frames = [GRAY.rotate(90 * i) for i in range(3)]
+        frames[0].save(tmp_path / f"a.{ending}", save_all=True, append_images=frames[1:])
+        assert images.read(tmp_path / f"a.{ending}", ReadOptions(max_pixels=64)).page_count == 3
+        with pytest.raises(PictureError, match="promises 8x8 pixels, more than 63"):
+            images.read(tmp_path / f"a.{ending}", ReadOptions(max_pixels=63))
+        monkeypatch.setattr("tvdenoise.images.limits.MAX_IN_FRAMES", 191)
+        with pytest.raises(
+            PictureError, match="its 3 frames of 8x8 pixels are more than 191 together; raise --max-pix"
+        ):
+            images.read(tmp_path / f"a.{ending}", ReadOptions(max_pixels=64))
 
     @pytest.mark.parametrize("disposal", [1, 2])
     @pytest.mark.parametrize(

@@ -172,7 +172,8 @@ def _denoised_pages(
             problem = f"{job.settings.optimizer} left the finite numbers by step {result.steps}"
             raise DivergenceError(job.source, problem, remedy)
         filled.put(page, result.image, noisy)
-        yield _figures(result, [] if clean is None else [part.unit(page) for part in (clean, noisy, filled)])
+        pictures = [] if clean is None else [part.unit(page) for part in (clean, noisy, filled)]
+        yield _figures(result, [1 - u for u in pictures] if noisy.is_inverted else pictures)  # as they are shown
 
 
 def _settings(job: Job, picture: Picture) -> Settings:
@@ -276,7 +277,7 @@ def _summed(pages: Sequence[Figures]) -> Figures:
 
 
 def _read_reference(job: Job, source: PictureFile, format_: str) -> PictureFile:
-    """Read the clean picture; its floats are scaled as those of the noisy picture are."""
+    """Read the clean picture; its floats are scaled as those of the noisy picture are, its white is white there."""
     assert job.reference is not None
     clean = images.conformed(images.read(job.reference, job.reading), format_, job.writing)
     shapes = [[(*part.page_shape, *part.size, part.samples - part.alpha) for part in f.parts] for f in (clean, source)]
@@ -287,7 +288,9 @@ def _read_reference(job: Job, source: PictureFile, format_: str) -> PictureFile:
     parts = []
     for part, noisy in zip(clean.parts, source.parts, strict=True):
         both_float = part.pixels.dtype.kind == noisy.pixels.dtype.kind == "f"
-        parts.append(dataclasses.replace(part, scale=noisy.scale) if both_float else part)
+        scale = noisy.scale if both_float else part.scale
+        is_turned = part.is_inverted != noisy.is_inverted
+        parts.append(dataclasses.replace(part, scale=scale[::-1] if is_turned else scale))
     return dataclasses.replace(clean, parts=tuple(parts))
 
 

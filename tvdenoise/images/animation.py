@@ -40,7 +40,7 @@ class Animation:
         with limits.opened(source) as image:
             hidden = int(getattr(image, "default_image", False))
             count = getattr(image, "n_frames", 1) - hidden
-            limits.check_size(source, image.width, image.height * count)
+            limits.check_frames(source, count, image.width, image.height)
             frames, durations = np.empty((count, image.height, image.width, 4), np.uint8), []
             for target, frame in zip(
                 frames, itertools.islice(ImageSequence.Iterator(image), hidden, None), strict=True

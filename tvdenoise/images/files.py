@@ -250,7 +250,8 @@ def prepared(
     format_ = options.format or told_by_ending(target) or file.format
     reason = impossible(file, format_)
     if reason is not None:
-        raise OutputError(target, f"a {format_} file cannot hold {reason}", "end it in .tif or .npy")
+        able = (FORMATS[name].endings[0] for name in ("TIFF", "NPY") if impossible(file, name) is None)
+        raise OutputError(target, f"a {format_} file cannot hold {reason}", f"end it in {' or '.join(able)}")
     lost = losses(file, format_, metadata=options.metadata)
     if lost and not options.allow_loss:
         remedy = " or ".join(_endings_that_lose_nothing(file, options))

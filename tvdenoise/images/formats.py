@@ -149,7 +149,7 @@ def impossible(file: PictureFile, target: str) -> str | None:
     """Say why no file of format ``target`` can be made of ``file`` at all, None if one can."""
     row = FORMATS[target]
     if len(file.parts) > 1 and row.frames and not row.shapes:
-        return "pages of different shapes"
+        return f"pages of different {'shapes' if len({part.size for part in file.parts}) > 1 else 'kinds'}"
     for part in file.parts:
         if max(part.size) > row.longest:
             return f"more than {row.longest} pixels along an axis"
@@ -167,9 +167,12 @@ def losses(file: PictureFile, target: str, *, metadata: bool) -> tuple[str, ...]
 
     An array of numbers is not expected to hold metadata, and resolution alone keeps nobody from converting.
     """
-    if target == file.format:
-        return file.losses
     row, found = FORMATS[target], list(file.losses)
+    is_copy = target == file.format and metadata and file.native is not None
+    if file.is_interleaved and row.frames and not is_copy:
+        found.append("the order of its pages")
+    if target == file.format:
+        return tuple(found)
     for part in file.parts:
         found += _losses_of(part, target, row)
     if metadata and target != "NPY":
@@ -186,6 +189,9 @@ def _losses_of(part: Picture, target: str, row: Format) -> list[str]:
     kind = part.pixels.dtype.str[1:]
     if kind not in row.types and target != "NPY":
         found.append(f"the depth of {part.pixels.dtype} values")
+    is_signed = part.is_inverted and part.pixels.dtype.kind == "i"
+    if is_signed and target not in ("TIFF", "NPY") and float(part.pixels.min()) < 0:
+        found.append("numbers below 0, lighter than white")
     if part.alpha and not row.alpha:
         found.append("transparency")
     if target == "GIF" and part.is_translucent:

@@ -15,9 +15,10 @@ _DHT, _JPG, _DAC, _JPEG_LS = 0xC4, 0xC8, 0xCC, 0xF7
 _FRAMES = {*range(0xC0, 0xD0), _JPEG_LS} - {_DHT, _JPG, _DAC}
 _READABLE = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
 """Frames that are sequential or progressive; others are lossless, hierarchical or JPEG-LS."""
-_FILL, _END, _SEQUENTIAL = 0xFF, b"\xd9", {0xC0, 0xC1}
+_END, _SEQUENTIAL = b"\xd9", {0xC0, 0xC1}
 _BASELINE = 255
 """The largest number in a quantisation table of 8 bits."""
+_MARKER = re.compile(rb"\xff[^\x00\xff]")
 _AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 """A marker, but for those that stand within a scan."""
 
@@ -88,13 +89,15 @@ def segments(content: bytes) -> tuple[bytes, ...]:
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
-    """Iterate over the segments up to the first scan: marker, start and end; fill bytes may stand before."""
+    """Iterate over the segments up to the first scan: marker, start and end; stray and fill bytes may stand before."""
     marker, end = 0, 2
     while marker != _START_OF_SCAN:
-        start = end
-        while content[start + 1] == _FILL:
-            start += 1
-        marker, end = content[start + 1], start + 2 + int.from_bytes(content[start + 2 : start + 4], "big")
+        found = _MARKER.search(content, end)
+        start = found.end() - 2 if found else len(content)
+        length = int.from_bytes(content[start + 2 : start + 4], "big")
+        if length < 2 or start + 2 + length >= len(content):  # it counts its own two bytes
+            raise ValueError("it ends before its pixels do, or a length in it is wrong")
+        marker, end = content[start + 1], start + 2 + length
         yield marker, start, end
 
 

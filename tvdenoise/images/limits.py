@@ -9,6 +9,9 @@ from PIL import Image, UnidentifiedImageError
 from tvdenoise.errors import PictureError
 from tvdenoise.images.picture import Source
 
+MAX_IN_FRAMES = 2**30
+"""The most pixels in all frames of an animation, unless --max-pixels allows a single page more."""
+
 _RAISE = "raise --max-pixels if that is right"
 
 
@@ -18,6 +21,14 @@ def check_size(source: Source, width: int, height: int) -> None:
         raise PictureError(source.name, f"its header promises {width}x{height} pixels", "get a whole copy of it")
     if width * height > source.max_pixels:
         problem = f"its header promises {width}x{height} pixels, more than {source.max_pixels}"
+        raise PictureError(source.name, problem, _RAISE)
+
+
+def check_frames(source: Source, count: int, width: int, height: int) -> None:
+    """Raise :class:`PictureError` for frames that have too many pixels together."""
+    most = max(source.max_pixels, MAX_IN_FRAMES)
+    if count * width * height > most:
+        problem = f"its {count} frames of {width}x{height} pixels are more than {most} together"
         raise PictureError(source.name, problem, _RAISE)
 
 

@@ -289,6 +289,8 @@ class PictureFile:
         What of the file was not read at all and would be lost.
     scale
         The numbers that stand for black and white, where the file itself tells.
+    is_interleaved
+        Whether pages of one part stand between those of another, as only a copy of the source keeps them.
     """
 
     format: str
@@ -299,6 +301,7 @@ class PictureFile:
     notes: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
     scale: Range | None = None
+    is_interleaved: bool = False
 
     @property
     def page_count(self) -> int:

@@ -84,6 +84,7 @@ def read(source: Source) -> PictureFile:
             kinds=kinds,
             notes=("palette or bits resolved",) if is_changed else (),
             losses=kinds if is_changed else (),
+            is_interleaved=_is_interleaved(tif.series),
         )
 
 
@@ -131,6 +132,8 @@ def _check(source: Source, series: TiffPageSeries, length: int) -> None:
         refusal = "spread over several files"
     elif page.photometric not in _PHOTOMETRIC or (page.photometric == PHOTOMETRIC.YCBCR and page.compression != 7):
         refusal = f"of colours {getattr(page.photometric, 'name', page.photometric)}"
+    elif page.photometric == PHOTOMETRIC.PALETTE and page.samplesperpixel > 1:
+        refusal = "of a palette beside other samples"
     elif page.bitspersample not in (1, 8, 16, 32, 64):
         refusal = f"of {page.bitspersample} bits a sample"
     elif page.imagedepth > 1 and series.dataoffset is None:
@@ -148,6 +151,12 @@ def _check(source: Source, series: TiffPageSeries, length: int) -> None:
         needed = math.prod(page.shaped) * page.bitspersample // 8 if page.compression == 1 and not page.is_tiled else 0
         if max(ends) > length or sum(one.databytecounts) < needed:
             raise ValueError("it ends before its pixels do")
+
+
+def _is_interleaved(all_series: list[TiffPageSeries]) -> bool:
+    """Return whether pages of one kind stand between those of another; tifffile sorts them by kind."""
+    numbers = [[page.index for page in series.pages if page is not None] for series in all_series]
+    return any(max(before) > min(after) for before, after in itertools.pairwise(numbers))
 
 
 def _part(series: TiffPageSeries) -> Picture:
