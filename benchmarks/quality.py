@@ -218,19 +218,10 @@ def _plot(found: list[rows.Row], image: Path) -> None:
     for panel, folder in zip(panels[0], sets, strict=True):
         for name in (name for place, name in series if place == folder):
             points = series[folder, name]
-            panel.plot(
-                points.keys(),
-                [fmean(gains) for gains in points.values()],
-                "o-",
-                label=name,
-                markersize=4,
-                color=colours[name],
-            )
+            means = [fmean(gains) for gains in points.values()]
+            panel.plot(points.keys(), means, "o-", label=name, markersize=4, color=colours[name])
         panel.axhline(0, color="black", linewidth=1)
-        panel.set(
-            title=folder,
-            xlabel="sigma of the noise, on 0 to 255",
-        )
+        panel.set(title=folder, xlabel="sigma of the noise, on 0 to 255")
         panel.set_ylabel("dB over scikit-image with the best weights")
         panel.legend(fontsize=7, loc="lower right")
     plt.tight_layout()
