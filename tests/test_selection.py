@@ -31,6 +31,12 @@ def normal(like: Tensor, seed: int) -> Tensor:
     return SIGMA * torch.randn(like.shape, generator=torch.Generator().manual_seed(seed))
 
 
+def signs(like: Tensor, seed: int) -> Tensor:
+    """A draw such as ``denoise`` gives."""
+    coins = torch.randint(0, 2, like.shape, generator=torch.Generator().manual_seed(seed))
+    return SIGMA * (2.0 * coins - 1)
+
+
 def exact(problem: Problem, weight: float) -> Tensor:
     problem = dataclasses.replace(problem, f=problem.f.double(), weight=weight)
     return solve(problem, METHODS["fista"], tol=2e-4).u
@@ -43,7 +49,7 @@ def problem_of(f: Tensor, tv: str, coupled: bool = False) -> Problem:
 def test_risk_is_that_of_its_slow_twin(tv):
     """Every picture of the formula solved from the start and to the end."""
     f = clean() + normal(clean(), 1)
-    draw = normal(f, 2)
+    draw = signs(f, 2)
     problem = problem_of(f, tv)
     for weight, risk in select_weight(problem, draw).curve:
         above, below = (
@@ -61,7 +67,7 @@ def test_risk_estimates_the_true_error_without_bias(tv):
     errors, true = [], []
     for seed in range(24):
         f = target + normal(target, seed)
-        curve = select_weight(problem_of(f, tv), normal(f, 100 + seed)).curve
+        curve = select_weight(problem_of(f, tv), signs(f, 100 + seed)).curve
         mse = [float((exact(problem_of(f, tv), weight) - target).square().mean()) for weight, _ in curve]
         errors.append(fmean(risk for _, risk in curve) - fmean(mse))
         true.append(fmean(mse))
@@ -74,26 +80,26 @@ def test_choice_is_nearly_the_best_there_is(tv, channels, coupled):
     target = clean(64, channels)
     f = target + normal(target, 3)
     problem = problem_of(f, tv, coupled)
-    choice = select_weight(problem, normal(f, 4))
+    choice = select_weight(problem, signs(f, 4))
 
     def psnr(weight: float) -> float:
         return -10 * math.log10(float((exact(problem, weight) - target).square().mean()))
 
     best = max(psnr(weight) for weight in np.geomspace(0.03, 0.4, 16))
-    assert psnr(choice.weight) >= best - 0.2
+    assert psnr(choice.weight) >= best - 0.15
 
 
 @pytest.mark.parametrize("scale", [2.0**-20, 2.0**20])
 def test_lambda_is_chosen_alike_on_every_scale(tv, scale):
     f = clean() + normal(clean(), 3)
-    one, other = (select_weight(problem_of(k * f, tv), k * normal(f, 4)) for k in (1.0, scale))
+    one, other = (select_weight(problem_of(k * f, tv), k * signs(f, 4)) for k in (1.0, scale))
     assert other.weight == pytest.approx(scale * one.weight, rel=1e-6)
     assert len(other.curve) == len(one.curve)
 
 
 def test_its_field_is_feasible_and_near_the_answer(tv):
     f = clean() + normal(clean(), 5)
-    choice = select_weight(problem_of(f, tv), normal(f, 6))
+    choice = select_weight(problem_of(f, tv), signs(f, 6))
     problem = dataclasses.replace(problem_of(f, tv), weight=choice.weight)
     steps = [solve(problem, METHODS["fista"], tol=1e-3, start=start).steps for start in (None, choice.field)]
     assert steps[1] < steps[0]
@@ -102,7 +108,7 @@ def test_its_field_is_feasible_and_near_the_answer(tv):
 
 def test_a_part_of_a_large_picture_is_enough(tv, monkeypatch):
     target = clean(160)
-    f, draw = target + normal(target, 7), normal(target, 8)
+    f, draw = target + normal(target, 7), signs(target, 8)
     whole = select_weight(problem_of(f, tv), draw)
     monkeypatch.setattr(selection, "WHOLE", 160 * 80)
     part = select_weight(problem_of(f, tv), draw)
@@ -185,6 +191,20 @@ class TestPictures:
         gray, colours = denoise(f, tv=tv), denoise(f.expand(3, -1, -1), tv=tv, color="opponent")
         errors = [float((u - target).square().mean()) for u in (gray.image, colours.image[:1])]
         assert errors[1] <= 1.2 * errors[0]
+
+    def test_photons_counted_colour_by_colour(self, tv):
+        """Their readings in opponent colours, where variances mix, are not what is drawn by."""
+        target = clean(128, 3) * torch.tensor([1.0, 0.5, 0.25]).view(3, 1, 1)
+        f = torch.poisson(300 * target, generator=torch.Generator().manual_seed(1)) / 300
+        chosen = denoise(f, tv=tv, color="opponent")
+        assert chosen.is_noise_signal_dependent
+        grid = [denoise(f, float(w), tv=tv, color="opponent").image for w in np.geomspace(0.005, 0.2, 12)]
+        best = min(float((u - target).square().mean()) for u in grid)
+        assert float((chosen.image - target).square().mean()) <= 1.2 * best
+
+    def test_channels_with_noise_of_their_own_are_read_alike_by_every_model(self, tv):
+        f = clean(96, 3) + normal(clean(96, 3), 19)
+        assert denoise(f, tv=tv, color="opponent").sigma == denoise(f, tv=tv).sigma
 
     def test_noise_below_rounding_is_none(self, tv):
         for sigma in (1e-30, 1e-12):
