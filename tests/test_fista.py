@@ -1,10 +1,7 @@
 import pytest
 import torch
-from problems import picture
 
-from tvdenoise.formulations import Dual
 from tvdenoise.optimizers import FISTA
-from tvdenoise.rof import Problem
 
 
 def quadratic(n: int = 40) -> tuple[torch.Tensor, torch.Tensor]:
@@ -75,20 +72,20 @@ def test_maximize_is_minimising_the_negative():
 
 
 def test_parameters_of_several_groups_move_as_if_alone():
-    f = picture(1, 8, 8)
-    duals = [Dual(Problem(f, weight, "anisotropic")) for weight in (0.05, 0.1, 0.1)]
-    alone = FISTA([duals[0].parameter], 1 / 8, duals[0].project, maximize=True)
-    both = FISTA([{"params": [duals[1].parameter]}], 1 / 16, duals[1].project, maximize=True)
-    both.add_param_group({"params": [duals[2].parameter], "lr": 1 / 8})
-    for _ in range(10):
-        alone.step(duals[0].closure)
-        both.step(lambda: [dual.closure() for dual in duals[1:]])
-    single = Dual(Problem(f, 0.1, "anisotropic"))
-    optimizer = FISTA([single.parameter], 1 / 8, single.project, maximize=True)
-    for _ in range(10):
-        optimizer.step(single.closure)
-    assert torch.equal(duals[2].parameter, single.parameter)
-    assert not torch.equal(duals[1].parameter, single.parameter)
+    a, b = quadratic()
+    lr = 1 / float(torch.linalg.matrix_norm(a, 2)) ** 2
+    x, y = torch.zeros_like(b), torch.zeros_like(b)
+    optimizer = FISTA([{"params": [x]}], lr / 2, lambda p: p.clamp_(-1, 1))
+    optimizer.add_param_group({"params": [y], "lr": lr})
+
+    def closure():
+        for parameter in (x, y):
+            parameter.grad = a.T @ (a @ parameter - b)
+
+    for _, alone in run(a, b, 10):
+        optimizer.step(closure)
+        assert torch.equal(y, alone)
+    assert not torch.equal(x, y)
 
 
 def test_step_returns_the_loss_of_the_closure():

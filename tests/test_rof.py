@@ -7,7 +7,6 @@ from torch import Tensor
 
 from tvdenoise import TotalVariation, calculus, rof
 from tvdenoise.formulations import Dual
-from tvdenoise.optimizers import FISTA
 from tvdenoise.rof import Problem, certify
 
 
@@ -19,15 +18,16 @@ def energy(problem: Problem, u: Tensor) -> float:
 
 def exact(problem: Problem, steps: int = 4000) -> Tensor:
     dual = Dual(Problem(problem.f.double(), problem.weight, problem.tv))
-    optimizer = FISTA([dual.parameter], problem.step_size, dual.project, maximize=True)
-    for _ in range(steps):
-        optimizer.step(dual.closure)
+    dual.advance(steps)
     return calculus.subtract_adjoint(problem.f.double(), dual.parameter, torch.empty_like(problem.f.double()))
 
 
 def plain_certificate(problem: Problem, u: Tensor, p: Tensor, v: Tensor) -> tuple[float, float, float]:
     """The slow, obvious twin: whole pictures, and the ball written down as in the docstring."""
-    p = calculus.project(p.double().clone(), problem.weight, problem.tv)
+    p = p.double().clone()
+    for axis in range(problem.axes):
+        p[axis].movedim(axis - problem.axes, 0)[-1] = 0
+    p = calculus.project(p, problem.weight, problem.tv)
     q = calculus.subtract_adjoint(problem.f.double(), p, torch.empty_like(problem.f, dtype=torch.float64))
     dual = 0.5 * float(problem.f.double().square().sum() - q.square().sum())
     bounds = []

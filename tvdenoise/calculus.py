@@ -23,6 +23,14 @@ def new_field(u: Tensor, axes: int = 2) -> Tensor:
     return u.new_zeros((axes, *u.shape))
 
 
+def clear_border(p: Tensor) -> Tensor:
+    """Put 0 in place where a field never counts, and return it."""
+    axes = p.shape[0]
+    for component, axis in zip(p, range(-axes, 0), strict=True):
+        component.select(axis, -1).zero_()
+    return p
+
+
 def gradient(u: Tensor, out: Tensor) -> Tensor:
     """Write the forward differences :math:`D u` into ``out`` (which holds 0 where no neighbour is) and return it."""
     axes = out.shape[0]
@@ -76,7 +84,7 @@ def _shorten(components: Sequence[Tensor], radius: float, scratch: Tensor | None
     """Scale the vectors with these components down to at most ``radius``."""
     scale = torch.mul(components[0], components[0], out=scratch)
     for component in components[1:]:
-        scale.addcmul_(component, component)
+        scale.add_(component * component)
     scale.rsqrt_().mul_(radius).clamp_(max=1.0)
     for component in components:
         component.mul_(scale)

@@ -1,11 +1,15 @@
 """What an optimizer moves: the dual field, or the picture itself. Either yields candidates with their certificates."""
 
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
-from tvdenoise import calculus
+from tvdenoise import calculus, engine
 from tvdenoise.optimizers import FISTA
 from tvdenoise.rof import Certificate, Problem, certify
 from tvdenoise.total_variation import TotalVariation
@@ -17,28 +21,59 @@ class Formulation(Protocol):
     parameter: Tensor
     """The tensor the optimizer moves."""
 
-    def closure(self) -> Tensor | None:
-        """Set the parameter's gradient at its present value; return the loss where it costs nothing."""
+    is_steady: bool
+    """Whether the last candidate may stand for the best, which need not be kept then."""
+
+    def advance(self, steps: int) -> None:
+        """Take some steps."""
 
     def candidate(self) -> tuple[Tensor, Certificate]:
         """Return the answer at the parameter's present value and its certificate; the next step overwrites it."""
 
 
 class Ascent:
-    """Maximise :math:`d(p)` over the feasible fields; the optimizer keeps ``p`` feasible with :meth:`project`."""
+    """Maximise :math:`d(p)` over the feasible fields, by :class:`FISTA` or by what computes the same numbers faster."""
 
-    def __init__(self, problem: Problem, start: Tensor | None = None) -> None:
+    def __init__(self, problem: Problem, start: Tensor | None = None, rate: float | None = None) -> None:
         self.problem = problem
-        self.parameter = calculus.new_field(problem.f, problem.axes) if start is None else problem.project(start)
-        self._gradient = torch.zeros_like(self.parameter)
-        self._picture = problem.f.clone()
+        if start is None:
+            self.parameter = calculus.new_field(problem.f, problem.axes)
+        else:
+            self.parameter = problem.project(calculus.clear_border(start))
+        self._optimizer = FISTA([self.parameter], rate or problem.step_size, self._project, maximize=True)
+        self._picture = torch.empty_like(problem.f)
+        self._gradient: Tensor | None = None
+        self._average: Tensor | None = None
 
-    def closure(self) -> None:
-        """Set the gradient of d: that of the picture :math:`f - D^T p`."""
+    def advance(self, steps: int) -> None:
+        """Take some steps."""
+        state = self._optimizer.state_of(self.parameter)
+        p, previous = self.parameter.data, state["previous"]
+        kernels = self.problem.kernels(p, previous)
+        if kernels is not None:
+            f, average = self.problem.f.numpy(), None if self._average is None else self._average.numpy()
+            groups, rate = list(self.problem.groups()), self._optimizer.param_groups[0]["lr"]
+            first = state["step"] + 1
+            if kernels.ascend(f, p.numpy(), previous.numpy(), average, groups, self.problem.tv, rate, first, steps):
+                self.parameter.data, state["previous"] = previous, p
+            state["step"] += steps
+            return
+        began = time.perf_counter()
+        for _ in range(steps):
+            self._optimizer.step(self._closure)
+        engine.spend(time.perf_counter() - began)
+
+    def _closure(self) -> None:
+        """Set the gradient of d, that of the picture :math:`f - D^T p`, and take the picture into the average."""
+        if self._gradient is None:
+            self._gradient = torch.zeros_like(self.parameter)
         u = calculus.subtract_adjoint(self.problem.f, self.parameter, self._picture)
         self.parameter.grad = calculus.gradient(u, self._gradient)
+        if self._average is not None:
+            step = self._optimizer.state_of(self.parameter)["step"]
+            self._average.add_(u.sub_(self._average).mul_(3 / (step + 2)))
 
-    def project(self, p: Tensor) -> None:
+    def _project(self, p: Tensor) -> None:
         """Project a field on the feasible set in place."""
         self.problem.project(p, scratch=self._picture)
 
@@ -46,9 +81,7 @@ class Ascent:
 def ascend(problem: Problem, start: Tensor, steps: int) -> Tensor:
     """Return the field that some steps reach from ``start``, which is overwritten."""
     ascent = Ascent(problem, start)
-    optimizer = FISTA([ascent.parameter], problem.step_size, ascent.project, maximize=True)
-    for _ in range(steps):
-        optimizer.step(ascent.closure)
+    ascent.advance(steps)
     return ascent.parameter
 
 
@@ -61,16 +94,12 @@ class Dual(Ascent):
     is so large that the flat picture has less energy than that, it takes the part of :math:`v`.
     """
 
-    def __init__(self, problem: Problem, start: Tensor | None = None) -> None:
-        super().__init__(problem, start)
-        self._average = problem.f.clone()
-        self._steps = 0
+    is_steady = True
+    _average: Tensor
 
-    def closure(self) -> None:
-        """Set the gradient of d and take the picture it was found at into the average."""
-        super().closure()
-        self._steps += 1
-        self._average.lerp_(self._picture, 3 / (self._steps + 2))
+    def __init__(self, problem: Problem, start: Tensor | None = None, rate: float | None = None) -> None:
+        super().__init__(problem, start, rate)
+        self._average = problem.f.clone()
 
     def candidate(self) -> tuple[Tensor, Certificate]:
         """Return the centre of the smaller ball and its certificate."""
@@ -81,8 +110,12 @@ class Dual(Ascent):
 
     def _centre(self, v: Tensor) -> tuple[Tensor, Certificate]:
         """Return (q + v) / 2, in a buffer that lies idle between steps, and its certificate."""
-        q = calculus.subtract_adjoint(self.problem.f, self.parameter, self._picture)
-        centre = q.lerp_(v, 0.5)
+        centre = self._picture
+        kernels = self.problem.kernels(self.parameter, v)
+        if kernels is not None:
+            kernels.centre(self.problem.f.numpy(), self.parameter.numpy(), v.numpy(), centre.numpy())
+        else:
+            calculus.subtract_adjoint(self.problem.f, self.parameter, centre).lerp_(v, 0.5)
         return centre, certify(self.problem, centre, self.parameter, v)
 
     def judge(self, u: Tensor) -> Certificate:
@@ -97,16 +130,32 @@ class Primal:
     gradient taken here: how far the method has come is not for the method to say.
     """
 
-    def __init__(self, problem: Problem, smoothing: float) -> None:
+    is_steady = False
+
+    def __init__(
+        self,
+        problem: Problem,
+        optimizer: Callable[[list[Tensor]], Optimizer],
+        scheduler: Callable[[Optimizer], LRScheduler] | None = None,
+        smoothing: float = 0.0,
+    ) -> None:
         self.problem = problem
         self.parameter = problem.f.clone().requires_grad_()
+        self._optimizer = optimizer([self.parameter])
+        self._scheduler = scheduler and scheduler(self._optimizer)
         self._variation = TotalVariation(tv=problem.tv, smoothing=smoothing, axes=problem.axes, coupled=problem.coupled)
         self._weights = problem.f.new_tensor(problem.ratios or (1.0,)) * problem.weight
         self._judge = Dual(problem)
-        self._ascent = FISTA([self._judge.parameter], problem.step_size, self._judge.project, maximize=True)
         self._owed = 0
 
-    def closure(self) -> Tensor:
+    def advance(self, steps: int) -> None:
+        """Take some steps."""
+        for _ in range(steps):
+            self._optimizer.step(self._closure)  # type: ignore[arg-type]
+            if self._scheduler is not None:
+                self._scheduler.step()
+
+    def _closure(self) -> Tensor:
         """Set the gradient of E by autograd and return E, each with the kinks rounded."""
         self._owed += 1
         self.parameter.grad = None
@@ -119,8 +168,7 @@ class Primal:
 
     def candidate(self) -> tuple[Tensor, Certificate]:
         """Return the picture and its certificate, once the field has caught up."""
-        for _ in range(self._owed):
-            self._ascent.step(self._judge.closure)
+        self._judge.advance(self._owed)
         self._owed = 0
         u = self.parameter.detach()
         return u, self._judge.judge(u)

@@ -4,14 +4,13 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from tvdenoise import optimizers
 from tvdenoise.coarse import coarse_start
 from tvdenoise.formulations import Dual, Formulation, Primal
 from tvdenoise.methods import Method
@@ -35,7 +34,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Solution:
-    """The best candidate seen, its certificate, and why and when the loop stopped.
+    """The best candidate seen, or the last of a steady method, its certificate, and why and when the loop stopped.
 
     Attributes
     ----------
@@ -70,22 +69,24 @@ def solve(
     is overwritten. ``callback`` is called after each certificate.
     """
     began = time.perf_counter()
-    run = _prepare(problem, method, lr, max_steps, start)
+    limit = method.max_steps if max_steps is None else max_steps
+    formulation = _formulation(problem, method, lr, limit, start)
     steps, seconds = 0, time.perf_counter() - began
-    best = torch.empty_like(problem.f)
-    best_certificate = Certificate(math.nan, math.nan, math.nan)
+    best, best_certificate = problem.f, Certificate(math.nan, math.nan, math.nan)
     while True:
-        u, certificate = run.formulation.candidate()
-        if steps == 0 or certificate.is_better_than(best_certificate):
-            best_certificate = certificate
-            best.copy_(u)
+        u, certificate = formulation.candidate()
+        if steps == 0 or formulation.is_steady or certificate.is_better_than(best_certificate):
+            best, best_certificate = u if formulation.is_steady else u.clone(), certificate
         if callback is not None:
             callback(Progress(steps, seconds, certificate, tol))
-        status = _status(certificate, tol, steps, run.max_steps)
+        status = _status(certificate, tol, steps, limit)
         if status is not None:
             return Solution(best, best_certificate, status, steps, seconds)
-        target = min(_next_check(steps, certificate.rms_bound / tol), run.max_steps)
-        seconds += run.advance(target - steps)
+        target = min(_next_check(steps, certificate.rms_bound / tol), limit)
+        began = time.perf_counter()
+        formulation.advance(target - steps)
+        _synchronize(problem.f.device)
+        seconds += time.perf_counter() - began
         steps = target
 
 
@@ -106,37 +107,12 @@ def _next_check(steps: int, excess: float) -> int:
     return max(FIRST_CHECK, math.ceil(steps * min(2.0, max(1.1, math.pow(excess, 2 / 3)))))
 
 
-@dataclass(frozen=True)
-class _Run:
-    """A formulation with the optimizer that moves it."""
-
-    formulation: Formulation
-    optimizer: Optimizer
-    scheduler: CosineAnnealingLR | None
-    max_steps: int
-
-    def advance(self, steps: int) -> float:
-        """Take some steps and return the seconds they took."""
-        start = time.perf_counter()
-        for _ in range(steps):
-            self.optimizer.step(self.formulation.closure)  # type: ignore[arg-type]
-            if self.scheduler is not None:
-                self.scheduler.step()
-        _synchronize(self.formulation.parameter.device)
-        return time.perf_counter() - start
-
-
-def _prepare(problem: Problem, method: Method, lr: float | None, max_steps: int | None, start: Tensor | None) -> _Run:
-    limit = method.max_steps if max_steps is None else max_steps
+def _formulation(problem: Problem, method: Method, lr: float | None, limit: int, start: Tensor | None) -> Formulation:
     if method.formulation == "dual":
-        dual = Dual(problem, coarse_start(problem) if start is None else start)
-        kind = getattr(optimizers, method.optimizer)
-        rate = problem.step_size if lr is None else lr
-        return _Run(dual, kind([dual.parameter], rate, dual.project, maximize=True), None, limit)
-    primal = Primal(problem, method.smoothing)
-    primal_rate = method.lr if lr is None else lr
-    optimizer = getattr(torch.optim, method.optimizer)([primal.parameter], lr=primal_rate, **method.options)
-    return _Run(primal, optimizer, CosineAnnealingLR(optimizer, limit) if method.annealed else None, limit)
+        return Dual(problem, coarse_start(problem) if start is None else start, lr)
+    optimizer = partial(getattr(torch.optim, method.optimizer), lr=method.lr if lr is None else lr, **method.options)
+    scheduler = partial(CosineAnnealingLR, T_max=limit) if method.annealed else None
+    return Primal(problem, optimizer, scheduler, method.smoothing)
 
 
 def _synchronize(device: torch.device) -> None:

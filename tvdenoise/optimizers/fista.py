@@ -22,7 +22,9 @@ class FISTA(Optimizer):
     :math:`F(p_k) - F^* \le 2 \|p_0 - p^*\|^2 / (\tau (k+1)^2)`.
 
     After each step the parameters hold the feasible point :math:`p_k`; the closure is called while they hold the
-    extrapolated point :math:`r_k`. The momentum depends on the step number alone.
+    extrapolated point :math:`r_k`. The momentum depends on the step number alone. Each product and each sum is rounded
+    for itself (no fused multiply-add, which not every machine has): the same numbers everywhere, bit by bit. The
+    gradients the closure leaves are overwritten.
 
     Parameters
     ----------
@@ -70,17 +72,22 @@ class FISTA(Optimizer):
         loss = closure()
         for group in self.param_groups:
             for p in group["params"]:
-                p.add_(p.grad, alpha=group["lr"] if group["maximize"] else -group["lr"])
+                p.add_(p.grad.mul_(group["lr"] if group["maximize"] else -group["lr"]))
                 group["project"](p)
         return loss
 
-    def _extrapolate(self, p: Tensor) -> None:
-        """Put r_k into ``p`` and keep p_{k-1}: two buffers change places, one is rewritten, none is allocated."""
-        state = self.state[p]
+    def state_of(self, p: Tensor) -> dict[str, Any]:
+        """Return the state of a parameter: ``step``, the number of steps taken, and ``previous``, p_{k-1}."""
+        state: dict[str, Any] = self.state[p]
         if not state:
             state["step"] = 0
             state["previous"] = p.detach().clone()
+        return state
+
+    def _extrapolate(self, p: Tensor) -> None:
+        """Put r_k into ``p`` and keep p_{k-1}: two buffers change places, one is rewritten, none is allocated."""
+        state = self.state_of(p)
         state["step"] += 1
         k, current = state["step"], p.data
-        p.data = state["previous"].lerp_(current, 1 + (k - 1) / (k + 2))
+        p.data = state["previous"].sub_(current).mul_(-(k - 1) / (k + 2)).add_(current)
         state["previous"] = current

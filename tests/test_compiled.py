@@ -1,0 +1,103 @@
+"""The compiled inner loops against torch's, bit by bit, whatever the shape, the model and the number of threads."""
+
+import math
+import subprocess
+import sys
+
+import pytest
+import torch
+from problems import picture
+
+from tvdenoise import engine
+from tvdenoise.compiled import ascent
+from tvdenoise.formulations import Dual
+from tvdenoise.rof import Problem, certify
+
+MODELS = [
+    ((1, 40, 33), {}),
+    ((3, 70, 16), {}),
+    ((3, 70, 16), {"coupled": True}),
+    ((3, 41, 22), {"ratios": (1.0, 2.0, 0.5)}),
+    ((2, 3, 36, 17), {}),
+    ((2, 3, 36, 17), {"coupled": True}),
+    ((1, 1, 50), {}),
+    ((2, 50, 1), {}),
+    ((3, 1, 1), {"coupled": True}),
+]
+
+
+@pytest.fixture
+def compiled_or_not(monkeypatch):
+    """Run a function with torch alone, and compiled."""
+
+    def both(function, *arguments):
+        for start in (math.inf, -1.0):
+            monkeypatch.setattr(engine, "START", start)
+            yield function(*arguments)
+
+    return both
+
+
+@pytest.fixture(params=[1, 2, 5])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def run(problem, start, counts):
+    """Return what is left of an ascent by some steps at a time."""
+    dual = Dual(problem, start.clone())
+    for count in counts:
+        dual.advance(count)
+    return [dual.parameter, dual._optimizer.state_of(dual.parameter)["previous"], dual._average, dual.candidate()[0]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("shape", "model"), MODELS)
+def test_steps_are_those_of_fista_bit_by_bit(compiled_or_not, shape, model, dtype, tv, threads, monkeypatch):
+    problem = Problem(picture(*shape, dtype=dtype), 0.1, tv, **model)
+    start = torch.randn(2, *shape, dtype=dtype, generator=torch.Generator().manual_seed(1)) * 0.1
+    monkeypatch.setattr(ascent, "SWEEP", 6)
+    plain, fused = compiled_or_not(run, problem, start, (1, 6, 5, 14))
+    for expected, got in zip(plain, fused, strict=True):
+        assert torch.equal(expected, got)
+
+
+@pytest.mark.parametrize(("shape", "model"), MODELS)
+def test_certificates_agree(compiled_or_not, shape, model, tv):
+    problem = Problem(picture(*shape), 0.1, tv, **model)
+    u, v, p = (torch.randn(n, *shape, dtype=torch.float64).squeeze(0) for n in (1, 1, 2))
+    certificates = list(compiled_or_not(certify, problem, u, 0.1 * p, v))
+    for name in ("energy", "gap", "rms_bound"):
+        plain, fused = (getattr(certificate, name) for certificate in certificates)
+        assert fused == pytest.approx(plain, rel=1e-12, abs=1e-14)
+
+
+def test_torch_computes_until_loading_pays(monkeypatch):
+    monkeypatch.setattr(engine, "START", 1.0)
+    monkeypatch.setattr(engine, "_spent", 0.0)
+    small = torch.zeros(1, 8, 8)
+    assert engine.kernels(small) is None
+    assert engine.kernels(torch.zeros(1).expand(1, 10**7)) is None  # not contiguous
+    assert engine.kernels(torch.empty(1, 2**11, 2**11)) is not None
+    engine.spend(1.0)
+    assert engine.kernels(small) is not None
+    assert engine.kernels(small, small.double()) is None
+
+
+@pytest.mark.parametrize("fault", ["numba.njit = None", "compiled.try_out = None", "sys.modules['numba'] = None"])
+def test_where_nothing_can_be_compiled_torch_goes_on(fault, tmp_path):
+    """A broken numba, one that fails at work, and none at all."""
+    program = (
+        "import sys, torch\n"
+        f"{'import numba' if 'njit' in fault else 'from tvdenoise import compiled' if 'compiled' in fault else ''}\n"
+        f"{fault}\n"
+        "from tvdenoise import denoise, engine\n"
+        "engine.START = -1\n"
+        "result = denoise(torch.rand(16, 16), 0.1)\n"
+        "print(result.status, bool(engine.trouble()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("tolerance True\n", "")

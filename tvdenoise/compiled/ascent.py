@@ -1,0 +1,156 @@
+r"""The steps of FISTA on the dual, fused: all that happens to a row happens while it is in the cache.
+
+Every value comes out bit by bit as :class:`tvdenoise.optimizers.FISTA` computes it with torch.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise, starmap
+from typing import NamedTuple
+
+import numpy as np
+
+from tvdenoise.compiled import threads
+from tvdenoise.compiled.rows import (
+    Array,
+    Group,
+    compiled,
+    copy,
+    extrapolate,
+    mix,
+    move,
+    move_along,
+    project,
+    subtract_adjoint,
+)
+
+BLOCK = 8
+"""Rows taken through all steps of a sweep before the next."""
+
+SWEEP = 16
+"""Steps taken on one part of the picture before the next; even, so that the fields change places in the last alone."""
+
+
+class Trapezoid(NamedTuple):
+    """The rows from ``top + s * top_slope`` to ``bottom + s * bottom_slope`` (not included) at step s."""
+
+    top: int
+    top_slope: int
+    bottom: int
+    bottom_slope: int
+
+
+def ascend(
+    f: Array,
+    p: Array,
+    previous: Array,
+    average: Array | None,
+    groups: Sequence[tuple[int, int, int, float]],
+    tv: str,
+    rate: float,
+    first_step: int,
+    steps: int,
+) -> bool:
+    r"""Take the steps ``first_step`` and following in place; return whether the newest field is now in ``previous``.
+
+    Every thread takes a band of rows, which shrinks by a row a step where it borders on another, and then one of the
+    gaps, which grow around a row between two bands: so nothing is computed twice, and no copy is needed.
+    """
+    f, p, previous = (t.reshape(*t.shape[: t.ndim - f.ndim], -1, *f.shape[-2:]) for t in (f, p, previous))
+    average = np.empty((0, *f.shape[1:]), f.dtype) if average is None else average.reshape(f.shape)
+    height, width = f.shape[-2:]
+    bands = max(1, min(threads.number(), height // (2 * SWEEP + 1)))
+    edges = [height * band // bands for band in range(bands + 1)]
+    for step in range(first_step, first_step + steps, SWEEP):
+        number = min(SWEEP, first_step + steps - step)
+        shrinking, growing = [], []
+        for group in starmap(Group, groups):
+            above, below = np.zeros((2, bands, number, group.planes, width), f.dtype)
+            take = partial(_ascend, f, p, previous, average, group, tv == "isotropic", rate, step, number)
+            for band, (top, bottom) in enumerate(pairwise(edges)):
+                rows = Trapezoid(top + int(band > 0), int(band > 0), bottom, -int(band < bands - 1))
+                shrinking.append(partial(take, rows, above[band], below[band]))
+            for band, edge in enumerate(edges[1:-1], 1):
+                growing.append(partial(take, Trapezoid(edge, -1, edge + 1, 1), above[band - 1], below[band]))
+        threads.run(shrinking)
+        threads.run(growing)
+        if number % 2:
+            p, previous = previous, p
+    return steps % 2 == 1  # only the last sweep may be odd
+
+
+@compiled
+def _ascend(
+    f: Array,
+    p: Array,
+    previous: Array,
+    average: Array,
+    group: Group,
+    is_isotropic: bool,
+    rate: float,
+    first_step: int,
+    steps: int,
+    rows: Trapezoid,
+    above: Array,
+    below: Array,
+) -> None:
+    r"""Take the steps ``first_step`` and following on a trapezoid of rows, in place.
+
+    Two fields are all that steps need, since :math:`p_k` is written where :math:`p_{k-2}` was: after an odd number the
+    newest is in ``previous``. At a slanted border a trapezoid that shrinks finds in the next row what it needs. One
+    that grows finds that its neighbour has moved on, and takes what the neighbour left: the extrapolated vertical
+    component of the last row in ``above`` (steps, planes, W), the picture in the first row in ``below``.
+
+    ``average`` takes in the pictures at which gradients were taken, unless it is empty.
+    """
+    first, stride, planes, _ = group
+    h, w = f.shape[1:]
+    real = f.dtype.type
+    weight, tau = real(group.weight), real(rate)
+    r = np.zeros((2, 2, planes, w + 1), f.dtype)
+    u = np.zeros((2, planes, w), f.dtype)
+    scale = np.zeros(w, f.dtype)
+    block = min(rows.top, rows.top + (steps - 1) * rows.top_slope)
+    last = max(rows.bottom, rows.bottom + (steps - 1) * rows.bottom_slope)
+    while block < last + steps:
+        for s in range(steps):
+            top, bottom = rows.top + s * rows.top_slope, rows.bottom + s * rows.bottom_slope
+            start, stop = max(top, block - s), min(bottom, block + BLOCK - s)
+            if start >= stop:
+                continue
+            k = first_step + s
+            momentum, share = real((k - 1) / (k + 2)), real(3 / (k + 2))
+            now, old = (p, previous) if s % 2 == 0 else (previous, p)
+            before = (start - 1) % 2
+            for c in range(planes):
+                plane = first + c * stride
+                if start == top and rows.top_slope > 0:
+                    extrapolate(now[0, plane, start - 1], old[0, plane, start - 1], momentum, r[before, 0, c], 0)
+                else:
+                    copy(above[s, c], r[before, 0, c])
+            for i in range(start, stop + 1):
+                here, before = i % 2, (i - 1) % 2
+                for c in range(planes):
+                    plane = first + c * stride
+                    if i == h:
+                        copy(u[before, c], u[here, c])
+                        continue
+                    if i == bottom and rows.bottom_slope > 0:
+                        copy(below[s, c], u[here, c])
+                        continue
+                    extrapolate(now[0, plane, i], old[0, plane, i], momentum, r[here, 0, c], 0)
+                    extrapolate(now[1, plane, i], old[1, plane, i], momentum, r[here, 1, c], 1)
+                    subtract_adjoint(f[plane, i], r[here, 0, c], r[before, 0, c], r[here, 1, c], u[here, c])
+                    if i < stop and average.size > 0:
+                        mix(average[plane, i], u[here, c], share)
+                    if i == top and rows.top_slope > 0:
+                        copy(u[here, c], below[s, c])
+                if i > start:
+                    for c in range(planes):
+                        plane = first + c * stride
+                        move(r[before, 0, c], u[before, c], u[here, c], tau, old[0, plane, i - 1])
+                        move_along(r[before, 1, c], u[before, c], tau, old[1, plane, i - 1])
+                    project(old, i - 1, first, stride, planes, weight, is_isotropic, scale)
+            for c in range(planes):
+                copy(r[(stop - 1) % 2, 0, c], above[s, c])
+        block += BLOCK

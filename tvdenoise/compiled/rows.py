@@ -1,0 +1,102 @@
+r"""What is done to one row, compiled by numba: the operations of torch in their order, each rounded for itself.
+
+Pictures are arrays (planes, H, W), fields (2, planes, H, W). A :class:`Group` names the planes whose vectors make one.
+"""
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
+
+
+class Group(NamedTuple):
+    """The planes ``first``, ``first + stride``, ... whose differences at a pixel make one vector, and their weight."""
+
+    first: int
+    stride: int
+    planes: int
+    weight: float
+
+
+@compiled
+def copy(source: Array, target: Array) -> None:
+    """Write ``source`` into ``target``, many times faster than an assignment does."""
+    for j in range(target.shape[0]):
+        target[j] = source[j]
+
+
+@compiled
+def extrapolate(now: Array, old: Array, momentum: float, out: Array, shift: int) -> None:
+    """Write now + momentum (now - old) into ``out``, ``shift`` places to the right."""
+    for j in range(now.shape[0]):
+        out[j + shift] = now[j] + momentum * (now[j] - old[j])
+
+
+@compiled
+def subtract_adjoint(f: Array, vertical: Array, over: Array, horizontal: Array, u: Array) -> None:
+    """Write a row of f - D^T r into ``u``; ``horizontal`` starts with the 0 to the left of the first pixel."""
+    for j in range(u.shape[0]):
+        u[j] = f[j] + vertical[j] - over[j] + horizontal[j + 1] - horizontal[j]
+
+
+@compiled
+def mix(mean: Array, u: Array, share: float) -> None:
+    """Give ``u`` a share in ``mean``."""
+    for j in range(u.shape[0]):
+        mean[j] = mean[j] + share * (u[j] - mean[j])
+
+
+@compiled
+def move(vertical: Array, u: Array, under: Array, rate: float, out: Array) -> None:
+    """Write a row of r + rate D u, across rows, into ``out``."""
+    for j in range(u.shape[0]):
+        out[j] = vertical[j] + rate * (under[j] - u[j])
+
+
+@compiled
+def move_along(horizontal: Array, u: Array, rate: float, out: Array) -> None:
+    """Write a row of r + rate D u, along it, into ``out``; ``horizontal`` starts with a 0."""
+    for j in range(u.shape[0] - 1):
+        out[j] = horizontal[j + 1] + rate * (u[j + 1] - u[j])
+
+
+@compiled
+def project(
+    p: Array,
+    i: int,
+    first: int,
+    stride: int,
+    planes: int,
+    weight: float,
+    is_isotropic: bool,
+    scale: Array,
+) -> None:
+    """Project row ``i`` of a field on the dual ball."""
+    if planes == 1 and not is_isotropic:
+        for component in range(2):
+            row = p[component, first, i]
+            for j in range(row.shape[0]):
+                row[j] = min(max(row[j], -weight), weight)
+        return
+    one = p.dtype.type(1)
+    together = 2 if is_isotropic else 1
+    for begin in range(0, 2, together):
+        for j in range(scale.shape[0]):
+            scale[j] = 0
+        for component in range(begin, begin + together):
+            for c in range(planes):
+                row = p[component, first + c * stride, i]
+                for j in range(row.shape[0]):
+                    scale[j] = scale[j] + row[j] * row[j]
+        for j in range(scale.shape[0]):
+            scale[j] = min(one, weight * (one / np.sqrt(scale[j])))
+        for component in range(begin, begin + together):
+            for c in range(planes):
+                row = p[component, first + c * stride, i]
+                for j in range(row.shape[0]):
+                    row[j] = row[j] * scale[j]

@@ -1,0 +1,51 @@
+"""Whether inner loops run as torch operations or compiled. The pictures are the same bit by bit.
+
+Loading numba and its compiled code takes as long as denoising a small picture. So torch computes until it has spent
+that time (in all, whatever the number of pictures), or is about to.
+"""
+
+from functools import cache
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+START = 0.5
+"""Seconds that loading takes, once the code has been compiled on a machine."""
+
+SECONDS_A_VALUE = 3e-7
+"""What torch takes for a value from start to end: some 150 steps of 2 ns."""
+
+_spent = 0.0
+
+
+def spend(seconds: float) -> None:
+    """Add to the time that torch has spent on what compiled code would do faster."""
+    global _spent
+    _spent += seconds
+
+
+def kernels(f: Tensor, *others: Tensor) -> ModuleType | None:
+    """Return the room :mod:`tvdenoise.compiled` if it can take a picture and others of its kind, and pays by now."""
+    if f.device.type != "cpu" or not all(t.is_contiguous() and t.dtype == f.dtype for t in (f, *others)):
+        return None
+    if f.dtype not in (torch.float32, torch.float64) or _spent + SECONDS_A_VALUE * f.numel() < START:
+        return None
+    return _load()[0]
+
+
+def trouble() -> str | None:
+    """Return why compiled code was wanted and cannot be had, if so."""
+    return _load()[1] if _load.cache_info().currsize else None
+
+
+@cache
+def _load() -> tuple[ModuleType | None, str]:
+    """Return the room, tried out for both types, or None and the reason: it may fail in ways of its own."""
+    try:
+        from tvdenoise import compiled
+
+        compiled.try_out()
+    except Exception as error:  # noqa: BLE001
+        return None, " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return compiled, ""
