@@ -24,7 +24,7 @@ from tvdenoise.compiled.rows import (
     subtract_adjoint,
 )
 
-BLOCK = 8
+BLOCK = 16
 """Rows taken through all steps of a sweep before the next."""
 
 SWEEP = 16
