@@ -93,8 +93,8 @@ def _rows(runs: int) -> Iterator[rows.Row]:
             jobs = {program.name: partial(program.run, counts[program.name]) for program in able}
             jobs["certified"] = partial(denoise, f, WEIGHT, tv=tv, tol=error)
             times = rows.in_turn(jobs, runs)
-            for name, figures in times.items():
-                yield {"tv": tv, "program": name, "error": error, "steps": counts.get(name), **figures}
+            for name, seconds in times.items():
+                yield {"tv": tv, "program": name, "error": error, "steps": counts.get(name), **rows.spread(seconds)}
             for program in programs:
                 if program not in able:
                     yield {"tv": tv, "program": program.name, "error": error, "steps": None, "seconds": None}

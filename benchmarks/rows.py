@@ -52,15 +52,15 @@ def machine() -> Row:
     }
 
 
-def in_turn(jobs: Mapping[str, Callable[[], object]], runs: int) -> dict[str, Row]:
-    """Run jobs one after the other, once to warm up and then several times over; return each one's seconds."""
+def in_turn(jobs: Mapping[str, Callable[[], object]], runs: int) -> dict[str, list[float]]:
+    """Run jobs one after the other, once to warm up and then several times over; return the seconds of each."""
     times: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(runs + 1):
         for name, job in jobs.items():
             start = time.perf_counter()
             job()
             times[name].append(time.perf_counter() - start)
-    return {name: spread(seconds[1:]) for name, seconds in times.items()}
+    return {name: seconds[1:] for name, seconds in times.items()}
 
 
 def spread(seconds: Sequence[float]) -> Row:

@@ -39,7 +39,7 @@ class Ascent:
         if start is None:
             self.parameter = calculus.new_field(problem.f, problem.axes)
         else:
-            self.parameter = problem.project(calculus.clear_border(start))
+            self.parameter = calculus.clear_border(start)
         self._optimizer = FISTA([self.parameter], rate or problem.step_size, self._project, maximize=True)
         self._picture = torch.empty_like(problem.f)
         self._gradient: Tensor | None = None

@@ -47,7 +47,7 @@ def _array_as_planes(
     unit = torch.from_numpy(np.require(intensity.to_unit(image, scale), requirements=["C", "W"]))
 
     def restored(u: Tensor) -> NDArray[np.generic]:
-        values = intensity.from_unit(_from_front(u, axis).numpy(force=True), scale, image.dtype)
+        values = intensity.from_unit(_from_front(u, axis).contiguous().numpy(force=True), scale, image.dtype)
         return np.ascontiguousarray(values)
 
     return _to_front(unit, axis), restored

@@ -20,6 +20,7 @@ from tvdenoise.compiled.rows import (
     mix,
     move,
     move_along,
+    move_plane,
     project,
     subtract_adjoint,
 )
@@ -145,7 +146,11 @@ def _ascend(
                         mix(average[plane, i], u[here, c], share)
                     if i == top and rows.top_slope > 0:
                         copy(u[here, c], below[s, c])
-                if i > start:
+                if i > start and planes == 1:
+                    vertical, horizontal = old[0, first, i - 1], old[1, first, i - 1]
+                    x, y = r[before, 0, 0], r[before, 1, 0]
+                    move_plane(x, y, u[before, 0], u[here, 0], tau, weight, is_isotropic, vertical, horizontal)
+                elif i > start:
                     for c in range(planes):
                         plane = first + c * stride
                         move(r[before, 0, c], u[before, c], u[here, c], tau, old[0, plane, i - 1])

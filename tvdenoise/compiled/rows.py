@@ -66,6 +66,34 @@ def move_along(horizontal: Array, u: Array, rate: float, out: Array) -> None:
 
 
 @compiled
+def move_plane(
+    vertical: Array,
+    horizontal: Array,
+    u: Array,
+    under: Array,
+    rate: float,
+    weight: float,
+    is_isotropic: bool,
+    out: Array,
+    out_along: Array,
+) -> None:
+    """Do :func:`move`, :func:`move_along` and :func:`project` at once for a single plane, in less time."""
+    one, last = u.dtype.type(1), u.shape[0] - 1
+    if is_isotropic:
+        for j in range(last):
+            x = vertical[j] + rate * (under[j] - u[j])
+            y = horizontal[j + 1] + rate * (u[j + 1] - u[j])
+            scale = min(one, weight * (one / np.sqrt(x * x + y * y)))
+            out[j], out_along[j] = x * scale, y * scale
+    else:
+        for j in range(last):
+            out[j] = min(max(vertical[j] + rate * (under[j] - u[j]), -weight), weight)
+            out_along[j] = min(max(horizontal[j + 1] + rate * (u[j + 1] - u[j]), -weight), weight)
+    x = vertical[last] + rate * (under[last] - u[last])
+    out[last] = x * min(one, weight * (one / np.sqrt(x * x))) if is_isotropic else min(max(x, -weight), weight)
+
+
+@compiled
 def project(
     p: Array,
     i: int,
