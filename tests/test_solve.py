@@ -1,6 +1,7 @@
 import math
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,3 +162,12 @@ def test_memory_is_seven_copies_of_the_picture(tv):
     )
     copies = float(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout)
     assert 6 < copies < 8.5
+
+
+def test_what_a_solve_took_is_given_back_at_once(problem):
+    """No circle of references keeps seven copies of a picture until the collector comes by."""
+    dual = Dual(problem)
+    dual.advance(2)
+    gone = weakref.ref(dual)
+    del dual
+    assert gone() is None

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -40,8 +41,9 @@ class Ascent:
             self.parameter = calculus.new_field(problem.f, problem.axes)
         else:
             self.parameter = calculus.clear_border(start)
-        self._optimizer = FISTA([self.parameter], rate or problem.step_size, self._project, maximize=True)
         self._picture = torch.empty_like(problem.f)
+        project = partial(problem.project, scratch=self._picture)  # no method, or all lives on in a circle
+        self._optimizer = FISTA([self.parameter], rate or problem.step_size, project, maximize=True)
         self._gradient: Tensor | None = None
         self._average: Tensor | None = None
 
@@ -72,10 +74,6 @@ class Ascent:
         if self._average is not None:
             step = self._optimizer.state_of(self.parameter)["step"]
             self._average.add_(u.sub_(self._average).mul_(3 / (step + 2)))
-
-    def _project(self, p: Tensor) -> None:
-        """Project a field on the feasible set in place."""
-        self.problem.project(p, scratch=self._picture)
 
 
 def ascend(problem: Problem, start: Tensor, steps: int) -> Tensor:

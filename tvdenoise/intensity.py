@@ -11,6 +11,9 @@ from tvdenoise.errors import ArrayError
 Range = tuple[float, float]
 """The numbers that stand for black and white."""
 
+CHUNK = 2**20
+"""Values rounded at a time, so that what lies between costs no memory to speak of."""
+
 UNIT: Range = (0.0, 1.0)
 MAX_UNIT = 1e9
 """Far beyond any picture on the unit scale, and safe from overflow when squared and summed."""
@@ -116,8 +119,13 @@ def to_unit(pixels: NDArray[np.generic], scale: Range) -> NDArray[np.floating]:
 def from_unit(unit: NDArray[np.floating], scale: Range, dtype: DTypeLike) -> NDArray[np.generic]:
     """Undo :func:`to_unit`: integers are rounded and clipped to their type, floats never."""
     dtype, (low, high) = np.dtype(dtype), scale
-    values = unit if scale == UNIT else unit * unit.dtype.type(high - low) + unit.dtype.type(low)
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        values = np.clip(np.rint(values), limits.min, limits.max)
-    return values.astype(dtype)
+    pixels = np.empty(unit.shape, dtype)
+    rows = max(1, CHUNK * len(unit) // max(unit.size, 1))
+    for start in range(0, len(unit), rows):
+        part = unit[start : start + rows]
+        values = part if scale == UNIT else part * unit.dtype.type(high - low) + unit.dtype.type(low)
+        if dtype.kind in "iu":
+            limits = np.iinfo(dtype)
+            values = np.clip(np.rint(values), limits.min, limits.max)
+        pixels[start : start + rows] = values
+    return pixels
