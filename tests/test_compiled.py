@@ -51,7 +51,7 @@ def run(problem, start, counts):
     dual = Dual(problem, start.clone())
     for count in counts:
         dual.advance(count)
-    return [dual.parameter, dual._optimizer.state_of(dual.parameter)["previous"], dual._average, dual.candidate()[0]]
+    return [dual.parameter, dual._optimizer.state[dual.parameter]["previous"], dual._average, dual.candidate()[0]]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

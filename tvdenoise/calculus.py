@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from tvdenoise import storage
 from tvdenoise.kinds import TVKind
 
 
@@ -18,9 +19,21 @@ def operator_bound(axes: int) -> float:
     return 4.0 * axes
 
 
+def empty(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Return a tensor of the type of another and beside it, whose values do not matter yet."""
+    if like.device.type != "cpu":
+        return like.new_empty(shape)
+    return torch.from_numpy(storage.empty(shape, like.new_empty(0).numpy().dtype))
+
+
+def copied(t: Tensor) -> Tensor:
+    """Return a contiguous copy."""
+    return empty(t.shape, t).copy_(t)
+
+
 def new_field(u: Tensor, axes: int = 2) -> Tensor:
     """Return a field of zeros for ``u``."""
-    return u.new_zeros((axes, *u.shape))
+    return empty((axes, *u.shape), u).zero_()
 
 
 def clear_border(p: Tensor) -> Tensor:

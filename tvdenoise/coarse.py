@@ -1,9 +1,10 @@
 """A field to start from: the answer to the picture at half its size, found from that at a quarter, and so on."""
 
 import dataclasses
+import itertools
+from collections.abc import Iterator
 
 from torch import Tensor
-from torch.nn import functional
 
 from tvdenoise import calculus
 from tvdenoise.formulations import ascend
@@ -30,12 +31,29 @@ def coarse_start(problem: Problem, steps: int = STEPS) -> Tensor:
 
 
 def _halved(f: Tensor, axes: int) -> Tensor:
-    """Return the means of 2 by 2 (by 2) pixels, which overlap where a side is odd."""
-    size = [(side + 1) // 2 for side in f.shape[-axes:]]
-    return functional.interpolate(f.flatten(0, -axes - 1).unsqueeze(1), size, mode="area").view(*f.shape[:-axes], *size)
+    """Return the means of 2 by 2 (by 2) pixels; where a side is odd, the last is one pixel wide."""
+    half = calculus.empty((*f.shape[:-axes], *((side + 1) // 2 for side in f.shape[-axes:])), f).zero_()
+    for f_part, half_part in _corners(f, half, axes):
+        half_part.add_(f_part)
+    for axis in range(-axes, 0):
+        pairs = f.shape[axis] // 2
+        half.narrow(axis, 0, pairs).mul_(0.5)
+    return half
 
 
 def _doubled(p: Tensor, f: Tensor, axes: int) -> Tensor:
     """Return twice the field at the size of ``f``, every value repeated."""
-    large = functional.interpolate(p.mul_(2).flatten(0, -axes - 1).unsqueeze(1), f.shape[-axes:], mode="nearest")
-    return large.view(axes, *f.shape)
+    large = calculus.empty((axes, *f.shape), f)
+    for large_part, p_part in _corners(large, p.mul_(2), axes):
+        large_part.copy_(p_part)
+    return large
+
+
+def _corners(large: Tensor, small: Tensor, axes: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pair, for each corner of a block of two pixels an axis, these pixels with those that stand for their blocks."""
+    for corner in itertools.product((0, 1), repeat=axes):
+        part, own = large, small
+        for axis, start in enumerate(corner, -axes):
+            part = part.movedim(axis, 0)[start::2].movedim(0, axis)
+            own = own.narrow(axis, 0, part.shape[axis])
+        yield part, own

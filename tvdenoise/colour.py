@@ -1,10 +1,11 @@
 """Which colours total variation sees, and the orthonormal way there and back."""
 
 import math
+from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
+from tvdenoise import calculus
 from tvdenoise.errors import ArrayError
 from tvdenoise.kinds import ColorChoice, ColorKind
 
@@ -35,9 +36,18 @@ def chosen(choice: ColorChoice, channels: int) -> ColorKind:
 
 def to_opponent(rgb: Tensor) -> Tensor:
     r"""Return luma :math:`(R+G+B)/\sqrt3` and chromas :math:`(R-B)/\sqrt2`, :math:`(R-2G+B)/\sqrt6` of (3, ...)."""
-    return torch.einsum("ij,j...->i...", rgb.new_tensor(_OPPONENT), rgb)
+    return _combined(_OPPONENT, rgb)
 
 
 def from_opponent(opponent: Tensor) -> Tensor:
     """Undo :func:`to_opponent`, whose matrix is orthonormal."""
-    return torch.einsum("ij,i...->j...", opponent.new_tensor(_OPPONENT), opponent)
+    return _combined(tuple(zip(*_OPPONENT, strict=True)), opponent)
+
+
+def _combined(rows: Sequence[Sequence[float]], channels: Tensor) -> Tensor:
+    """Return the channels that a matrix makes of others."""
+    result: Tensor = calculus.empty(channels.shape, channels).zero_()
+    for row, channel in zip(rows, result, strict=True):
+        for factor, other in zip(row, channels, strict=True):
+            channel.add_(other, alpha=factor)
+    return result

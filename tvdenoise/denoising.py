@@ -9,7 +9,7 @@ from typing import Generic, Literal
 import torch
 from torch import Tensor
 
-from tvdenoise import colour
+from tvdenoise import calculus, colour
 from tvdenoise.devices import pick_device
 from tvdenoise.errors import ArrayError
 from tvdenoise.kinds import ColorChoice, ColorKind, TVKind
@@ -235,7 +235,8 @@ def _placed(f: Tensor, settings: Settings, weight: float) -> Tensor:
     rounded = 6e-4 * math.sqrt(weight * max(abs(float(end)) for end in f.aminmax()))
     wide = f.dtype == torch.float64 or tol < max(1e-3 * weight ** (2 / 3), rounded)
     dtype = torch.float64 if wide else torch.float32
-    return f.to(pick_device(settings.device, f.device, dtype), dtype).contiguous()
+    f = f.to(pick_device(settings.device, f.device, dtype), dtype)
+    return f if f.is_contiguous() else calculus.copied(f)
 
 
 def _problem(f: Tensor, settings: Settings, model: ColorKind) -> Problem:

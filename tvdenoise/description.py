@@ -33,8 +33,8 @@ def describe(file: PictureFile, *, volume: bool = False) -> dict[str, Any]:
 
 
 def _solver_copies(axes: int) -> int:
-    """Return how many copies of a page denoising takes: f and three pictures like it, and three fields."""
-    return 4 + 3 * axes
+    """Return how many copies of a page denoising takes: f, two pictures like it, and two fields."""
+    return 3 + 2 * axes
 
 
 def _solved_together(part: Picture, *, volume: bool) -> int:

@@ -64,6 +64,10 @@ class ArrayError(TVDenoiseError, ValueError):
     """An array or tensor is not a picture: its shape, type or values."""
 
 
+class ScratchError(TVDenoiseError):
+    """What does not fit into memory does not fit on the disk either; the subject is the folder."""
+
+
 class DivergenceError(TVDenoiseError):
     """The optimizer left the finite numbers."""
 

@@ -41,15 +41,16 @@ class Ascent:
             self.parameter = calculus.new_field(problem.f, problem.axes)
         else:
             self.parameter = calculus.clear_border(start)
-        self._picture = torch.empty_like(problem.f)
+        self._picture = calculus.empty(problem.f.shape, problem.f)
         project = partial(problem.project, scratch=self._picture)  # no method, or all lives on in a circle
         self._optimizer = FISTA([self.parameter], rate or problem.step_size, project, maximize=True)
+        self._optimizer.state[self.parameter] |= {"step": 0, "previous": calculus.copied(self.parameter)}
         self._gradient: Tensor | None = None
         self._average: Tensor | None = None
 
     def advance(self, steps: int) -> None:
         """Take some steps."""
-        state = self._optimizer.state_of(self.parameter)
+        state = self._optimizer.state[self.parameter]
         p, previous = self.parameter.data, state["previous"]
         kernels = self.problem.kernels(p, previous)
         if kernels is not None:
@@ -72,7 +73,7 @@ class Ascent:
         u = calculus.subtract_adjoint(self.problem.f, self.parameter, self._picture)
         self.parameter.grad = calculus.gradient(u, self._gradient)
         if self._average is not None:
-            step = self._optimizer.state_of(self.parameter)["step"]
+            step = self._optimizer.state[self.parameter]["step"]
             self._average.add_(u.sub_(self._average).mul_(3 / (step + 2)))
 
 
@@ -97,7 +98,7 @@ class Dual(Ascent):
 
     def __init__(self, problem: Problem, start: Tensor | None = None, rate: float | None = None) -> None:
         super().__init__(problem, start, rate)
-        self._average = problem.f.clone()
+        self._average = calculus.copied(problem.f)
 
     def candidate(self) -> tuple[Tensor, Certificate]:
         """Return the centre of the smaller ball and its certificate."""

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from tvdenoise import storage
 from tvdenoise.errors import ArrayError
 
 Range = tuple[float, float]
@@ -29,11 +30,20 @@ def check_type(subject: object, dtype: np.dtype[Any]) -> None:
 _REPLACE = "replace them first: a single one spreads over the whole result"
 
 
-def check_finite(subject: object, finite: NDArray[np.bool_], remedy: str = _REPLACE) -> None:
-    """Raise :class:`ArrayError` unless there are values and ``finite`` is true of each."""
-    if finite.size == 0:
-        raise ArrayError(subject, f"it is empty, of shape {finite.shape}", "give at least one pixel")
-    if not finite.all():
+def is_finite(pixels: NDArray[np.generic]) -> bool:
+    """Return whether no value is infinite or NaN."""
+    if pixels.dtype.kind in "iu":
+        return True
+    rows = max(1, CHUNK * len(pixels) // max(pixels.size, 1))
+    return all(bool(np.isfinite(pixels[start : start + rows]).all()) for start in range(0, len(pixels), rows))
+
+
+def check_finite(subject: object, pixels: NDArray[np.generic], remedy: str = _REPLACE) -> None:
+    """Raise :class:`ArrayError` unless there are values and each is finite."""
+    if pixels.size == 0:
+        raise ArrayError(subject, f"it is empty, of shape {pixels.shape}", "give at least one pixel")
+    if not is_finite(pixels):
+        finite = np.isfinite(pixels)
         first = ", ".join(str(int(i)) for i in np.unravel_index(np.argmin(finite), finite.shape))
         count = finite.size - np.count_nonzero(finite)
         problem = f"{count} of its values are not finite (NaN or infinite), the first at ({first})"
@@ -86,9 +96,9 @@ def filled(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
 
     A channel without any becomes 0. A page that is finite is returned itself.
     """
-    bad = ~np.isfinite(pixels)
-    if not bad.any():
+    if is_finite(pixels):
         return pixels
+    bad = ~np.isfinite(pixels)
     from scipy.ndimage import distance_transform_edt  # rarely needed, slow to import
 
     whole = pixels.copy()
@@ -108,7 +118,11 @@ def to_unit(pixels: NDArray[np.generic], scale: Range) -> NDArray[np.floating]:
 
     Pixels that already are what is asked for are returned themselves, not copied.
     """
-    unit: NDArray[np.floating] = pixels.astype(unit_type(pixels.dtype), copy=scale != UNIT)
+    kind = unit_type(pixels.dtype)
+    if scale == UNIT and pixels.dtype == kind:
+        return pixels.view(kind)
+    unit: NDArray[np.floating] = storage.empty(pixels.shape, kind)
+    np.copyto(unit, pixels)
     if scale != UNIT:
         low, high = scale
         unit -= unit.dtype.type(low)
@@ -119,7 +133,7 @@ def to_unit(pixels: NDArray[np.generic], scale: Range) -> NDArray[np.floating]:
 def from_unit(unit: NDArray[np.floating], scale: Range, dtype: DTypeLike) -> NDArray[np.generic]:
     """Undo :func:`to_unit`: integers are rounded and clipped to their type, floats never."""
     dtype, (low, high) = np.dtype(dtype), scale
-    pixels = np.empty(unit.shape, dtype)
+    pixels: NDArray[np.generic] = storage.empty(unit.shape, dtype)
     rows = max(1, CHUNK * len(unit) // max(unit.size, 1))
     for start in range(0, len(unit), rows):
         part = unit[start : start + rows]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tvdenoise import __version__, images
+from tvdenoise import __version__, images, storage
 from tvdenoise.errors import DivergenceError, PictureError, SettingError, TVDenoiseError
 from tvdenoise.images import Page, Picture, PictureFile, ReadOptions, WriteOptions
 from tvdenoise.settings import Settings
@@ -36,6 +37,8 @@ class Job:
     """The standard deviation of the noise in the file's own units; ``settings.sigma`` is on the unit scale."""
     reading: ReadOptions = ReadOptions()
     writing: WriteOptions = WriteOptions()
+    memory: int | None = None
+    """The bytes that the process may take; None for half of what is free when the job begins."""
 
     def check(self, *, overwrite: bool) -> None:
         """Refuse, before any work, files that cannot be read, and a target that must not or cannot be written."""
@@ -132,7 +135,16 @@ def run(job: Job, observer: Observer | None = None) -> Row:
     TVDenoiseError
         Whatever goes wrong that a user can cause; then nothing is written.
     """
-    observer = observer or Observer()
+    with storage.limited(job.memory, _scratch_folder(job.target)):
+        return _run(job, observer or Observer())
+
+
+def _scratch_folder(target: Path) -> Path:
+    """Return where the result is to go, since there must be room anyway, or the folder for temporary files."""
+    return Path(tempfile.gettempdir()) if target == images.STREAM else target.absolute().parent
+
+
+def _run(job: Job, observer: Observer) -> Row:
     source, target = images.prepared(images.read(job.source, job.reading), job.target, job.writing)
     reference = None if job.reference is None else _read_reference(job, source, target.format)
     observer.on_read(source)

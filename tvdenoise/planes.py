@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tvdenoise import intensity
+from tvdenoise import calculus, intensity
 from tvdenoise.errors import ArrayError
 
 Image = TypeVar("Image", NDArray[Any], Tensor)
@@ -34,7 +34,8 @@ def as_planes(
     if not image.is_floating_point():
         f, restored_array = _array_as_planes(image.numpy(force=True), axis)
         return f, lambda u: torch.from_numpy(restored_array(u)).to(image.device)
-    intensity.check_finite("image", image.isfinite().numpy(force=True))
+    readable = image.detach().to(torch.promote_types(image.dtype, torch.float32))  # NumPy knows no bfloat16
+    intensity.check_finite("image", readable.numpy(force=True))
     return _to_front(image.detach(), axis), lambda u: _from_front(u, axis).to(image.device, image.dtype)
 
 
@@ -42,12 +43,12 @@ def _array_as_planes(
     image: NDArray[np.generic], axis: int | None
 ) -> tuple[Tensor, Callable[[Tensor], NDArray[np.generic]]]:
     intensity.check_type("image", image.dtype)
-    intensity.check_finite("image", np.isfinite(image))
+    intensity.check_finite("image", image)
     scale = intensity.type_range(image.dtype)
     unit = torch.from_numpy(np.require(intensity.to_unit(image, scale), requirements=["C", "W"]))
 
     def restored(u: Tensor) -> NDArray[np.generic]:
-        values = intensity.from_unit(_from_front(u, axis).contiguous().numpy(force=True), scale, image.dtype)
+        values = intensity.from_unit(calculus.copied(_from_front(u, axis)).numpy(force=True), scale, image.dtype)
         return np.ascontiguousarray(values)
 
     return _to_front(unit, axis), restored

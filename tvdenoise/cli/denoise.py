@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -179,6 +180,15 @@ def command(
     device: Annotated[
         str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps, xpu.", rich_help_panel="Solver")
     ] = "auto",
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="What the process may take, such as 4G or 800M; what does not fit lies in a scratch file beside the "
+            "output. Default: half of what is free.",
+            rich_help_panel="Solver",
+        ),
+    ] = None,
     reference: Annotated[
         Path | None,
         typer.Option(
@@ -233,6 +243,7 @@ def command(
         file_sigma,
         reading(axes=axes, scale=scale, max_pixels=max_pixels, nonfinite=nonfinite),
         WriteOptions(output_format, allow_loss=allow_loss, metadata=not no_metadata),
+        _bytes(memory),
     )
     task.check(overwrite=overwrite)
     try:
@@ -248,7 +259,11 @@ def command(
         return
     messages.note(messages.summary(row, watcher.facts))
     if verbose:
+        from tvdenoise.engine import trouble
+
         model = f"{row.tv}, {row.figures.color}" + (", slices coupled" if volume else "")
+        if trouble():
+            messages.note(f"computed by torch alone, which takes several times as long: {trouble()}")
         messages.note(f"energy {row.figures.energy:.6g}, gap {row.figures.gap:.3g}, {model}")
     if reference is not None:
         messages.note(f"{messages.comparison(row)} against {reference}")
@@ -298,6 +313,15 @@ def _range(text: str | None) -> tuple[float, float] | None:
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise SettingError("range", f"{text!r} is not two finite numbers, the smaller first", "give such as 0,4095")
     return low, high
+
+
+def _bytes(text: str | None) -> int | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?", text.strip().lower())
+    if found is None:
+        raise SettingError("memory", f"{text!r} is not a size", "give such as 4G or 800M")
+    return int(float(found[1]) * 1024 ** " kmgt".index(found[2] or " "))
 
 
 def _format(name: str | None) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from tvdenoise import storage
 from tvdenoise.cli import messages
 from tvdenoise.description import describe
 from tvdenoise.images import PictureFile
@@ -59,6 +60,9 @@ class VerboseWatcher(Watcher):
         """Keep the facts and say them."""
         super().on_read(file)
         messages.note(messages.sentence(self.facts))
+        room = storage.room()
+        if room is not None and room < self.facts["memory"]:
+            messages.note(f"{room / 2**20:.0f} MiB of that in memory, the rest in a scratch file")
 
 
 @contextmanager

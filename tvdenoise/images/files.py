@@ -12,8 +12,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO, Literal
 
-import numpy as np
-
 from tvdenoise import intensity
 from tvdenoise.errors import InputError, MissingExtraError, OutputError, PictureError, TVDenoiseError, WriteError
 from tvdenoise.images.atomic import atomic
@@ -184,9 +182,8 @@ def _check_content(path: Path, part: Picture, options: ReadOptions) -> None:
     if not {"Y", "X"} <= set(part.axes):
         problem = f"nothing says what the axes of its shape {part.pixels.shape} are"
         raise PictureError(path, problem, "name them, such as --axes ZYX or YXC")
-    finite = np.isfinite(part.pixels)
     if options.nonfinite == "refuse" or not part.pixels.size:
-        intensity.check_finite(path, finite, "replace them, or denoise around them with --nonfinite keep")
+        intensity.check_finite(path, part.pixels, "replace them, or denoise around them with --nonfinite keep")
 
 
 def check_target(target: Path, *others: Path, overwrite: bool, options: WriteOptions = WriteOptions()) -> None:

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tvdenoise import intensity
+from tvdenoise import intensity, storage
 from tvdenoise.errors import SettingError
 from tvdenoise.intensity import UNIT, Range
 
@@ -148,7 +148,7 @@ class Picture:
 
     def blank(self, dtype: DTypeLike, scale: Range) -> "Picture":
         """Return a picture like this one, of another type and scale, yet to be filled by :meth:`put`."""
-        return replace(self, pixels=np.empty(self.pixels.shape, dtype), scale=scale)
+        return replace(self, pixels=storage.empty(self.pixels.shape, dtype), scale=scale)
 
     def put(self, page: Page, u: NDArray[np.floating], source: "Picture") -> None:
         """Fill a page with ``u`` (H, W, C), on the unit scale, and with the transparency of ``source``.

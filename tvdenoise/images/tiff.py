@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tifffile import COMPRESSION, PHOTOMETRIC, TIFF, TiffFile, TiffPage, TiffPageSeries, TiffWriter
 
+from tvdenoise import storage
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.orientation import exif_of, orientation
@@ -54,6 +55,9 @@ _TRANSPARENCY = (1, 2)
 
 _CENTIMETRE = 3
 """What ResolutionUnit says where it is not inches."""
+
+CHUNK = 2**20
+"""Values written at a time."""
 
 _CONVERT = "convert it to a plain TIFF first"
 
@@ -161,7 +165,8 @@ def _is_interleaved(all_series: list[TiffPageSeries]) -> bool:
 
 def _part(series: TiffPageSeries) -> Picture:
     page, axes = series.keyframe, series.axes
-    pixels: NDArray[Any] = series.asarray()
+    is_plain = page.photometric != PHOTOMETRIC.PALETTE and series.dtype is not None and series.dtype.kind != "b"
+    pixels: NDArray[Any] = series.asarray(out=storage.empty(series.shape, series.dtype) if is_plain else None)
     if page.photometric == PHOTOMETRIC.PALETTE:
         tables = [one.aspage().tags["ColorMap"].value for one in series.pages if one is not None]
         pixels, axes = _colours(pixels, np.stack(tables)), f"{axes}S"
@@ -210,13 +215,14 @@ def _replace_series(
     dtype = pixels.dtype.newbyteorder(tif.byteorder)
     if series.dataoffset is not None:
         stream.seek(series.dataoffset)
-        for page in pixels.reshape(-1, *pixels.shape[-2:]):
-            stream.write(page.astype(dtype).tobytes())
+        values = pixels.reshape(-1)
+        for start in range(0, values.size, CHUNK):
+            stream.write(values[start : start + CHUNK].astype(dtype).tobytes())
         return
     for page, values in zip(series.pages, pixels.reshape(len(series.pages), -1), strict=True):
         assert page is not None  # _check has seen to that
         whole = page.aspage()
-        _replace_page(stream, whole, values.astype(dtype).reshape(whole.shaped), filled)
+        _replace_page(stream, whole, values.astype(dtype, copy=False).reshape(whole.shaped), filled)
 
 
 def _replace_page(stream: BinaryIO, page: TiffPage, pixels: NDArray[np.generic], filled: set[int]) -> None:

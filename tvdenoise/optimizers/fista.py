@@ -26,6 +26,8 @@ class FISTA(Optimizer):
     for itself (no fused multiply-add, which not every machine has): the same numbers everywhere, bit by bit. The
     gradients the closure leaves are overwritten.
 
+    The state of a parameter is ``step``, the number of steps taken, and ``previous``, :math:`p_{k-1}`.
+
     Parameters
     ----------
     params
@@ -76,17 +78,12 @@ class FISTA(Optimizer):
                 group["project"](p)
         return loss
 
-    def state_of(self, p: Tensor) -> dict[str, Any]:
-        """Return the state of a parameter: ``step``, the number of steps taken, and ``previous``, p_{k-1}."""
-        state: dict[str, Any] = self.state[p]
+    def _extrapolate(self, p: Tensor) -> None:
+        """Put r_k into ``p`` and keep p_{k-1}: two buffers change places, one is rewritten, none is allocated."""
+        state = self.state[p]
         if not state:
             state["step"] = 0
             state["previous"] = p.detach().clone()
-        return state
-
-    def _extrapolate(self, p: Tensor) -> None:
-        """Put r_k into ``p`` and keep p_{k-1}: two buffers change places, one is rewritten, none is allocated."""
-        state = self.state_of(p)
         state["step"] += 1
         k, current = state["step"], p.data
         p.data = state["previous"].sub_(current).mul_(-(k - 1) / (k + 2)).add_(current)

@@ -1,0 +1,130 @@
+"""Arrays in memory and in scratch files: the same numbers wherever they lie, and a process that keeps to its budget."""
+
+import gc
+import math
+import mmap
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from problems import picture
+
+from tvdenoise import denoise, engine, storage
+from tvdenoise.errors import ScratchError, SettingError
+
+HWM = """
+import re, sys
+from pathlib import Path
+from tvdenoise.cli import main
+try:
+    main()
+finally:
+    print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
+"""
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Let budgets be of any size, and map even the smallest array that does not fit."""
+    monkeypatch.setattr(storage, "PROGRAM", 0)
+    monkeypatch.setattr(storage, "SMALL", 0)
+    monkeypatch.setattr(storage, "LEAST", 0)
+    monkeypatch.setattr(storage, "resident", lambda: 0)
+
+
+def is_mapped(array: np.ndarray) -> bool:
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return array is not None
+
+
+def test_arrays_lie_in_memory_while_the_budget_lasts(tiny, tmp_path):
+    with storage.limited(2000, tmp_path):
+        first = storage.empty((10, 10), np.float64)
+        assert storage.room() == 1000 * 2 * storage.SHARE - 800
+        second = storage.empty((10, 10), np.float64)
+        assert (is_mapped(first), is_mapped(second)) == (False, True)
+        view = first[2:]
+        del first
+        gc.collect()
+        assert is_mapped(storage.empty((10, 10), np.float64))
+        del view
+        gc.collect()
+        assert not is_mapped(storage.empty((10, 10), np.float64))
+    assert not is_mapped(storage.empty((10, 10), np.float64))
+    assert storage.room() is None
+
+
+def test_what_leaves_memory_comes_back(tiny, tmp_path, monkeypatch):
+    """Rows are let go all the time here, while they are written and read."""
+    monkeypatch.setattr(storage, "resident", lambda: 1)
+    monkeypatch.setattr(storage, "PERIOD", 1e-5)
+    with storage.limited(1, tmp_path):
+        array = storage.empty((2**20,), np.int64)
+        for number in range(20):
+            array[:] = number
+            array[:: number + 1] += 1
+            assert array.sum() == number * 2**20 + len(range(0, 2**20, number + 1))
+
+
+@pytest.mark.parametrize("start", [-1.0, math.inf])
+@pytest.mark.parametrize("model", [{"color": "opponent"}, {"color": "coupled", "tv": "isotropic"}, {"weight": 0.05}])
+def test_the_result_is_the_same_under_any_budget(start, model, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "START", start)
+    f = picture(3, 50, 41, dtype=torch.float32).permute(1, 2, 0).numpy()
+    results = [denoise(f, **model)]
+    for budget in (1, 100_000):
+        with storage.limited(budget, tmp_path):
+            results.append(denoise(f, **model))
+    for result in results[1:]:
+        assert np.array_equal(result.image, results[0].image)
+        assert result.rms_bound == results[0].rms_bound
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_budget_for_less_than_the_program_is_refused(tmp_path):
+    expected = pytest.raises(SettingError, match=r"memory: 10M is hardly more than .*; give at least \d+M")
+    with expected, storage.limited(10 * 2**20, tmp_path):
+        pass
+
+
+def test_without_a_budget_half_of_what_is_free_is_taken(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "available", lambda: 1000)
+    with storage.limited(None, tmp_path):
+        assert storage.room() == 500 * storage.SHARE
+
+
+def test_a_full_scratch_disk_is_told_at_once(tiny, tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with storage.limited(1, tmp_path), pytest.raises(ScratchError, match="1M cannot be made there"):
+            storage.empty((2**20,), np.uint8)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(
+    not (Path("/proc/self/status").exists() and hasattr(mmap, "MADV_DONTNEED")), reason="reads what Linux tells"
+)
+def test_the_command_keeps_to_its_budget(tmp_path):
+    """Seven times 49 MiB and three times 25 do not fit beside the program into 600."""
+    noise = np.random.default_rng(0).normal(30_000, 5_000, (3600, 3600)).clip(0, 65535)
+    tifffile.imwrite(tmp_path / "in.tif", noise.astype(np.uint16))
+    command = [sys.executable, "-c", HWM, "in.tif", "-l", "0.05", "-q"]
+    peaks, written = [], []
+    for size in ("600M", "4G"):
+        done = subprocess.run(
+            [*command, "--memory", size, "-o", f"{size}.tif"], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        peaks.append(int(done.stdout) / 1024)
+        written.append((tmp_path / f"{size}.tif").read_bytes())
+    assert peaks[0] < 1.15 * 600 < peaks[1]
+    assert written[0] == written[1]
+    assert {path.name for path in tmp_path.iterdir()} == {"in.tif", "600M.tif", "4G.tif"}

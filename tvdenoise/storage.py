@@ -1,0 +1,159 @@
+"""Where large arrays lie: in memory while a budget lasts, beyond it in a scratch file that is mapped into memory.
+
+A mapped array is used like any other. Rows that were worked on leave memory again when the process has grown to its
+budget, and come back from the file when they are needed. Without a budget, as in the Python interface, all lies in
+memory.
+"""
+
+import mmap
+import os
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from tvdenoise.errors import ScratchError, SettingError
+
+PROGRAM = 400 * 2**20
+"""Bytes that the program itself takes once all of it is loaded."""
+
+LEAST = 2**27
+"""Bytes that a budget must leave beside the program itself: some dozens of rows of any picture, on every thread."""
+
+SMALL = 2**20
+"""Bytes below which arrays stay in memory."""
+
+SHARE = 0.5
+"""Of what the program itself leaves for arrays in memory; the rest is for mapped rows, and what libraries take."""
+
+FULL = 0.75
+"""Of the same, when mapped rows have to go."""
+
+PERIOD = 0.002
+"""Seconds between two looks at how large the process has grown."""
+
+
+class Budget:
+    """The bytes that the process may take (None for half of what is free), and the folder for scratch files."""
+
+    def __init__(self, limit: int | None, folder: Path) -> None:
+        own = max(resident(), PROGRAM)
+        if limit is None:
+            limit = max(available() // 2, own + LEAST)
+        if limit < own + LEAST:
+            least = (own + LEAST) // 2**20 + 1
+            problem = f"{limit / 2**20:.0f}M is hardly more than the program itself takes"
+            raise SettingError("memory", problem, f"give at least {least}M")
+        self.folder = folder
+        self.left = int(SHARE * (limit - own))
+        self._full = own + FULL * (limit - own)
+        self._maps = weakref.WeakSet[mmap.mmap]()
+        self._done = threading.Event()
+
+    def empty(self, size: int) -> NDArray[np.uint8]:
+        """Return so many bytes."""
+        if size > max(self.left, SMALL):
+            return self._mapped(size)
+        array = np.empty(size, np.uint8)
+        self.left -= size
+        weakref.finalize(array, self._give_back, size)
+        return array
+
+    def _give_back(self, size: int) -> None:
+        self.left += size
+
+    def _mapped(self, size: int) -> NDArray[np.uint8]:
+        try:
+            with tempfile.TemporaryFile(dir=self.folder, prefix=".tvdenoise-") as file:
+                _allocate(file.fileno(), size)
+                mapped = mmap.mmap(file.fileno(), size)
+        except OSError as error:
+            problem = f"a scratch file of {size / 2**20:.0f}M cannot be made there ({error.strerror})"
+            raise ScratchError(self.folder, problem, "free some space, or give more --memory") from error
+        if not self._maps:
+            threading.Thread(target=self._keep_small, name="tvdenoise-memory", daemon=True).start()
+        self._maps.add(mapped)
+        return np.frombuffer(mapped, np.uint8)
+
+    def _keep_small(self) -> None:
+        """Let go of mapped rows whenever the process is about to outgrow its budget: they are safe in their file."""
+        while not self._done.wait(PERIOD):
+            if resident() > self._full:
+                for mapped in list(self._maps):
+                    mapped.madvise(mmap.MADV_DONTNEED)
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._done.set()
+
+
+_budget: ContextVar[Budget | None] = ContextVar("budget", default=None)
+
+
+def resident() -> int:
+    """Return the bytes that this process takes."""
+    import psutil  # late: most commands need none of it
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def available() -> int:
+    """Return the bytes that programs may still take on this machine."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+@contextmanager
+def limited(limit: int | None, folder: Path) -> Iterator[Budget]:
+    """Keep to a budget, by default half of what is free, with scratch files in ``folder``.
+
+    Raises
+    ------
+    SettingError
+        If that is less than the program itself takes.
+    """
+    budget = Budget(limit, folder)
+    token = _budget.set(budget)
+    try:
+        yield budget
+    finally:
+        _budget.reset(token)
+        budget.close()
+
+
+def room() -> int | None:
+    """Return the bytes for which arrays may still lie in memory, None without a budget."""
+    budget = _budget.get()
+    return None if budget is None else budget.left
+
+
+def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """Return an array whose values do not matter yet.
+
+    Raises
+    ------
+    ScratchError
+        If it does not fit the budget, and the scratch folder has no room.
+    """
+    budget, dtype = _budget.get(), np.dtype(dtype)
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if budget is None or size == 0:
+        return np.empty(shape, dtype)
+    return budget.empty(size).view(dtype).reshape(shape)
+
+
+def _allocate(descriptor: int, size: int) -> None:
+    """Take the room on disk now: a full disk later would kill the process in the middle of its work."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        for start in range(0, size, SMALL):
+            os.write(descriptor, bytes(min(SMALL, size - start)))
