@@ -13,6 +13,9 @@ from tvdenoise.rof import Problem
 STEPS = 15
 """Steps at half the size; twice as many at each size below."""
 
+SMALLEST = 8
+"""The side at which the steps of the size above do as well from nothing."""
+
 LEAST_WEIGHT = 0.12
 """Lambda over the picture's standard deviation below which so few steps are needed that a start does not pay."""
 
@@ -24,7 +27,7 @@ def coarse_start(problem: Problem, steps: int = STEPS) -> Tensor:
     same problem with :math:`\lambda/2`, and twice its field, laid over both edges, is nearly feasible and nearly
     optimal. Steps mend fine detail soon and large areas late, and here those are small.
     """
-    if problem.weight <= LEAST_WEIGHT * problem.spread or max(problem.f.shape[-problem.axes :]) == 1:
+    if problem.weight <= LEAST_WEIGHT * problem.spread or max(problem.f.shape[-problem.axes :]) <= SMALLEST:
         return calculus.new_field(problem.f, problem.axes)
     half = dataclasses.replace(problem, f=_halved(problem.f, problem.axes), weight=problem.weight / 2)
     return _doubled(ascend(half, coarse_start(half, 2 * steps), steps), problem.f, problem.axes)

@@ -28,6 +28,9 @@ UNLIKE = 1.2
 SHARED = 20
 """The same for noise that grows with the signal: in weak light the readings of chroma scatter."""
 
+COINS = 2**20
+"""Signs drawn at a time."""
+
 SEED = 0x5EED
 """Of the draw by which lambda is chosen: none that anybody would draw a picture's noise with."""
 
@@ -300,8 +303,12 @@ def _draw(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
 
 
 def _signs(f: Tensor) -> Tensor:
-    coins = torch.randint(0, 2, f.shape, generator=torch.Generator().manual_seed(SEED), dtype=torch.int8)
-    return coins.mul_(2).sub_(1).to(f)
+    """Return a random sign for every value, some at a time, so that they take no more memory than the result."""
+    generator = torch.Generator().manual_seed(SEED)
+    signs = calculus.empty(f.shape, f)
+    for part in signs.view(-1).split(COINS):
+        part.copy_(torch.randint(0, 2, part.shape, generator=generator, dtype=torch.int8).mul_(2).sub_(1))
+    return signs
 
 
 def _stacked(pages: list[Result[Tensor]]) -> Result[Tensor]:
