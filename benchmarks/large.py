@@ -1,8 +1,8 @@
-"""Peak memory and time of the whole command on one large picture: ``python benchmarks/large.py [MEGAPIXELS [LAMBDA]]``.
+"""What one large picture takes: ``python benchmarks/large.py [MEGAPIXELS [LAMBDA [MEMORY]]]``, a row.
 
-Writes a 16-bit gray TIFF (a ramp with edges and noise), denoises it at that lambda (0.1, or ``auto``), and prints one
-JSON line. The peak is what Linux calls VmHWM: all of the process, its libraries included, as it sees it itself at its
-end.
+Writes a 16-bit gray TIFF (a ramp with edges and noise), denoises it at that lambda (0.1, or ``auto``) with the whole
+command, in a budget such as 1G if one is given, and prints one JSON line. The peak is what Linux calls VmHWM: all of
+the process, its libraries included, as it sees it itself at its end.
 """
 
 import json
@@ -46,16 +46,18 @@ def main() -> None:
     """Make, denoise, report."""
     side = round((float(sys.argv[1]) * 1e6) ** 0.5) if len(sys.argv) > 1 else 10_000
     weight = sys.argv[2] if len(sys.argv) > 2 else "0.1"
+    budget = ["--memory", sys.argv[3]] if len(sys.argv) > 3 else []
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder) / "in.tif", side)
         start = time.perf_counter()
-        arguments = [f"{folder}/in.tif", "-o", f"{folder}/out.tif", "-l", weight, "-q"]
+        arguments = [f"{folder}/in.tif", "-o", f"{folder}/out.tif", "-l", weight, "-q", *budget]
         done = subprocess.run([sys.executable, "-c", COMMAND, *arguments], capture_output=True, text=True, check=True)
         seconds = time.perf_counter() - start
     peak = int(done.stdout)
     row = {
         "figure": "large picture",
         "lambda": weight,
+        "budget": "".join(budget[1:]) or None,
         "pixels": side * side,
         "peak_bytes": peak,
         "bytes_per_pixel": peak / side**2,

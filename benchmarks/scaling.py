@@ -25,7 +25,7 @@ from tvdenoise.formulations import Dual
 from tvdenoise.kinds import TVKind
 from tvdenoise.rof import Problem
 
-SIDES = (256, 512, 1024, 2048, 4096, 8192)
+SIDES = (256, 512, 1024, 2048, 4096, 8000, 8192)
 STEPS = 32
 BASE = 512
 PHOTO = (4000, 6000)

@@ -337,6 +337,8 @@ BAD = [
     ("in.png -o out.png -l -0.1", 2, r"--lambda: -0\.1 is neither a number from 0"),
     ("in.png -o out.png -l nan", 2, r"--lambda: nan is neither a number from 0"),
     ("in.png -o out.png -l abc", 2, r"--lambda: 'abc' is neither a number nor auto"),
+    ("in.png -o out.png --memory lots", 2, r"--memory: 'lots' is not a size; give such as 4G or 800M"),
+    ("in.png -o out.png --memory 10M", 2, r"--memory: 10M is hardly more than the program itself takes; give at least"),
     ("in.png -o out.png --sigma abc", 2, r"--sigma: 'abc' is not a number of 0 or more; give such as 25"),
     ("in.png -o out.png --sigma 25/0", 2, r"--sigma: '25/0' is not a number"),
     ("in.png -o out.png --sigma -1/255", 2, r"--sigma: '-1/255' is not a number"),

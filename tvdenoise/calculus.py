@@ -6,6 +6,7 @@ neighbour: its difference is 0, and what a field holds there never counts.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,14 +27,27 @@ def empty(shape: tuple[int, ...], like: Tensor) -> Tensor:
     return torch.from_numpy(storage.empty(shape, like.new_empty(0).numpy().dtype))
 
 
+def array(t: Tensor) -> Any:  # noqa: ANN401
+    """Return a tensor for plain arithmetic in place: as an array where it lies in memory.
+
+    After each large operation torch's threads stay awake for some milliseconds, in the way of those that run compiled
+    code next; NumPy has none.
+    """
+    return t.numpy() if t.device.type == "cpu" else t
+
+
 def copied(t: Tensor) -> Tensor:
     """Return a contiguous copy."""
-    return empty(t.shape, t).copy_(t)
+    copy = empty(t.shape, t)
+    array(copy)[...] = array(t)
+    return copy
 
 
 def new_field(u: Tensor, axes: int = 2) -> Tensor:
     """Return a field of zeros for ``u``."""
-    return empty((axes, *u.shape), u).zero_()
+    field = empty((axes, *u.shape), u)
+    array(field)[...] = 0
+    return field
 
 
 def clear_border(p: Tensor) -> Tensor:

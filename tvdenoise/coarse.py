@@ -37,18 +37,17 @@ def _halved(f: Tensor, axes: int) -> Tensor:
     """Return the means of 2 by 2 (by 2) pixels; where a side is odd, the last is one pixel wide."""
     half = calculus.empty((*f.shape[:-axes], *((side + 1) // 2 for side in f.shape[-axes:])), f).zero_()
     for f_part, half_part in _corners(f, half, axes):
-        half_part.add_(f_part)
+        calculus.array(half_part)[...] += calculus.array(f_part)
     for axis in range(-axes, 0):
-        pairs = f.shape[axis] // 2
-        half.narrow(axis, 0, pairs).mul_(0.5)
+        calculus.array(half.narrow(axis, 0, f.shape[axis] // 2))[...] *= 0.5
     return half
 
 
 def _doubled(p: Tensor, f: Tensor, axes: int) -> Tensor:
     """Return twice the field at the size of ``f``, every value repeated."""
     large = calculus.empty((axes, *f.shape), f)
-    for large_part, p_part in _corners(large, p.mul_(2), axes):
-        large_part.copy_(p_part)
+    for large_part, p_part in _corners(large, p, axes):
+        calculus.array(large_part)[...] = 2 * calculus.array(p_part)
     return large
 
 

@@ -306,7 +306,7 @@ def _signs(f: Tensor) -> Tensor:
     """Return a random sign for every value, some at a time, so that they take no more memory than the result."""
     generator = torch.Generator().manual_seed(SEED)
     signs = calculus.empty(f.shape, f)
-    for part in signs.view(-1).split(COINS):
+    for part in torch.split(signs.view(-1), COINS):
         part.copy_(torch.randint(0, 2, part.shape, generator=generator, dtype=torch.int8).mul_(2).sub_(1))
     return signs
 

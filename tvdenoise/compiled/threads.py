@@ -1,5 +1,6 @@
 """Jobs on as many threads as torch uses: compiled code lets the others run."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -13,13 +14,22 @@ def number() -> int:
 
 
 def run(jobs: Sequence[Callable[[], object]]) -> None:
-    """Run jobs, and return when all are done."""
-    if number() == 1 or len(jobs) == 1:
-        for job in jobs:
-            job()
-    else:
-        for done in [_pool(number()).submit(job) for job in jobs]:
-            done.result()
+    """Run jobs, this thread among those that do, and return when all are done."""
+    queue = deque(jobs)
+    helpers = min(number(), len(jobs)) - 1
+    waiting = [_pool(number() - 1).submit(_work, queue) for _ in range(helpers)]
+    _work(queue)
+    for helper in waiting:
+        helper.result()
+
+
+def _work(queue: deque[Callable[[], object]]) -> None:
+    while True:
+        try:
+            job = queue.popleft()
+        except IndexError:
+            return
+        job()
 
 
 @cache
