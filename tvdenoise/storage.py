@@ -5,14 +5,16 @@ budget, and come back from the file when they are needed. Without a budget, as i
 memory.
 """
 
+import math
 import mmap
 import os
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,8 @@ PROGRAM = 400 * 2**20
 LEAST = 2**27
 """Bytes that a budget must leave beside the program itself: some dozens of rows of any picture, on every thread."""
 
-SMALL = 2**20
-"""Bytes below which arrays stay in memory."""
+SMALL = 2**22
+"""Bytes up to which arrays lie in memory and do not count."""
 
 SHARE = 0.5
 """Of what the program itself leaves for arrays in memory; the rest is for mapped rows, and what libraries take."""
@@ -51,15 +53,17 @@ class Budget:
             least = (own + LEAST) // 2**20 + 1
             problem = f"{limit / 2**20:.0f}M is hardly more than the program itself takes"
             raise SettingError("memory", problem, f"give at least {least}M")
-        self.folder = folder
         self.left = int(SHARE * (limit - own))
         self._full = own + FULL * (limit - own)
+        self._folder = folder
         self._maps = weakref.WeakSet[mmap.mmap]()
+        self._lock = threading.Lock()
+        self._keeper: threading.Thread | None = None
         self._done = threading.Event()
 
     def empty(self, size: int) -> NDArray[np.uint8]:
         """Return so many bytes."""
-        if size > max(self.left, SMALL):
+        if size > self.left:
             return self._mapped(size)
         array = np.empty(size, np.uint8)
         self.left -= size
@@ -71,22 +75,26 @@ class Budget:
 
     def _mapped(self, size: int) -> NDArray[np.uint8]:
         try:
-            with tempfile.TemporaryFile(dir=self.folder, prefix=".tvdenoise-") as file:
+            with tempfile.TemporaryFile(dir=self._folder, prefix=".tvdenoise-") as file:
                 _allocate(file.fileno(), size)
                 mapped = mmap.mmap(file.fileno(), size)
         except OSError as error:
             problem = f"a scratch file of {size / 2**20:.0f}M cannot be made there ({error.strerror})"
-            raise ScratchError(self.folder, problem, "free some space, or give more --memory") from error
-        if not self._maps:
-            threading.Thread(target=self._keep_small, name="tvdenoise-memory", daemon=True).start()
-        self._maps.add(mapped)
+            raise ScratchError(self._folder, problem, "free some space, or give more --memory") from error
+        with self._lock:
+            self._maps.add(mapped)
+        if self._keeper is None and hasattr(mmap, "MADV_DONTNEED"):
+            self._keeper = threading.Thread(target=self._keep_small, name="tvdenoise-memory", daemon=True)
+            self._keeper.start()
         return np.frombuffer(mapped, np.uint8)
 
     def _keep_small(self) -> None:
         """Let go of mapped rows whenever the process is about to outgrow its budget: they are safe in their file."""
         while not self._done.wait(PERIOD):
             if resident() > self._full:
-                for mapped in list(self._maps):
+                with self._lock:
+                    maps = list(self._maps)
+                for mapped in maps:
                     mapped.madvise(mmap.MADV_DONTNEED)
 
     def close(self) -> None:
@@ -94,7 +102,7 @@ class Budget:
         self._done.set()
 
 
-_budget: ContextVar[Budget | None] = ContextVar("budget", default=None)
+_budget: ContextVar[Callable[[], Budget] | None] = ContextVar("budget", default=None)
 
 
 def resident() -> int:
@@ -112,7 +120,7 @@ def available() -> int:
 
 
 @contextmanager
-def limited(limit: int | None, folder: Path) -> Iterator[Budget]:
+def limited(limit: int | None, folder: Path) -> Iterator[None]:
     """Keep to a budget, by default half of what is free, with scratch files in ``folder``.
 
     Raises
@@ -120,19 +128,22 @@ def limited(limit: int | None, folder: Path) -> Iterator[Budget]:
     SettingError
         If that is less than the program itself takes.
     """
-    budget = Budget(limit, folder)
+    budget = cache(lambda: Budget(limit, folder))  # measured when a large array is wanted, which is seldom
+    if limit is not None:
+        budget()
     token = _budget.set(budget)
     try:
-        yield budget
+        yield
     finally:
         _budget.reset(token)
-        budget.close()
+        if budget.cache_info().currsize:
+            budget().close()
 
 
 def room() -> int | None:
     """Return the bytes for which arrays may still lie in memory, None without a budget."""
     budget = _budget.get()
-    return None if budget is None else budget.left
+    return None if budget is None else budget().left
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
@@ -144,10 +155,10 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         If it does not fit the budget, and the scratch folder has no room.
     """
     budget, dtype = _budget.get(), np.dtype(dtype)
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if budget is None or size == 0:
+    size = math.prod(shape) * dtype.itemsize
+    if budget is None or size <= SMALL:
         return np.empty(shape, dtype)
-    return budget.empty(size).view(dtype).reshape(shape)
+    return budget().empty(size).view(dtype).reshape(shape)
 
 
 def _allocate(descriptor: int, size: int) -> None:
