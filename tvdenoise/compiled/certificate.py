@@ -7,7 +7,7 @@ import numba
 import numpy as np
 
 from tvdenoise.compiled import threads
-from tvdenoise.compiled.rows import Array, Group, compiled, mix, project, subtract_adjoint
+from tvdenoise.compiled.rows import Array, Group, compiled, project, subtract_adjoint
 
 summing = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
 """Sums may be taken in any order: the certificate allows for it."""
@@ -54,11 +54,13 @@ def _centre(f: Array, p: Array, v: Array, plane: int, top: int, bottom: int, out
     horizontal = np.zeros(w + 1, f.dtype)
     half = f.dtype.type(0.5)
     for i in range(top, bottom):
+        q, average = out[plane, i], v[plane, i]
         for j in range(w):
             horizontal[j + 1] = p[1, plane, i, j]
         over = p[0, plane, i - 1] if i > 0 else nothing
-        subtract_adjoint(f[plane, i], p[0, plane, i], over, horizontal, out[plane, i])
-        mix(out[plane, i], v[plane, i], half)
+        subtract_adjoint(f[plane, i], p[0, plane, i], over, horizontal, q)
+        for j in range(w):
+            q[j] = half * (q[j] + average[j])
 
 
 @summing
