@@ -27,7 +27,8 @@ def coarse_start(problem: Problem, steps: int = STEPS) -> Tensor:
     same problem with :math:`\lambda/2`, and twice its field, laid over both edges, is nearly feasible and nearly
     optimal. Steps mend fine detail soon and large areas late, and here those are small.
     """
-    if problem.weight <= LEAST_WEIGHT * problem.spread or max(problem.f.shape[-problem.axes :]) <= SMALLEST:
+    pays = problem.weight > LEAST_WEIGHT * problem.spread  # never where the spread is not a number
+    if not pays or max(problem.f.shape[-problem.axes :]) <= SMALLEST:
         return calculus.new_field(problem.f, problem.axes)
     half = dataclasses.replace(problem, f=_halved(problem.f, problem.axes), weight=problem.weight / 2)
     return _doubled(ascend(half, coarse_start(half, 2 * steps), steps), problem.f, problem.axes)
@@ -35,7 +36,8 @@ def coarse_start(problem: Problem, steps: int = STEPS) -> Tensor:
 
 def _halved(f: Tensor, axes: int) -> Tensor:
     """Return the means of 2 by 2 (by 2) pixels; where a side is odd, the last is one pixel wide."""
-    half = calculus.empty((*f.shape[:-axes], *((side + 1) // 2 for side in f.shape[-axes:])), f).zero_()
+    half = calculus.empty((*f.shape[:-axes], *((side + 1) // 2 for side in f.shape[-axes:])), f)
+    calculus.array(half)[...] = 0
     for f_part, half_part in _corners(f, half, axes):
         calculus.array(half_part)[...] += calculus.array(f_part)
     for axis in range(-axes, 0):

@@ -114,7 +114,7 @@ class Dual(Ascent):
         if kernels is not None:
             kernels.centre(self.problem.f.numpy(), self.parameter.numpy(), v.numpy(), centre.numpy())
         else:
-            calculus.subtract_adjoint(self.problem.f, self.parameter, centre).add_(v).mul_(0.5)
+            calculus.subtract_adjoint(self.problem.f, self.parameter, centre).mul_(0.5).add_(v, alpha=0.5)
         return centre, certify(self.problem, centre, self.parameter, v)
 
     def judge(self, u: Tensor) -> Certificate:

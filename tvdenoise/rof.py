@@ -16,6 +16,7 @@ from functools import cached_property
 from types import ModuleType
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -100,19 +101,28 @@ class Problem:
                 yield plane, stride, stop - first if self.coupled else 1, weight
 
     @cached_property
+    @np.errstate(over="ignore")
     def flat(self) -> Tensor:
         """The picture that is the mean of each channel everywhere: the answer for a large enough lambda."""
-        return self.f.mean(tuple(range(-self.axes, 0)), keepdim=True).expand_as(self.f)
+        means = calculus.array(self.f).mean(tuple(range(-self.axes, 0)))
+        return torch.as_tensor(means).reshape(*self.f.shape[: -self.axes], *[1] * self.axes).expand_as(self.f)
 
     @cached_property
+    @np.errstate(over="ignore", invalid="ignore")
     def flat_energy(self) -> float:
         """The energy of :attr:`flat`, which has no variation: half the sum of squares around the mean."""
-        return 0.5 * self.f.numel() * self.spread**2
+        total = 0.0
+        for slab in _slabs(self.f, -self.axes):
+            f, mean = (
+                calculus.array(t.narrow(-self.axes, slab.start + slab.offset, slab.own)) for t in (self.f, self.flat)
+            )
+            total += float(((f - mean) ** 2).sum())
+        return 0.5 * total
 
-    @cached_property
+    @property
     def spread(self) -> float:
         """The standard deviation of the picture around the mean of each channel, over all channels."""
-        return math.sqrt(self.f.var(tuple(range(-self.axes, 0)), correction=0).mean())
+        return math.sqrt(2 * self.flat_energy / self.f.numel())
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def _centre(f: Array, p: Array, v: Array, plane: int, top: int, bottom: int, out
         over = p[0, plane, i - 1] if i > 0 else nothing
         subtract_adjoint(f[plane, i], p[0, plane, i], over, horizontal, q)
         for j in range(w):
-            q[j] = half * (q[j] + average[j])
+            q[j] = half * q[j] + half * average[j]
 
 
 @summing
