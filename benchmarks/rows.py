@@ -53,14 +53,19 @@ def machine() -> Row:
 
 
 def in_turn(jobs: Mapping[str, Callable[[], object]], runs: int) -> dict[str, list[float]]:
-    """Run jobs one after the other, once to warm up and then several times over; return the seconds of each."""
+    """Run jobs one after the other, several times over; return the seconds of each.
+
+    A job runs twice in its turn, and the second is timed: the threads of the job before may stay awake for some
+    milliseconds, and are asleep by then.
+    """
     times: dict[str, list[float]] = {name: [] for name in jobs}
-    for _ in range(runs + 1):
+    for _ in range(runs):
         for name, job in jobs.items():
+            job()
             start = time.perf_counter()
             job()
             times[name].append(time.perf_counter() - start)
-    return {name: seconds[1:] for name, seconds in times.items()}
+    return times
 
 
 def spread(seconds: Sequence[float]) -> Row:

@@ -235,7 +235,8 @@ def _placed(f: Tensor, settings: Settings, weight: float) -> Tensor:
     6e-4 (lambda |f|)^(1/2), the rounding of float32 would keep the certificate from closing.
     """
     tol = settings.tolerance(weight)
-    rounded = 6e-4 * math.sqrt(weight * max(abs(float(end)) for end in f.aminmax()))
+    values = calculus.array(f.to(torch.promote_types(f.dtype, torch.float32)))  # NumPy knows no bfloat16
+    rounded = 6e-4 * math.sqrt(weight * max(abs(float(values.min())), abs(float(values.max()))))
     wide = f.dtype == torch.float64 or tol < max(1e-3 * weight ** (2 / 3), rounded)
     dtype = torch.float64 if wide else torch.float32
     f = f.to(pick_device(settings.device, f.device, dtype), dtype)
