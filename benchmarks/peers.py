@@ -5,7 +5,7 @@ minimiser in double precision: the fewest steps (of a ladder) that reach it are 
 theirs in turn, several times over; a row has the median and the range. ``tvdenoise`` takes its steps without looking;
 ``certified`` is ``denoise(..., tol=error)`` as a user calls it, with every certificate it takes to know.
 
-Peers come with the extra ``bench``; prox_tv has no wheels, and needs LAPACK's headers (Debian: ``liblapacke-dev``).
+Peers come with the extras ``bench`` and ``peers``: prox_tv is compiled, with LAPACK's headers (``liblapacke-dev``).
 """
 
 import time
@@ -55,7 +55,7 @@ class Program:
 
 def main(
     out: Annotated[Path, typer.Option(help="The rows, as JSON lines.")] = Path("peers.jsonl"),
-    runs: int = 9,
+    runs: int = 7,
     plot: Annotated[Path | None, typer.Option(help="A plot of the rows, if any: such as speed.png.")] = None,
     *,
     read: Annotated[bool, typer.Option("--read", help="Measure nothing: read the rows.")] = False,
