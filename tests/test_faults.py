@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -260,6 +261,32 @@ class TestWriting:
                 raise error
             assert target.read_bytes() == b"old"
             assert folder(tmp_path) == {"a.bin"}
+
+    def test_what_a_killed_process_left_is_taken_over(self, tmp_path):
+        program = "import os, sys; from pathlib import Path; from tvdenoise.images.atomic import atomic\n"
+        program += "with atomic(Path(sys.argv[1])) as file: file.write(bytes(999)); file.flush(); os._exit(9)"
+        for _ in range(2):
+            subprocess.run([sys.executable, "-c", program, tmp_path / "a.bin"], check=False)
+            (left,) = folder(tmp_path)
+            assert left.startswith(".tvdenoise-")
+        with atomic(tmp_path / "a.bin") as file:
+            file.write(b"new")
+        assert folder(tmp_path) == {"a.bin"}
+        assert (tmp_path / "a.bin").read_bytes() == b"new"
+
+    def test_many_at_once_write_one_after_the_other(self, tmp_path):
+        def write(letter: int) -> None:
+            for _ in range(20):
+                with atomic(tmp_path / "a.bin") as file:
+                    for _ in range(letter):
+                        file.write(bytes([letter]))
+                        file.flush()
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(write, range(90, 98)))
+        content = (tmp_path / "a.bin").read_bytes()
+        assert content == bytes([content[0]]) * content[0]
+        assert folder(tmp_path) == {"a.bin"}
 
     def test_success_replaces_what_a_link_points_to(self, tmp_path):
         (tmp_path / "a.bin").write_bytes(b"old")

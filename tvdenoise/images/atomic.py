@@ -1,21 +1,29 @@
 """Write a file whole or not at all."""
 
+import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 from typing import BinaryIO
 
 from tvdenoise.errors import WriteError
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows, where an open file is neither replaced nor removed
+    fcntl = None
 
 
 @contextmanager
 def atomic(target: Path) -> Iterator[BinaryIO]:
     """Open a temporary file beside ``target`` that takes its place when the block ends, and is removed if it fails.
 
-    Whatever happens, ``target`` is its old self or the whole new file.
+    Whatever happens, ``target`` is its old self or the whole new file. The temporary file's name is always the same for
+    a target: what a killed process left there is taken over, and of two processes one waits for the other.
 
     Raises
     ------
@@ -23,21 +31,44 @@ def atomic(target: Path) -> Iterator[BinaryIO]:
         If the operating system refuses: no space, no permission, a read-only file system.
     """
     place = target.resolve()  # what a link points to is replaced, not the link
-    temporary = place.with_name(f".tvdenoise-{secrets.token_hex(8)}.tmp")
+    temporary = place.with_name(f".tvdenoise-{hashlib.sha256(os.fsencode(place.name)).hexdigest()[:16]}.tmp")
     try:
-        with temporary.open("x+b") as file:
-            _take_mode(place, file)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(place)
+        with _alone(temporary) as file:
+            try:
+                file.truncate()
+                _take_mode(place, file)
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                if fcntl is None:
+                    file.close()
+                temporary.replace(place)
+            except BaseException:
+                with suppress(OSError):
+                    temporary.unlink()
+                raise
     except OSError as error:
         raise WriteError(
             target, f"writing it failed ({error.strerror or error})", "make room or choose another folder"
         ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+
+
+def _alone(path: Path) -> BinaryIO:
+    """Open a file, a new one or one left behind, that nobody else has open in this way."""
+    while True:
+        file = open(path, "r+b", opener=_opened_or_made)  # noqa: SIM115 (a path's own method takes no opener)
+        if fcntl is None:
+            return file
+        with suppress(OSError):  # some network file systems know no locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        file.close()  # it has become the target meanwhile, or is gone
+
+
+def _opened_or_made(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, 0o666)
 
 
 def _take_mode(place: Path, file: BinaryIO) -> None:
