@@ -327,7 +327,21 @@ class TestGood:
 
 BAD = [
     ("none.png -o out.png -l 0.1", 2, r"none\.png: there is no such file; check the path"),
-    ("folder -o out.png -l 0.1", 2, r"folder: it is a folder; name a picture in it"),
+    ("folder -o out.png -l 0.1", 2, r"out\.png: it ends as a picture does"),
+    ("folder -l 0.1", 2, r"folder: there is no picture in it \(\.png, .*--recursive"),
+    ("folder -r -l 0.1", 2, r"folder: there is no picture in it or its subfolders \(\.png"),
+    ("none folder -o new -l 0.1", 2, r"none: there is no such file"),
+    ("in.png clean.png -o text.png -l 0.1", 2, r"text\.png: it is a file"),
+    ("in.png clean.png -o - -l 0.1", 2, r"-: standard output holds one picture"),
+    ("in.png - -o new/ -l 0.1", 2, r"-: standard input is one picture"),
+    ("-l 0.1", 2, r"INPUT: there is none; name a picture or a folder"),
+    ("--files-from none -l 0.1", 2, r"none: it cannot be read"),
+    ("in.png clean.png --shard 3/2 -o new/ -l 0.1", 2, r"--shard: '3/2'"),
+    ("in.png clean.png --jobs 0 -o new/ -l 0.1", 2, r"--jobs: '0'"),
+    ("in.png clean.png --jobs 3 --memory 300M -o new/ -l 0.1", 2, r"--memory: 300M is too little for 3 at once"),
+    ("in.png --suffix a/b -l 0.1", 2, r"--suffix: 'a/b'"),
+    ("in.png --suffix _a -o out.png -l 0.1", 2, r"--suffix: the result has a name of its own"),
+    ("in.png clean.png --reference none -o new/ -l 0.1", 2, r"none: there is no such file"),
     ("text.png -o out.png -l 0.1", 1, r"text\.png: it is not a picture .*; give a PNG"),
     ("empty.png -o out.png -l 0.1", 1, r"empty\.png: the file is empty"),
     ("truncated.jpg -o out.png -l 0.1", 1, r"truncated\.jpg: the JPEG file is damaged .*truncated.*; get a whole copy"),
@@ -374,7 +388,6 @@ BAD = [
     (f"{'x' * 252}.png -l 0.1", 2, r"x\.png: it cannot be reached \(File name too long\); check"),
     (f"in.png --reference {'x' * 252}.png", 2, r"x\.png: it cannot be reached \(File name too long\); check"),
     (f"info {'x' * 252}.png", 2, r"x\.png: it cannot be reached \(File name too long\); check"),
-    (". -l 0.1", 2, r"\.: it is a folder; name a picture in it"),
     ("/dev/zero -l 0.1", 2, r"/dev/zero: it is not a file; name a picture file"),
     ("none -l 0.1", 2, r"none: there is no such file; check the path"),
     (
@@ -430,7 +443,7 @@ BAD = [
         r"in\.png: sgd left the finite .*; lower the rate",
     ),
     ("float.npy -o out.png -l 0.1", 2, r"out\.png: a PNG file would lose the depth of float64 values; .*--allow-loss"),
-    ("in.png clean.png -o out.png -l 0.1", 2, r"clean\.png.*; see tvdenoise --help"),
+    ("in.png clean.png -o out.png -l 0.1", 2, r"out\.png: it ends as a picture does"),
     ("in.png -o out.png -l 0.1 --lamda 3", 2, r"--lamda.*--lambda.*; see tvdenoise --help"),
 ]
 

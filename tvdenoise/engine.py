@@ -7,6 +7,7 @@ that time (in all, whatever the number of pictures), or is about to.
 from functools import cache
 from types import ModuleType
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,21 +32,31 @@ def kernels(f: Tensor, *others: Tensor) -> ModuleType | None:
         return None
     if f.dtype not in (torch.float32, torch.float64) or _spent + SECONDS_A_VALUE * f.numel() < START:
         return None
-    return _load()[0]
+    return _load(f.dtype)
+
+
+def load() -> None:
+    """Load what most pictures need now, instead of when it pays."""
+    spend(START)
+    _load(torch.float32)
 
 
 def trouble() -> str | None:
     """Return why compiled code was wanted and cannot be had, if so."""
-    return _load()[1] if _load.cache_info().currsize else None
+    return _troubles[0] if _troubles else None
+
+
+_troubles: list[str] = []
 
 
 @cache
-def _load() -> tuple[ModuleType | None, str]:
-    """Return the room, tried out for both types, or None and the reason: it may fail in ways of its own."""
+def _load(dtype: torch.dtype) -> ModuleType | None:
+    """Return the room, tried out for a type, or None: it may fail in ways of its own."""
     try:
         from tvdenoise import compiled
 
-        compiled.try_out()
+        compiled.try_out(np.dtype(str(dtype).removeprefix("torch.")))
     except Exception as error:  # noqa: BLE001
-        return None, " ".join(f"{type(error).__name__}: {error}".split())[:200]
-    return compiled, ""
+        _troubles.append(" ".join(f"{type(error).__name__}: {error}".split())[:200])
+        return None
+    return compiled

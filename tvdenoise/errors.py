@@ -1,5 +1,7 @@
 """The failures a user can cause: one exception a kind, with its exit code; each names its subject and a remedy."""
 
+from typing import Any
+
 
 class TVDenoiseError(Exception):
     """An expected failure, told in one line: what it is about, what is wrong, what to do.
@@ -21,6 +23,16 @@ class TVDenoiseError(Exception):
         self.problem = problem
         self.remedy = remedy
         super().__init__(f"{self.subject}: {problem}; {remedy}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it travel from one process to another."""
+        return _rebuilt, (type(self), self.subject, self.problem, self.remedy)
+
+
+def _rebuilt(kind: type[TVDenoiseError], subject: str, problem: str, remedy: str) -> TVDenoiseError:
+    error = kind.__new__(kind)
+    TVDenoiseError.__init__(error, subject, problem, remedy)
+    return error
 
 
 class SettingError(TVDenoiseError, ValueError):
@@ -54,6 +66,10 @@ class OutputError(TVDenoiseError):
     """The output must not or cannot be written, known before any work."""
 
     exit_code = 2
+
+
+class UnwritableError(OutputError):
+    """Nothing can be written in the folder of the output."""
 
 
 class PictureError(TVDenoiseError):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvdenoise import __version__, images, storage
-from tvdenoise.errors import DivergenceError, PictureError, SettingError, TVDenoiseError
+from tvdenoise.errors import DivergenceError, PictureError, SettingError, TVDenoiseError, WriteError
 from tvdenoise.images import Page, Picture, PictureFile, ReadOptions, WriteOptions
 from tvdenoise.settings import Settings
 
@@ -39,6 +40,25 @@ class Job:
     writing: WriteOptions = WriteOptions()
     memory: int | None = None
     """The bytes that the process may take; None for half of what is free when the job begins."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the output exists: files are written whole or not at all."""
+        return os.path.lexists(self.target)
+
+    def make_folder(self) -> None:
+        """Make the folder of the output, if need be.
+
+        Raises
+        ------
+        WriteError
+            If the operating system refuses.
+        """
+        try:
+            self.target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            problem = f"its folder cannot be made ({error.strerror})"
+            raise WriteError(self.target, problem, "choose another folder") from error
 
     def check(self, *, overwrite: bool) -> None:
         """Refuse, before any work, files that cannot be read, and a target that must not or cannot be written."""
@@ -102,7 +122,7 @@ class Row:
 
     input: str
     output: str
-    status: Literal["done", "skipped", "failed"]
+    status: Literal["done", "skipped", "failed", "planned"]
     error: str | None = None
     shape: tuple[int, ...] | None = None
     dtype: str | None = None
@@ -308,11 +328,25 @@ def _read_reference(job: Job, source: PictureFile, format_: str) -> PictureFile:
 
 def failed(job: Job, error: TVDenoiseError) -> Row:
     """Return the row of a job that raised ``error``."""
+    return _without_figures(job, "failed", str(error))
+
+
+def skipped(job: Job) -> Row:
+    """Return the row of a job whose output is there already."""
+    return _without_figures(job, "skipped")
+
+
+def planned(job: Job) -> Row:
+    """Return the row of a job that is yet to be done."""
+    return _without_figures(job, "planned")
+
+
+def _without_figures(job: Job, status: Literal["skipped", "failed", "planned"], error: str | None = None) -> Row:
     return Row(
         input=str(job.source),
         output=str(job.target),
-        status="failed",
-        error=str(error),
+        status=status,
+        error=error,
         tv=job.settings.tv,
         volume=job.settings.volume,
         optimizer=job.settings.optimizer,

@@ -42,6 +42,20 @@ PERIOD = 0.002
 """Seconds between two looks at how large the process has grown."""
 
 
+MINIMUM = PROGRAM + LEAST
+"""The least that a process may be given."""
+
+
+def room_within(limit: int) -> int:
+    """Return the bytes of arrays that a budget lets lie in memory."""
+    return int(SHARE * (limit - PROGRAM))
+
+
+def limit_for(size: int) -> int:
+    """Return the budget that lets arrays of so many bytes lie in memory."""
+    return PROGRAM + math.ceil(size / SHARE)
+
+
 class Budget:
     """The bytes that the process may take (None for half of what is free), and the folder for scratch files."""
 

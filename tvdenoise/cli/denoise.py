@@ -1,22 +1,23 @@
-"""``tvdenoise INPUT``: denoise one picture."""
+"""``tvdenoise INPUT...``: denoise one picture or many."""
 
-import json
-import math
-import re
+import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from tvdenoise import __version__
-from tvdenoise.cli import messages
-from tvdenoise.errors import SettingError, TVDenoiseError
+from tvdenoise.cli import messages, values
+from tvdenoise.cli.manner import Manner
+from tvdenoise.errors import InputError, OutputError, SettingError
 from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.methods import METHODS
 from tvdenoise.settings import Settings
 
 if TYPE_CHECKING:
-    from tvdenoise.images import ReadOptions
+    from tvdenoise.job import Job
+    from tvdenoise.plan import Pair
 
 
 Axes = Annotated[
@@ -31,7 +32,9 @@ MaxPixels = Annotated[
     int | None,
     typer.Option(metavar="INTEGER", help="Refuse pictures of more pixels a page [2^30].", rich_help_panel="Input"),
 ]
-Nonfinite = Literal["refuse", "keep"]
+
+SEPARATORS = ("/", os.sep)
+"""What a path ends in that is meant to be a folder."""
 
 
 def _print_version(asked: bool) -> None:
@@ -41,10 +44,14 @@ def _print_version(asked: bool) -> None:
 
 
 def command(
-    source: Annotated[
-        Path,
-        typer.Argument(metavar="INPUT", help="The picture, of any depth, in one page or many; - is standard input."),
-    ],
+    sources: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="INPUT...",
+            help="Pictures, of any depth, in one page or many, and folders of them; - is standard input.",
+            show_default=False,
+        ),
+    ] = None,
     weight: Annotated[
         str,
         typer.Option(
@@ -56,12 +63,21 @@ def command(
         ),
     ] = "auto",
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--output",
             "-o",
             metavar="PATH",
-            help="File, folder that exists, or - for standard output. Default: INPUT_denoised beside it.",
+            help="File, or - for standard output; a folder if it is one, ends in /, or there are several pictures. "
+            "Default: INPUT_denoised beside each.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    suffix: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="What follows the name of the picture. Default: _denoised beside it, nothing in a folder.",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -101,7 +117,7 @@ def command(
     ] = None,
     axes: Axes = None,
     nonfinite: Annotated[
-        Nonfinite,
+        values.Nonfinite,
         typer.Option(
             help="Pixels that are NaN or infinite: refuse them, or keep them: each takes the value of the nearest "
             "finite pixel while its page is denoised, and is written back as it was.",
@@ -189,16 +205,78 @@ def command(
             rich_help_panel="Solver",
         ),
     ] = None,
+    recursive: Annotated[
+        bool,
+        typer.Option(
+            "--recursive",
+            "-r",
+            help="Folders with their subfolders; the tree is repeated.",
+            rich_help_panel="Batch",
+        ),
+    ] = False,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Of folders only pictures whose name, or with a / whose path in it, is such as *.tif. Repeatable.",
+            rich_help_panel="Batch",
+            show_default=False,
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Of folders no pictures and subfolders that are such as *_old. Repeatable.",
+            rich_help_panel="Batch",
+            show_default=False,
+        ),
+    ] = None,
+    files_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="More pictures, a path a line (or between NULs); - is standard input. In an output folder they keep "
+            "their folders.",
+            rich_help_panel="Batch",
+        ),
+    ] = None,
+    jobs: Annotated[
+        str,
+        typer.Option(
+            "--jobs",
+            "-j",
+            metavar="INTEGER|auto",
+            help="Pictures at work at once, each in a process. auto: one a core, if there is memory.",
+            rich_help_panel="Batch",
+        ),
+    ] = "auto",
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K/N",
+            help="Part K of N of the pictures, told by their paths: for N machines.",
+            rich_help_panel="Batch",
+        ),
+    ] = None,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Begin no more pictures once one failed.", rich_help_panel="Batch")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Only print what would become of what.", rich_help_panel="Batch")
+    ] = False,
     reference: Annotated[
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="Clean picture: report PSNR and SSIM before and after; the peak is the range.",
+            help="Clean picture, or folder of clean pictures of the same paths: report PSNR and SSIM before and after; "
+            "the peak is the range.",
             rich_help_panel="Report",
         ),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object on stdout.", rich_help_panel="Report")
+        bool,
+        typer.Option("--json", help="Print a JSON object a picture on stdout, as they end.", rich_help_panel="Report"),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel="Report")] = False,
     verbose: Annotated[
@@ -213,148 +291,92 @@ def command(
 
     Minimises 1/2 ||u - f||^2 + lambda TV(u) over pictures u, where f is the input with intensities in [0, 1].
     """
-    from tvdenoise import job  # NumPy and Pillow load here: --help does not wait for them
-    from tvdenoise.cli.watching import watching
+    # NumPy and Pillow load here: --help does not wait for them.
     from tvdenoise.images import STREAM, WriteOptions, check_source
+    from tvdenoise.job import Job
+    from tvdenoise.plan import Naming, Selection, counterpart, is_folder, planned
 
-    if as_json and output == STREAM:
+    if as_json and output == str(STREAM):
         raise SettingError("json", "the picture goes to standard output itself", "name a file with --output")
     is_best = preset == "best"
-    unit_sigma, file_sigma = _sigma(sigma)
-    settings = Settings(
-        weight=_weight(weight),
-        tv=tv or ("isotropic" if is_best else "anisotropic"),
-        color=color or ("auto" if is_best else "rgb"),
-        sigma=unit_sigma,
-        volume=volume,
-        optimizer=optimizer,
-        lr=lr,
-        tol=tol,
-        max_steps=max_steps,
-        device=device,
+    unit_sigma, file_sigma = values.sigmas_of(sigma)
+    output_format = values.format_of(format_)
+    job_of = partial(
+        Job,
+        settings=Settings(
+            weight=values.weight_of(weight),
+            tv=tv or ("isotropic" if is_best else "anisotropic"),
+            color=color or ("auto" if is_best else "rgb"),
+            sigma=unit_sigma,
+            volume=volume,
+            optimizer=optimizer,
+            lr=lr,
+            tol=tol,
+            max_steps=max_steps,
+            device=device,
+        ),
+        sigma=file_sigma,
+        reading=values.reading(axes=axes, scale=scale, max_pixels=max_pixels, nonfinite=nonfinite),
+        writing=WriteOptions(output_format, allow_loss=allow_loss, metadata=not no_metadata),
+        memory=values.size_of(memory),
     )
-    check_source(source)
-    output_format = _format(format_)
-    task = job.Job(
-        source,
-        _target(source, output, output_format),
-        settings,
-        reference,
-        file_sigma,
-        reading(axes=axes, scale=scale, max_pixels=max_pixels, nonfinite=nonfinite),
-        WriteOptions(output_format, allow_loss=allow_loss, metadata=not no_metadata),
-        _bytes(memory),
+    manner = Manner(
+        shard=values.part_of(shard),
+        workers=values.workers_of(jobs),
+        memory=values.size_of(memory),
+        overwrite=overwrite,
+        fail_fast=fail_fast,
+        dry_run=dry_run,
+        as_json=as_json,
+        quiet=quiet,
+        verbose=verbose,
     )
-    task.check(overwrite=overwrite)
-    try:
-        with watching(settings, quiet=quiet, verbose=verbose) as watcher:
-            row = job.run(task, watcher)
-    except TVDenoiseError as error:
-        if as_json and error.exit_code == 1:
-            messages.data(json.dumps(job.failed(task, error).as_json()))
-        raise
-    if as_json:
-        messages.data(json.dumps(row.as_json()))
-    if quiet:
+    naming = Naming(None if output is None else Path(output), values.suffix_of(suffix), output_format)
+    if reference is not None and not is_folder(reference):
+        check_source(reference)
+    inputs = sources or []
+    if not inputs and files_from is None:
+        raise InputError("INPUT", "there is none", "name a picture or a folder, or --files-from FILE")
+    if files_from is None and len(inputs) == 1 and not is_folder(inputs[0]):
+        from tvdenoise.cli.one import denoise_one
+
+        (source,) = inputs
+        check_source(source)
+        into_folder = output is not None and (is_folder(Path(output)) or output.endswith(SEPARATORS))
+        if output is None or into_folder:
+            target = naming.beside_or_below(source)
+        elif suffix is None:
+            target = Path(output)
+        else:
+            raise SettingError(
+                "suffix", "the result has a name of its own", "leave it out, or let --output be a folder"
+            )
+        clean = reference and counterpart(reference, Path(source.name))
+        raise typer.Exit(denoise_one(job_of(source, target, reference=clean), manner, makes_folder=into_folder))
+    _check_folder(output)
+    from tvdenoise.cli.many import denoise_many
+
+    selection = Selection(recursive, tuple(include or ()), tuple(exclude or ()))
+    plan = planned(inputs, naming, selection, listed=values.paths_in(files_from))
+
+    def job_for(pair: "Pair") -> "Job":
+        clean = reference and counterpart(reference, pair.relative)
+        return job_of(pair.source, pair.target, reference=clean)
+
+    raise typer.Exit(denoise_many(plan, job_for, manner))
+
+
+def _check_folder(output: str | None) -> None:
+    """Refuse what cannot be the folder of several results, or hardly was meant to be."""
+    from tvdenoise.images import STREAM, told_by_ending
+    from tvdenoise.plan import is_folder
+
+    if output is None or is_folder(Path(output)):
         return
-    messages.note(messages.summary(row, watcher.facts))
-    if verbose:
-        from tvdenoise.engine import trouble
-
-        model = f"{row.tv}, {row.figures.color}" + (", slices coupled" if volume else "")
-        if trouble():
-            messages.note(f"computed by torch alone, which takes several times as long: {trouble()}")
-        messages.note(f"energy {row.figures.energy:.6g}, gap {row.figures.gap:.3g}, {model}")
-    if reference is not None:
-        messages.note(f"{messages.comparison(row)} against {reference}")
-
-
-def reading(
-    *, axes: str | None, max_pixels: int | None, nonfinite: Nonfinite, scale: str | None = None
-) -> "ReadOptions":
-    """Return what the flags say of reading, or raise :class:`SettingError`."""
-    from tvdenoise.images import MAX_PIXELS, ReadOptions
-
-    if max_pixels is not None and max_pixels < 1:
-        raise SettingError("max_pixels", f"{max_pixels} is not a number of 1 or more", "leave it out")
-    return ReadOptions(axes, _range(scale), nonfinite, max_pixels or MAX_PIXELS)
-
-
-def _weight(text: str) -> float | Literal["auto"]:
-    if text == "auto":
-        return "auto"
-    try:
-        return float(text)
-    except ValueError:
-        raise SettingError("weight", f"{text!r} is neither a number nor auto", "leave it out for auto") from None
-
-
-def _sigma(text: str | None) -> tuple[float | None, float | None]:
-    """Return sigma on the unit scale, if given as a fraction, and in the file's units, if given as a number."""
-    if text is None:
-        return None, None
-    try:
-        numerator, *denominator = (float(number) for number in text.split("/", 1))
-        value = numerator / denominator[0] if denominator else numerator
-    except (ValueError, ZeroDivisionError):
-        value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise SettingError("sigma", f"{text!r} is not a number of 0 or more", "give such as 25, or 25/255")
-    return (value, None) if denominator else (None, value)
-
-
-def _range(text: str | None) -> tuple[float, float] | None:
-    if text is None:
-        return None
-    try:
-        low, high = (float(number) for number in text.split(","))
-    except ValueError:
-        low = high = math.nan
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise SettingError("range", f"{text!r} is not two finite numbers, the smaller first", "give such as 0,4095")
-    return low, high
-
-
-def _bytes(text: str | None) -> int | None:
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?", text.strip().lower())
-    if found is None:
-        raise SettingError("memory", f"{text!r} is not a size", "give such as 4G or 800M")
-    return int(float(found[1]) * 1024 ** " kmgt".index(found[2] or " "))
-
-
-def _format(name: str | None) -> str | None:
-    from tvdenoise.images import format_called
-
-    if name is None:
-        return None
-    found = format_called(name)
-    if found is None:
-        from tvdenoise.images import FORMATS
-
-        raise SettingError("format", f"{name!r} is unknown", f"choose from {', '.join(FORMATS).lower()}")
-    return found
-
-
-def _target(source: Path, output: Path | None, format_: str | None) -> Path:
-    """Return where the result goes: beside the source when nothing is said, into a folder under the source's name."""
-    if output is None:
-        return source if str(source) == "-" else _ending(source.with_stem(f"{source.stem}_denoised"), format_)
-    return output / _ending(Path(source.name), format_) if _is_folder(output) else output
-
-
-def _ending(path: Path, format_: str | None) -> Path:
-    """Return a path that ends as files of a format do."""
-    from tvdenoise.images import FORMATS
-
-    if format_ is None or path.suffix.lower() in FORMATS[format_].endings:
-        return path
-    return path.with_suffix(FORMATS[format_].endings[0])
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # a name too long, say: told when the target is checked
-        return False
+    if output == str(STREAM):
+        raise OutputError("-", "standard output holds one picture, not several", "name a folder")
+    if os.path.lexists(output):
+        raise OutputError(output, "it is a file, and there may be more than one picture", "name a folder")
+    if told_by_ending(Path(output)) is not None and not output.endswith(SEPARATORS):
+        problem = "it ends as a picture does, and there may be more than one"
+        raise OutputError(output, problem, "name a folder, with a / at its end if it is to be called so")

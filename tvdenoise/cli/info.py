@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from tvdenoise.cli import messages
-from tvdenoise.cli.denoise import Axes, MaxPixels, reading
+from tvdenoise.cli import messages, values
+from tvdenoise.cli.denoise import Axes, MaxPixels
 from tvdenoise.errors import TVDenoiseError
 
 MENTION = "Another command: [bold]tvdenoise info FILE...[/bold] tells what is read from files."
@@ -29,7 +29,7 @@ def command(
     if not files:
         messages.data(json.dumps(machine()) if as_json else messages.listed(machine()))
         return 0
-    options = reading(axes=axes, max_pixels=max_pixels, nonfinite="keep")
+    options = values.reading(axes=axes, max_pixels=max_pixels, nonfinite="keep")
     worst = 0
     for path in files:
         try:

@@ -62,9 +62,19 @@ def data(text: str) -> None:
         raise WriteError("standard output", problem, "check where it goes") from error
 
 
-def size(facts: Mapping[str, Any]) -> str:
-    """Return width, height, colours and pages of what :func:`tvdenoise.description.describe` found."""
+def _height_and_width(facts: Mapping[str, Any]) -> tuple[int, int]:
     height, width = (facts["shape"][facts["axes"].index(axis)] for axis in "YX")
+    return height, width
+
+
+def pixels(facts: Mapping[str, Any]) -> int:
+    """Return the number of pixels in all pages of what :func:`tvdenoise.description.describe` found."""
+    return math.prod(_height_and_width(facts)) * int(facts["pages"])
+
+
+def size(facts: Mapping[str, Any]) -> str:
+    """Return width, height, colours and pages of what was found."""
+    height, width = _height_and_width(facts)
     return f"{width}x{height} {facts['colours']}" + (f", {facts['pages']} pages" if facts["pages"] > 1 else "")
 
 

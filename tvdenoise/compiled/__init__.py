@@ -10,16 +10,15 @@ from tvdenoise.compiled.ascent import ascend
 from tvdenoise.compiled.certificate import centre, sums
 
 
-def try_out() -> None:
-    """Run everything once on tiny pictures of both types, so that what cannot be compiled fails here."""
+def try_out(dtype: np.dtype[np.generic]) -> None:
+    """Run everything once on tiny pictures of a type, so that what cannot be compiled fails here."""
     if numba.config.DISABLE_JIT:
         raise RuntimeError("NUMBA_DISABLE_JIT is set")
-    for real in (np.float32, np.float64):
-        f = np.zeros((1, 2, 2), real)
-        p, group = np.zeros((2, 1, 2, 2), real), [(0, 1, 1, 1.0)]
-        ascend(f, p, p.copy(), f.copy(), group, "isotropic", 0.1, 1, 1)
-        centre(f, p, f, f.copy())
-        sums(f, f, p, f, group, "isotropic")
+    f = np.zeros((1, 2, 2), dtype)
+    p, group = np.zeros((2, 1, 2, 2), dtype), [(0, 1, 1, 1.0)]
+    ascend(f, p, p.copy(), f.copy(), group, "isotropic", 0.1, 1, 1)
+    centre(f, p, f, f.copy())
+    sums(f, f, p, f, group, "isotropic")
 
 
 __all__ = ["ascend", "centre", "sums"]

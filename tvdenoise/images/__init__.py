@@ -1,5 +1,6 @@
 """Picture files: all that is in them, and back. No other room opens picture files."""
 
+from tvdenoise.images.atomic import discard
 from tvdenoise.images.files import (
     MAX_PIXELS,
     STREAM,
@@ -12,7 +13,7 @@ from tvdenoise.images.files import (
     read,
     write,
 )
-from tvdenoise.images.formats import FORMATS, format_called
+from tvdenoise.images.formats import FORMATS, format_called, told_by_ending
 from tvdenoise.images.picture import Page, Picture, PictureFile
 
 __all__ = [
@@ -27,8 +28,10 @@ __all__ = [
     "check_source",
     "check_target",
     "conformed",
+    "discard",
     "format_called",
     "prepared",
     "read",
+    "told_by_ending",
     "write",
 ]

@@ -31,7 +31,7 @@ def atomic(target: Path) -> Iterator[BinaryIO]:
         If the operating system refuses: no space, no permission, a read-only file system.
     """
     place = target.resolve()  # what a link points to is replaced, not the link
-    temporary = place.with_name(f".tvdenoise-{hashlib.sha256(os.fsencode(place.name)).hexdigest()[:16]}.tmp")
+    temporary = _beside(place)
     try:
         with _alone(temporary) as file:
             try:
@@ -51,6 +51,16 @@ def atomic(target: Path) -> Iterator[BinaryIO]:
         raise WriteError(
             target, f"writing it failed ({error.strerror or error})", "make room or choose another folder"
         ) from error
+
+
+def discard(target: Path) -> None:
+    """Remove what a killed process left of writing ``target``."""
+    with suppress(OSError), _alone(_beside(target.resolve())) as file:
+        Path(file.name).unlink()
+
+
+def _beside(place: Path) -> Path:
+    return place.with_name(f".tvdenoise-{hashlib.sha256(os.fsencode(place.name)).hexdigest()[:16]}.tmp")
 
 
 def _alone(path: Path) -> BinaryIO:

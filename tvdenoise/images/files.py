@@ -13,7 +13,15 @@ from types import ModuleType
 from typing import BinaryIO, Literal
 
 from tvdenoise import intensity
-from tvdenoise.errors import InputError, MissingExtraError, OutputError, PictureError, TVDenoiseError, WriteError
+from tvdenoise.errors import (
+    InputError,
+    MissingExtraError,
+    OutputError,
+    PictureError,
+    TVDenoiseError,
+    UnwritableError,
+    WriteError,
+)
 from tvdenoise.images.atomic import atomic
 from tvdenoise.images.formats import FORMATS, TURNED, impossible, losses, told_by_content, told_by_ending, type_held
 from tvdenoise.images.orientation import orientation, upright
@@ -229,7 +237,7 @@ def _try_to_write_in(folder: Path, target: Path) -> None:
             pass
     except OSError as error:
         problem = f"its folder {target.parent} cannot be written to ({error.strerror})"
-        raise OutputError(target, problem, "choose another folder") from error
+        raise UnwritableError(target, problem, "choose another folder") from error
 
 
 def prepared(

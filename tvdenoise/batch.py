@@ -1,0 +1,292 @@
+"""Many jobs at once, in processes of their own: one that dies takes no picture with it but its own.
+
+A process solves on one thread, which loses nothing where there are as many pictures as cores, and gives the same
+picture bit by bit. Each has its share of the memory; a picture that needs more gets more, and as many of the cores.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from tvdenoise import images, storage
+from tvdenoise import job as jobs
+from tvdenoise.description import describe
+from tvdenoise.errors import PictureError, SettingError, TVDenoiseError
+from tvdenoise.images import PictureFile
+from tvdenoise.job import Job, Observer, Row
+
+PATIENCE = 10.0
+"""Seconds that a process is given to end by itself."""
+
+FEW = 8
+"""Jobs a process for which compiled code is not loaded at once."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job: its row, what was read (as :func:`tvdenoise.description.describe` says), and the error."""
+
+    row: Row
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    error: TVDenoiseError | None = None
+
+
+def outcome(job: Job, *, overwrite: bool, room: int | None = None) -> Outcome | int:
+    """Do a job and return what became of it, an error or not; make the folder of its output.
+
+    An output that exists is left alone unless ``overwrite``. If the picture takes more than ``room`` bytes to denoise
+    nothing is done, and that number is returned.
+    """
+    listener = _Listener(job, room)
+    try:
+        if not overwrite and job.is_done:
+            return Outcome(jobs.skipped(job))
+        job.make_folder()
+        job.check(overwrite=overwrite)
+        return Outcome(jobs.run(job, listener), listener.facts)
+    except _NoRoomError:
+        return int(listener.facts["memory"])
+    except TVDenoiseError as error:
+        return Outcome(jobs.failed(job, error), listener.facts, error)
+    except Exception as error:  # noqa: BLE001 (a fault of ours or of a library is no reason to lose other pictures)
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        told = PictureError(job.source, f"it met an unexpected error ({reason})", "please report it")
+        return Outcome(jobs.failed(job, told), listener.facts, told)
+
+
+class _NoRoomError(Exception):
+    """A picture takes more memory than it may."""
+
+
+class _Listener(Observer):
+    """Keeps what was read, and stops at pictures that are too large."""
+
+    def __init__(self, job: Job, room: int | None) -> None:
+        self.facts: dict[str, Any] = {}
+        self._is_volume, self._room = job.settings.volume, room
+
+    def on_read(self, file: PictureFile) -> None:
+        """Keep the facts."""
+        self.facts = describe(file, volume=self._is_volume)
+        if self._room is not None and self.facts["memory"] > self._room:
+            raise _NoRoomError
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run(
+    todo: Iterable[Job],
+    *,
+    workers: int | None = None,
+    memory: int | None = None,
+    overwrite: bool = False,
+    expected: int = 1,
+) -> Generator[Outcome, None, None]:
+    """Do jobs in processes and yield what became of each, in the order they end.
+
+    A job is taken from ``todo`` when a process is free for it. When the generator is closed, or an exception leaves it,
+    the processes end, and of what they were at nothing is left.
+
+    Parameters
+    ----------
+    todo
+        The jobs.
+    workers
+        The number of processes; None for one a core.
+    memory
+        The bytes that all of them may take together; None for half of what is free.
+    overwrite
+        Whether outputs that exist are replaced.
+    expected
+        About how many jobs there are: of many it pays to load compiled code before the first.
+
+    Raises
+    ------
+    SettingError
+        If the memory is too little for so many processes.
+    """
+    return _run(_Crew(workers, memory, overwrite=overwrite, expected=expected), iter(todo))
+
+
+def _run(crew: "_Crew", todo: Iterator[Job]) -> Generator[Outcome, None, None]:
+    try:
+        yield from crew.work(todo)
+    finally:
+        crew.dismiss()
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A job, and the bytes that the process which does it may take."""
+
+    job: Job
+    share: int
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """A process, and our end of the line to it."""
+
+    process: BaseProcess
+    line: "Connection[Any, Any]"
+
+
+class _Crew:
+    """The processes, and who is at what."""
+
+    def __init__(self, workers: int | None, memory: int | None, *, overwrite: bool, expected: int) -> None:
+        self._memory = storage.available() // 2 if memory is None else memory
+        self._number = workers or max(1, min(cores(), self._memory // storage.MINIMUM))
+        self._share = self._memory // self._number
+        if self._share < storage.MINIMUM:
+            problem = f"{self._memory / 2**20:.0f}M is too little for {self._number} at once"
+            least = self._number * storage.MINIMUM // 2**20 + 1
+            raise SettingError("memory", problem, f"give at least {least}M, or fewer --jobs")
+        self._overwrite = overwrite
+        forks = sys.platform == "linux"  # where that is safe, and saves loading everything in each process
+        self._context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
+        if forks:
+            several = ["tvdenoise.preloaded"] if expected > FEW * self._number else []
+            self._context.set_forkserver_preload(["tvdenoise.denoising", *several])
+        self._idle: list[_Worker] = []
+        self._busy: dict[Any, tuple[_Worker, _Task]] = {}
+        self._waiting: deque[_Task] = deque()
+        self._growth: dict[str, float] = {}
+
+    def work(self, todo: Iterator[Job]) -> Iterator[Outcome]:
+        """Yield outcomes until nothing is left to do."""
+        while True:
+            while len(self._busy) < self._number and self._can_begin(todo):
+                self._begin(self._waiting.popleft())
+            if not self._busy:
+                return
+            for line in wait(list(self._busy)):
+                yield from self._ended(*self._busy.pop(line))
+
+    def dismiss(self) -> None:
+        """End all processes; what they were at is undone."""
+        working = list(self._busy.values())
+        for worker in (*self._idle, *(worker for worker, _ in working)):
+            worker.line.close()
+            worker.process.terminate()
+        for worker, task in working:
+            worker.process.join(PATIENCE)
+            if worker.process.exitcode is None:
+                worker.process.kill()
+                worker.process.join()
+                images.discard(task.job.target)
+
+    def _can_begin(self, todo: Iterator[Job]) -> bool:
+        """Return whether there is a task, and memory for the first of them."""
+        if not self._waiting:
+            job = next(todo, None)
+            if job is None:
+                return False
+            self._waiting.append(_Task(job, self._share_for(self._guess(job))))
+        taken = sum(task.share for _, task in self._busy.values())
+        return not self._busy or taken + self._waiting[0].share <= self._memory
+
+    def _share_for(self, need: int) -> int:
+        """Return the usual share, or what a large picture needs, but never more than there is."""
+        return min(self._memory, max(self._share, storage.limit_for(need)))
+
+    def _guess(self, job: Job) -> int:
+        """Guess from the size of the file, and what came of the last of its kind, how many bytes it takes."""
+        with suppress(OSError):
+            return int(job.source.stat().st_size * self._growth.get(job.source.suffix, 0))
+        return 0
+
+    def _begin(self, task: _Task) -> None:
+        room = None if task.share == self._memory else storage.room_within(task.share)
+        threads = max(1, cores() * task.share // self._memory)
+        order = (replace(task.job, memory=task.share), threads, room, self._overwrite)
+        worker = self._idle.pop() if self._idle else self._hired()
+        try:
+            worker.line.send(order)
+        except OSError:  # it has died since its last job
+            worker = self._hired()
+            worker.line.send(order)
+        self._busy[worker.line] = worker, task
+
+    def _hired(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(theirs,), daemon=True)
+        with _deaf_to_interrupts():
+            process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+    def _ended(self, worker: _Worker, task: _Task) -> Iterator[Outcome]:
+        """Yield what became of a task, unless it has to be done again with more memory."""
+        try:
+            answer = worker.line.recv()
+        except (EOFError, OSError):
+            worker.process.join()
+            images.discard(task.job.target)
+            yield _lost(task.job, worker.process.exitcode)
+            return
+        self._idle.append(worker)
+        need = answer if isinstance(answer, int) else answer.facts.get("memory")
+        with suppress(OSError):
+            size = task.job.source.stat().st_size
+            if need and size:
+                self._growth[task.job.source.suffix] = need / size
+        if isinstance(answer, int):
+            self._waiting.appendleft(_Task(task.job, self._share_for(answer)))
+        else:
+            yield answer
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C, which goes to all of a terminal's, does not reach: this one decides."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def _lost(job: Job, exit_code: int | None) -> Outcome:
+    """Return what became of a job whose process died."""
+    reason = f"signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"
+    remedy = "if memory was short, give fewer --jobs"
+    error = PictureError(job.source, f"the process at work on it died ({reason})", remedy)
+    return Outcome(jobs.failed(job, error), error=error)
+
+
+def _serve(line: "Connection[Any, Any]") -> None:
+    """Do jobs as they come, until there are no more or the process that gives them is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(1))  # leaving undoes what was begun
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    import torch  # late: the process that gives jobs does not need it
+
+    with suppress(EOFError):
+        while True:
+            job, threads, room, overwrite = line.recv()
+            torch.set_num_threads(threads)
+            line.send(outcome(job, overwrite=overwrite, room=room))
+
+
+def _die_with_parent() -> None:
+    """Leave at once when nobody is there to hear: whoever comes next does the job again."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)

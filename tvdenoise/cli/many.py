@@ -1,0 +1,137 @@
+"""Several pictures: rows as they finish, a bar on terminals, and a summary at the end."""
+
+import json
+import math
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from statistics import fmean
+from typing import Any
+
+from tqdm import tqdm
+
+from tvdenoise import batch, job
+from tvdenoise.batch import Outcome
+from tvdenoise.cli import messages
+from tvdenoise.cli.dry import foretell
+from tvdenoise.cli.manner import Manner
+from tvdenoise.errors import DeviceError, UnwritableError, WriteError
+from tvdenoise.job import Job
+from tvdenoise.plan import Pair, Plan
+
+GIVE_UP = 5
+"""Results in a row that cannot be written after which none is expected to."""
+
+MOST_REASONS = 20
+
+
+def denoise_many(plan: Plan, job_of: Callable[[Pair], Job], manner: Manner) -> int:
+    """Denoise all pictures of a plan, or only say what would be done, and return the exit code."""
+    tasks = (job_of(pair) for pair in plan.pairs(manner.shard))
+    count = sum(1 for _ in plan.pairs(manner.shard))
+    if plan.overlooked and not manner.quiet:
+        left = ", ".join(f"{number} {reason}" for reason, number in plan.overlooked.items())
+        messages.note(f"{count} pictures; left out: {left}")
+    if manner.dry_run:
+        return foretell(tasks, manner)
+    report = _Report(count, manner)
+    todo = report.undone(tasks)
+    outcomes = batch.run(todo, workers=manner.workers, memory=manner.memory, overwrite=manner.overwrite, expected=count)
+    try:
+        with closing(outcomes):
+            for outcome in outcomes:
+                report.add(outcome)
+    finally:
+        report.close()
+    return 1 if report.counts["failed"] else 0
+
+
+class _Report:
+    """Tells what became of each picture, and keeps count."""
+
+    def __init__(self, count: int, manner: Manner) -> None:
+        self.counts: Counter[str] = Counter()
+        self._count, self._manner = count, manner
+        self._began = time.perf_counter()
+        self._pixels = self._at_limit = 0
+        self._reasons: Counter[str] = Counter()
+        self._unwritten = 0
+        self._qualities: list[tuple[float, float]] = []
+        is_hidden = manner.quiet or not sys.stderr.isatty()
+        self._bar: tqdm[Any] = tqdm(total=count, unit="picture", leave=False, disable=is_hidden)
+
+    def undone(self, tasks: Iterator[Job]) -> Iterator[Job]:
+        """Iterate over what is left to do, until something says to stop."""
+        for task in tasks:
+            if self._must_stop:
+                return
+            if task.is_done and not self._manner.overwrite:
+                self.add(Outcome(job.skipped(task)))
+            else:
+                yield task
+
+    @property
+    def _must_stop(self) -> bool:
+        return self._unwritten >= GIVE_UP or (self._manner.fail_fast and self.counts["failed"] > 0)
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in and tell what became of one picture.
+
+        Raises
+        ------
+        DeviceError
+            If the device is not there: no picture can be denoised.
+        """
+        if isinstance(outcome.error, DeviceError):
+            raise outcome.error
+        row, manner = outcome.row, self._manner
+        self.counts[row.status] += 1
+        self._bar.update()
+        if row.status != "skipped":
+            is_unwritten = isinstance(outcome.error, (WriteError, UnwritableError))
+            self._unwritten = self._unwritten + 1 if is_unwritten else 0
+        if manner.as_json:
+            messages.data(json.dumps(row.as_json()))
+        with self._bar.external_write_mode(file=sys.stderr):
+            if outcome.error is not None:
+                self._reasons[outcome.error.problem] += 1
+                messages.failure(messages.told(outcome.error))
+            elif manner.verbose and not manner.quiet:
+                is_done = row.status == "done"
+                messages.note(messages.summary(row, outcome.facts) if is_done else f"{row.output} exists: skipped")
+        if row.status == "done":
+            self._at_limit += row.figures.stop == "max_steps"
+            self._pixels += messages.pixels(outcome.facts)
+            before, after = row.figures.psnr_before or math.nan, row.figures.psnr_after or math.nan
+            if math.isfinite(before) and math.isfinite(after):
+                self._qualities.append((before, after))
+
+    def close(self) -> None:
+        """Sum up."""
+        self._bar.close()
+        if self._manner.quiet:
+            return
+        seconds = time.perf_counter() - self._began
+        missing = self._count - self.counts.total()
+        parts = [f"{self.counts[status]} {status}" for status in ("done", "skipped", "failed")]
+        parts += [f"{missing} not tried"] if missing else []
+        rate = (
+            f", {self.counts['done'] / seconds:.3g} pictures or {self._pixels / seconds / 1e6:.3g} megapixels a second"
+        )
+        messages.note(f"{', '.join(parts)} in {_duration(seconds)}" + (rate if self.counts["done"] else ""))
+        if self._unwritten >= GIVE_UP:
+            messages.note(f"stopped, since the last {self._unwritten} results could not be written")
+        if self._qualities:
+            before, after = (fmean(values) for values in zip(*self._qualities, strict=True))
+            messages.note(f"mean PSNR {before:.2f} -> {after:.2f} dB over {len(self._qualities)}")
+        if self._at_limit:
+            messages.note(f"{self._at_limit} stopped at the step limit before their tolerance")
+        for reason, number in self._reasons.most_common(MOST_REASONS):
+            messages.note(f"{number} failed: {reason}")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes else f"{seconds:.1f} s"

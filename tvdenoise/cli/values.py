@@ -1,0 +1,124 @@
+"""From what is typed after a flag to what it means."""
+
+import math
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tvdenoise.errors import InputError, SettingError
+
+if TYPE_CHECKING:
+    from tvdenoise.images import ReadOptions
+
+Nonfinite = Literal["refuse", "keep"]
+
+
+def reading(
+    *, axes: str | None, max_pixels: int | None, nonfinite: Nonfinite, scale: str | None = None
+) -> "ReadOptions":
+    """Return what the flags say of reading, or raise :class:`SettingError`."""
+    from tvdenoise.images import MAX_PIXELS, ReadOptions
+
+    if max_pixels is not None and max_pixels < 1:
+        raise SettingError("max_pixels", f"{max_pixels} is not a number of 1 or more", "leave it out")
+    return ReadOptions(axes, scale_of(scale), nonfinite, max_pixels or MAX_PIXELS)
+
+
+def weight_of(text: str) -> float | Literal["auto"]:
+    """Return lambda."""
+    if text == "auto":
+        return "auto"
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingError("weight", f"{text!r} is neither a number nor auto", "leave it out for auto") from None
+
+
+def sigmas_of(text: str | None) -> tuple[float | None, float | None]:
+    """Return sigma on the unit scale, if given as a fraction, and in the file's units, if given as a number."""
+    if text is None:
+        return None, None
+    try:
+        numerator, *denominator = (float(number) for number in text.split("/", 1))
+        value = numerator / denominator[0] if denominator else numerator
+    except (ValueError, ZeroDivisionError):
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise SettingError("sigma", f"{text!r} is not a number of 0 or more", "give such as 25, or 25/255")
+    return (value, None) if denominator else (None, value)
+
+
+def scale_of(text: str | None) -> tuple[float, float] | None:
+    """Return the two numbers of a range."""
+    if text is None:
+        return None
+    try:
+        low, high = (float(number) for number in text.split(","))
+    except ValueError:
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise SettingError("range", f"{text!r} is not two finite numbers, the smaller first", "give such as 0,4095")
+    return low, high
+
+
+def size_of(text: str | None) -> int | None:
+    """Return a number of bytes."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?", text.strip().lower())
+    if found is None:
+        raise SettingError("memory", f"{text!r} is not a size", "give such as 4G or 800M")
+    return int(float(found[1]) * 1024 ** " kmgt".index(found[2] or " "))
+
+
+def format_of(name: str | None) -> str | None:
+    """Return the name of a format as its row has it."""
+    from tvdenoise.images import format_called
+
+    if name is None:
+        return None
+    found = format_called(name)
+    if found is None:
+        from tvdenoise.images import FORMATS
+
+        raise SettingError("format", f"{name!r} is unknown", f"choose from {', '.join(FORMATS).lower()}")
+    return found
+
+
+def suffix_of(text: str | None) -> str | None:
+    """Return a part of a name."""
+    if text is not None and ("/" in text or "\0" in text or os.sep in text):
+        raise SettingError("suffix", f"{text!r} is no part of a name", "leave out slashes")
+    return text
+
+
+def part_of(text: str | None) -> tuple[int, int]:
+    """Return K and N."""
+    found = re.fullmatch(r"(\d+)/(\d+)", text or "1/1")
+    part, parts = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= part <= parts:
+        raise SettingError("shard", f"{text!r} is not part K of N", "give such as 1/4, 2/4, 3/4 and 4/4")
+    return part, parts
+
+
+def workers_of(text: str) -> int | None:
+    """Return a number of processes, None for as many as suit."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingError("jobs", f"{text!r} is neither a number of 1 or more nor auto", "leave it out for auto")
+    return int(text)
+
+
+def paths_in(path: Path | None) -> list[Path]:
+    """Return the paths that a file, or standard input, lists."""
+    if path is None:
+        return []
+    try:
+        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise InputError(path, f"it cannot be read ({error.strerror})", "check the path") from error
+    lines = content.split(b"\0") if b"\0" in content else content.splitlines()
+    return [Path(os.fsdecode(line)) for line in lines if line]

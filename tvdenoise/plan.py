@@ -1,0 +1,303 @@
+"""Which file becomes which: every pair is known, and every clash refused, before a picture is opened.
+
+Of files only names are held, a list a folder, so that a million of them are no burden.
+"""
+
+import os
+import unicodedata
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
+
+from tvdenoise.errors import InputError, OutputError
+from tvdenoise.images import FORMATS, STREAM, check_source, told_by_ending
+
+SUFFIX = "_denoised"
+"""What the name of a result gets beside its picture."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which pictures of a folder are taken: files that end as those of a format do, and whose name starts with no dot.
+
+    Attributes
+    ----------
+    recursive
+        Those in its subfolders too. Links to folders are not followed, nor those to files outside.
+    include
+        Patterns such as ``*.tif`` or ``raw/*``, one of which the name must match or, with a slash, the path from the
+        folder.
+    exclude
+        Patterns that it must not match, nor any folder on the way.
+    """
+
+    recursive: bool = False
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    def takes(self, path: str) -> bool:
+        """Return whether a file, by its path from the folder, is taken."""
+        return (not self.include or _matches(path, self.include)) and not self.leaves_out(path)
+
+    def leaves_out(self, path: str) -> bool:
+        """Return whether a file or folder, by its path from the folder, is excluded."""
+        return _matches(path, self.exclude)
+
+
+def _matches(path: str, patterns: Iterable[str]) -> bool:
+    name = path.rpartition("/")[2]
+    return any(fnmatch(path if "/" in pattern.rstrip("/") else name, pattern.rstrip("/")) for pattern in patterns)
+
+
+@dataclass(frozen=True)
+class Naming:
+    """Where results go.
+
+    Attributes
+    ----------
+    folder
+        The folder in which the tree of the inputs is repeated; None for beside each picture.
+    suffix
+        What follows the name of the picture; None for :data:`SUFFIX` beside it and nothing in a folder.
+    format
+        The format, which decides the ending; None for that of the picture.
+    """
+
+    folder: Path | None = None
+    suffix: str | None = None
+    format: str | None = None
+
+    @property
+    def added(self) -> str:
+        """What follows the name of a picture."""
+        return (SUFFIX if self.folder is None else "") if self.suffix is None else self.suffix
+
+    def target(self, name: str) -> str:
+        """Return the name of the result for the name of a picture."""
+        path = Path(name)
+        ending = path.suffix
+        if self.format is not None and ending.lower() not in FORMATS[self.format].endings:
+            ending = FORMATS[self.format].endings[0]
+        return f"{path.stem}{self.added}{ending}"
+
+    def beside_or_below(self, source: Path) -> Path:
+        """Return the result of a single picture: beside it, or in the folder; a stream stays one."""
+        if self.folder is None and source == STREAM:
+            return source
+        return (self.folder or source.parent) / self.target(source.name)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A picture, where its result goes, and its path from the folder that was named."""
+
+    source: Path
+    target: Path
+    relative: Path
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Pictures of one folder, whose results go into one folder; ``relative`` is that from the folder that was named."""
+
+    source: Path
+    target: Path
+    relative: Path
+    names: list[str]
+
+
+@dataclass
+class Plan:
+    """All pairs, in the order of the inputs and in folders by name; ``overlooked`` counts what was left out and why."""
+
+    naming: Naming
+    branches: list[Branch] = field(default_factory=list)
+    overlooked: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return sum(len(branch.names) for branch in self.branches)
+
+    def pairs(self, shard: tuple[int, int] = (1, 1)) -> Iterator[Pair]:
+        """Iterate over the pairs, or over part K of N.
+
+        The path of a picture alone says to which part it belongs, whatever else there is.
+        """
+        part, parts = shard
+        for branch in self.branches:
+            for name in branch.names:
+                relative = branch.relative / name
+                if parts == 1 or zlib.crc32(os.fsencode(_key(relative.as_posix()))) % parts == part - 1:
+                    yield Pair(branch.source / name, branch.target / self.naming.target(name), relative)
+
+    def add(self, source: Path, relative: Path, names: list[str]) -> None:
+        """Take in pictures of one folder."""
+        last = self.branches[-1] if self.branches else None
+        if last is not None and (last.source, last.relative) == (source, relative):
+            last.names.extend(names)
+        elif names:
+            target = source if self.naming.folder is None else self.naming.folder / relative
+            self.branches.append(Branch(source, target, relative, names))
+
+    def overlook(self, reason: str) -> None:
+        """Count what is left out."""
+        self.overlooked[reason] = self.overlooked.get(reason, 0) + 1
+
+
+def planned(
+    inputs: Sequence[Path],
+    naming: Naming = Naming(),
+    selection: Selection = Selection(),
+    *,
+    listed: Iterable[Path] = (),
+) -> Plan:
+    """Return the plan for files and folders.
+
+    In the naming's folder the results of files that are ``inputs`` lie side by side, those of folders as the tree
+    below these. ``listed`` files are more of them: a relative path is repeated there whole, and that there is such a
+    file is not checked.
+
+    Raises
+    ------
+    InputError
+        If an input is missing, or a folder has no picture.
+    OutputError
+        If two pictures would become one file, or a result would be one of the pictures.
+    """
+    plan = Plan(naming)
+    for path in inputs:
+        if path == STREAM:
+            raise InputError("-", "standard input is one picture, not one of several", "denoise it for itself")
+        if is_folder(path):
+            _add_folder(plan, path, selection)
+        else:
+            check_source(path)
+            plan.add(path.parent, Path(), [path.name])
+    for path in listed:
+        is_below = not path.is_absolute() and ".." not in path.parts
+        plan.add(path.parent, path.parent if is_below else Path(), [path.name])
+    _refuse_clashes(plan)
+    return plan
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a path leads to a folder; one that the system refuses, such as for its length, does not."""
+    return os.path.isdir(path)  # noqa: PTH112 (Path.is_dir raises then)
+
+
+def counterpart(reference: Path, relative: Path) -> Path:
+    """Return what belongs to a picture: ``reference`` itself, or in that folder the file of its path, of any format."""
+    if not is_folder(reference):
+        return reference
+    same = reference / relative
+    others = (same.with_suffix(ending) for row in FORMATS.values() for ending in row.endings)
+    return next((path for path in (same, *others) if path.is_file()), same)
+
+
+def _add_folder(plan: Plan, root: Path, selection: Selection) -> None:
+    _refuse_results_among_pictures(plan.naming.folder, root, selection)
+    before, real_root = len(plan), os.path.realpath(root)
+    todo = [""]
+    while todo:
+        folder = todo.pop()
+        names = []
+        folders = []
+        for entry in _entries(root / folder, root):
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(path)
+            elif _is_taken(plan, entry, path, real_root, selection):
+                names.append(entry.name)
+        plan.add(root / folder, Path(folder), names)
+        if selection.recursive:
+            todo += [path for path in reversed(folders) if _is_entered(plan, path, selection)]
+    if len(plan) == before:
+        problem = f"there is no picture in it{' or its subfolders' if selection.recursive else ''}"
+        problem += f" ({', '.join(ending for row in FORMATS.values() for ending in row.endings)}"
+        problem += "; less --exclude, and --include)" if selection.include or selection.exclude else ")"
+        remedy = "check the path" if selection.recursive else "look into its subfolders with --recursive"
+        raise InputError(root, problem, remedy)
+
+
+def _entries(folder: Path, root: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        remedy = "check its permissions" if folder == root else f"check its permissions, or --exclude {folder.name}"
+        raise InputError(folder, f"it cannot be looked into ({error.strerror})", remedy) from error
+
+
+def _is_entered(plan: Plan, path: str, selection: Selection) -> bool:
+    if path.rpartition("/")[2].startswith("."):
+        plan.overlook("hidden")
+        return False
+    return not selection.leaves_out(path)
+
+
+def _is_taken(plan: Plan, entry: os.DirEntry[str], path: str, root: str, selection: Selection) -> bool:
+    """Return whether a file is one of the pictures; count it where a user may wonder."""
+    added = plan.naming.added if plan.naming.folder is None else ""
+    if entry.name.startswith("."):
+        reason = "hidden"
+    elif told_by_ending(Path(entry.name)) is None:
+        reason = "of another kind"
+    elif entry.is_symlink() and not _is_file_inside(entry.path, root):
+        reason = "links to folders or out of the folder"
+    elif added and Path(entry.name).stem.endswith(added):
+        reason = f"named as results are (*{added})"
+    else:
+        return selection.takes(path)
+    plan.overlook(reason)
+    return False
+
+
+def _is_file_inside(link: str, folder: str) -> bool:
+    real = Path(os.path.realpath(link))
+    return real.is_relative_to(folder) and not real.is_dir()
+
+
+def _refuse_results_among_pictures(output: Path | None, root: Path, selection: Selection) -> None:
+    """Refuse an output folder in which pictures are looked for: the next run would take its results for some."""
+    if output is None or not selection.recursive:
+        return
+    real, real_root = (Path(os.path.realpath(path)) for path in (output, root))
+    if real == real_root or not real.is_relative_to(real_root):
+        return
+    parts = real.relative_to(real_root).parts
+    ways = ("/".join(parts[: i + 1]) for i in range(len(parts)))
+    if not any(part.startswith(".") for part in parts) and not any(map(selection.leaves_out, ways)):
+        problem = f"it lies in {root}, and its results would be pictures to denoise in the next run"
+        raise OutputError(output, problem, f"choose a folder outside, or add --exclude {parts[0]}")
+
+
+def _key(name: str) -> str:
+    """Return what two names have in common that a file system, somewhere, takes for one."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _refuse_clashes(plan: Plan) -> None:
+    """Refuse two pictures for one result, also on file systems that do not tell case or forms of Unicode apart."""
+    real = cache(os.path.realpath)
+    pictures: dict[str, set[str]] = {}
+    for branch in plan.branches:
+        pictures.setdefault(real(branch.source), set()).update(branch.names)
+    results: dict[str, dict[str, tuple[Branch, str]]] = {}
+    for branch in plan.branches:
+        among = pictures.get(real(branch.target), set())
+        taken = results.setdefault(_key(real(branch.target)), {})
+        for name in branch.names:
+            result = plan.naming.target(name)
+            if result in among:
+                problem = "it is one of the pictures to denoise"
+                raise OutputError(branch.target / result, problem, "choose another --output or --suffix")
+            own = (branch, name)
+            first = taken.setdefault(_key(result), own)
+            if first is not own:
+                sources = dict.fromkeys(folder.source / picture for folder, picture in (first, own))
+                problem = f"{' and '.join(map(str, sources))} would be written to it"
+                problem += " twice" if len(sources) == 1 else " both"
+                raise OutputError(branch.target / result, problem, "leave one out, such as with --exclude")
