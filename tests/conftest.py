@@ -1,8 +1,15 @@
 """Fixtures that the tests share."""
 
+import signal
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 from problems import KINDS
+
+from tvdenoise.cli import main
 
 
 @pytest.fixture(params=KINDS)
@@ -17,3 +24,28 @@ def noisy() -> np.ndarray:
     clean = 0.2 + 0.4 * x / 48 + 0.3 * ((x - 20) ** 2 + (y - 20) ** 2 < 120)
     noise = np.random.default_rng(0).normal(0, 0.08, clean.shape)
     return np.rint(np.clip(clean + noise, 0, 1) * 255).astype(np.uint8)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, noisy) -> Path:
+    """A folder with ``in.png`` and ``clean.png``, which is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(noisy).save("in.png")
+    Image.fromarray(np.sort(noisy)).save("clean.png")
+    return tmp_path
+
+
+@pytest.fixture
+def run(here, capsys, monkeypatch):
+    """Run the command in this process; return its exit code, stdout and stderr."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tvdenoise", *map(str, arguments)])
+        old = signal.getsignal(signal.SIGTERM)
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        signal.signal(signal.SIGTERM, old)
+        captured = capsys.readouterr()
+        return exit_.value.code or 0, captured.out, captured.err
+
+    return call

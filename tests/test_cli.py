@@ -18,7 +18,6 @@ from PIL import Image
 from scipy.ndimage import uniform_filter
 
 from tvdenoise import __version__, denoise
-from tvdenoise.cli import main
 from tvdenoise.metrics import quality
 
 ROW_KEYS = (
@@ -26,31 +25,6 @@ ROW_KEYS = (
     "is_noise_correlated is_noise_signal_dependent device steps stop energy gap rms_bound tol psnr_before psnr_after "
     "ssim_before ssim_after seconds version pages"
 ).split()
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch, noisy) -> Path:
-    """A folder with ``in.png`` and ``clean.png``, which is the working directory."""
-    monkeypatch.chdir(tmp_path)
-    Image.fromarray(noisy).save("in.png")
-    Image.fromarray(np.sort(noisy)).save("clean.png")
-    return tmp_path
-
-
-@pytest.fixture
-def run(here, capsys, monkeypatch):
-    """Run the command in this process; return its exit code, stdout and stderr."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tvdenoise", *map(str, arguments)])
-        old = signal.getsignal(signal.SIGTERM)
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        signal.signal(signal.SIGTERM, old)
-        captured = capsys.readouterr()
-        return exit_.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 def names(folder: Path) -> set[str]:

@@ -12,7 +12,7 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
-from tvdenoise.errors import InputError, OutputError
+from tvdenoise.errors import InputError, OutputError, SettingError
 from tvdenoise.images import FORMATS, STREAM, check_source, told_by_ending
 
 SUFFIX = "_denoised"
@@ -165,7 +165,9 @@ def planned(
     InputError
         If an input is missing, or a folder has no picture.
     OutputError
-        If two pictures would become one file, or a result would be one of the pictures.
+        If two pictures would become one file, or a result would be one of the pictures, now or in the next run.
+    SettingError
+        If nothing in their names would tell the next run results from pictures.
     """
     plan = Plan(naming)
     for path in inputs:
@@ -194,12 +196,19 @@ def counterpart(reference: Path, relative: Path) -> Path:
         return reference
     same = reference / relative
     others = (same.with_suffix(ending) for row in FORMATS.values() for ending in row.endings)
-    return next((path for path in (same, *others) if path.is_file()), same)
+    return next((path for path in (same, *others) if os.path.isfile(path)), same)  # noqa: PTH113 (as above)
 
 
 def _add_folder(plan: Plan, root: Path, selection: Selection) -> None:
-    _refuse_results_among_pictures(plan.naming.folder, root, selection)
     before, real_root = len(plan), os.path.realpath(root)
+    output = plan.naming.folder and Path(os.path.realpath(plan.naming.folder))
+    is_among = output is None or output == Path(real_root)
+    if is_among and not plan.naming.added:
+        problem = f"without one the results in {root} would be pictures to denoise in the next run"
+        raise SettingError("suffix", problem, "give such as _denoised, or another --output")
+    if output is not None:
+        _refuse_results_among_pictures(output, Path(real_root), root, selection)
+    left_out = plan.naming.added if is_among else ""
     todo = [""]
     while todo:
         folder = todo.pop()
@@ -209,7 +218,9 @@ def _add_folder(plan: Plan, root: Path, selection: Selection) -> None:
             path = f"{folder}/{entry.name}" if folder else entry.name
             if entry.is_dir(follow_symlinks=False):
                 folders.append(path)
-            elif _is_taken(plan, entry, path, real_root, selection):
+            elif reason := _reason_to_overlook(entry, real_root, left_out):
+                plan.overlook(reason)
+            elif selection.takes(path):
                 names.append(entry.name)
         plan.add(root / folder, Path(folder), names)
         if selection.recursive:
@@ -238,21 +249,17 @@ def _is_entered(plan: Plan, path: str, selection: Selection) -> bool:
     return not selection.leaves_out(path)
 
 
-def _is_taken(plan: Plan, entry: os.DirEntry[str], path: str, root: str, selection: Selection) -> bool:
-    """Return whether a file is one of the pictures; count it where a user may wonder."""
-    added = plan.naming.added if plan.naming.folder is None else ""
+def _reason_to_overlook(entry: os.DirEntry[str], root: str, added: str) -> str:
+    """Return why a file is no picture to denoise, or nothing; ``added`` is what only the names of results end in."""
     if entry.name.startswith("."):
-        reason = "hidden"
-    elif told_by_ending(Path(entry.name)) is None:
-        reason = "of another kind"
-    elif entry.is_symlink() and not _is_file_inside(entry.path, root):
-        reason = "links to folders or out of the folder"
-    elif added and Path(entry.name).stem.endswith(added):
-        reason = f"named as results are (*{added})"
-    else:
-        return selection.takes(path)
-    plan.overlook(reason)
-    return False
+        return "hidden"
+    if told_by_ending(Path(entry.name)) is None:
+        return "of another kind"
+    if entry.is_symlink() and not _is_file_inside(entry.path, root):
+        return "links to folders or out of the folder"
+    if added and Path(entry.name).stem.endswith(added):
+        return f"named as results are (*{added})"
+    return ""
 
 
 def _is_file_inside(link: str, folder: str) -> bool:
@@ -260,14 +267,11 @@ def _is_file_inside(link: str, folder: str) -> bool:
     return real.is_relative_to(folder) and not real.is_dir()
 
 
-def _refuse_results_among_pictures(output: Path | None, root: Path, selection: Selection) -> None:
+def _refuse_results_among_pictures(output: Path, real_root: Path, root: Path, selection: Selection) -> None:
     """Refuse an output folder in which pictures are looked for: the next run would take its results for some."""
-    if output is None or not selection.recursive:
+    if not selection.recursive or output == real_root or not output.is_relative_to(real_root):
         return
-    real, real_root = (Path(os.path.realpath(path)) for path in (output, root))
-    if real == real_root or not real.is_relative_to(real_root):
-        return
-    parts = real.relative_to(real_root).parts
+    parts = output.relative_to(real_root).parts
     ways = ("/".join(parts[: i + 1]) for i in range(len(parts)))
     if not any(part.startswith(".") for part in parts) and not any(map(selection.leaves_out, ways)):
         problem = f"it lies in {root}, and its results would be pictures to denoise in the next run"

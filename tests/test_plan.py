@@ -1,0 +1,220 @@
+"""Which file becomes which: laws of a plan, and every clash refused."""
+
+import itertools
+import os
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from tvdenoise.errors import InputError, OutputError, SettingError
+from tvdenoise.plan import Naming, Plan, Selection, counterpart, planned
+
+TREE = "b.png a.jpg sub/c.TIF sub/deep/d.npy sub/deep/a.jpg other/e.png notes.txt .hidden.png .git/f.png noend"
+
+
+@pytest.fixture
+def scans(tmp_path) -> Path:
+    """A folder ``scans`` with pictures in subfolders, and files that are none."""
+    root = tmp_path / "scans"
+    for name in TREE.split():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def listing(plan: Plan, **options: tuple[int, int]) -> list[str]:
+    return [pair.relative.as_posix() for pair in plan.pairs(**options)]
+
+
+def results(plan: Plan, root: Path) -> list[str]:
+    return [pair.target.relative_to(root).as_posix() for pair in plan.pairs()]
+
+
+class TestSelection:
+    def test_of_a_folder_the_pictures_in_it_by_name(self, scans):
+        plan = planned([scans])
+        assert listing(plan) == ["a.jpg", "b.png"]
+        assert plan.overlooked == {"hidden": 1, "of another kind": 2}
+
+    def test_a_tree_is_repeated(self, scans, tmp_path):
+        plan = planned([scans], Naming(tmp_path / "out"), Selection(recursive=True))
+        pictures = ["a.jpg", "b.png", "other/e.png", "sub/c.TIF", "sub/deep/a.jpg", "sub/deep/d.npy"]
+        assert listing(plan) == pictures
+        assert results(plan, tmp_path / "out") == pictures
+        assert all(pair.source == scans / pair.relative for pair in plan.pairs())
+        assert plan.overlooked == {"hidden": 2, "of another kind": 2}
+
+    @pytest.mark.parametrize(
+        ("include", "exclude", "expected"),
+        [
+            ("*.jpg", "", "a.jpg sub/deep/a.jpg"),
+            ("*.jpg *.png", "", "a.jpg b.png other/e.png sub/deep/a.jpg"),
+            ("sub/*", "", "sub/c.TIF sub/deep/a.jpg sub/deep/d.npy"),
+            ("", "deep", "a.jpg b.png other/e.png sub/c.TIF"),
+            ("", "sub/deep/", "a.jpg b.png other/e.png sub/c.TIF"),
+            ("*.jpg", "deep", "a.jpg"),
+            ("", "a.* sub/*", "b.png other/e.png"),
+        ],
+    )
+    def test_patterns(self, scans, include, exclude, expected):
+        selection = Selection(True, tuple(include.split()), tuple(exclude.split()))
+        assert listing(planned([scans], selection=selection)) == expected.split()
+
+    def test_links_are_followed_to_files_inside_alone(self, scans, tmp_path):
+        (tmp_path / "outside.png").touch()
+        (scans / "inside.png").symlink_to("b.png")
+        (scans / "leaves.png").symlink_to(tmp_path / "outside.png")
+        (scans / "loop").symlink_to(scans, target_is_directory=True)
+        (scans / "folder.png").symlink_to("sub", target_is_directory=True)
+        plan = planned([scans], selection=Selection(recursive=True))
+        assert {"inside.png"} == {name for name in listing(plan) if "/" not in name} - {"a.jpg", "b.png"}
+        assert len(plan) == 7
+        assert plan.overlooked["links to folders or out of the folder"] == 2
+
+    def test_files_that_are_named_are_taken_whatever_they_are_called(self, scans):
+        plan = planned([scans / ".hidden.png", scans / "noend"], selection=Selection(exclude=("*",)))
+        assert listing(plan) == [".hidden.png", "noend"]
+
+    def test_a_list_keeps_its_folders_below_the_output(self, tmp_path):
+        listed = [Path("x/a.png"), Path("y/a.png"), Path("../b.png"), tmp_path / "c.png"]
+        plan = planned([], Naming(tmp_path / "out"), listed=listed)
+        assert results(plan, tmp_path / "out") == ["x/a.png", "y/a.png", "b.png", "c.png"]
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("naming", "expected"),
+        [
+            (Naming(), "a.b_denoised.png"),
+            (Naming(suffix="_x"), "a.b_x.png"),
+            (Naming(format="TIFF"), "a.b_denoised.tif"),
+            (Naming(Path("out")), "a.b.png"),
+            (Naming(Path("out"), suffix="_x", format="JPEG"), "a.b_x.jpg"),
+        ],
+    )
+    def test_of_results(self, naming, expected):
+        assert naming.target("a.b.png") == expected
+
+    def test_an_ending_of_the_format_stays(self):
+        assert Naming(Path("out"), format="TIFF").target("a.TIFF") == "a.TIFF"
+
+
+@pytest.mark.parametrize("naming", [Naming(), Naming(suffix="_x", format="TIFF")])
+@pytest.mark.parametrize("recursive", [False, True])
+def test_results_beside_are_no_pictures_of_the_next_run(scans, naming, recursive):
+    selection = Selection(recursive)
+    first = planned([scans], naming, selection)
+    for pair in first.pairs():
+        pair.target.touch()
+    second = planned([scans], naming, selection)
+    assert list(second.pairs()) == list(first.pairs())
+    assert second.overlooked[f"named as results are (*{naming.added})"] == len(first)
+
+
+class TestClashes:
+    def refused(self, error, message, inputs, naming=Naming(), recursive=False, **options):
+        with pytest.raises(error, match=message):
+            planned(inputs, naming, Selection(recursive), **options)
+
+    def test_same_stem(self, scans, tmp_path):
+        (scans / "a.png").touch()
+        assert len(planned([scans], Naming(tmp_path / "out"))) == 3
+        self.refused(OutputError, r"a\.tif: .*a\.jpg and .*a\.png .* both", [scans], Naming(tmp_path, format="TIFF"))
+
+    @pytest.mark.parametrize("other", ["B.png", "B.PNG", "b.pnG"])
+    def test_case(self, scans, tmp_path, other):
+        (scans / other).touch()
+        self.refused(OutputError, r"both", [scans], Naming(tmp_path / "out"))
+
+    def test_forms_of_unicode(self, scans, tmp_path):
+        for form in ("NFC", "NFD"):
+            (scans / unicodedata.normalize(form, "é.png")).touch()
+        self.refused(OutputError, r"both", [scans], Naming(tmp_path / "out"))
+
+    def test_case_of_folders(self, scans, tmp_path):
+        (scans / "Other").mkdir()
+        (scans / "Other" / "e.png").touch()
+        self.refused(OutputError, r"both", [scans], Naming(tmp_path / "out"), recursive=True)
+
+    def test_two_folders_in_one(self, scans, tmp_path):
+        inputs = [scans, scans / "sub" / "deep"]
+        self.refused(OutputError, r"a\.jpg: .* both; leave one out", inputs, Naming(tmp_path / "out"))
+        assert len(planned(inputs)) == 4
+
+    def test_the_same_twice(self, scans):
+        self.refused(OutputError, r"twice", [scans, scans / "a.jpg"])
+        self.refused(OutputError, r"both|twice", [scans, Path(os.path.relpath(scans))])
+
+    def test_a_result_that_is_a_picture(self, scans):
+        (scans / "a_denoised.jpg").touch()
+        inputs = [scans / "a.jpg", scans / "a_denoised.jpg"]
+        self.refused(OutputError, r"a_denoised\.jpg: it is one of the pictures", inputs)
+        self.refused(OutputError, r"one of the pictures", [scans / "a.jpg"], Naming(scans))
+
+    @pytest.mark.parametrize("naming", [Naming(suffix=""), Naming(suffix="", format="TIFF")])
+    def test_results_beside_that_nothing_tells_from_pictures(self, scans, naming):
+        self.refused(SettingError, r"suffix: .* the next run", [scans], naming)
+
+    def test_results_in_the_input_folder_itself(self, scans):
+        self.refused(SettingError, r"suffix: .* the next run", [scans], Naming(scans, format="TIFF"))
+        naming = Naming(scans, suffix="_x")
+        for pair in planned([scans], naming).pairs():
+            pair.target.touch()
+        assert listing(planned([scans], naming)) == ["a.jpg", "b.png"]
+
+    def test_an_output_inside_a_tree_of_inputs(self, scans):
+        message = r"out: it lies in .*scans.* --exclude out"
+        self.refused(OutputError, message, [scans], Naming(scans / "out"), recursive=True)
+        self.refused(OutputError, r"--exclude sub", [scans], Naming(scans / "sub" / "out"), recursive=True)
+        assert len(planned([scans], Naming(scans / "out"))) == 2
+        assert len(planned([scans], Naming(scans / ".out"), Selection(recursive=True))) == 6
+        assert len(planned([scans], Naming(scans / "out"), Selection(recursive=True, exclude=("out",)))) == 6
+
+    def test_a_link_to_a_tree_of_inputs(self, scans, tmp_path):
+        (tmp_path / "elsewhere").symlink_to(scans / "sub", target_is_directory=True)
+        self.refused(OutputError, r"it lies in", [scans], Naming(tmp_path / "elsewhere"), recursive=True)
+
+    def test_nothing_there(self, scans, tmp_path):
+        self.refused(InputError, "no such file", [tmp_path / "none"])
+        (tmp_path / "empty").mkdir()
+        self.refused(InputError, r"no picture in it \(\.png, .*--recursive", [tmp_path / "empty"])
+        with pytest.raises(InputError, match=r"subfolders .*--exclude, and --include"):
+            planned([scans], selection=Selection(True, include=("*.gif",)))
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may look into all folders")
+    def test_a_folder_that_cannot_be_looked_into(self, scans):
+        (scans / "sub").chmod(0)
+        try:
+            self.refused(InputError, r"sub: it cannot be looked into .* --exclude sub", [scans], recursive=True)
+            assert len(planned([scans], selection=Selection(True, exclude=("sub",)))) == 3
+        finally:
+            (scans / "sub").chmod(0o700)
+
+
+class TestShards:
+    @pytest.mark.parametrize("parts", [1, 2, 3, 7])
+    def test_part_the_plan(self, scans, parts):
+        plan = planned([scans], selection=Selection(recursive=True))
+        shards = [listing(plan, shard=(part, parts)) for part in range(1, parts + 1)]
+        assert sorted(itertools.chain(*shards)) == sorted(listing(plan))
+
+    def test_are_about_equal_and_do_not_depend_on_other_pictures(self, tmp_path):
+        for i in range(300):
+            (tmp_path / f"{i}.png").touch()
+        before = [set(listing(planned([tmp_path]), shard=(part, 4))) for part in range(1, 5)]
+        assert all(50 <= len(shard) <= 100 for shard in before)
+        for i in range(0, 300, 3):
+            (tmp_path / f"{i}.png").unlink()
+        after = [set(listing(planned([tmp_path]), shard=(part, 4))) for part in range(1, 5)]
+        assert all(less <= more for less, more in zip(after, before, strict=True))
+
+
+def test_counterparts_have_the_same_path_and_any_format(tmp_path):
+    (tmp_path / "sub").mkdir()
+    for name in ("sub/a.png", "b.tif", "b.png"):
+        (tmp_path / name).touch()
+    assert counterpart(tmp_path, Path("sub/a.jpg")) == tmp_path / "sub/a.png"
+    assert counterpart(tmp_path, Path("b.tif")) == tmp_path / "b.tif"
+    assert counterpart(tmp_path, Path("none.png")) == tmp_path / "none.png"
+    assert counterpart(tmp_path / "b.tif", Path("sub/a.jpg")) == tmp_path / "b.tif"
