@@ -10,75 +10,23 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from tvdenoise import images, storage
-from tvdenoise import job as jobs
-from tvdenoise.description import describe
-from tvdenoise.errors import PictureError, SettingError, TVDenoiseError
-from tvdenoise.images import PictureFile
-from tvdenoise.job import Job, Observer, Row
+from tvdenoise.attempt import Outcome, attempt, failure
+from tvdenoise.errors import PictureError, SettingError
+from tvdenoise.job import Job
 
 PATIENCE = 10.0
 """Seconds that a process is given to end by itself."""
 
 FEW = 8
 """Jobs a process for which compiled code is not loaded at once."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a job: its row, what was read (as :func:`tvdenoise.description.describe` says), and the error."""
-
-    row: Row
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    error: TVDenoiseError | None = None
-
-
-def outcome(job: Job, *, overwrite: bool, room: int | None = None) -> Outcome | int:
-    """Do a job and return what became of it, an error or not; make the folder of its output.
-
-    An output that exists is left alone unless ``overwrite``. If the picture takes more than ``room`` bytes to denoise
-    nothing is done, and that number is returned.
-    """
-    listener = _Listener(job, room)
-    try:
-        if not overwrite and job.is_done:
-            return Outcome(jobs.skipped(job))
-        job.make_folder()
-        job.check(overwrite=overwrite)
-        return Outcome(jobs.run(job, listener), listener.facts)
-    except _NoRoomError:
-        return int(listener.facts["memory"])
-    except TVDenoiseError as error:
-        return Outcome(jobs.failed(job, error), listener.facts, error)
-    except Exception as error:  # noqa: BLE001 (a fault of ours or of a library is no reason to lose other pictures)
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        told = PictureError(job.source, f"it met an unexpected error ({reason})", "please report it")
-        return Outcome(jobs.failed(job, told), listener.facts, told)
-
-
-class _NoRoomError(Exception):
-    """A picture takes more memory than it may."""
-
-
-class _Listener(Observer):
-    """Keeps what was read, and stops at pictures that are too large."""
-
-    def __init__(self, job: Job, room: int | None) -> None:
-        self.facts: dict[str, Any] = {}
-        self._is_volume, self._room = job.settings.volume, room
-
-    def on_read(self, file: PictureFile) -> None:
-        """Keep the facts."""
-        self.facts = describe(file, volume=self._is_volume)
-        if self._room is not None and self.facts["memory"] > self._room:
-            raise _NoRoomError
 
 
 def cores() -> int:
@@ -159,7 +107,7 @@ class _Crew:
         self._context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
         if forks:
             several = ["tvdenoise.preloaded"] if expected > FEW * self._number else []
-            self._context.set_forkserver_preload(["tvdenoise.denoising", *several])
+            self._context.set_forkserver_preload(["tvdenoise.denoising", "tvdenoise.attempt", *several])
         self._idle: list[_Worker] = []
         self._busy: dict[Any, tuple[_Worker, _Task]] = {}
         self._waiting: deque[_Task] = deque()
@@ -266,8 +214,7 @@ def _lost(job: Job, exit_code: int | None) -> Outcome:
     """Return what became of a job whose process died."""
     reason = f"signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"
     remedy = "if memory was short, give fewer --jobs"
-    error = PictureError(job.source, f"the process at work on it died ({reason})", remedy)
-    return Outcome(jobs.failed(job, error), error=error)
+    return failure(job, PictureError(job.source, f"the process at work on it died ({reason})", remedy))
 
 
 def _serve(line: "Connection[Any, Any]") -> None:
@@ -281,7 +228,7 @@ def _serve(line: "Connection[Any, Any]") -> None:
         while True:
             job, threads, room, overwrite = line.recv()
             torch.set_num_threads(threads)
-            line.send(outcome(job, overwrite=overwrite, room=room))
+            line.send(attempt(job, overwrite=overwrite, room=room))
 
 
 def _die_with_parent() -> None:

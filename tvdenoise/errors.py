@@ -48,7 +48,7 @@ class DeviceError(TVDenoiseError):
 
 
 class MissingExtraError(TVDenoiseError):
-    """A format needs a package that is an extra of this one."""
+    """A package is needed that is an extra of this one."""
 
     exit_code = 2
 
@@ -70,6 +70,10 @@ class OutputError(TVDenoiseError):
 
 class UnwritableError(OutputError):
     """Nothing can be written in the folder of the output."""
+
+
+class ClusterError(TVDenoiseError):
+    """The machines at work are out of reach."""
 
 
 class PictureError(TVDenoiseError):

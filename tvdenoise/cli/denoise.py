@@ -259,6 +259,15 @@ def command(
             rich_help_panel="Batch",
         ),
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Give the pictures to a Dask cluster: tcp://HOST:8786, file:SCHEDULER.json, or local, a cluster of "
+            "its own. --jobs is then how many at once, --memory what each worker may take.",
+            rich_help_panel="Batch",
+        ),
+    ] = None,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Begin no more pictures once one failed.", rich_help_panel="Batch")
     ] = False,
@@ -323,6 +332,7 @@ def command(
     manner = Manner(
         shard=values.part_of(shard),
         workers=values.workers_of(jobs),
+        scheduler=scheduler,
         memory=values.size_of(memory),
         overwrite=overwrite,
         fail_fast=fail_fast,

@@ -6,14 +6,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from statistics import fmean
 from typing import Any
 
 from tqdm import tqdm
 
 from tvdenoise import batch, job
-from tvdenoise.batch import Outcome
+from tvdenoise.attempt import Outcome
 from tvdenoise.cli import messages
 from tvdenoise.cli.dry import foretell
 from tvdenoise.cli.manner import Manner
@@ -37,15 +37,31 @@ def denoise_many(plan: Plan, job_of: Callable[[Pair], Job], manner: Manner) -> i
     if manner.dry_run:
         return foretell(tasks, manner)
     report = _Report(count, manner)
-    todo = report.undone(tasks)
-    outcomes = batch.run(todo, workers=manner.workers, memory=manner.memory, overwrite=manner.overwrite, expected=count)
-    try:
-        with closing(outcomes):
+    with _outcomes(report.undone(tasks), count, manner) as outcomes:
+        try:
             for outcome in outcomes:
                 report.add(outcome)
-    finally:
-        report.close()
+        finally:
+            report.close()
     return 1 if report.counts["failed"] else 0
+
+
+@contextmanager
+def _outcomes(todo: Iterator[Job], count: int, manner: Manner) -> Iterator[Iterator[Outcome]]:
+    """Do what is to do on this machine, or on others."""
+    workers, overwrite = manner.workers, manner.overwrite
+    if manner.scheduler is None:
+        outcomes = batch.run(todo, workers=workers, memory=manner.memory, overwrite=overwrite, expected=count)
+        with closing(outcomes):
+            yield outcomes
+        return
+    from tvdenoise import cluster
+
+    with cluster.connected(manner.scheduler, workers) as client:
+        if not client.nthreads():
+            messages.note(f"{manner.scheduler} has no worker yet: waiting for one")
+        with closing(cluster.run(todo, client, workers=workers, overwrite=overwrite)) as outcomes:
+            yield outcomes
 
 
 class _Report:

@@ -1,0 +1,412 @@
+"""Folders as a lab meets them: trees, bad files among good ones, kills, dead processes, full disks, and going on."""
+
+import json
+import multiprocessing
+import os
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import tifffile
+import torch
+from PIL import Image
+
+from tvdenoise import batch, storage
+from tvdenoise.attempt import attempt
+from tvdenoise.job import Job
+from tvdenoise.plan import Naming, Selection, planned
+from tvdenoise.settings import Settings
+
+COMMAND = [sys.executable, "-m", "tvdenoise"]
+GOOD = ["a.png", "b.jpg", "sub/a.png", "sub/c.tif", "sub/deep/d.npy"]
+
+
+def picture(seed: int, shape: tuple[int, int] = (40, 48)) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    levels = random.integers(60, 200, (4, 4)).repeat(-(-shape[0] // 4), 0).repeat(-(-shape[1] // 4), 1)
+    return np.clip(levels[: shape[0], : shape[1]] + random.normal(0, 20, shape), 0, 255).astype(np.uint8)
+
+
+def save(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".npy":
+        np.save(path, pixels)
+    elif path.suffix == ".tif":
+        tifffile.imwrite(path, pixels)
+    else:
+        Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def scans(here) -> Path:
+    """A tree of five pictures."""
+    for seed, name in enumerate(GOOD):
+        save(here / "scans" / name, picture(seed))
+    return here / "scans"
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    """Every file below a folder, hidden ones too, and its content."""
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def rows(out: str) -> dict[str, dict]:
+    found = [json.loads(line) for line in out.splitlines()]
+    assert len({row["input"] for row in found}) == len(found)
+    return {row["input"]: row for row in found}
+
+
+class TestTree:
+    def test_gives_what_single_runs_give(self, scans, run, here):
+        code, out, err = run("scans", "-o", "clean", "-r", "--json")
+        assert code == 0
+        for name in GOOD:
+            target = here / "single" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            code, single, _ = run(scans / name, "-o", target, "--json")
+            together, alone = rows(out)[f"scans/{name}"], json.loads(single)
+            assert together["status"] == "done"
+            differing = {key for key in alone if alone[key] != together[key]}
+            assert differing <= {"input", "output", "seconds"}
+        assert tree(here / "clean") == tree(here / "single")
+        assert re.search(r"^5 done, 0 skipped, 0 failed in [\d.]+ s, .* pictures or .* megapixels a second$", err, re.M)
+
+    def test_a_second_run_skips_and_overwrite_redoes(self, scans, run, here):
+        assert run("scans", "-r", "-l", "0.1")[0] == 0
+        first, times = tree(scans), {path: path.stat().st_mtime_ns for path in scans.rglob("*")}
+        code, out, err = run("scans", "-r", "-l", "0.2", "--json")
+        assert code == 0
+        assert [row["status"] for row in rows(out).values()] == ["skipped"] * 5
+        assert "0 done, 5 skipped, 0 failed" in err
+        assert {path: path.stat().st_mtime_ns for path in scans.rglob("*")} == times
+        assert run("scans", "-r", "-l", "0.2", "--overwrite")[0] == 0
+        second = tree(scans)
+        assert second.keys() == first.keys()
+        assert sorted(name for name in first if first[name] == second[name]) == GOOD
+
+    def test_bad_files_among_good_ones(self, scans, run, here):
+        (scans / "empty.png").touch()
+        (scans / "text.png").write_text("not a picture")
+        (scans / "cut.jpg").write_bytes((scans / "b.jpg").read_bytes()[:-200])
+        (scans / "sub" / "nan.npy").touch()
+        np.save(scans / "sub" / "nan.npy", np.full((4, 4), np.nan))
+        os.mkfifo(scans / "pipe.png")
+        bad = {"empty.png", "text.png", "cut.jpg", "sub/nan.npy", "pipe.png"}
+        code, out, err = run("scans", "-o", "clean", "-r", "-l", "0.1", "--json")
+        assert code == 1
+        found = rows(out)
+        assert {name for name, row in found.items() if row["status"] == "done"} == {f"scans/{name}" for name in GOOD}
+        failed = {name: row["error"] for name, row in found.items() if row["status"] == "failed"}
+        assert failed.keys() == {f"scans/{name}" for name in bad}
+        assert all(error.startswith(f"{name}: ") for name, error in failed.items())
+        assert all(f"tvdenoise: {error}\n" in err for error in failed.values())
+        assert "5 done, 0 skipped, 5 failed in" in err
+        assert "1 failed: it is not a file" in err
+        assert tree(here / "clean").keys() == set(GOOD)
+
+    def test_beside_a_reference_of_each(self, scans, run, here):
+        for name in GOOD[:-1]:
+            save(here / "clean" / Path(name).with_suffix(".png"), picture(9))
+        code, out, err = run("scans", "-o", "out", "-r", "-l", "0.1", "--reference", "clean", "--json")
+        found = rows(out)
+        assert code == 1
+        assert found["scans/sub/deep/d.npy"]["error"].startswith("clean/sub/deep/d.npy: there is no such file")
+        befores, afters = zip(
+            *((row["psnr_before"], row["psnr_after"]) for row in found.values() if row["status"] == "done"), strict=True
+        )
+        mean = rf"mean PSNR {np.mean(befores):.2f} -> {np.mean(afters):.2f} dB over 4"
+        assert mean in err
+
+    def test_a_dry_run_only_says(self, scans, run, here):
+        save(here / "clean" / "a.png", picture(0))
+        before = tree(here)
+        code, out, err = run("scans", "-o", "clean", "-r", "-n")
+        lines = out.splitlines()
+        assert (code, len(lines)) == (0, 5)
+        assert lines[0] == "scans/a.png -> clean/a.png (exists: skipped)"
+        assert lines[-1] == "scans/sub/deep/d.npy -> clean/sub/deep/d.npy"
+        assert "would denoise 4, skip 1" in err
+        code, out, _ = run("scans", "-o", "clean", "-r", "-n", "--json", "-q")
+        assert Counter(row["status"] for row in rows(out).values()) == {"planned": 4, "skipped": 1}
+        code, out, _ = run("in.png", "-o", "new/", "-n")
+        assert (code, out) == (0, "in.png -> new/in.png\n")
+        assert run("in.png", "-o", "clean.png", "-n")[0] == 2
+        assert tree(here) == before
+
+    def test_listed_files(self, scans, run, here, monkeypatch):
+        (here / "list").write_text("scans/a.png\n\nscans/sub/a.png\nscans/none.png\n")
+        code, out, _ = run("--files-from", "list", "-o", "clean", "-l", "0.1", "--json")
+        assert code == 1
+        assert "there is no such file" in rows(out)["scans/none.png"]["error"]
+        assert tree(here / "clean").keys() == {"scans/a.png", "scans/sub/a.png"}
+        (here / "list").write_bytes(b"scans/a.png\0scans/b.jpg\0")
+        with (here / "list").open() as stream:
+            monkeypatch.setattr(sys, "stdin", stream)
+            assert run("--files-from", "-", "-o", "more", "-l", "0.1")[0] == 0
+        assert tree(here / "more").keys() == {"scans/a.png", "scans/b.jpg"}
+
+    def test_shards_make_the_whole(self, scans, run, here):
+        assert run("scans", "-o", "whole", "-r", "-l", "0.1")[0] == 0
+        for part in ("1/3", "2/3", "3/3"):
+            assert run("scans", "-o", "parts", "-r", "-l", "0.1", "--shard", part)[0] == 0
+        assert tree(here / "parts") == tree(here / "whole")
+
+    def test_fail_fast(self, scans, run, here):
+        (scans / "0.png").touch()
+        code, out, err = run("scans", "-o", "clean", "-r", "-l", "0.1", "--fail-fast", "-j", "1")
+        assert code == 1
+        assert "0 done, 0 skipped, 1 failed, 5 not tried" in err
+        assert tree(here / "clean") == {}
+
+    def test_a_missing_device_ends_the_run(self, scans, run, here):
+        code, out, err = run("scans", "-o", "clean", "-l", "0.1", "--device", "nonsense", "--json")
+        assert (code, out) == (2, "")
+        assert err.splitlines()[-1].startswith("tvdenoise: --device nonsense: torch knows no such device")
+
+    def test_what_is_said_fits_pipes_that_close(self, scans, here):
+        done = subprocess.run(
+            [*COMMAND, "scans", "-o", "clean", "-r", "-l", "0.1", "--json", "-j", "1"],
+            stdout=os.open("/dev/full", os.O_WRONLY),
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].startswith("tvdenoise: standard output: writing it failed")
+        assert "Traceback" not in done.stderr
+
+
+class TestRunner:
+    def jobs(self, scans: Path, count: int) -> Iterator[Job]:
+        for i in range(count):
+            yield Job(scans / "a.png", scans.parent / "out" / f"{i}.png", Settings(weight=0.1))
+
+    def test_takes_no_job_before_a_process_is_free_for_it(self, scans):
+        taken = 0
+
+        def counted() -> Iterator[Job]:
+            nonlocal taken
+            for job in self.jobs(scans, 10**9):
+                taken += 1
+                yield job
+
+        with closing(batch.run(counted(), workers=2)) as outcomes:
+            for done, found in zip(range(1, 7), outcomes, strict=False):
+                assert found.row.status == "done"
+                assert taken <= done + 2
+        assert {name for name in tree(scans.parent / "out") if name.startswith(".")} == set()
+
+    def test_a_picture_too_large_for_its_share_gets_more(self, scans):
+        """With less memory in all than two of its kind take; the answer is that of a run for itself."""
+        large = scans / "large.npy"
+        np.save(large, picture(0, (1500, 1600)).astype(np.float32) / 255)
+        jobs = [Job(large, scans / f"{i}.npy", Settings(weight=0.1, tol=0.05)) for i in range(2)]
+        alone = attempt(jobs[0], overwrite=False)
+        assert not isinstance(alone, int)
+        expected = (scans / "0.npy").read_bytes()
+        need = alone.facts["memory"]
+        budget = 2 * storage.MINIMUM
+        assert storage.room_within(budget // 2) < need < storage.room_within(budget)
+        found = list(batch.run(iter(jobs), workers=2, memory=budget, overwrite=True))
+        assert [each.row.status for each in found] == ["done", "done"]
+        assert all((scans / f"{i}.npy").read_bytes() == expected for i in range(2))
+
+    def test_says_how_much_is_needed_instead_of_doing_more_than_there_is_room_for(self, scans):
+        (job,) = self.jobs(scans, 1)
+        need = attempt(job, overwrite=False, room=1000)
+        assert isinstance(need, int)
+        assert need > 1000
+        assert not job.target.exists()
+        done = attempt(job, overwrite=False, room=need)
+        assert not isinstance(done, int)
+        assert done.facts["memory"] == need
+
+    def test_a_fault_of_ours_fails_its_picture_alone(self, scans, monkeypatch):
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError("a fault")
+
+        monkeypatch.setattr("tvdenoise.job.run", broken)
+        (job,) = self.jobs(scans, 1)
+        found = attempt(job, overwrite=False)
+        assert not isinstance(found, int)
+        assert found.row.status == "failed"
+        assert "it met an unexpected error (ZeroDivisionError: a fault); please report it" in str(found.row.error)
+
+
+@pytest.fixture
+def slow(here) -> Path:
+    """A folder of six pictures that take a while."""
+    for seed in range(6):
+        save(here / "slow" / f"{seed}.png", picture(seed, (400, 400)))
+    return here / "slow"
+
+
+SLOW = [*COMMAND, "slow", "-o", "clean", "-l", "0.3", "--tol", "2e-5", "-j", "2"]
+
+
+def workers_at_work(process: subprocess.Popen) -> list[psutil.Process]:
+    """The processes that solve, once they do; their own output is not begun then."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = psutil.Process(process.pid).children(recursive=True)
+        running = [child for child in found if child.ppid() != process.pid and child.cpu_times().user > 0.3]
+        if len(running) == 2:
+            return running
+        time.sleep(0.05)
+    raise AssertionError("no processes at work")
+
+
+def started(here: Path, command: list[str]) -> subprocess.Popen:
+    return subprocess.Popen(
+        command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+class TestDeath:
+    @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGSEGV])
+    def test_of_a_process_fails_its_picture_alone(self, slow, here, signum):
+        process = started(here, [*SLOW, "--json"])
+        workers_at_work(process)[0].send_signal(signum)
+        out, err = process.communicate()
+        assert process.returncode == 1
+        found = rows(out)
+        assert Counter(row["status"] for row in found.values()) == {"done": 5, "failed": 1}
+        (failed,) = (row for row in found.values() if row["status"] == "failed")
+        assert f"the process at work on it died (signal {signum.value})" in failed["error"]
+        assert tree(here / "clean").keys() == {f"{i}.png" for i in range(6)} - {Path(failed["input"]).name}
+
+    @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    def test_of_the_command_keeps_what_is_done_and_leaves_no_more(self, slow, here, signum, code):
+        process = started(here, [*SLOW, "--json"])
+        line = process.stdout.readline()  # one is done
+        family = psutil.Process(process.pid).children(recursive=True)
+        (os.killpg if signum == signal.SIGINT else os.kill)(process.pid, signum)  # Ctrl-C goes to all of a terminal's
+        out, err = process.communicate()
+        assert process.returncode == code
+        found = rows(line + out)
+        assert {row["status"] for row in found.values()} == {"done"}
+        assert 1 <= len(found) < 6
+        assert tree(here / "clean").keys() == {Path(name).name for name in found}
+        assert re.search(rf"^{len(found)} done, 0 skipped, 0 failed, {6 - len(found)} not tried in", err, re.M)
+        assert (
+            err.splitlines()[-1].startswith("tvdenoise: interrupted" if code == 130 else "tvdenoise: ") or code == 143
+        )
+        assert "Traceback" not in err
+        _, alive = psutil.wait_procs(family, timeout=20)
+        assert alive == []
+
+    def test_by_sigkill_takes_the_processes_along(self, slow, here):
+        process = started(here, SLOW)
+        workers_at_work(process)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.communicate()
+        _, alive = psutil.wait_procs(family, timeout=20)
+        assert alive == []
+
+
+class TestFullDisk:
+    def test_files_that_cannot_be_written_fail_and_the_run_stops(self, here):
+        """A real limit of the operating system on the size of files: above that of a small picture's result."""
+        for i in range(20):
+            save(here / "scans" / f"{i:02}.npy", picture(i, (200, 200) if i > 2 else (20, 20)))
+        done = subprocess.run(
+            [*COMMAND, "scans", "-o", "clean", "-l", "0.1", "--json", "-j", "2"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
+        )
+        assert done.returncode == 1
+        statuses = Counter(row["status"] for row in rows(done.stdout).values())
+        assert statuses["done"] == 3
+        assert batch_stops(statuses["failed"])
+        assert "stopped, since the last" in done.stderr
+        assert "not tried" in done.stderr
+        assert tree(here / "clean").keys() == {"00.npy", "01.npy", "02.npy"}
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+    def test_a_folder_without_permission(self, scans, run, here):
+        (here / "clean").mkdir(mode=0o555)
+        code, out, err = run("scans", "-o", "clean", "-r", "-l", "0.1")
+        assert code == 1
+        assert "failed: its folder" in err
+
+
+def batch_stops(failed: int) -> bool:
+    """Five in a row, and what the other process was at."""
+    return 5 <= failed <= 7
+
+
+def go_through(scans: Path, output: Path) -> None:
+    """What a process of a batch does, one picture after the other."""
+    torch.set_num_threads(1)
+    for pair in planned([scans], Naming(output), Selection(recursive=True)).pairs():
+        attempt(Job(pair.source, pair.target, Settings(weight=0.1)), overwrite=False)
+
+
+class TestKills:
+    """SIGKILL at random moments, then a run to the end: the files and bytes of one that nobody disturbed."""
+
+    @pytest.fixture
+    def many(self, here) -> Path:
+        for seed in range(6):
+            save(here / "scans" / f"{seed % 3}" / f"{seed}.png", picture(seed, (50, 60)))
+        return here / "scans"
+
+    def test_of_a_process(self, many, here):
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["tvdenoise.denoising"])
+
+        def begun(output: Path) -> BaseProcess:
+            process = context.Process(target=go_through, args=(many, output))
+            process.start()
+            return process
+
+        begun(here / "first").join()
+        began = time.monotonic()
+        begun(here / "whole").join()
+        whole, lasts = tree(here / "whole"), time.monotonic() - began
+        assert len(whole) == 6
+        dice, kills, trees = random.Random(0), 0, 0
+        while kills < 50:
+            output = here / f"{trees}"
+            for _ in range(dice.randrange(1, 9)):
+                process = begun(output)
+                process.join(dice.uniform(0, lasts))
+                kills += process.exitcode is None
+                process.kill()
+                process.join()
+                assert all(whole[name] == content for name, content in tree(output).items() if name in whole)
+            begun(output).join()
+            assert tree(output) == whole
+            trees += 1
+
+    def test_of_the_command_or_all_of_its_processes(self, many, here):
+        command = [*COMMAND, "scans", "-r", "-l", "0.1", "--tol", "1e-4", "-q", "-o"]
+        subprocess.run([*command, "whole"], cwd=here, check=True)
+        dice = random.Random(0)
+        for kill in (os.kill, os.killpg, os.kill):
+            for workers in ("1", "2"):
+                process, before = started(here, [*command, "clean", "-j", workers]), tree(here / "clean")
+                while process.poll() is None and tree(here / "clean").keys() == before.keys():
+                    time.sleep(0.01)
+                time.sleep(dice.uniform(0, 0.2))
+                if process.poll() is None:
+                    kill(process.pid, signal.SIGKILL)
+                process.communicate()
+        subprocess.run([*command, "clean"], cwd=here, check=True)
+        assert tree(here / "clean") == tree(here / "whole")
