@@ -126,9 +126,10 @@ class _Crew:
     def dismiss(self) -> None:
         """End all processes; what they were at is undone."""
         working = list(self._busy.values())
-        for worker in (*self._idle, *(worker for worker, _ in working)):
-            worker.line.close()
+        for worker, _ in working:
             worker.process.terminate()
+        for worker in self._idle:
+            worker.line.close()
         for worker, task in working:
             worker.process.join(PATIENCE)
             if worker.process.exitcode is None:
@@ -224,11 +225,13 @@ def _serve(line: "Connection[Any, Any]") -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     import torch  # late: the process that gives jobs does not need it
 
-    with suppress(EOFError):
+    try:
         while True:
             job, threads, room, overwrite = line.recv()
             torch.set_num_threads(threads)
             line.send(attempt(job, overwrite=overwrite, room=room))
+    finally:
+        os._exit(0)  # nothing is left to do, and taking torch down would take as long as importing it
 
 
 def _die_with_parent() -> None:
