@@ -223,7 +223,9 @@ class TestWriting:
 
         (tmp_path / "a.png").write_bytes(b"old")
         encode = imagecodecs.png_encode
-        monkeypatch.setattr(png.imagecodecs, "png_encode", lambda pixels: encode(pixels & ~np.uint16(1)))
+        monkeypatch.setattr(
+            png.imagecodecs, "png_encode", lambda pixels, **options: encode(pixels & ~np.uint16(1), **options)
+        )
         with pytest.raises(WriteError, match=r"a\.png: what was written reads back as something else"):
             images.write(tmp_path / "a.png", _written("png", 0))
         assert (tmp_path / "a.png").read_bytes() == b"old"
