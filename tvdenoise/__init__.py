@@ -18,20 +18,39 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tvdenoise.denoising import Result, denoise
     from tvdenoise.errors import TVDenoiseError
+    from tvdenoise.noise import Noise
     from tvdenoise.settings import Settings
     from tvdenoise.solve import Progress
+    from tvdenoise.sweeping import Grid, Specimen, TrialRow, sweep
     from tvdenoise.total_variation import TotalVariation
 
 __version__ = "0.1.0"
-__all__ = ["Progress", "Result", "Settings", "TVDenoiseError", "TotalVariation", "denoise"]
+__all__ = [
+    "Grid",
+    "Noise",
+    "Progress",
+    "Result",
+    "Settings",
+    "Specimen",
+    "TVDenoiseError",
+    "TotalVariation",
+    "TrialRow",
+    "denoise",
+    "sweep",
+]
 
 _ROOMS = {
+    "Grid": "sweeping",
+    "Noise": "noise",
     "Progress": "solve",
     "Result": "denoising",
     "Settings": "settings",
+    "Specimen": "sweeping",
     "TVDenoiseError": "errors",
     "TotalVariation": "total_variation",
+    "TrialRow": "sweeping",
     "denoise": "denoising",
+    "sweep": "sweeping",
 }
 
 

@@ -115,13 +115,10 @@ class Figures:
 
 @dataclass(frozen=True)
 class Row:
-    """What is reported about one file; ``pages`` has the figures of each page, or volume, where there are several.
-
-    As JSON the figures stand among the other fields, and ``weight`` is called ``lambda``.
-    """
+    """What is reported about one file; ``pages`` has the figures of each page, or volume, where there are several."""
 
     input: str
-    output: str
+    output: str | None
     status: Literal["done", "skipped", "failed", "planned"]
     error: str | None = None
     shape: tuple[int, ...] | None = None
@@ -134,17 +131,25 @@ class Row:
     version: str = __version__
     pages: tuple[Figures, ...] | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the row as a JSON object: an infinite PSNR is null."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the row by its keys: the figures stand among the other fields, and ``weight`` is called ``lambda``."""
         row: dict[str, Any] = {}
         for key, value in dataclasses.asdict(self).items():
-            row |= value if key == "figures" else {key: value}
-        pages = row["pages"] and [_as_json(page) for page in row["pages"]]
-        return _as_json(row) | {"pages": pages}
+            row |= _named(value) if key == "figures" else {key: value}
+        return row | {"pages": row["pages"] and [_named(page) for page in row["pages"]]}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the row as a JSON object, in which an infinite PSNR is null."""
+        row = self.as_dict()
+        return _finite(row) | {"pages": row["pages"] and [_finite(page) for page in row["pages"]]}
 
 
-def _as_json(row: dict[str, Any]) -> dict[str, Any]:
-    return {"lambda" if key == "weight" else key: None if value == math.inf else value for key, value in row.items()}
+def _named(figures: dict[str, Any]) -> dict[str, Any]:
+    return {"lambda" if key == "weight" else key: value for key, value in figures.items()}
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: None if value == math.inf else value for key, value in row.items()}
 
 
 def run(job: Job, observer: Observer | None = None) -> Row:
@@ -166,7 +171,7 @@ def _scratch_folder(target: Path) -> Path:
 
 def _run(job: Job, observer: Observer) -> Row:
     source, target = images.prepared(images.read(job.source, job.reading), job.target, job.writing)
-    reference = None if job.reference is None else _read_reference(job, source, target.format)
+    reference = None if job.reference is None else read_reference(job, source, target.format)
     observer.on_read(source)
     pages = tuple(_denoised_pages(job, source, target, reference, observer))
     images.write(job.target, target)
@@ -205,7 +210,7 @@ def _denoised_pages(
             raise DivergenceError(job.source, problem, remedy)
         filled.put(page, result.image, noisy)
         pictures = [] if clean is None else [part.unit(page) for part in (clean, noisy, filled)]
-        yield _figures(result, [1 - u for u in pictures] if noisy.is_inverted else pictures)  # as they are shown
+        yield figures_of(result, [1 - u for u in pictures] if noisy.is_inverted else pictures)  # as they are shown
 
 
 def _settings(job: Job, picture: Picture) -> Settings:
@@ -235,7 +240,7 @@ def _pages(job: Job, picture: Picture) -> Iterator[Page]:
     return picture.pages(picture.depth_axis if job.settings.volume else "")
 
 
-def _figures(result: "Result[NDArray[Any]]", pictures: Sequence[NDArray[np.floating]]) -> Figures:
+def figures_of(result: "Result[NDArray[Any]]", pictures: Sequence[NDArray[np.floating]]) -> Figures:
     """Return the figures of a page; ``pictures`` are none, or the clean, the noisy and the denoised one."""
     before = after = None
     if pictures:
@@ -308,7 +313,7 @@ def _summed(pages: Sequence[Figures]) -> Figures:
     )
 
 
-def _read_reference(job: Job, source: PictureFile, format_: str) -> PictureFile:
+def read_reference(job: Job, source: PictureFile, format_: str) -> PictureFile:
     """Read the clean picture; its floats are scaled as those of the noisy picture are, its white is white there."""
     assert job.reference is not None
     clean = images.conformed(images.read(job.reference, job.reading), format_, job.writing)

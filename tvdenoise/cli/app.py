@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from tvdenoise.cli import denoise, info, messages
+from tvdenoise.cli import compare, denoise, info, messages, sweep
 from tvdenoise.errors import TVDenoiseError
 
 DEFAULT = "denoise"
@@ -39,8 +39,11 @@ class _Group(TyperGroup):
 
 app = typer.Typer(cls=_Group, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
-app.command(DEFAULT, context_settings=_SETTINGS, epilog=info.MENTION)(denoise.command)
+_MENTIONS = "\n\n".join(["Other commands:", *(room.MENTION for room in (info, compare, sweep))])
+app.command(DEFAULT, context_settings=_SETTINGS, epilog=_MENTIONS)(denoise.command)
 app.command("info", context_settings=_SETTINGS)(info.command)
+app.command("compare", context_settings=_SETTINGS)(compare.command)
+app.command("sweep", context_settings=_SETTINGS)(sweep.command)
 
 
 def main() -> None:

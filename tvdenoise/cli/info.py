@@ -10,7 +10,7 @@ from tvdenoise.cli import messages, values
 from tvdenoise.cli.denoise import Axes, MaxPixels
 from tvdenoise.errors import TVDenoiseError
 
-MENTION = "Another command: [bold]tvdenoise info FILE...[/bold] tells what is read from files."
+MENTION = "[bold]tvdenoise info FILE...[/bold] tells what is read from files."
 
 
 def command(

@@ -11,6 +11,7 @@ from tvdenoise.errors import InputError, SettingError
 
 if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions
+    from tvdenoise.noise import Noise
 
 Nonfinite = Literal["refuse", "keep"]
 
@@ -36,18 +37,57 @@ def weight_of(text: str) -> float | Literal["auto"]:
         raise SettingError("weight", f"{text!r} is neither a number nor auto", "leave it out for auto") from None
 
 
-def sigmas_of(text: str | None) -> tuple[float | None, float | None]:
-    """Return sigma on the unit scale, if given as a fraction, and in the file's units, if given as a number."""
-    if text is None:
-        return None, None
+def weights_of(text: str) -> tuple[float | Literal["auto"], ...]:
+    """Return lambdas: a list, or FROM:TO:COUNT, evenly spaced by their logarithms, or with ``:lin`` by themselves."""
+    first, *rest = text.split(":")
+    if not rest:
+        return tuple(weight_of(part.strip()) for part in text.split(","))
+    try:
+        low, high, count = float(first), float(rest[0]), int(rest[1])
+        is_linear = rest[2:] == ["lin"]
+        least = 0.0 if is_linear else math.ulp(0.0)
+        if not (least <= low < high < math.inf and count > 1 and rest[2:] in ([], ["lin"])):
+            raise ValueError
+    except (ValueError, IndexError):
+        remedy = "give such as 0.02,0.05,0.1, or 0.01:1:12, or 0:0.2:5:lin"
+        raise SettingError("weight", f"{text!r} is neither a list of numbers nor FROM:TO:COUNT", remedy) from None
+    ways = (i / (count - 1) for i in range(count))
+    if is_linear:
+        return tuple(round_to_digits(low + way * (high - low)) for way in ways)
+    return tuple(round_to_digits(low * (high / low) ** way) for way in ways)
+
+
+def round_to_digits(value: float) -> float:
+    """Return a number of six digits, which reads the same as it is."""
+    return float(f"{value:.6g}")
+
+
+def noise_of(text: str, *, is_clipped: bool) -> "Noise | None":
+    """Return a noise such as ``gaussian:25/255``."""
+    from tvdenoise.noise import Noise
+
+    kind, _, amount = text.strip().partition(":")
+    return Noise(kind, fraction_of("noise", amount)[0] if amount else None, is_clipped)  # type: ignore[arg-type]
+
+
+def fraction_of(name: str, text: str) -> tuple[float, bool]:
+    """Return a number of 0 or more, and whether it is written as a fraction."""
     try:
         numerator, *denominator = (float(number) for number in text.split("/", 1))
         value = numerator / denominator[0] if denominator else numerator
     except (ValueError, ZeroDivisionError):
-        value = math.nan
+        value, denominator = math.nan, []
     if not (math.isfinite(value) and value >= 0):
-        raise SettingError("sigma", f"{text!r} is not a number of 0 or more", "give such as 25, or 25/255")
-    return (value, None) if denominator else (None, value)
+        raise SettingError(name, f"{text!r} is not a number of 0 or more", "give such as 25, or 25/255")
+    return value, bool(denominator)
+
+
+def sigmas_of(text: str | None) -> tuple[float | None, float | None]:
+    """Return sigma on the unit scale, if given as a fraction, and in the file's units, if given as a number."""
+    if text is None:
+        return None, None
+    value, is_fraction = fraction_of("sigma", text)
+    return (value, None) if is_fraction else (None, value)
 
 
 def scale_of(text: str | None) -> tuple[float, float] | None:

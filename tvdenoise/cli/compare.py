@@ -1,0 +1,55 @@
+"""``tvdenoise compare REFERENCE IMAGE...``: how far pictures are from a clean one."""
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tvdenoise.cli import messages, values
+from tvdenoise.cli.denoise import Axes, MaxPixels
+from tvdenoise.errors import TVDenoiseError
+
+MENTION = "[bold]tvdenoise compare REFERENCE IMAGE...[/bold] measures PSNR, SSIM and MSE."
+
+
+def command(
+    reference: Annotated[Path, typer.Argument(metavar="REFERENCE", help="The clean picture.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures of the same size and colours.")],
+    axes: Axes = None,
+    max_pixels: MaxPixels = None,
+    scale: Annotated[
+        str | None,
+        typer.Option("--range", metavar="LO,HI", help="The numbers that stand for 0 and 1, in all pictures."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a picture.")] = False,
+) -> None:
+    """Measure PSNR, SSIM, MSE and the largest difference of pictures to a clean one, unclipped, on its range."""
+    from tvdenoise import images as files
+    from tvdenoise.comparison import compared
+
+    reading = values.reading(axes=axes, scale=scale, max_pixels=max_pixels, nonfinite="refuse")
+    clean, worst = files.read(reference, reading), 0
+    for path in images:
+        try:
+            row = compared(clean, path, reading)
+        except TVDenoiseError as error:
+            messages.failure(messages.told(error))
+            worst = max(worst, error.exit_code)
+            continue
+        messages.data(json.dumps(_finite(row)) if as_json else messages.one_line(_sentence(row)))
+    raise typer.Exit(worst)
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: None if value == math.inf else value for name, value in row.items()}
+
+
+def _sentence(row: dict[str, Any]) -> str:
+    ssim = "" if row["ssim"] is None else f", SSIM {row['ssim']:.4f}"
+    low, high = row["range"]
+    return (
+        f"{row['input']}: PSNR {row['psnr']:.2f} dB{ssim}, MSE {row['mse']:.4g}, largest difference "
+        f"{row['largest']:.4g} (of {low:g}..{high:g}, unclipped)"
+    )

@@ -1,0 +1,65 @@
+"""How far a picture file is from a clean one, in figures."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvdenoise import images
+from tvdenoise.errors import PictureError
+from tvdenoise.images import Picture, PictureFile, ReadOptions
+from tvdenoise.metrics import quality
+
+
+def compared(reference: PictureFile, path: Path, options: ReadOptions = ReadOptions()) -> dict[str, Any]:
+    """Return PSNR and SSIM, MSE and the largest difference of a file to a clean one, over all pages.
+
+    Transparency does not count. MSE and differences are in the file's own numbers, PSNR and SSIM relative to the
+    reference's range; nothing is clipped.
+
+    Raises
+    ------
+    PictureError
+        If pages, sizes, colours or types differ.
+    """
+    file = images.read(path, options)
+    wanted, found = (", ".join(map(_kind, each.parts)) for each in (reference, file))
+    if wanted != found:
+        remedy = "compare versions of one picture, of one type"
+        raise PictureError(path, f"it is {found}, the reference {wanted}", remedy)
+    squares, values, largest = 0.0, 0, 0.0
+    ssims: list[float] = []
+    scale = reference.parts[0].scale
+    for clean, other in zip(reference.parts, file.parts, strict=True):
+        for page in clean.pages():
+            a, b = (_unit(picture, scale, page) for picture in (clean, other))
+            difference = np.abs(a - b)
+            squares += float(np.square(difference).sum())
+            values += difference.size
+            largest = max(largest, float(difference.max()))
+            ssim = quality(a, b).ssim
+            ssims += [] if ssim is None else [ssim]
+    span, mse = scale[1] - scale[0], squares / values
+    return {
+        "input": str(path),
+        "psnr": -10 * math.log10(mse) if mse else math.inf,
+        "ssim": float(np.mean(ssims)) if ssims else None,
+        "mse": mse * span**2,
+        "largest": largest * span,
+        "range": scale,
+        "data_range": span,
+        "is_clipped": False,
+    }
+
+
+def _kind(part: Picture) -> str:
+    shape = (*part.page_shape, *part.size, part.samples - part.alpha)
+    return f"{'x'.join(map(str, shape))} {part.pixels.dtype}"
+
+
+def _unit(picture: Picture, scale: tuple[float, float], page: images.Page) -> NDArray[np.float64]:
+    unit = dataclasses.replace(picture, scale=scale).unit(page).astype(np.float64)
+    return 1 - unit if picture.is_inverted else unit

@@ -1,0 +1,73 @@
+"""Noise added to a clean picture, so that what is left of it can be measured: scikit-image's ``random_noise``."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvdenoise.errors import SettingError
+
+NoiseKind = Literal["gaussian", "poisson", "salt-pepper", "speckle"]
+
+_ARGUMENTS = {"gaussian": "var", "speckle": "var", "salt-pepper": "amount"}
+
+
+@dataclass(frozen=True)
+class Noise:
+    r"""A kind of noise and how much of it, for intensities in [0, 1].
+
+    Attributes
+    ----------
+    kind
+        ``"gaussian"``: normal with standard deviation ``amount``. ``"speckle"``: the picture times such noise, added.
+        ``"salt-pepper"``: the share ``amount`` of the values becomes 0 or 1. ``"poisson"``: counts, as many for white
+        as the picture has levels, rounded up to a power of two.
+    amount
+        As said; None for Poisson noise.
+    is_clipped
+        Whether the noisy picture is clipped to [0, 1], as a camera does; its noise is neither of mean 0 nor of
+        ``amount`` then.
+
+    Raises
+    ------
+    SettingError
+        If the kind is unknown, or the amount impossible.
+    """
+
+    kind: NoiseKind
+    amount: float | None = None
+    is_clipped: bool = False
+
+    def __post_init__(self) -> None:
+        """Check kind and amount."""
+        if self.kind not in get_args(NoiseKind):
+            raise SettingError("noise", f"{self.kind!r} is unknown", f"choose from {', '.join(get_args(NoiseKind))}")
+        if self.kind == "poisson":
+            if self.amount is not None:
+                raise SettingError("noise", "the picture itself says how much of poisson noise it has", "leave it out")
+            return
+        most = 1.0 if self.kind == "salt-pepper" else 1e3
+        if self.amount is None or not 0 <= self.amount <= most:
+            problem = f"{self.kind} needs an amount from 0 to {most:g}, not {self.amount}"
+            raise SettingError("noise", problem, "give such as gaussian:25/255 or salt-pepper:0.05")
+
+    def __str__(self) -> str:
+        """Return kind and amount as the command line takes them."""
+        if self.amount is None:
+            return self.kind
+        levels = self.amount * 255
+        is_whole = levels >= 1 and abs(levels - round(levels)) < 1e-9
+        return f"{self.kind}:" + (f"{round(levels)}/255" if is_whole else f"{self.amount:.6g}")
+
+    def added_to(self, picture: NDArray[np.floating], seed: int) -> NDArray[np.floating]:
+        """Return a noisy version of a picture on the unit scale, the same for the same seed."""
+        from skimage.util import random_noise  # slow to import
+
+        arguments: dict[str, Any] = {}
+        if self.amount is not None:
+            amount = self.amount**2 if _ARGUMENTS[self.kind] == "var" else self.amount
+            arguments[_ARGUMENTS[self.kind]] = amount
+        mode = "s&p" if self.kind == "salt-pepper" else self.kind
+        noisy = random_noise(picture, mode, rng=seed, clip=self.is_clipped, **arguments)
+        return np.asarray(noisy, picture.dtype)

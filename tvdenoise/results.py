@@ -1,0 +1,182 @@
+"""Rows in a file, JSON lines or CSV: appended one at a time, read again after a kill, in any version's words."""
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tvdenoise import __version__, job
+from tvdenoise.errors import InputError, OutputError, WriteError
+
+Row = dict[str, Any]
+
+ENDINGS = (".jsonl", ".csv")
+
+LEFT_OUT = ("pages", "trace")
+"""What no table has."""
+
+TEXT = frozenset({"input", "output", "error", "version", "key", "hash", "noise"})
+"""Cells that may look like something else."""
+
+
+class Results:
+    """A file of rows that is added to.
+
+    Attributes
+    ----------
+    rows
+        What was there already, of this version.
+    ignored
+        What was there and is of no use, in words.
+    """
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self._file, self._path = file, path
+        file.seek(0)
+        content = file.read()
+        self.rows, self.ignored, whole = _parsed(content, path)
+        file.seek(whole)
+        file.truncate()
+        self._header = _header(content[:whole]) if path.suffix == ".csv" else []
+
+    def add(self, row: job.Row) -> None:
+        """Append a row in one piece.
+
+        Raises
+        ------
+        WriteError
+            If the operating system refuses.
+        """
+        text = self._cells(row.as_dict()) if self._path.suffix == ".csv" else json.dumps(row.as_json()) + "\n"
+        try:
+            self._file.write(text.encode())
+            self._file.flush()
+        except OSError as error:
+            raise WriteError(self._path, f"writing it failed ({error.strerror})", "make room and run again") from error
+
+    def _cells(self, row: Mapping[str, Any]) -> str:
+        names = [name for name in row if name not in LEFT_OUT]
+        if self._header and set(names) > set(self._header):
+            raise OutputError(self._path, "it has not the columns of this version", "choose another name")
+        text, self._header = "" if self._header else _csv_line(names), self._header or names
+        return text + _csv_line([_cell(row.get(name)) for name in self._header])
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Results]:
+    """Open a file of rows, or begin one, for this process alone.
+
+    Raises
+    ------
+    OutputError
+        If its ending names no kind of table, another process has it open, or it is something else.
+    """
+    if path.suffix not in ENDINGS:
+        raise OutputError(path, "rows are written as JSON lines or CSV", f"end it in {' or '.join(ENDINGS)}")
+    try:
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b")
+    except OSError as error:
+        raise OutputError(path, f"it cannot be written ({error.strerror})", "choose another name") from error
+    with file:
+        _lock(file, path)
+        yield Results(file, path)
+
+
+def read(path: Path) -> tuple[list[Row], list[str]]:
+    """Return the rows of a file, and in words what was ignored.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or has no rows.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(path, f"it cannot be read ({error.strerror})", "check the path") from error
+    rows, ignored, _ = _parsed(content, path)
+    if not rows:
+        raise InputError(path, "there are no rows in it", "make some with tvdenoise sweep")
+    return rows, ignored
+
+
+def _lock(file: BinaryIO, path: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise OutputError(path, "another run is writing to it", "wait for it, or choose another name") from error
+
+
+def _parsed(content: bytes, path: Path) -> tuple[list[Row], list[str], int]:
+    """Return the rows, what is ignored, and the length of what is whole."""
+    whole = content.rfind(b"\n") + 1
+    ignored = ["the last line, which breaks off"] if whole < len(content) else []
+    text = content[:whole].decode(errors="replace")
+    rows, broken, foreign = [], 0, 0
+    for row in _csv_rows(text) if path.suffix == ".csv" else _json_rows(text):
+        if row is None or "input" not in row:
+            broken += 1
+        elif row.get("version") != __version__:
+            foreign += 1
+        else:
+            rows.append(row)
+    if broken and not rows and not foreign:
+        raise InputError(path, "it is no file of rows", "choose another name")
+    ignored += [f"{broken} lines that are no rows"] if broken else []
+    ignored += [f"{foreign} rows of another version"] if foreign else []
+    return rows, ignored, whole
+
+
+def _json_rows(text: str) -> Iterator[Row | None]:
+    for line in text.splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        yield row if isinstance(row, dict) else None
+
+
+def _csv_rows(text: str) -> Iterator[Row | None]:
+    lines = csv.reader(io.StringIO(text))
+    header = next(lines, [])
+    for cells in lines:
+        try:
+            yield {name: _value(name, cell) for name, cell in zip(header, cells, strict=True)}
+        except ValueError:
+            yield None
+
+
+def _header(content: bytes) -> list[str]:
+    return next(csv.reader(io.StringIO(content.decode(errors="replace"))), [])
+
+
+def _csv_line(cells: list[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 (of any kind that JSON has)
+    if value is None or value == math.inf:
+        return "" if value is None else "inf"
+    return str(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _value(name: str, cell: str) -> Any:  # noqa: ANN401 (of any kind that JSON has)
+    if not cell:
+        return None
+    if name in TEXT:
+        return cell
+    try:
+        return math.inf if cell == "inf" else json.loads(cell)
+    except ValueError:
+        return cell

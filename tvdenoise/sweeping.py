@@ -1,0 +1,235 @@
+"""A grid of settings over pictures: one row for each combination, measured against the clean picture."""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvdenoise import __version__, intensity
+from tvdenoise import job as jobs
+from tvdenoise.denoising import Result, denoise_as_set
+from tvdenoise.errors import ArrayError, TVDenoiseError
+from tvdenoise.intensity import Range
+from tvdenoise.kinds import ColorChoice, TVKind
+from tvdenoise.noise import Noise
+from tvdenoise.settings import Settings
+from tvdenoise.solve import Progress
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The values that settings take: every combination of them is tried.
+
+    Attributes
+    ----------
+    weight, tv, color, optimizer
+        As in :class:`tvdenoise.settings.Settings`, some of each.
+    noise
+        What is added to the pictures, which are clean then; None for pictures that are noisy already.
+    seed
+        Of the noise; each noise is drawn with each.
+    sigma, lr, tol, max_steps, device
+        As in :class:`tvdenoise.settings.Settings`, the same for all; sigma goes with the weight ``"auto"`` alone.
+
+    Raises
+    ------
+    SettingError
+        If a value is impossible.
+    """
+
+    weight: tuple[float | Literal["auto"], ...] = ("auto",)
+    tv: tuple[TVKind, ...] = ("anisotropic",)
+    color: tuple[ColorChoice, ...] = ("rgb",)
+    optimizer: tuple[str, ...] = ("fista",)
+    noise: tuple[Noise | None, ...] = (None,)
+    seed: tuple[int, ...] = (0,)
+    sigma: float | None = None
+    lr: float | None = None
+    tol: float | None = None
+    max_steps: int | None = None
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        list(self.settings())
+
+    def settings(self) -> Iterator[Settings]:
+        """Iterate over the combinations of what is asked of a run, lambda last."""
+        for tv, color, optimizer, weight in itertools.product(self.tv, self.color, self.optimizer, self.weight):
+            yield Settings(
+                weight,
+                tv,
+                color,
+                self.sigma if weight == "auto" else None,
+                optimizer=optimizer,
+                lr=self.lr,
+                tol=self.tol,
+                max_steps=self.max_steps,
+                device=self.device,
+            )
+
+    def draws(self) -> Iterator[tuple[Noise | None, int | None]]:
+        """Iterate over the noises and their seeds."""
+        for noise in self.noise:
+            yield from ((noise, seed) for seed in (self.seed if noise else (None,)))
+
+    def __len__(self) -> int:
+        """Return the number of rows a picture."""
+        runs = len(self.tv) * len(self.color) * len(self.optimizer) * len(self.weight)
+        return runs * sum(1 for _ in self.draws())
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """A picture (H, W) or (H, W, C) under a name: integers scaled by their type, or floats on the unit scale.
+
+    ``reference`` is its clean version, alike; the picture itself is clean where noise is added to it. ``dtype`` and
+    ``range`` are those of the file it comes from, which rows tell; left out, those of the image.
+    """
+
+    name: str
+    image: NDArray[np.generic]
+    reference: NDArray[np.generic] | None = None
+    dtype: str | None = None
+    range: Range | None = None
+
+
+@dataclass(frozen=True)
+class TrialRow(jobs.Row):
+    """The row of one run of a sweep: that of a job, and what tells it from others.
+
+    PSNR and SSIM are those of unclipped floats on the unit scale: ``data_range`` is 1, ``is_clipped`` false.
+
+    Attributes
+    ----------
+    key
+        What the run depends on (pictures, noise, seed, settings, version) as a hash: equal keys mean equal results.
+    hash
+        The picture before noise is added, as a hash.
+    noise, seed
+        What was added to it.
+    is_noise_clipped
+        Whether the noisy picture was clipped to [0, 1].
+    trace
+        For each certificate step, seconds, energy, gap and certified distance, if asked for.
+    """
+
+    key: str = ""
+    hash: str = ""
+    noise: str | None = None
+    seed: int | None = None
+    is_noise_clipped: bool = False
+    data_range: float = 1.0
+    is_clipped: bool = False
+    trace: tuple[dict[str, float], ...] | None = None
+
+
+def sweep(
+    specimens: Iterable[Specimen], grid: Grid, *, known: Container[str] = (), trace: bool = False
+) -> Iterator[TrialRow]:
+    """Run a grid over pictures and yield a row as each run ends; a run that fails yields one that says why.
+
+    Parameters
+    ----------
+    specimens
+        The pictures, each of which is let go before the next is asked for.
+    grid
+        The settings.
+    known
+        The keys of rows that need not be made again.
+    trace
+        Whether rows tell every certificate on the way.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> step = np.repeat([[0.2, 0.8]], 8, axis=1).repeat(16, axis=0)
+    >>> grid = Grid(weight=(0.01, 0.1, 1.0), noise=(Noise("gaussian", 0.1),))
+    >>> best = max(sweep([Specimen("step", step)], grid), key=lambda row: row.figures.psnr_after)
+    >>> best.figures.weight
+    0.1
+    """
+    for specimen in specimens:
+        image, reference = _unit(specimen.image), None if specimen.reference is None else _unit(specimen.reference)
+        digest, reference_digest = _digest(image), None if reference is None else _digest(reference)
+        for noise, seed in grid.draws():
+            noisy, clean = image, reference
+            is_drawn = False
+            for settings in grid.settings():
+                made_of = [digest, reference_digest, str(noise), noise and noise.is_clipped, seed, __version__]
+                key = _hash(json.dumps([*made_of, dataclasses.astuple(settings), trace]).encode())
+                if key in known:
+                    continue
+                if noise is not None and not is_drawn:
+                    noisy, clean, is_drawn = noise.added_to(image, seed or 0), image, True
+                row = TrialRow(
+                    input=specimen.name,
+                    output=None,
+                    status="failed",
+                    shape=image.shape,
+                    dtype=specimen.dtype or str(specimen.image.dtype),
+                    range=specimen.range or intensity.type_range(specimen.image.dtype),
+                    tv=settings.tv,
+                    volume=False,
+                    optimizer=settings.optimizer,
+                    key=key,
+                    hash=digest,
+                    noise=None if noise is None else str(noise),
+                    seed=seed,
+                    is_noise_clipped=bool(noise and noise.is_clipped),
+                )
+                yield _run(row, noisy, clean, settings, trace=trace)
+
+
+def _run(
+    row: TrialRow, noisy: NDArray[Any], clean: NDArray[Any] | None, settings: Settings, *, trace: bool
+) -> TrialRow:
+    steps: list[dict[str, float]] = []
+
+    def note(progress: Progress) -> None:
+        proof = progress.certificate
+        steps.append(
+            {
+                "step": progress.step,
+                "seconds": progress.seconds,
+                "energy": proof.energy,
+                "gap": proof.gap,
+                "rms_bound": proof.rms_bound,
+            }
+        )
+
+    try:
+        axis = -1 if noisy.ndim == 3 else None
+        result: Result[NDArray[Any]]
+        result = denoise_as_set(noisy, settings, channel_axis=axis, callback=note if trace else None)
+        if result.status == "non_finite":
+            raise ArrayError(row.input, f"{settings.optimizer} left the finite numbers", "lower the rate")
+    except TVDenoiseError as error:
+        figures = jobs.Figures(weight=None if settings.weight == "auto" else settings.weight, color=settings.color)
+        return dataclasses.replace(row, error=str(error), figures=figures)
+    pictures = [] if clean is None else [clean, noisy, result.image]
+    return dataclasses.replace(
+        row,
+        status="done",
+        figures=jobs.figures_of(result, pictures),
+        trace=tuple(steps) if trace else None,
+    )
+
+
+def _unit(image: NDArray[np.generic]) -> NDArray[np.floating]:
+    intensity.check_type("image", image.dtype)
+    return intensity.to_unit(image, intensity.type_range(image.dtype))
+
+
+def _digest(image: NDArray[np.floating]) -> str:
+    return _hash(f"{image.shape} {image.dtype} ".encode() + np.ascontiguousarray(image).tobytes())
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -1,0 +1,99 @@
+"""Rows of a sweep in tables: the mean PSNR by lambda, and the best lambda of each picture."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+Row = Mapping[str, Any]
+
+VARIED = ("noise", "tv", "color", "optimizer")
+"""What a column of the tables stands for, as far as it varies."""
+
+PLACES = 4
+"""Digits of lambda."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, a header, and lines of cells."""
+
+    title: str
+    header: Sequence[str]
+    body: Sequence[Sequence[str]]
+
+    def markdown(self) -> str:
+        """Return it in Markdown."""
+        lines = [self.header, ["---"] * len(self.header), *self.body]
+        return f"{self.title}\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+    def text(self) -> str:
+        """Return it in columns."""
+        widths = [max(map(len, column)) for column in zip(self.header, *self.body, strict=True)]
+        lines = [
+            "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
+            for line in (self.header, *self.body)
+        ]
+        return "\n".join([self.title, *(line.rstrip() for line in lines)])
+
+
+def summary(rows: Iterable[Row]) -> list[Table]:
+    """Return both tables for rows that have a PSNR; infinite ones are left out of means."""
+    measured = [row for row in rows if row["status"] == "done" and math.isfinite(row["psnr_after"] or math.nan)]
+    if not measured:
+        return []
+    groups = list(dict.fromkeys(_group(row, measured) for row in measured))
+    by_lambda: dict[tuple[str, str], list[float]] = defaultdict(list)
+    by_picture: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for row in measured:
+        group, weight = _group(row, measured), _lambda(row)
+        by_lambda[weight, group].append(row["psnr_after"])
+        by_picture[row["input"], group, weight].append(row["psnr_after"])
+    return [_by_lambda(by_lambda, groups), _best(by_picture, groups)]
+
+
+def _by_lambda(found: Mapping[tuple[str, str], list[float]], groups: Sequence[str]) -> Table:
+    weights = sorted({weight for weight, _ in found}, key=lambda weight: (weight == "auto", _number(weight)))
+    means = {key: fmean(values) for key, values in found.items()}
+    best = {group: max(value for (_, other), value in means.items() if other == group) for group in groups}
+
+    def cell(weight: str, group: str) -> str:
+        mean = means.get((weight, group))
+        if mean is None:
+            return "-"
+        return f"{mean:.2f}" + (" *" if mean == best[group] else "  ")
+
+    body = [[weight, *(cell(weight, group) for group in groups)] for weight in weights]
+    return Table("Mean PSNR in dB by lambda (*: the best)", ["lambda", *groups], body)
+
+
+def _best(found: Mapping[tuple[str, str, str], list[float]], groups: Sequence[str]) -> Table:
+    names = list(dict.fromkeys(name for name, _, _ in found))
+
+    def cell(name: str, group: str) -> str:
+        values = [
+            (fmean(values), weight)
+            for (other, own, weight), values in found.items()
+            if (other, own) == (name, group) and weight != "auto"
+        ]
+        psnr, weight = max(values, default=(math.nan, ""))
+        return f"{weight}: {psnr:.2f}" if weight else "-"
+
+    body = [[name, *(cell(name, group) for group in groups)] for name in names]
+    return Table("The best lambda of each picture, and its PSNR", ["picture", *groups], body)
+
+
+def _group(row: Row, rows: Sequence[Row]) -> str:
+    """Return what a row has that varies among all of them."""
+    parts = [str(row[name] or "none") for name in VARIED if len({other[name] for other in rows}) > 1]
+    return ", ".join(parts) or "PSNR"
+
+
+def _lambda(row: Row) -> str:
+    return "auto" if row["criterion"] else f"{row['lambda']:.{PLACES}g}"
+
+
+def _number(weight: str) -> float:
+    return math.inf if weight == "auto" else float(weight)
