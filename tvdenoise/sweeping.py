@@ -212,7 +212,8 @@ def _run(
             raise ArrayError(row.input, f"{settings.optimizer} left the finite numbers", "lower the rate")
     except TVDenoiseError as error:
         figures = jobs.Figures(weight=None if settings.weight == "auto" else settings.weight, color=settings.color)
-        return dataclasses.replace(row, error=str(error), figures=figures)
+        subject = row.input if error.subject == "image" else error.subject
+        return dataclasses.replace(row, error=f"{subject}: {error.problem}; {error.remedy}", figures=figures)
     pictures = [] if clean is None else [clean, noisy, result.image]
     return dataclasses.replace(
         row,

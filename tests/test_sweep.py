@@ -1,0 +1,365 @@
+"""Experiments: noise with known moments, rows that equal single runs, files of rows after kills, and tables."""
+
+import csv
+import json
+import math
+import multiprocessing
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+
+from tvdenoise import Grid, Noise, Specimen, __version__, denoise, results, sweep
+from tvdenoise.cli.values import weights_of
+from tvdenoise.errors import SettingError
+from tvdenoise.tables import summary
+
+SECONDS = {"seconds", "trace"}
+
+
+@pytest.fixture
+def clean() -> np.ndarray:
+    """A gray picture of 40 x 48 with an edge and a disc, in [0, 1]."""
+    y, x = np.mgrid[:40, :48]
+    return (0.3 + 0.3 * (x > 20) + 0.2 * ((x - 30) ** 2 + (y - 20) ** 2 < 80)).astype(np.float32)
+
+
+class TestNoise:
+    GREY = np.full((200, 300), 0.5, np.float32)
+
+    @pytest.mark.parametrize(
+        ("noise", "deviation"),
+        [
+            (Noise("gaussian", 0.1), 0.1),
+            (Noise("speckle", 0.2), 0.1),
+            (Noise("salt-pepper", 0.05), 0.5 * 0.05**0.5),
+        ],
+    )
+    def test_has_the_moments_it_is_called_by(self, noise, deviation):
+        noisy = noise.added_to(self.GREY, 3)
+        assert noisy.dtype == self.GREY.dtype
+        assert noisy.std() == pytest.approx(deviation, rel=0.04)
+        assert noisy.mean() == pytest.approx(0.5, abs=0.003)
+
+    def test_of_counts_is_the_square_root_of_the_counts(self):
+        ramp = np.linspace(0.25, 1, 256, dtype=np.float32).repeat(500).reshape(256, 500)  # 256 levels
+        noisy = Noise("poisson").added_to(ramp, 0)
+        assert (noisy * 256 == np.rint(noisy * 256)).all()
+        assert ((noisy - ramp) / np.sqrt(ramp / 256)).std() == pytest.approx(1, rel=0.02)
+
+    def test_is_the_same_for_the_same_seed_alone(self):
+        noise = Noise("gaussian", 0.1)
+        assert np.array_equal(noise.added_to(self.GREY, 1), noise.added_to(self.GREY, 1))
+        assert not np.array_equal(noise.added_to(self.GREY, 1), noise.added_to(self.GREY, 2))
+
+    def test_is_clipped_only_if_asked(self):
+        assert np.ptp(Noise("gaussian", 0.5).added_to(self.GREY, 0)) > 2
+        clipped = Noise("gaussian", 0.5, is_clipped=True).added_to(self.GREY, 0)
+        assert (clipped.min(), clipped.max()) == (0, 1)
+
+    def test_is_written_as_it_is_read(self):
+        assert [str(Noise("gaussian", amount)) for amount in (25 / 255, 0.1)] == ["gaussian:25/255", "gaussian:0.1"]
+        assert str(Noise("poisson")) == "poisson"
+
+    @pytest.mark.parametrize(
+        "arguments", [("brown", 0.1), ("gaussian", None), ("gaussian", -1), ("salt-pepper", 1.5), ("poisson", 2)]
+    )
+    def test_that_cannot_be(self, arguments):
+        with pytest.raises(SettingError, match="noise"):
+            Noise(*arguments)
+
+
+class TestWeights:
+    def test_lists_and_ranges(self):
+        assert weights_of("0.02, 0.05,auto") == (0.02, 0.05, "auto")
+        assert weights_of("0.01:1:3") == (0.01, 0.1, 1)
+        assert weights_of("0:0.2:5:lin") == (0, 0.05, 0.1, 0.15, 0.2)
+        ratios = np.divide(weights_of("0.01:1:12")[1:], weights_of("0.01:1:12")[:-1])
+        assert np.allclose(ratios, 100 ** (1 / 11), rtol=1e-4)
+
+    @pytest.mark.parametrize("text", ["a", "1:2", "0:1:5", "1:0.1:5", "0.1:1:1", "0.1:1:5:log", "0.1:1:x", "1:inf:3"])
+    def test_that_cannot_be(self, text):
+        with pytest.raises(SettingError, match="weight"):
+            weights_of(text)
+
+
+class TestSweep:
+    def test_rows_are_those_of_single_runs(self, clean):
+        grid = Grid(
+            weight=(0.05, 0.2), tv=("anisotropic", "isotropic"), noise=(Noise("gaussian", 0.1), None), seed=(0, 1)
+        )
+        rows = list(sweep([Specimen("a", clean), Specimen("b", clean.T)], grid))
+        assert len(rows) == 2 * len(grid) == 2 * 4 * 3
+        assert len({row.key for row in rows}) == len(rows)
+        row = next(
+            row for row in rows if (row.input, row.tv, row.seed, row.figures.weight) == ("b", "isotropic", 1, 0.2)
+        )
+        noisy = Noise("gaussian", 0.1).added_to(clean.T, 1)
+        alone = denoise(noisy, 0.2, tv="isotropic")
+        assert row.figures.energy == pytest.approx(alone.energy, rel=1e-6)
+        assert row.figures.psnr_after == pytest.approx(
+            -10 * np.log10(np.square(alone.image - clean.T).mean()), abs=1e-3
+        )
+        assert (row.noise, row.data_range, row.is_clipped) == ("gaussian:0.1", 1, False)
+        assert all((row.figures.psnr_after is None) == (row.noise is None) for row in rows)
+
+    def test_what_is_known_is_not_done_again(self, clean):
+        grid = Grid(weight=(0.05, 0.1, 0.2), noise=(Noise("gaussian", 0.1),))
+        rows = list(sweep([Specimen("a", clean)], grid))
+        left = list(sweep([Specimen("renamed", clean)], grid, known={rows[1].key}))
+        assert [row.key for row in left] == [rows[0].key, rows[2].key]
+        other = list(sweep([Specimen("a", clean + 0.001)], grid, known={row.key for row in rows}))
+        assert len(other) == 3
+
+    def test_against_a_reference(self, clean):
+        noisy = Noise("gaussian", 0.1).added_to(clean, 0)
+        (row,) = sweep([Specimen("a", noisy, clean)], Grid(weight=(0.1,)))
+        (same,) = sweep([Specimen("a", clean)], Grid(weight=(0.1,), noise=(Noise("gaussian", 0.1),)))
+        assert row.figures.psnr_after == same.figures.psnr_after
+        assert row.noise is None
+
+    def test_a_run_that_fails_says_why_and_the_others_go_on(self, clean):
+        grid = Grid(weight=(0.1,), color=("opponent", "rgb"), noise=(Noise("gaussian", 0.1),))
+        failed, done = sweep([Specimen("a", np.stack([clean, clean], 2))], grid)
+        assert (failed.status, done.status) == ("failed", "done")
+        assert failed.error == "a: it has 2 channels, not red, green and blue; use coupled or rgb colours"
+
+    def test_a_trace_tells_every_certificate(self, clean):
+        grid = Grid(weight=(0.1,), optimizer=("fista", "adam"), tol=1e-4, noise=(Noise("gaussian", 0.1),))
+        for row in sweep([Specimen("a", clean)], grid, trace=True):
+            assert row.trace is not None
+            steps = [entry["step"] for entry in row.trace]
+            assert steps[0] == 0
+            assert steps == sorted(set(steps))
+            assert steps[-1] == row.figures.steps
+            assert row.trace[-1].keys() == {"step", "seconds", "energy", "gap", "rms_bound"}
+            assert min(entry["rms_bound"] for entry in row.trace) == row.figures.rms_bound
+
+    def test_impossible_settings_are_refused_before_any_run(self):
+        with pytest.raises(SettingError, match="tv"):
+            Grid(tv=("diagonal",))
+
+
+def lines(path: Path) -> list[dict]:
+    """The rows of a file, but for times."""
+    found = results.read(path)[0]
+    return [{key: value for key, value in row.items() if key not in SECONDS} for row in found]
+
+
+SWEEP = ["sweep", "clean.png", "in.png", "--noise", "gaussian:0.1,poisson", "-l", "0.05,0.1,auto"]
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv"])
+class TestFile:
+    def test_is_gone_on_with(self, run, here, ending):
+        whole, part = here / f"whole.{ending}", here / f"part.{ending}"
+        code, out, err = run(*SWEEP, "-o", whole)
+        assert code == 0
+        assert "12 runs done, 0 failed" in err
+        assert run(*SWEEP[:2], *SWEEP[3:], "-o", part)[0] == 0
+        code, again, err = run(*SWEEP, "-o", part)
+        assert "6 runs done, 0 failed, 6 there already" in err
+        assert sorted(out.splitlines()) == sorted(again.splitlines())
+        assert lines(part) == lines(whole)
+        before = whole.read_bytes()
+        assert run(*SWEEP, "-o", whole)[1].splitlines() == out.splitlines()
+        assert whole.read_bytes() == before
+
+    def test_what_breaks_off_and_other_versions_are_ignored_in_words(self, run, here, ending):
+        path = here / f"rows.{ending}"
+        assert run(*SWEEP, "-o", path)[0] == 0
+        whole, content = lines(path), path.read_text()
+        *kept, other, last = content.splitlines(keepends=True)
+        path.write_text("".join(kept) + other.replace(__version__, "0.0.1") + last[: len(last) // 2])
+        code, _, err = run(*SWEEP, "-o", path)
+        assert code == 0
+        assert f"{path}: ignored the last line, which breaks off" in err
+        assert f"{path}: ignored 1 rows of another version" in err
+        assert "2 runs done, 0 failed, 10 there already" in err
+        assert lines(path) == whole
+
+    def test_is_for_one_run_at_a_time(self, run, here, ending):
+        with results.opened(here / f"rows.{ending}"):
+            code, out, err = run(*SWEEP, "-o", here / f"rows.{ending}")
+        assert (code, out) == (2, "")
+        assert "another run is writing to it" in err
+
+    def test_of_something_else_is_left_alone(self, run, here, ending):
+        path = here / f"rows.{ending}"
+        path.write_text("a letter\nto somebody\n")
+        code, out, err = run(*SWEEP, "-o", path)
+        assert (code, out) == (2, "")
+        assert "it is no file of rows" in err
+        assert path.read_text() == "a letter\nto somebody\n"
+
+    def test_after_kills_at_any_moment_has_the_rows_of_an_undisturbed_run(self, here, clean, ending):
+        whole, path = here / f"whole.{ending}", here / f"killed.{ending}"
+        context = multiprocessing.get_context("forkserver")
+
+        def begun(target: Path):
+            process = context.Process(target=fill, args=(target, clean))
+            process.start()
+            return process
+
+        began = time.monotonic()
+        begun(whole).join()
+        lasts, dice, kills = time.monotonic() - began, random.Random(0), 0
+        for _ in range(6):
+            process = begun(path)
+            process.join(dice.uniform(0, lasts))
+            kills += process.exitcode is None
+            process.kill()
+            process.join()
+        begun(path).join()
+        assert kills > 2
+        assert len(lines(path)) == len(lines(whole))
+        for one, other in zip(lines(path), lines(whole), strict=True):
+            for key, value in one.items():
+                is_sum = isinstance(value, float)  # which is rounded in another order once code is compiled
+                assert other[key] == (pytest.approx(value, rel=1e-5) if is_sum else value)
+
+
+def fill(path: Path, clean: np.ndarray) -> None:
+    """What the command does."""
+    torch.set_num_threads(1)
+    grid = Grid(weight=weights_of("0.01:0.5:24"), noise=(Noise("gaussian", 0.1),))
+    with results.opened(path) as file:
+        for row in sweep([Specimen("a", clean)], grid, known={row["key"] for row in file.rows}):
+            file.add(row)
+
+
+class TestCommand:
+    def test_csv_and_json_lines_say_the_same(self, run, here):
+        assert run(*SWEEP, "-o", "a.csv")[0] == run(*SWEEP, "-o", "a.jsonl")[0] == 0
+        table, objects = lines(here / "a.csv"), lines(here / "a.jsonl")
+        assert table == [{key: value for key, value in row.items() if key != "pages"} for row in objects]
+        with (here / "a.csv").open() as file:
+            assert next(csv.DictReader(file))["noise"] == "gaussian:0.1"
+
+    def test_an_infinite_psnr_is_null_in_json_inf_in_csv_and_in_no_mean(self, run, here):
+        command = ["sweep", "clean.png", "in.png", "-l", "0,0.05", "--reference", "clean.png"]
+        code, out, _ = run(*command, "-o", "a.jsonl")
+        assert code == 0
+        assert run(*command, "-o", "a.csv")[1] == out
+        rows = results.read(here / "a.jsonl")[0]
+        assert [row["psnr_after"] is None for row in rows] == [True, False, False, False]
+        assert [row["psnr_after"] == math.inf for row in results.read(here / "a.csv")[0]] == [True] + 3 * [False]
+        assert f"{rows[2]['psnr_after']:.2f}" in out
+        assert "inf" not in out
+
+    def test_an_experiment_in_toml_is_that_on_the_command_line(self, run, here):
+        (here / "sub").mkdir()
+        (here / "sub" / "e.toml").write_text(
+            'inputs = ["../clean.png", "../in.png"]\nlambda = [0.05, 0.1, "auto"]\n'
+            'noise = ["gaussian:0.1", "poisson"]\nout = "rows.jsonl"\n'
+        )
+        code, out, _ = run("sweep", "--config", "sub/e.toml")
+        assert code == 0
+        assert out.splitlines()[:6] == run(*SWEEP)[1].splitlines()[:6]
+        keys = [row["key"] for row in results.read(here / "sub" / "rows.jsonl")[0]]
+        assert run(*SWEEP, "-o", "rows.jsonl")[0] == 0
+        assert keys == [row["key"] for row in results.read(here / "rows.jsonl")[0]]
+        _, out, _ = run("sweep", "--config", "sub/e.toml", "--lambda", "0.3", "--json", "--out", "other.jsonl")
+        assert {json.loads(line)["lambda"] for line in out.splitlines()} == {0.3}
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("lamda = 0.1", "e.toml: 'lamda' is unknown; did you mean lambda?"),
+            ("= 1", "e.toml: it is no TOML"),
+            ('inputs = "none.png"', "none.png: there is no such file"),
+            ('inputs = "in.png"\nseed = "x"', "--seed: x are no whole numbers"),
+            ('inputs = "in.png"\ntv = "round"', "--tv: 'round' is unknown"),
+            ('inputs = "in.png"\nnoise = "gaussian"', "--noise: gaussian needs an amount"),
+            ('inputs = "in.png"\nnoise = "poisson"\nreference = "clean.png"', "--reference: with --noise"),
+            ('inputs = "in.png"\nsigma = 25', "--sigma: pictures of many ranges"),
+            ('inputs = "in.png"\nout = "rows.txt"', "rows.txt: rows are written as JSON lines or CSV"),
+            ('inputs = "in.png"\nout = "rows.csv"\ntrace = true', "--trace: no table holds it"),
+        ],
+    )
+    def test_faults_of_an_experiment_are_told_in_a_line(self, run, here, text, message):
+        (here / "e.toml").write_text(text)
+        code, out, err = run("sweep", "--config", "e.toml")
+        assert (code, out) == (2, "")
+        assert err.startswith("tvdenoise: ")
+        assert message in err
+        assert len(err.splitlines()) == 1
+
+    def test_bad_pictures_fail_alone(self, run, here):
+        (here / "text.png").write_text("not a picture")
+        tifffile.imwrite("pages.tif", np.zeros((3, 9, 8), np.uint8), photometric="minisblack")
+        code, out, err = run("sweep", ".", "--noise", "gaussian:0.1", "-l", "0.1")
+        assert code == 1
+        assert "2 runs done, 2 failed" in err
+        assert "pages.tif: it has 3 pages; a sweep takes single pictures" in err
+
+    def test_markdown(self, run, here):
+        _, out, _ = run(*SWEEP, "--markdown")
+        assert "| lambda | gaussian:0.1 | poisson |\n| --- | --- | --- |\n| 0.05 |" in out
+
+
+class TestTables:
+    def row(self, **changes: object) -> dict:
+        fixed = {"input": "a", "status": "done", "noise": None, "tv": "t", "color": "c", "optimizer": "o"}
+        return fixed | {"criterion": None, "lambda": 0.1, "psnr_after": 20.0} | changes
+
+    def test_means_and_the_best(self):
+        rows = [
+            self.row(),
+            self.row(input="b", psnr_after=30.0),
+            self.row(**{"lambda": 0.2}, psnr_after=24.0),
+            self.row(input="b", **{"lambda": 0.2}, psnr_after=24.0),
+            self.row(input="b", **{"lambda": 0.2}, psnr_after=math.inf),
+            self.row(status="failed", psnr_after=None),
+        ]
+        by_lambda, best = summary(rows)
+        assert [list(map(str.strip, line)) for line in by_lambda.body] == [["0.1", "25.00 *"], ["0.2", "24.00"]]
+        assert [list(line) for line in best.body] == [["a", "0.2: 24.00"], ["b", "0.1: 30.00"]]
+
+    def test_columns_are_what_varies(self):
+        by_lambda, _ = summary([self.row(tv=tv, noise=noise) for tv in "ab" for noise in "xy"])
+        assert by_lambda.header == ["lambda", "x, a", "y, a", "x, b", "y, b"]
+
+    def test_nothing_measured(self):
+        assert summary([self.row(psnr_after=None)]) == []
+
+
+class TestCompare:
+    def test_figures(self, run, here, noisy):
+        code, out, _ = run("compare", "clean.png", "in.png", "clean.png", "--json")
+        first, second = (json.loads(line) for line in out.splitlines())
+        difference = np.sort(noisy).astype(float) - noisy
+        assert code == 0
+        assert first["mse"] == pytest.approx(np.square(difference).mean())
+        assert first["largest"] == pytest.approx(np.abs(difference).max())
+        assert first["psnr"] == pytest.approx(10 * np.log10(255**2 / np.square(difference).mean()))
+        assert (first["range"], first["data_range"], first["is_clipped"]) == ([0, 255], 255, False)
+        assert (second["psnr"], second["ssim"], second["mse"], second["largest"]) == (None, 1, 0, 0)
+        _, out, _ = run("compare", "clean.png", "clean.png")
+        assert out.startswith("clean.png: PSNR inf dB, SSIM 1.0000, MSE 0, largest difference 0 (of 0..255, unclipped)")
+
+    def test_other_sizes_and_types_are_refused_one_by_one(self, run, here, noisy):
+        Image.fromarray(noisy[1:]).save("small.png")
+        tifffile.imwrite("deep.tif", noisy.astype(np.uint16))
+        code, out, err = run("compare", "clean.png", "small.png", "in.png", "deep.tif", "none.png")
+        assert code == 2
+        assert out.startswith("in.png: PSNR")
+        assert len(out.splitlines()) == 1
+        assert "small.png: it is 39x48x1 uint8, the reference 40x48x1 uint8; compare versions" in err
+        assert "deep.tif: it is 40x48x1 uint16" in err
+        assert len(err.splitlines()) == 3
+
+
+def test_help_is_soon_there():
+    """Neither NumPy nor torch is loaded for it."""
+    program = "import sys; from tvdenoise.cli import main; sys.argv = ['tvdenoise', 'sweep', '--help']\n"
+    program += "try: main()\nfinally: print('numpy' in sys.modules, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("False False\n")
