@@ -1,6 +1,7 @@
 """Noise added to a clean picture, so that what is left of it can be measured: scikit-image's ``random_noise``."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -52,8 +53,19 @@ class Noise:
             problem = f"{self.kind} needs an amount from 0 to {most:g}, not {self.amount}"
             raise SettingError("noise", problem, "give such as gaussian:25/255 or salt-pepper:0.05")
 
+    @classmethod
+    def read(cls, text: str, *, is_clipped: bool = False) -> "Noise":
+        """Return the noise that a text such as ``gaussian:25/255`` calls."""
+        kind, _, amount = text.partition(":")
+        try:
+            value = float(Fraction(amount)) if amount else None
+        except (ValueError, ZeroDivisionError, OverflowError):
+            problem = f"{amount!r} is no number"
+            raise SettingError("noise", problem, "give such as gaussian:25/255 or gaussian:0.1") from None
+        return cls(kind, value, is_clipped)  # type: ignore[arg-type]
+
     def __str__(self) -> str:
-        """Return kind and amount as the command line takes them."""
+        """Return kind and amount as :meth:`read` takes them."""
         if self.amount is None:
             return self.kind
         levels = self.amount * 255

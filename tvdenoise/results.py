@@ -20,7 +20,7 @@ ENDINGS = (".jsonl", ".csv")
 LEFT_OUT = ("pages", "trace")
 """What no table has."""
 
-TEXT = frozenset({"input", "output", "error", "version", "key", "hash", "noise"})
+TEXT = frozenset({"input", "output", "reference", "error", "version", "key", "hash", "noise"})
 """Cells that may look like something else."""
 
 

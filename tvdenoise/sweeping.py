@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tvdenoise import __version__, intensity
+from tvdenoise import __version__, engine, intensity
 from tvdenoise import job as jobs
 from tvdenoise.denoising import Result, denoise_as_set
 from tvdenoise.errors import ArrayError, TVDenoiseError
@@ -89,13 +89,14 @@ class Grid:
 class Specimen:
     """A picture (H, W) or (H, W, C) under a name: integers scaled by their type, or floats on the unit scale.
 
-    ``reference`` is its clean version, alike; the picture itself is clean where noise is added to it. ``dtype`` and
-    ``range`` are those of the file it comes from, which rows tell; left out, those of the image.
+    ``reference`` is its clean version, alike; the picture itself is clean where noise is added to it. What that is
+    called, and ``dtype`` and ``range`` of the file the picture comes from, are told in rows; left out, the image's.
     """
 
     name: str
     image: NDArray[np.generic]
     reference: NDArray[np.generic] | None = None
+    reference_name: str | None = None
     dtype: str | None = None
     range: Range | None = None
 
@@ -112,6 +113,8 @@ class TrialRow(jobs.Row):
         What the run depends on (pictures, noise, seed, settings, version) as a hash: equal keys mean equal results.
     hash
         The picture before noise is added, as a hash.
+    reference
+        What the clean picture is called, if noise was not added to it.
     noise, seed
         What was added to it.
     is_noise_clipped
@@ -122,6 +125,7 @@ class TrialRow(jobs.Row):
 
     key: str = ""
     hash: str = ""
+    reference: str | None = None
     noise: str | None = None
     seed: int | None = None
     is_noise_clipped: bool = False
@@ -155,9 +159,11 @@ def sweep(
     >>> best.figures.weight
     0.1
     """
+    if trace:
+        _warm_up(grid)
     for specimen in specimens:
         image, reference = _unit(specimen.image), None if specimen.reference is None else _unit(specimen.reference)
-        digest, reference_digest = _digest(image), None if reference is None else _digest(reference)
+        digest, reference_digest = digest_of(image), None if reference is None else digest_of(reference)
         for noise, seed in grid.draws():
             noisy, clean = image, reference
             is_drawn = False
@@ -180,11 +186,19 @@ def sweep(
                     optimizer=settings.optimizer,
                     key=key,
                     hash=digest,
+                    reference=specimen.reference_name,
                     noise=None if noise is None else str(noise),
                     seed=seed,
                     is_noise_clipped=bool(noise and noise.is_clipped),
                 )
                 yield _run(row, noisy, clean, settings, trace=trace)
+
+
+def _warm_up(grid: Grid) -> None:
+    """Load whatever the methods load when they are first used, so that no trace's clock sees it."""
+    engine.load()
+    for optimizer in grid.optimizer:
+        denoise_as_set(np.eye(4), Settings(0.1, optimizer=optimizer, max_steps=1, device=grid.device))
 
 
 def _run(
@@ -228,7 +242,8 @@ def _unit(image: NDArray[np.generic]) -> NDArray[np.floating]:
     return intensity.to_unit(image, intensity.type_range(image.dtype))
 
 
-def _digest(image: NDArray[np.floating]) -> str:
+def digest_of(image: NDArray[np.generic]) -> str:
+    """Return a hash of a picture's values, shape and type."""
     return _hash(f"{image.shape} {image.dtype} ".encode() + np.ascontiguousarray(image).tobytes())
 
 

@@ -44,11 +44,11 @@ def summary(rows: Iterable[Row]) -> list[Table]:
     measured = [row for row in rows if row["status"] == "done" and math.isfinite(row["psnr_after"] or math.nan)]
     if not measured:
         return []
-    groups = list(dict.fromkeys(_group(row, measured) for row in measured))
+    groups = list(dict.fromkeys(group_of(row, measured) for row in measured))
     by_lambda: dict[tuple[str, str], list[float]] = defaultdict(list)
     by_picture: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for row in measured:
-        group, weight = _group(row, measured), _lambda(row)
+        group, weight = group_of(row, measured), _lambda(row)
         by_lambda[weight, group].append(row["psnr_after"])
         by_picture[row["input"], group, weight].append(row["psnr_after"])
     return [_by_lambda(by_lambda, groups), _best(by_picture, groups)]
@@ -85,7 +85,7 @@ def _best(found: Mapping[tuple[str, str, str], list[float]], groups: Sequence[st
     return Table("The best lambda of each picture, and its PSNR", ["picture", *groups], body)
 
 
-def _group(row: Row, rows: Sequence[Row]) -> str:
+def group_of(row: Row, rows: Sequence[Row]) -> str:
     """Return what a row has that varies among all of them."""
     parts = [str(row[name] or "none") for name in VARIED if len({other[name] for other in rows}) > 1]
     return ", ".join(parts) or "PSNR"

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from tvdenoise.cli import compare, denoise, info, messages, sweep
+from tvdenoise.cli import compare, denoise, info, messages, report, sweep
 from tvdenoise.errors import TVDenoiseError
 
 DEFAULT = "denoise"
@@ -39,11 +39,12 @@ class _Group(TyperGroup):
 
 app = typer.Typer(cls=_Group, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
-_MENTIONS = "\n\n".join(["Other commands:", *(room.MENTION for room in (info, compare, sweep))])
+_MENTIONS = "\n\n".join(["Other commands:", *(room.MENTION for room in (info, compare, sweep, report))])
 app.command(DEFAULT, context_settings=_SETTINGS, epilog=_MENTIONS)(denoise.command)
 app.command("info", context_settings=_SETTINGS)(info.command)
 app.command("compare", context_settings=_SETTINGS)(compare.command)
 app.command("sweep", context_settings=_SETTINGS)(sweep.command)
+app.command("report", context_settings=_SETTINGS)(report.command)
 
 
 def main() -> None:

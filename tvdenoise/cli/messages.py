@@ -1,6 +1,7 @@
 """What is said: to people on stderr (failures, what was read, the line about a finished picture), data on stdout."""
 
 import math
+import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,6 +25,11 @@ def told(error: TVDenoiseError) -> str:
     if isinstance(error, SettingError):
         return f"--{FLAGS.get(error.subject, error.subject)}: {error.problem}; {error.remedy}"
     return f"--device {error}" if isinstance(error, DeviceError) else str(error)
+
+
+def command_line() -> str:
+    """Return what was typed."""
+    return shlex.join(["tvdenoise", *sys.argv[1:]])
 
 
 def failure(message: str) -> None:

@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tvdenoise.cli import messages, values
+from tvdenoise.cli import report as pages
 from tvdenoise.cli.denoise import Axes, MaxPixels
-from tvdenoise.errors import InputError, PictureError, SettingError, TVDenoiseError
+from tvdenoise.errors import InputError, SettingError, TVDenoiseError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from tvdenoise.images import Picture, ReadOptions
-    from tvdenoise.plan import Pair, Plan
+    from tvdenoise.images import ReadOptions
+    from tvdenoise.plan import Plan
     from tvdenoise.sweeping import Grid, Specimen
 
 MENTION = "[bold]tvdenoise sweep INPUT... --lambda 0.02,0.05,0.1[/bold] tries settings and tells the best."
@@ -112,6 +110,25 @@ def command(
         bool,
         typer.Option("--trace", help="Rows tell every certificate on the way (.jsonl).", rich_help_panel="Report"),
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Rows, curves and pictures in one page, .html, that opens offline.",
+            rich_help_panel="Report",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a page that exists.", rich_help_panel="Report")
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Curves as .png, .svg or .pdf: PSNR and SSIM by lambda, with --trace how fast runs converge.",
+            rich_help_panel="Report",
+        ),
+    ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Tables in Markdown.", rich_help_panel="Report")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the rows on stdout, no tables.", rich_help_panel="Report")
@@ -159,10 +176,16 @@ def command(
 
         check_source(clean)
     grid = _grid(said)
+    if report is not None:
+        pages.check(report, overwrite=overwrite)
     plan = planned([Path(name) for name in said["inputs"]], selection=Selection(recursive))
     reading = values.reading(axes=axes, max_pixels=max_pixels, nonfinite="refuse")
     runner = _Runner(plan, grid, clean, reading, as_json=as_json, quiet=quiet, trace=bool(said.get("trace")))
     code = runner.run(results_path)
+    if report is not None:
+        pages.write(report, runner.rows, runner.ignored, reading, command=messages.command_line())
+    if plot is not None:
+        _plot(runner.rows, plot)
     if not as_json:
         _print_tables(runner.rows, markdown=markdown)
     raise typer.Exit(code)
@@ -183,6 +206,7 @@ class _Runner:
         trace: bool,
     ) -> None:
         self.rows: list[dict[str, Any]] = []
+        self.ignored: list[str] = []
         self._plan, self._grid, self._reference, self._reading = plan, grid, reference, reading
         self._as_json, self._quiet, self._trace = as_json, quiet, trace
         self._counts: Counter[str] = Counter()
@@ -198,7 +222,8 @@ class _Runner:
         is_hidden = self._quiet or not sys.stderr.isatty()
         with nullcontext() if path is None else results.opened(path) as file:
             known = {} if file is None else {row["key"]: row for row in file.rows if row["status"] == "done"}
-            for words in [] if file is None else file.ignored:
+            self.ignored = [] if file is None else file.ignored
+            for words in self.ignored:
                 messages.note(f"{path}: ignored {words}")
             with tqdm(total=len(self._plan) * len(self._grid), unit="run", leave=False, disable=is_hidden) as bar:
                 for row in sweep(self._specimens(), self._grid, known=known, trace=self._trace):
@@ -219,41 +244,21 @@ class _Runner:
         return 1 if self._counts["failed"] else 0
 
     def _specimens(self) -> Iterator["Specimen"]:
+        from tvdenoise.plan import counterpart
+        from tvdenoise.specimens import read_specimen
+
         for pair in self._plan.pairs():
             try:
-                yield _specimen(pair, self._reference, self._reading)
+                clean = self._reference and counterpart(self._reference, pair.relative)
+                yield read_specimen(pair.source, clean, self._reading)
             except TVDenoiseError as error:
                 self._counts["failed"] += 1
                 messages.failure(messages.told(error))
 
 
-def _specimen(pair: "Pair", reference: Path | None, reading: "ReadOptions") -> "Specimen":
-    """Read a picture, and its clean version."""
-    from tvdenoise import images
-    from tvdenoise.job import Job, read_reference
-    from tvdenoise.plan import counterpart
-    from tvdenoise.settings import Settings
-    from tvdenoise.sweeping import Specimen
-
-    file = images.read(pair.source, reading)
-    if file.page_count > 1:
-        raise PictureError(pair.source, f"it has {file.page_count} pages", "a sweep takes single pictures")
-    first, clean = file.parts[0], None
-    if reference is not None:
-        job = Job(pair.source, pair.source, Settings(), counterpart(reference, pair.relative), reading=reading)
-        clean = _shown(read_reference(job, file, file.format).parts[0])
-    return Specimen(str(pair.source), _shown(first), clean, str(first.pixels.dtype), first.scale)
-
-
-def _shown(picture: "Picture") -> "NDArray[np.floating]":
-    """Return a picture (H, W) or (H, W, C) on the unit scale, with white at 1."""
-    unit = picture.unit(next(picture.pages()))
-    unit = 1 - unit if picture.is_inverted else unit
-    return unit.squeeze(-1) if unit.shape[-1] == 1 else unit
-
-
 def _grid(said: dict[str, Any]) -> "Grid":
     """Return what was asked for."""
+    from tvdenoise.noise import Noise
     from tvdenoise.sweeping import Grid
 
     lists = {name: _items(said.get(name, default)) for name, default in LISTS.items()}
@@ -272,7 +277,7 @@ def _grid(said: dict[str, Any]) -> "Grid":
         tv=lists["tv"],  # type: ignore[arg-type]
         color=lists["color"],  # type: ignore[arg-type]
         optimizer=lists["optimizer"],
-        noise=tuple(values.noise_of(item, is_clipped=clipped) for item in lists["noise"]) or (None,),
+        noise=tuple(Noise.read(item, is_clipped=clipped) for item in lists["noise"]) or (None,),
         seed=seeds,
         sigma=sigma,
         **{name: said.get(name) for name in ("lr", "tol", "max_steps")},
@@ -309,6 +314,16 @@ def _configured(path: Path | None) -> dict[str, Any]:
         if name in said:
             said[name] = str(path.parent / said[name])
     return said
+
+
+def _plot(rows: list[dict[str, Any]], path: Path) -> None:
+    from tvdenoise import plots
+
+    figure = plots.drawn(rows)
+    if figure is None:
+        messages.note(f"{path} is not drawn: there are no several lambdas with a PSNR, and no --trace")
+    else:
+        plots.save(figure, path)
 
 
 def _print_tables(rows: list[dict[str, Any]], *, markdown: bool) -> None:

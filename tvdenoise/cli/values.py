@@ -11,7 +11,6 @@ from tvdenoise.errors import InputError, SettingError
 
 if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions
-    from tvdenoise.noise import Noise
 
 Nonfinite = Literal["refuse", "keep"]
 
@@ -60,14 +59,6 @@ def weights_of(text: str) -> tuple[float | Literal["auto"], ...]:
 def round_to_digits(value: float) -> float:
     """Return a number of six digits, which reads the same as it is."""
     return float(f"{value:.6g}")
-
-
-def noise_of(text: str, *, is_clipped: bool) -> "Noise | None":
-    """Return a noise such as ``gaussian:25/255``."""
-    from tvdenoise.noise import Noise
-
-    kind, _, amount = text.strip().partition(":")
-    return Noise(kind, fraction_of("noise", amount)[0] if amount else None, is_clipped)  # type: ignore[arg-type]
 
 
 def fraction_of(name: str, text: str) -> tuple[float, bool]:

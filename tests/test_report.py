@@ -1,0 +1,229 @@
+"""Curves and the page of an experiment, in a real browser."""
+
+import base64
+import io
+import re
+import shutil
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tvdenoise import Grid, Noise, Specimen, plots, report, sweep
+
+pytest.importorskip("matplotlib", reason="the extra plot is not installed")
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+COMMAND = ["sweep", "clean.png", "in.png", "--noise", "gaussian:0.1", "-l", "0.02,0.05,0.1,auto"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    """A headless Chromium."""
+    if BROWSER is None:
+        pytest.skip("no chromium on this machine (Debian: apt install chromium)")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """The page of a sweep over two pictures."""
+    folder = tmp_path_factory.mktemp("page")
+    y, x = np.mgrid[:40, :48]
+    clean = (60 + 60 * (x > 20) + 80 * ((x - 30) ** 2 + (y - 20) ** 2 < 80)).astype(np.uint8)
+    for name, picture in (("clean.png", clean), ("in.png", clean[::-1])):
+        Image.fromarray(picture).save(folder / name)
+    options = ["--optimizer", "fista,sgd", "--trace", "--report", "page.html"]
+    subprocess.run([sys.executable, "-m", "tvdenoise", *COMMAND, *options], cwd=folder, check=True, capture_output=True)
+    return folder / "page.html"
+
+
+@pytest.fixture
+def browser_page(browser, made) -> Iterator[object]:
+    """The page as a browser shows it, which must not complain, nor ask anybody for anything."""
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    said, asked = [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(made.as_uri())
+    page.wait_for_selector("img-comparison-slider.rendered")
+    yield page
+    page.close()
+    assert said == []
+    assert [url for url in asked if not url.startswith("data:")] == [made.as_uri()]
+
+
+class TestBrowser:
+    def test_the_slider_moves_by_mouse_and_keys(self, browser_page):
+        slider = browser_page.locator("img-comparison-slider").first
+        box = slider.bounding_box()
+        assert slider.evaluate("s => s.value") == 50
+        browser_page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        browser_page.mouse.down()
+        browser_page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2, steps=5)
+        browser_page.mouse.up()
+        assert slider.evaluate("s => s.value") == pytest.approx(90, abs=3)
+        slider.focus()
+        browser_page.keyboard.down("ArrowLeft")
+        browser_page.wait_for_timeout(300)
+        browser_page.keyboard.up("ArrowLeft")
+        assert slider.evaluate("s => s.value") < 85
+
+    def test_any_two_pictures_can_be_laid_over_each_other(self, browser_page):
+        viewer = browser_page.locator(".viewer").first
+        names = viewer.locator(".left option").all_inner_texts()
+        assert names[:3] == ["noisy", "denoised", "reference"]
+        assert names[3].startswith("residual, ")
+        before = viewer.locator("img").nth(1).get_attribute("src")
+        viewer.locator(".right").select_option(names[3])
+        after = viewer.locator("img").nth(1).get_attribute("src")
+        assert before != after
+        assert viewer.locator("img").nth(1).evaluate("i => i.decode().then(() => i.naturalWidth)") == 48
+
+    def test_zoom_by_buttons_and_keys_shows_pixels(self, browser_page):
+        viewer = browser_page.locator(".viewer").first
+        image = viewer.locator("img").first
+        viewer.get_by_role("button", name="8").click()
+        assert image.bounding_box()["width"] == 8 * 48
+        assert image.evaluate("i => getComputedStyle(i).imageRendering") == "pixelated"
+        browser_page.keyboard.press("-")
+        assert image.bounding_box()["width"] == 4 * 48
+        assert viewer.get_by_role("button", name="4").get_attribute("aria-pressed") == "true"
+
+    def test_the_table_sorts_both_ways(self, browser_page):
+        headings = browser_page.locator("th").all_inner_texts()
+        column = headings.index("PSNR")
+
+        def cells() -> list[float]:
+            return [float(text) for text in browser_page.locator(f"tbody td:nth-child({column + 1})").all_inner_texts()]
+
+        assert len(cells()) == 16
+        for order in ("ascending", "descending"):
+            browser_page.locator("th button").nth(column).click()
+            assert cells() == sorted(cells(), reverse=order == "descending")
+            assert browser_page.locator("th").nth(column).get_attribute("aria-sort") == order
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_what_must_be_on_it_is_seen_on_desks_and_phones(self, browser_page, scheme):
+        browser_page.emulate_media(color_scheme=scheme)
+        for width in (1200, 390):
+            browser_page.set_viewport_size({"width": width, "height": 844})
+            assert browser_page.evaluate("document.documentElement.scrollWidth") <= width
+            for part in ("h1", "code", ".chart svg", "img-comparison-slider", "table", ".tools button"):
+                assert browser_page.locator(part).first.is_visible(), part
+        paper, ink = (
+            browser_page.locator(part).first.evaluate(f"e => getComputedStyle(e).{name}")
+            for part, name in (("body", "backgroundColor"), (".chart svg text", "fill"))
+        )
+        brightness = [sum(map(int, colour.strip("rgb()").split(","))) for colour in (paper, ink)]
+        assert (brightness[0] > brightness[1]) == (scheme == "light")
+        assert abs(brightness[0] - brightness[1]) > 300
+
+    def test_a_picture_of_it_shows_pictures(self, browser_page):
+        """The noisy half to the left of the divider scatters more than the other."""
+        stage = browser_page.locator("img-comparison-slider").first
+        shot = np.asarray(Image.open(io.BytesIO(stage.screenshot())).convert("L"), float)
+        middle = shot.shape[1] // 2
+        left, right = (np.abs(np.diff(half, axis=0)).mean() for half in (shot[:, : middle - 2], shot[:, middle + 2 :]))
+        assert left > 1.5 * right
+
+
+class TestPage:
+    def rows(self, **options: object) -> list[dict]:
+        picture = np.linspace(0.2, 0.8, 48 * 40, dtype=np.float32).reshape(40, 48)
+        grid = Grid(weight=(0.05, 0.1), noise=(Noise("gaussian", 0.1),), **options)
+        return [row.as_dict() for row in sweep([Specimen("a", picture)], grid)]
+
+    def test_text_of_files_and_commands_is_no_markup(self):
+        rows = [row | {"input": "<script>alert(1)</script>"} for row in self.rows()]
+        made = report.page(rows, [report.Exhibit(rows[0]["input"], "", rows)], command="<b>")
+        assert "<script>alert" not in made
+        assert "&lt;script&gt;alert(1)" in made
+        assert "<code>&lt;b&gt;</code>" in made
+
+    def test_large_pictures_are_made_smaller_and_that_is_said(self):
+        noise = np.random.default_rng(0).random((900, 1100, 3)).astype(np.float32)
+        made = report.page(self.rows(), [report.Exhibit("large", "", self.rows(), {"noisy": noise}, noise - 0.5)])
+        assert "Shown at 1/2 of its size, to keep it within 2 MB." in made
+        assert 'width="550" height="450"' in made
+        assert len(made) < 2 * 2**20 + 200_000
+
+    def test_pixels_are_kept(self):
+        noise = np.random.default_rng(0).random((31, 17)).astype(np.float32)
+        made = report.page(self.rows(), [report.Exhibit("a", "", self.rows(), {"noisy": noise})])
+        content = base64.b64decode(re.search('data:image/webp;base64,([^&"]+)', made)[1])
+        shown = np.asarray(Image.open(io.BytesIO(content)).convert("L"))
+        assert np.array_equal(shown, np.rint(noise * 255))
+
+
+class TestCommand:
+    def test_pages_from_rows_are_those_of_the_sweep(self, run, here):
+        assert run(*COMMAND, "-o", "rows.jsonl", "--report", "a.html")[0] == 0
+        assert run("report", "rows.jsonl", "-o", "b.html") == (0, "", "")
+        first, second = (Path(name).read_text() for name in ("a.html", "b.html"))
+        pictures = [text.count("<section") for text in (first, second)]
+        assert pictures == [3, 3]
+        assert first.count("data:image/webp") == second.count("data:image/webp") == 2 * (4 + 2)
+        assert "tvdenoise report rows.jsonl -o b.html" in second
+
+    def test_pictures_that_are_gone_or_changed_are_told(self, run, here):
+        assert run(*COMMAND, "-o", "rows.jsonl")[0] == 0
+        (here / "in.png").unlink()
+        Image.new("L", (48, 40)).save("clean.png")
+        assert run("report", "rows.jsonl", "-o", "page.html")[0] == 0
+        made = (here / "page.html").read_text()
+        assert "It cannot be shown: in.png: there is no such file" in made
+        assert "It cannot be shown: the file is no longer what it was." in made
+
+    def test_against_references(self, run, here):
+        assert run("sweep", "in.png", "-l", "0.1", "--reference", "clean.png", "--report", "page.html")[0] == 0
+        assert "<option>reference</option>" in (here / "page.html").read_text()
+
+    def test_faults(self, run, here):
+        (here / "old.html").touch()
+        for arguments, message in (
+            (["report", "none.jsonl"], "none.jsonl: it cannot be read"),
+            (["report", "in.png"], "in.png: it is no file of rows"),
+            (["report", "none.jsonl", "-o", "old.html"], "old.html: it exists"),
+            (["sweep", "in.png", "--report", "old.html"], "old.html: it exists"),
+            (["sweep", "in.png", "--report", "page.pdf"], "page.pdf: a page is HTML"),
+            (["sweep", "in.png", "-l", "0.1", "--noise", "poisson", "--trace", "--plot", "a.gif"], "a.gif: charts are"),
+        ):
+            code, _, err = run(*arguments)
+            assert code == 2, arguments
+            assert message in err.splitlines()[-1]
+
+    @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+    def test_charts(self, run, here, ending):
+        assert run(*COMMAND, "--plot", f"chart.{ending}")[0] == 0
+        content = (here / f"chart.{ending}").read_bytes()
+        assert content.startswith({"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[ending])
+        if ending == "png":
+            assert struct.unpack(">II", content[16:24]) > (1000, 400)
+
+    def test_without_the_extra(self, here):
+        program = "import sys; sys.modules['matplotlib'] = None; from tvdenoise.cli import main\n"
+        program += f"sys.argv = ['tvdenoise', *{COMMAND!r}, '--plot', 'a.png']; main()"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert done.stderr.endswith("tvdenoise: charts: Matplotlib is not installed; pip install 'tvdenoise[plot]'\n")
+
+
+def test_curves_leave_out_what_is_not_finite_and_need_several_lambdas():
+    row = {"status": "done", "input": "a", "noise": None, "tv": "t", "color": "c", "optimizer": "o", "criterion": None}
+    row |= {"seed": None, "ssim_after": None, "trace": None}
+    assert plots.drawn([row | {"lambda": 0.1, "psnr_after": 20.0}]) is None
+    figure = plots.drawn([row | {"lambda": w, "psnr_after": p} for w, p in ((0.1, 20.0), (0.2, 22.0), (0.3, np.inf))])
+    (axes,) = figure.axes
+    assert axes.lines[0].get_xydata().tolist() == [[0.1, 20.0], [0.2, 22.0]]
+    assert axes.lines[1].get_xydata().tolist() == [[0.2, 22.0]]

@@ -1,0 +1,58 @@
+"""``tvdenoise report ROWS``: the rows of a sweep, and its pictures, as one page."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tvdenoise.cli import messages, values
+from tvdenoise.cli.denoise import Axes, MaxPixels
+from tvdenoise.errors import OutputError
+
+if TYPE_CHECKING:
+    from tvdenoise.images import ReadOptions
+
+MENTION = "[bold]tvdenoise report ROWS.jsonl -o PAGE.html[/bold] shows what a sweep found."
+
+
+def command(
+    rows: Annotated[Path, typer.Argument(metavar="ROWS", help="What a sweep wrote: .jsonl or .csv.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The page.")] = Path("report.html"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a page that exists.")] = False,
+    axes: Axes = None,
+    max_pixels: MaxPixels = None,
+) -> None:
+    """Show the rows of a sweep and its pictures in one page that opens offline."""
+    from tvdenoise import results
+
+    check(output, overwrite=overwrite)
+    found, ignored = results.read(rows)
+    reading = values.reading(axes=axes, max_pixels=max_pixels, nonfinite="refuse")
+    write(output, found, ignored, reading, command=messages.command_line())
+
+
+def check(path: Path, *, overwrite: bool) -> None:
+    """Refuse, before any work, a page that exists or has another ending."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise OutputError(path, "a page is HTML", "end it in .html")
+    if path.exists() and not overwrite:
+        raise OutputError(path, "it exists", "choose another name, or replace it with --overwrite")
+
+
+def write(
+    path: Path,
+    rows: Sequence[Mapping[str, Any]],
+    ignored: Sequence[str],
+    reading: "ReadOptions",
+    *,
+    command: str,
+) -> None:
+    """Write the page."""
+    from tvdenoise import report
+    from tvdenoise.exhibits import exhibits
+    from tvdenoise.images.atomic import atomic
+
+    page = report.page(rows, exhibits(rows, reading), title=path.stem, command=command, ignored=ignored)
+    with atomic(path) as file:
+        file.write(page.encode())

@@ -1,0 +1,154 @@
+"""Curves of a sweep through Matplotlib: quality by lambda, and the certified distance by the time it took."""
+
+import io
+import math
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from tvdenoise.errors import MissingExtraError, OutputError, WriteError
+from tvdenoise.tables import group_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Row = Mapping[str, Any]
+
+INK = "#123456"
+"""What stands for the colour of text in a figure for a page, which has one of its own."""
+
+
+def drawn(rows: Sequence[Row], ink: str = "black") -> "Figure | None":
+    """Return a figure with a panel for each kind of curve that the rows have, or None if they have none.
+
+    PSNR and SSIM by lambda are means over pictures and seeds, the best marked by a ring, lambda "auto" by a star; the
+    convergence is that of the first picture at the largest lambda, which takes longest.
+
+    Raises
+    ------
+    MissingExtraError
+        If Matplotlib is not installed.
+    """
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("charts", "Matplotlib is not installed", "plot") from error
+    done = [row for row in rows if row["status"] == "done"]
+    panels: list[Callable[[Axes], None]] = []
+    for name, label in (("psnr_after", "PSNR (dB)"), ("ssim_after", "SSIM")):
+        if curves := _by_lambda(done, name):
+            panels.append(partial(_quality, curves=curves, label=label))
+    if traces := _traces(done):
+        panels.append(partial(_convergence, traces=traces))
+    if not panels:
+        return None
+    colours = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), ink)
+    with rc_context({**colours, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(4.6 * len(panels), 3.4), layout="constrained")
+        for axes, draw in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            draw(axes)
+    return figure
+
+
+def save(figure: "Figure", path: Path) -> None:
+    """Write a figure as PNG, SVG or PDF.
+
+    Raises
+    ------
+    OutputError
+        If the ending is none of these.
+    WriteError
+        If the operating system refuses.
+    """
+    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise OutputError(path, "charts are PNG, SVG or PDF", "end it in .png, .svg or .pdf")
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise WriteError(path, f"writing it failed ({error.strerror})", "choose another folder") from error
+
+
+def svg(figure: "Figure") -> str:
+    """Return a figure drawn in ``INK`` as an SVG element whose text has the colour of the text around it."""
+    from matplotlib import rc_context
+
+    out = io.StringIO()
+    with rc_context({"svg.fonttype": "none"}):
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    element = out.getvalue()[out.getvalue().index("<svg") :]
+    return re.sub(INK, "currentColor", element)
+
+
+Curves = dict[str, tuple[list[tuple[float, float]], tuple[float, float] | None]]
+"""For each group its points, and the point of lambda "auto"."""
+
+
+def _by_lambda(rows: Sequence[Row], name: str) -> Curves:
+    """Return the means of a figure by lambda, where there are several."""
+    values: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
+    chosen: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for row in rows:
+        value = row[name]
+        if value is None or not math.isfinite(value) or not row["lambda"]:
+            continue
+        group = group_of(row, rows)
+        if row["criterion"]:
+            chosen[group].append((row["lambda"], value))
+        else:
+            values[group][row["lambda"]].append(value)
+    return {
+        group: (
+            sorted((weight, fmean(found)) for weight, found in points.items()),
+            (fmean(w for w, _ in chosen[group]), fmean(v for _, v in chosen[group])) if chosen[group] else None,
+        )
+        for group, points in values.items()
+        if len(points) > 1
+    }
+
+
+def _traces(rows: Sequence[Row]) -> dict[str, list[tuple[float, float]]]:
+    """Return the certified distance by seconds for the runs of the first picture at the largest lambda."""
+    traced = [row for row in rows if row.get("trace")]
+    if not traced:
+        return {}
+    first, largest = traced[0], max(row["lambda"] for row in traced)
+    alike = [
+        row for row in traced if (row["input"], row["seed"], row["lambda"]) == (first["input"], first["seed"], largest)
+    ]
+    return {
+        group_of(row, alike): [(entry["seconds"], entry["rms_bound"]) for entry in row["trace"] if entry["step"]]
+        for row in alike
+    }
+
+
+def _quality(axes: "Axes", *, curves: Curves, label: str) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    for group, (points, chosen) in curves.items():
+        (line,) = axes.plot(*zip(*points, strict=True), marker=".", label=group)
+        axes.plot(*max(points, key=lambda point: point[1]), "o", ms=10, mfc="none", color=line.get_color())
+        if chosen is not None:
+            axes.plot(*chosen, "*", ms=11, color=line.get_color())
+    axes.set(xscale="log", xlabel="lambda", ylabel=label)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    _legend(axes, curves)
+
+
+def _convergence(axes: "Axes", *, traces: Mapping[str, list[tuple[float, float]]]) -> None:
+    for group, points in traces.items():
+        axes.plot(*zip(*points, strict=True), marker=".", label=group)
+    axes.set(xscale="log", yscale="log", xlabel="seconds", ylabel="certified RMS distance")
+    _legend(axes, traces)
+
+
+def _legend(axes: "Axes", curves: Mapping[str, object]) -> None:
+    if len(curves) > 1:
+        axes.legend(frameon=False, fontsize="small")
