@@ -19,6 +19,7 @@ from tvdenoise.settings import Settings
 
 if TYPE_CHECKING:
     from tvdenoise.denoising import Result
+    from tvdenoise.metrics import Quality
     from tvdenoise.solve import Progress
 
 
@@ -209,8 +210,21 @@ def _denoised_pages(
             problem = f"{job.settings.optimizer} left the finite numbers by step {result.steps}"
             raise DivergenceError(job.source, problem, remedy)
         filled.put(page, result.image, noisy)
-        pictures = [] if clean is None else [part.unit(page) for part in (clean, noisy, filled)]
-        yield figures_of(result, [1 - u for u in pictures] if noisy.is_inverted else pictures)  # as they are shown
+        yield figures_of(result, *_qualities(clean, noisy, filled, page))
+
+
+def _qualities(
+    clean: Picture | None, noisy: Picture, denoised: Picture, page: Page
+) -> tuple["Quality | None", "Quality | None"]:
+    """Return how close a page was, and is, to the clean one."""
+    if clean is None:
+        return None, None
+    from tvdenoise.metrics import quality  # scikit-image loads only where something is measured
+
+    units = [part.unit(page) for part in (clean, noisy, denoised)]
+    first, *others = [1 - unit for unit in units] if noisy.is_inverted else units  # as they are shown
+    before, after = (quality(first, other) for other in others)
+    return before, after
 
 
 def _settings(job: Job, picture: Picture) -> Settings:
@@ -240,13 +254,8 @@ def _pages(job: Job, picture: Picture) -> Iterator[Page]:
     return picture.pages(picture.depth_axis if job.settings.volume else "")
 
 
-def figures_of(result: "Result[NDArray[Any]]", pictures: Sequence[NDArray[np.floating]]) -> Figures:
-    """Return the figures of a page; ``pictures`` are none, or the clean, the noisy and the denoised one."""
-    before = after = None
-    if pictures:
-        from tvdenoise.metrics import quality  # scikit-image loads only where something is measured
-
-        before, after = (quality(pictures[0], other) for other in pictures[1:])
+def figures_of(result: "Result[NDArray[Any]]", before: "Quality | None", after: "Quality | None") -> Figures:
+    """Return the figures of a page, measured before and after if there is a clean one."""
     return Figures(
         weight=result.weight,
         color=result.color,

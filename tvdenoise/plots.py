@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
+WIDTH, HEIGHT, LABELS = 4.6, 3.4, 0.6
+"""Inches of a panel, and of what is written beside it."""
+
 INK = "#123456"
 """What stands for the colour of text in a figure for a page, which has one of its own."""
 
@@ -50,7 +53,9 @@ def drawn(rows: Sequence[Row], ink: str = "black") -> "Figure | None":
         return None
     colours = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), ink)
     with rc_context({**colours, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(4.6 * len(panels), 3.4), layout="constrained")
+        figure = Figure(figsize=(WIDTH * len(panels), HEIGHT))
+        left, bottom = LABELS / figure.get_figwidth(), LABELS / HEIGHT  # twice as fast as a layout that is found
+        figure.subplots_adjust(left, bottom, 1 - left / 5, 1 - bottom / 5, wspace=1.3 * LABELS / (WIDTH - LABELS))
         for axes, draw in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
             draw(axes)
     return figure

@@ -17,6 +17,7 @@ from tvdenoise.denoising import Result, denoise_as_set
 from tvdenoise.errors import ArrayError, TVDenoiseError
 from tvdenoise.intensity import Range
 from tvdenoise.kinds import ColorChoice, TVKind
+from tvdenoise.metrics import Quality, quality
 from tvdenoise.noise import Noise
 from tvdenoise.settings import Settings
 from tvdenoise.solve import Progress
@@ -165,15 +166,13 @@ def sweep(
         image, reference = _unit(specimen.image), None if specimen.reference is None else _unit(specimen.reference)
         digest, reference_digest = digest_of(image), None if reference is None else digest_of(reference)
         for noise, seed in grid.draws():
-            noisy, clean = image, reference
-            is_drawn = False
+            draw: _Draw | None = None
             for settings in grid.settings():
                 made_of = [digest, reference_digest, str(noise), noise and noise.is_clipped, seed, __version__]
                 key = _hash(json.dumps([*made_of, dataclasses.astuple(settings), trace]).encode())
                 if key in known:
                     continue
-                if noise is not None and not is_drawn:
-                    noisy, clean, is_drawn = noise.added_to(image, seed or 0), image, True
+                draw = draw or _Draw.of(image, reference, noise, seed)
                 row = TrialRow(
                     input=specimen.name,
                     output=None,
@@ -191,7 +190,7 @@ def sweep(
                     seed=seed,
                     is_noise_clipped=bool(noise and noise.is_clipped),
                 )
-                yield _run(row, noisy, clean, settings, trace=trace)
+                yield _run(row, draw, settings, trace=trace)
 
 
 def _warm_up(grid: Grid) -> None:
@@ -201,9 +200,24 @@ def _warm_up(grid: Grid) -> None:
         denoise_as_set(np.eye(4), Settings(0.1, optimizer=optimizer, max_steps=1, device=grid.device))
 
 
-def _run(
-    row: TrialRow, noisy: NDArray[Any], clean: NDArray[Any] | None, settings: Settings, *, trace: bool
-) -> TrialRow:
+@dataclass(frozen=True)
+class _Draw:
+    """A noisy picture, its clean version, and how close they are, which is measured once."""
+
+    noisy: NDArray[np.floating]
+    clean: NDArray[np.floating] | None
+    before: Quality | None
+
+    @classmethod
+    def of(
+        cls, image: NDArray[np.floating], reference: NDArray[np.floating] | None, noise: Noise | None, seed: int | None
+    ) -> "_Draw":
+        """Draw the noise, if any."""
+        noisy, clean = (image, reference) if noise is None else (noise.added_to(image, seed or 0), image)
+        return cls(noisy, clean, None if clean is None else quality(clean, noisy))
+
+
+def _run(row: TrialRow, draw: _Draw, settings: Settings, *, trace: bool) -> TrialRow:
     steps: list[dict[str, float]] = []
 
     def note(progress: Progress) -> None:
@@ -219,20 +233,20 @@ def _run(
         )
 
     try:
-        axis = -1 if noisy.ndim == 3 else None
+        axis = -1 if draw.noisy.ndim == 3 else None
         result: Result[NDArray[Any]]
-        result = denoise_as_set(noisy, settings, channel_axis=axis, callback=note if trace else None)
+        result = denoise_as_set(draw.noisy, settings, channel_axis=axis, callback=note if trace else None)
         if result.status == "non_finite":
             raise ArrayError(row.input, f"{settings.optimizer} left the finite numbers", "lower the rate")
     except TVDenoiseError as error:
         figures = jobs.Figures(weight=None if settings.weight == "auto" else settings.weight, color=settings.color)
         subject = row.input if error.subject == "image" else error.subject
         return dataclasses.replace(row, error=f"{subject}: {error.problem}; {error.remedy}", figures=figures)
-    pictures = [] if clean is None else [clean, noisy, result.image]
+    after = None if draw.clean is None else quality(draw.clean, result.image)
     return dataclasses.replace(
         row,
         status="done",
-        figures=jobs.figures_of(result, pictures),
+        figures=jobs.figures_of(result, draw.before, after),
         trace=tuple(steps) if trace else None,
     )
 
