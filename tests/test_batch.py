@@ -307,6 +307,15 @@ class TestDeath:
         _, alive = psutil.wait_procs(family, timeout=20)
         assert alive == []
 
+    def test_an_interrupt_while_processes_start_is_not_lost(self, slow, here):
+        process = started(here, SLOW)
+        while not psutil.Process(process.pid).children():
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate()
+        assert process.returncode == 130
+        assert "0 done, 0 skipped, 0 failed, 6 not tried" in err
+
     def test_by_sigkill_takes_the_processes_along(self, slow, here):
         process = started(here, SLOW)
         workers_at_work(process)

@@ -313,6 +313,7 @@ BAD = [
     ("in.png clean.png --shard 3/2 -o new/ -l 0.1", 2, r"--shard: '3/2'"),
     ("in.png clean.png --jobs 0 -o new/ -l 0.1", 2, r"--jobs: '0'"),
     ("in.png clean.png --jobs 3 --memory 300M -o new/ -l 0.1", 2, r"--memory: 300M is too little for 3 at once"),
+    ("in.png clean.png --jobs 10000 -o new/ -l 0.1", 2, r"--jobs: 10000 at once need \d+M, and half of what is free"),
     ("in.png --suffix a/b -l 0.1", 2, r"--suffix: 'a/b'"),
     ("in.png --suffix _a -o out.png -l 0.1", 2, r"--suffix: the result has a name of its own"),
     ("in.png clean.png --reference none -o new/ -l 0.1", 2, r"none: there is no such file"),

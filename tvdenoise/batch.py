@@ -99,8 +99,11 @@ class _Crew:
         self._number = workers or max(1, min(cores(), self._memory // storage.MINIMUM))
         self._share = self._memory // self._number
         if self._share < storage.MINIMUM:
-            problem = f"{self._memory / 2**20:.0f}M is too little for {self._number} at once"
             least = self._number * storage.MINIMUM // 2**20 + 1
+            if memory is None:
+                problem = f"{self._number} at once need {least}M, and half of what is free is {self._memory // 2**20}M"
+                raise SettingError("jobs", problem, "give fewer, or --memory if it may be more")
+            problem = f"{memory / 2**20:.0f}M is too little for {self._number} at once"
             raise SettingError("memory", problem, f"give at least {least}M, or fewer --jobs")
         self._overwrite = overwrite
         forks = sys.platform == "linux"  # where that is safe, and saves loading everything in each process
@@ -172,7 +175,7 @@ class _Crew:
     def _hired(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _deaf_to_interrupts():
+        with _interrupts_put_off():
             process.start()
         theirs.close()
         return _Worker(process, ours)
@@ -183,6 +186,7 @@ class _Crew:
             answer = worker.line.recv()
         except (EOFError, OSError):
             worker.process.join()
+            worker.line.close()
             images.discard(task.job.target)
             yield _lost(task.job, worker.process.exitcode)
             return
@@ -199,16 +203,16 @@ class _Crew:
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Start processes that Ctrl-C, which goes to all of a terminal's, does not reach: this one decides."""
-    if threading.current_thread() is not threading.main_thread():
+def _interrupts_put_off() -> Iterator[None]:
+    """Start processes that Ctrl-C, which goes to all of a terminal's, does not reach: this one decides, afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which processes inherit
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _lost(job: Job, exit_code: int | None) -> Outcome:
