@@ -185,19 +185,28 @@ class TestCommand:
         assert "It cannot be shown: in.png: there is no such file" in made
         assert "It cannot be shown: the file is no longer what it was." in made
 
+    def test_lambda_0_is_shown_too(self, run, here):
+        assert run("sweep", "clean.png", "--noise", "gaussian:0.001", "-l", "0", "--report", "page.html")[0] == 0
+        assert "lambda 0," in (here / "page.html").read_text()
+
     def test_against_references(self, run, here):
         assert run("sweep", "in.png", "-l", "0.1", "--reference", "clean.png", "--report", "page.html")[0] == 0
         assert "<option>reference</option>" in (here / "page.html").read_text()
 
     def test_faults(self, run, here):
         (here / "old.html").touch()
+        (here / "full.csv").symlink_to("/dev/full")
         for arguments, message in (
             (["report", "none.jsonl"], "none.jsonl: it cannot be read"),
             (["report", "in.png"], "in.png: it is no file of rows"),
             (["report", "none.jsonl", "-o", "old.html"], "old.html: it exists"),
             (["sweep", "in.png", "--report", "old.html"], "old.html: it exists"),
             (["sweep", "in.png", "--report", "page.pdf"], "page.pdf: a page is HTML"),
-            (["sweep", "in.png", "-l", "0.1", "--noise", "poisson", "--trace", "--plot", "a.gif"], "a.gif: charts are"),
+            (["sweep", "in.png", "--report", "none/page.html"], "none/page.html: its folder none is missing"),
+            (["sweep", "in.png", "--plot", "none/a.png"], "none/a.png: its folder none is missing"),
+            (["sweep", "in.png", "--plot", "a.gif"], "a.gif: charts are"),
+            (["sweep", "in.png", "--out", "full.csv"], "full.csv: it is not a regular file"),
+            (["report", "full.csv"], "full.csv: it is not a file"),
         ):
             code, _, err = run(*arguments)
             assert code == 2, arguments

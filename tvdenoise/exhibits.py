@@ -7,11 +7,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tvdenoise.denoising import denoise
+from tvdenoise.denoising import denoise_as_set
 from tvdenoise.errors import TVDenoiseError
 from tvdenoise.images import ReadOptions
 from tvdenoise.noise import Noise
 from tvdenoise.report import Exhibit
+from tvdenoise.settings import Settings
 from tvdenoise.specimens import read_specimen
 from tvdenoise.sweeping import digest_of
 
@@ -47,8 +48,8 @@ def exhibits(rows: Sequence[Row], options: ReadOptions = ReadOptions()) -> Itera
         noisy: NDArray[Any] = specimen.image
         if noise:
             noisy, clean = Noise.read(noise, is_clipped=is_clipped).added_to(noisy, best["seed"]), noisy
-        axis = -1 if noisy.ndim == 3 else None
-        result = denoise(noisy, best["lambda"], tv=best["tv"], color=best["color"], tol=best["tol"], channel_axis=axis)
+        settings = Settings(best["lambda"], best["tv"], best["color"], tol=best["tol"] or None)
+        result = denoise_as_set(noisy, settings, channel_axis=-1 if noisy.ndim == 3 else None)
         images = {"noisy": noisy, "denoised": result.image} | ({} if clean is None else {"reference": clean})
         yield Exhibit(title, _caption(best), own, images, noisy - result.image)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from tvdenoise.errors import MissingExtraError, OutputError, WriteError
+from tvdenoise.errors import MissingExtraError, WriteError
 from tvdenoise.tables import group_of
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Row = Mapping[str, Any]
+
+ENDINGS = (".png", ".svg", ".pdf")
+"""Of the formats of charts."""
 
 WIDTH, HEIGHT, LABELS = 4.6, 3.4, 0.6
 """Inches of a panel, and of what is written beside it."""
@@ -62,17 +65,13 @@ def drawn(rows: Sequence[Row], ink: str = "black") -> "Figure | None":
 
 
 def save(figure: "Figure", path: Path) -> None:
-    """Write a figure as PNG, SVG or PDF.
+    """Write a figure in one of the formats.
 
     Raises
     ------
-    OutputError
-        If the ending is none of these.
     WriteError
         If the operating system refuses.
     """
-    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise OutputError(path, "charts are PNG, SVG or PDF", "end it in .png, .svg or .pdf")
     try:
         figure.savefig(path, dpi=150)
     except OSError as error:

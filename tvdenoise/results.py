@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,6 +84,8 @@ def opened(path: Path) -> Iterator[Results]:
     except OSError as error:
         raise OutputError(path, f"it cannot be written ({error.strerror})", "choose another name") from error
     with file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OutputError(path, "it is not a regular file", "choose another name")
         _lock(file, path)
         yield Results(file, path)
 
@@ -96,6 +99,8 @@ def read(path: Path) -> tuple[list[Row], list[str]]:
         If it cannot be read, or has no rows.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(path, "it is not a file", "name one that a sweep wrote")
         content = path.read_bytes()
     except OSError as error:
         raise InputError(path, f"it cannot be read ({error.strerror})", "check the path") from error

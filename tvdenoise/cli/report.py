@@ -36,8 +36,15 @@ def check(path: Path, *, overwrite: bool) -> None:
     """Refuse, before any work, a page that exists or has another ending."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise OutputError(path, "a page is HTML", "end it in .html")
+    check_folder(path)
     if path.exists() and not overwrite:
         raise OutputError(path, "it exists", "choose another name, or replace it with --overwrite")
+
+
+def check_folder(path: Path) -> None:
+    """Refuse, before any work, a file whose folder is missing."""
+    if not path.absolute().parent.is_dir():
+        raise OutputError(path, f"its folder {path.parent} is missing", "create it first")
 
 
 def write(

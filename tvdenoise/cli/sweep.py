@@ -16,7 +16,7 @@ import typer
 from tvdenoise.cli import messages, values
 from tvdenoise.cli import report as pages
 from tvdenoise.cli.denoise import Axes, MaxPixels
-from tvdenoise.errors import InputError, SettingError, TVDenoiseError
+from tvdenoise.errors import InputError, OutputError, SettingError, TVDenoiseError
 
 if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions
@@ -178,16 +178,18 @@ def command(
     grid = _grid(said)
     if report is not None:
         pages.check(report, overwrite=overwrite)
+    if plot is not None:
+        _check_plot(plot)
     plan = planned([Path(name) for name in said["inputs"]], selection=Selection(recursive))
     reading = values.reading(axes=axes, max_pixels=max_pixels, nonfinite="refuse")
     runner = _Runner(plan, grid, clean, reading, as_json=as_json, quiet=quiet, trace=bool(said.get("trace")))
     code = runner.run(results_path)
-    if report is not None:
-        pages.write(report, runner.rows, runner.ignored, reading, command=messages.command_line())
-    if plot is not None:
-        _plot(runner.rows, plot)
     if not as_json:
         _print_tables(runner.rows, markdown=markdown)
+    if plot is not None:
+        _plot(runner.rows, plot)
+    if report is not None:
+        pages.write(report, runner.rows, runner.ignored, reading, command=messages.command_line())
     raise typer.Exit(code)
 
 
@@ -314,6 +316,15 @@ def _configured(path: Path | None) -> dict[str, Any]:
         if name in said:
             said[name] = str(path.parent / said[name])
     return said
+
+
+def _check_plot(path: Path) -> None:
+    """Refuse, before any work, a chart of no known format."""
+    from tvdenoise.plots import ENDINGS
+
+    if path.suffix.lower() not in ENDINGS:
+        raise OutputError(path, "charts are PNG, SVG or PDF", f"end it in one of {', '.join(ENDINGS)}")
+    pages.check_folder(path)
 
 
 def _plot(rows: list[dict[str, Any]], path: Path) -> None:

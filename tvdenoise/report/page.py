@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+from importlib.metadata import version
 from typing import Any
 
 import jinja2
@@ -107,7 +108,7 @@ def page(
     return template.render(
         title=title,
         command=command,
-        versions=f"tvdenoise {', '.join(sorted({str(row['version']) for row in rows}))}; page by {__version__}",
+        versions=_versions(rows),
         ignored=[f"Ignored: {words}." for words in ignored],
         chart=_chart(rows) if len({(row["input"], row["noise"]) for row in rows}) > 1 else "",
         pictures=list(_pictures(exhibits)),
@@ -118,6 +119,13 @@ def page(
         slider=(here / "img-comparison-slider.js").read_text(),
         slider_version=SLIDER,
         licence=(here / "img-comparison-slider.LICENSE").read_text(),
+    )
+
+
+def _versions(rows: Sequence[Row]) -> str:
+    made = ", ".join(sorted({str(row["version"]) for row in rows}))
+    return f"Runs by tvdenoise {made}; page by {__version__} with " + ", ".join(
+        f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-image")
     )
 
 
