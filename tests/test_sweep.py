@@ -170,6 +170,8 @@ class TestFile:
         assert lines(part) == lines(whole)
         before = whole.read_bytes()
         assert run(*SWEEP, "-o", whole)[1].splitlines() == out.splitlines()
+        fewer = [*SWEEP[:-1], "0.05"]
+        assert run(*fewer, "-o", whole)[1] == run(*fewer)[1]
         assert whole.read_bytes() == before
 
     def test_what_breaks_off_and_other_versions_are_ignored_in_words(self, run, here, ending):
@@ -279,10 +281,11 @@ class TestCommand:
             ("lamda = 0.1", "e.toml: 'lamda' is unknown; did you mean lambda?"),
             ("= 1", "e.toml: it is no TOML"),
             ('inputs = "none.png"', "none.png: there is no such file"),
-            ('inputs = "in.png"\nseed = "x"', "--seed: x are no whole numbers"),
+            ('inputs = "in.png"\nseed = "x"', "--seed: 'x' are no whole numbers"),
             ('inputs = "in.png"\ntv = "round"', "--tv: 'round' is unknown"),
             ('inputs = "in.png"\nnoise = "gaussian"', "--noise: gaussian needs an amount"),
             ('inputs = "in.png"\nnoise = "poisson"\nreference = "clean.png"', "--reference: with --noise"),
+            ('inputs = "in.png"\nmax_steps = "x"', "'--max-steps': Input should be a valid integer"),
             ('inputs = "in.png"\nsigma = 25', "--sigma: pictures of many ranges"),
             ('inputs = "in.png"\nout = "rows.txt"', "rows.txt: rows are written as JSON lines or CSV"),
             ('inputs = "in.png"\nout = "rows.csv"\ntrace = true', "--trace: no table holds it"),

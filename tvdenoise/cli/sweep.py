@@ -5,7 +5,7 @@ import sys
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import nullcontext
 from difflib import get_close_matches
 from pathlib import Path
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 MENTION = "[bold]tvdenoise sweep INPUT... --lambda 0.02,0.05,0.1[/bold] tries settings and tells the best."
 
-LISTS = {
-    "lambda": "0.1",
-    "tv": "anisotropic",
-    "color": "rgb",
-    "optimizer": "fista",
-    "noise": "",
-    "seed": "0",
-}
-"""Options that are lists, and what they are where nothing is said."""
+LISTED = ("weight", "tv", "color", "optimizer", "noise", "seed")
+"""Options that are lists, which a file may write as such."""
 
-SINGLE = ("reference", "out", "sigma", "lr", "tol", "max_steps", "device", "clip_noise", "trace", "inputs")
-"""What else an experiment's file may say."""
+PATHS = ("sources", "reference", "out", "report", "plot")
+"""Options that are paths, which a file means from where it lies."""
+
+
+def _configure(context: typer.Context, path: Path | None) -> Path | None:
+    """Take what a file says for what is not said on the command line."""
+    if path is not None:
+        context.default_map = _configured(path, context)
+    return path
 
 
 def command(
@@ -45,7 +45,7 @@ def command(
         typer.Argument(metavar="INPUT...", help="Pictures, and folders of them.", show_default=False),
     ] = None,
     weight: Annotated[
-        str | None,
+        str,
         typer.Option(
             "--lambda",
             "-l",
@@ -53,16 +53,16 @@ def command(
             help="Such as 0.02,0.05,auto, or 0.01:1:12 for twelve evenly spaced by their logarithms; 0:0.2:5:lin.",
             rich_help_panel="Grid",
         ),
-    ] = None,
+    ] = "auto",
     tv: Annotated[
-        str | None, typer.Option(metavar="LIST", help="anisotropic, isotropic.", rich_help_panel="Grid")
-    ] = None,
+        str, typer.Option(metavar="LIST", help="anisotropic, isotropic.", rich_help_panel="Grid")
+    ] = "anisotropic",
     color: Annotated[
-        str | None, typer.Option(metavar="LIST", help="rgb, opponent, coupled, auto.", rich_help_panel="Grid")
-    ] = None,
+        str, typer.Option(metavar="LIST", help="rgb, opponent, coupled, auto.", rich_help_panel="Grid")
+    ] = "rgb",
     optimizer: Annotated[
-        str | None, typer.Option(metavar="LIST", help="Such as fista,adam,lbfgs.", rich_help_panel="Grid")
-    ] = None,
+        str, typer.Option(metavar="LIST", help="Such as fista,adam,lbfgs.", rich_help_panel="Grid")
+    ] = "fista",
     noise: Annotated[
         str | None,
         typer.Option(
@@ -72,7 +72,7 @@ def command(
             rich_help_panel="Grid",
         ),
     ] = None,
-    seed: Annotated[str | None, typer.Option(metavar="LIST", help="Of the noise [0].", rich_help_panel="Grid")] = None,
+    seed: Annotated[str, typer.Option(metavar="LIST", help="Of the noise.", rich_help_panel="Grid")] = "0",
     clip_noise: Annotated[
         bool, typer.Option("--clip-noise", help="Clip noisy pictures to 0..1.", rich_help_panel="Grid")
     ] = False,
@@ -81,6 +81,8 @@ def command(
         typer.Option(
             metavar="FILE",
             help="The same in TOML: inputs, lambda, tv, ... Options given here win.",
+            callback=_configure,
+            is_eager=True,
             rich_help_panel="Grid",
         ),
     ] = None,
@@ -141,49 +143,44 @@ def command(
 
     Each run is measured against the clean picture: the input itself where --noise is given, else --reference.
     """
+    from tvdenoise.noise import Noise
     from tvdenoise.plan import Selection, is_folder, planned
+    from tvdenoise.sweeping import Grid
 
-    given = {
-        "lambda": weight,
-        "tv": tv,
-        "color": color,
-        "optimizer": optimizer,
-        "noise": noise,
-        "seed": seed,
-        "clip_noise": clip_noise or None,
-        "inputs": [str(source) for source in sources or []] or None,
-        "reference": reference and str(reference),
-        "out": out and str(out),
-        "sigma": sigma,
-        "lr": lr,
-        "tol": tol,
-        "max_steps": max_steps,
-        "device": None if device == "auto" else device,
-        "trace": trace or None,
-    }
-    said = _configured(config) | {name: value for name, value in given.items() if value is not None}
-    if not said.get("inputs"):
+    if not sources:
         raise InputError("INPUT", "there is none", "name a picture or a folder")
-    if said.get("noise") and said.get("reference"):
-        problem = "with --noise the pictures themselves are clean"
-        raise SettingError("reference", problem, "leave one of them out")
-    results_path = Path(said["out"]) if said.get("out") else None
-    if said.get("trace") and results_path is not None and results_path.suffix == ".csv":
+    if noise and reference is not None:
+        raise SettingError("reference", "with --noise the pictures themselves are clean", "leave one of them out")
+    if trace and out is not None and out.suffix == ".csv":
         raise SettingError("trace", "no table holds it", "let --out end in .jsonl")
-    clean = Path(said["reference"]) if said.get("reference") else None
-    if clean is not None and not is_folder(clean):
+    if reference is not None and not is_folder(reference):
         from tvdenoise.images import check_source
 
-        check_source(clean)
-    grid = _grid(said)
+        check_source(reference)
+    unit_sigma, file_sigma = values.sigmas_of(sigma)
+    if file_sigma is not None:
+        raise SettingError("sigma", "pictures of many ranges have no numbers in common", "give such as 25/255")
+    grid = Grid(
+        weight=values.weights_of(weight),
+        tv=_items(tv),  # type: ignore[arg-type]
+        color=_items(color),  # type: ignore[arg-type]
+        optimizer=_items(optimizer),
+        noise=tuple(Noise.read(item, is_clipped=clip_noise) for item in _items(noise or "")) or (None,),
+        seed=_seeds(seed),
+        sigma=unit_sigma,
+        lr=lr,
+        tol=tol,
+        max_steps=max_steps,
+        device=device,
+    )
     if report is not None:
         pages.check(report, overwrite=overwrite)
     if plot is not None:
         _check_plot(plot)
-    plan = planned([Path(name) for name in said["inputs"]], selection=Selection(recursive))
+    plan = planned(sources, selection=Selection(recursive))
     reading = values.reading(axes=axes, max_pixels=max_pixels, nonfinite="refuse")
-    runner = _Runner(plan, grid, clean, reading, as_json=as_json, quiet=quiet, trace=bool(said.get("trace")))
-    code = runner.run(results_path)
+    runner = _Runner(plan, grid, reference, reading, as_json=as_json, quiet=quiet, trace=trace)
+    code = runner.run(out)
     if not as_json:
         _print_tables(runner.rows, markdown=markdown)
     if plot is not None:
@@ -191,6 +188,21 @@ def command(
     if report is not None:
         pages.write(report, runner.rows, runner.ignored, reading, command=messages.command_line())
     raise typer.Exit(code)
+
+
+class _Known(dict[str, dict[str, Any]]):
+    """Rows that are there already, by their keys; ``asked`` are the keys of those that were to be made."""
+
+    def __init__(self, rows: dict[str, dict[str, Any]]) -> None:
+        super().__init__(rows)
+        self.asked: list[str] = []
+
+    def __contains__(self, key: object) -> bool:
+        """Return whether a row is there, and keep in mind that it was to be made."""
+        if not super().__contains__(key):
+            return False
+        self.asked.append(str(key))
+        return True
 
 
 class _Runner:
@@ -223,7 +235,7 @@ class _Runner:
         began = time.perf_counter()
         is_hidden = self._quiet or not sys.stderr.isatty()
         with nullcontext() if path is None else results.opened(path) as file:
-            known = {} if file is None else {row["key"]: row for row in file.rows if row["status"] == "done"}
+            known = _Known({} if file is None else {row["key"]: row for row in file.rows if row["status"] == "done"})
             self.ignored = [] if file is None else file.ignored
             for words in self.ignored:
                 messages.note(f"{path}: ignored {words}")
@@ -239,10 +251,10 @@ class _Runner:
                         messages.failure(row.error)
                     self.rows.append(row.as_dict())
         if not self._quiet:
-            kept = f", {len(known)} there already" if known else ""
+            kept = f", {len(known.asked)} there already" if known.asked else ""
             seconds = time.perf_counter() - began
             messages.note(f"{self._counts['done']} runs done, {self._counts['failed']} failed{kept}, {seconds:.1f} s")
-        self.rows += known.values()
+        self.rows += [known[key] for key in known.asked]
         return 1 if self._counts["failed"] else 0
 
     def _specimens(self) -> Iterator["Specimen"]:
@@ -258,64 +270,46 @@ class _Runner:
                 messages.failure(messages.told(error))
 
 
-def _grid(said: dict[str, Any]) -> "Grid":
-    """Return what was asked for."""
-    from tvdenoise.noise import Noise
-    from tvdenoise.sweeping import Grid
-
-    lists = {name: _items(said.get(name, default)) for name, default in LISTS.items()}
-    clipped = bool(said.get("clip_noise"))
-    try:
-        seeds = tuple(int(seed) for seed in lists["seed"])
-        if min(seeds) < 0:
-            raise ValueError
-    except ValueError:
-        raise SettingError("seed", f"{said['seed']} are no whole numbers of 0 or more", "give such as 0,1,2") from None
-    sigma, file_sigma = values.sigmas_of(None if said.get("sigma") is None else str(said["sigma"]))
-    if file_sigma is not None:
-        raise SettingError("sigma", "pictures of many ranges have no numbers in common", "give such as 25/255")
-    return Grid(
-        weight=tuple(weight for item in lists["lambda"] for weight in values.weights_of(item)),
-        tv=lists["tv"],  # type: ignore[arg-type]
-        color=lists["color"],  # type: ignore[arg-type]
-        optimizer=lists["optimizer"],
-        noise=tuple(Noise.read(item, is_clipped=clipped) for item in lists["noise"]) or (None,),
-        seed=seeds,
-        sigma=sigma,
-        **{name: said.get(name) for name in ("lr", "tol", "max_steps")},
-        device=said.get("device", "auto"),
-    )
+def _items(said: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in said.split(",") if item.strip())
 
 
-def _items(said: object) -> tuple[str, ...]:
-    """Return the items of a list, in TOML's form or with commas."""
-    items = said if isinstance(said, list) else str(said).split(",")
-    return tuple(str(item).strip() for item in items if str(item).strip())
+def _seeds(said: str) -> tuple[int, ...]:
+    seeds = tuple(int(item) if item.isdecimal() else -1 for item in _items(said))
+    if not seeds or min(seeds) < 0:
+        raise SettingError("seed", f"{said!r} are no whole numbers of 0 or more", "give such as 0,1,2")
+    return seeds
 
 
-def _configured(path: Path | None) -> dict[str, Any]:
-    """Return what an experiment's file says, by the names of the options."""
-    if path is None:
-        return {}
+def _configured(path: Path, context: typer.Context) -> dict[str, Any]:
+    """Return what an experiment's file says, by the names of parameters."""
     try:
         said = tomllib.loads(path.read_text())
     except OSError as error:
         raise InputError(path, f"it cannot be read ({error.strerror})", "check the path") from error
     except ValueError as error:
         raise InputError(path, f"it is no TOML ({error})", "correct it") from error
-    known = (*LISTS, *SINGLE)
-    for name in said:
-        if name not in known:
-            near: Sequence[str] = get_close_matches(name, known, n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}"
-            raise InputError(path, f"{name!r} is unknown", remedy)
-    if "inputs" in said:
-        said["inputs"] = [said["inputs"]] if isinstance(said["inputs"], str) else said["inputs"]
-        said["inputs"] = [str(path.parent / name) for name in said["inputs"]]
-    for name in ("reference", "out"):
-        if name in said:
-            said[name] = str(path.parent / said[name])
-    return said
+    own: dict[str, str] = {"inputs": "sources"} | {
+        option.removeprefix("--"): str(parameter.name)
+        for parameter in context.command.params
+        for option in parameter.opts
+        if option.startswith("--") and parameter.name not in ("config", "help")
+    }
+    found: dict[str, Any] = {}
+    for key, value in said.items():
+        key = key.replace("_", "-")
+        if key not in own:
+            near = get_close_matches(key, own, n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(own)}"
+            raise InputError(path, f"{key!r} is unknown", remedy)
+        name = own[key]
+        if name in LISTED:
+            value = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        elif name in PATHS:
+            places = [path.parent / str(place) for place in (value if isinstance(value, list) else [value])]
+            value = places if name == "sources" else places[0]
+        found[name] = value
+    return found
 
 
 def _check_plot(path: Path) -> None:
