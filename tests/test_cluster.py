@@ -1,6 +1,7 @@
 """A real Dask cluster on this machine's loopback: a scheduler and two workers, of which some are killed."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -183,6 +184,29 @@ def test_a_cluster_of_its_own_listens_on_loopback_alone(scans, here):
     assert set(listening) == {"127.0.0.1"}
     _, alive = psutil.wait_procs(family, timeout=20)
     assert alive == []
+
+
+@pytest.mark.parametrize("waits_for_row", [False, True])
+def test_ctrl_c_ends_a_cluster_of_its_own(scans, here, waits_for_row):
+    """To all processes of a terminal, while the cluster starts or is at work."""
+    command = [*COMMAND, "scans", "-r", "-l", "0.3", "--tol", "2e-5", "--json", "-o", "clean", "--scheduler", "local"]
+    process = subprocess.Popen(
+        command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    process.stdout.readline() if waits_for_row else wait_for_children(process)
+    family = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)
+    code, found, err = ended(process)
+    assert code == 130
+    assert err.splitlines()[-1].startswith("tvdenoise: interrupted")
+    assert all(not name.startswith(".") for name in tree(here))
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert alive == []
+
+
+def wait_for_children(process: subprocess.Popen) -> None:
+    while not psutil.Process(process.pid).children():
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -20,6 +20,7 @@ from typing import Any
 from tvdenoise import images, storage
 from tvdenoise.attempt import Outcome, attempt, failure
 from tvdenoise.errors import PictureError, SettingError
+from tvdenoise.interrupts import interrupts_put_off
 from tvdenoise.job import Job
 
 PATIENCE = 10.0
@@ -175,7 +176,7 @@ class _Crew:
     def _hired(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _interrupts_put_off():
+        with interrupts_put_off():
             process.start()
         theirs.close()
         return _Worker(process, ours)
@@ -200,19 +201,6 @@ class _Crew:
             self._waiting.appendleft(_Task(task.job, self._share_for(answer)))
         else:
             yield answer
-
-
-@contextmanager
-def _interrupts_put_off() -> Iterator[None]:
-    """Start processes that Ctrl-C, which goes to all of a terminal's, does not reach: this one decides, afterwards."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which processes inherit
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _lost(job: Job, exit_code: int | None) -> Outcome:

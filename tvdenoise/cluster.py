@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tvdenoise import storage
 from tvdenoise.attempt import Outcome, attempt, failure
 from tvdenoise.errors import ClusterError, MissingExtraError, PictureError, SettingError
+from tvdenoise.interrupts import interrupts_put_off
 from tvdenoise.job import Job
 
 if TYPE_CHECKING:
@@ -63,16 +64,16 @@ def connected(scheduler: str, workers: int | None = None) -> Iterator["Client"]:
     for name in ("distributed", "distributed.client"):  # what is lost is told by rows
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler == "local":
-        with (
-            LocalCluster(
+        with interrupts_put_off():
+            cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
                 host="127.0.0.1",
                 dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # of what else it tells by HTTP
                 silence_logs=logging.CRITICAL,
-            ) as cluster,
-            Client(cluster, set_as_default=False) as client,
-        ):
+            )
+        with cluster, Client(cluster, set_as_default=False) as client:
             yield client
         return
     try:

@@ -118,6 +118,7 @@ def page(
         script=(here / "page.js").read_text(),
         slider=(here / "img-comparison-slider.js").read_text(),
         slider_version=SLIDER,
+        budget=BUDGET >> 20,
         licence=(here / "img-comparison-slider.LICENSE").read_text(),
     )
 
