@@ -250,7 +250,7 @@ class TestRunner:
 def slow(here) -> Path:
     """A folder of six pictures that take a while."""
     for seed in range(6):
-        save(here / "slow" / f"{seed}.png", picture(seed, (400, 400)))
+        save(here / "slow" / f"{seed}.png", picture(seed, (300, 300)))
     return here / "slow"
 
 
