@@ -220,12 +220,11 @@ class TestCommand:
         if ending == "png":
             assert struct.unpack(">II", content[16:24]) > (1000, 400)
 
-    def test_without_the_extra(self, here):
-        program = "import sys; sys.modules['matplotlib'] = None; from tvdenoise.cli import main\n"
-        program += f"sys.argv = ['tvdenoise', *{COMMAND!r}, '--plot', 'a.png']; main()"
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-        assert done.returncode == 2
-        assert done.stderr.endswith("tvdenoise: charts: Matplotlib is not installed; pip install 'tvdenoise[plot]'\n")
+    @pytest.mark.parametrize("option", ["--plot=a.png", "--report=a.html"])
+    def test_without_the_extra(self, run, monkeypatch, option):
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+        message = "tvdenoise: charts: Matplotlib is not installed; pip install 'tvdenoise[plot]'\n"
+        assert run(*COMMAND, option) == (2, "", message)
 
 
 def test_curves_leave_out_what_is_not_finite_and_need_several_lambdas():

@@ -80,6 +80,7 @@ class TestWeights:
     def test_lists_and_ranges(self):
         assert weights_of("0.02, 0.05,auto") == (0.02, 0.05, "auto")
         assert weights_of("0.01:1:3") == (0.01, 0.1, 1)
+        assert weights_of("0, 0.01:1:3,auto") == (0, 0.01, 0.1, 1, "auto")
         assert weights_of("0:0.2:5:lin") == (0, 0.05, 0.1, 0.15, 0.2)
         ratios = np.divide(weights_of("0.01:1:12")[1:], weights_of("0.01:1:12")[:-1])
         assert np.allclose(ratios, 100 ** (1 / 11), rtol=1e-4)

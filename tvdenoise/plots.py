@@ -29,6 +29,14 @@ INK = "#123456"
 """What stands for the colour of text in a figure for a page, which has one of its own."""
 
 
+def check_installed() -> None:
+    """Raise :class:`MissingExtraError` if there is no Matplotlib."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("charts", "Matplotlib is not installed", "plot") from error
+
+
 def drawn(rows: Sequence[Row], ink: str = "black") -> "Figure | None":
     """Return a figure with a panel for each kind of curve that the rows have, or None if they have none.
 
@@ -40,11 +48,10 @@ def drawn(rows: Sequence[Row], ink: str = "black") -> "Figure | None":
     MissingExtraError
         If Matplotlib is not installed.
     """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("charts", "Matplotlib is not installed", "plot") from error
+    check_installed()
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
     done = [row for row in rows if row["status"] == "done"]
     panels: list[Callable[[Axes], None]] = []
     for name, label in (("psnr_after", "PSNR (dB)"), ("ssim_after", "SSIM")):

@@ -33,12 +33,15 @@ def command(
 
 
 def check(path: Path, *, overwrite: bool) -> None:
-    """Refuse, before any work, a page that exists or has another ending."""
+    """Refuse, before any work, a page that exists or has another ending, or that lacks what draws its curves."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise OutputError(path, "a page is HTML", "end it in .html")
+    from tvdenoise.plots import check_installed
+
     check_folder(path)
     if path.exists() and not overwrite:
         raise OutputError(path, "it exists", "choose another name, or replace it with --overwrite")
+    check_installed()
 
 
 def check_folder(path: Path) -> None:

@@ -314,11 +314,12 @@ def _configured(path: Path, context: typer.Context) -> dict[str, Any]:
 
 def _check_plot(path: Path) -> None:
     """Refuse, before any work, a chart of no known format."""
-    from tvdenoise.plots import ENDINGS
+    from tvdenoise.plots import ENDINGS, check_installed
 
     if path.suffix.lower() not in ENDINGS:
         raise OutputError(path, "charts are PNG, SVG or PDF", f"end it in one of {', '.join(ENDINGS)}")
     pages.check_folder(path)
+    check_installed()
 
 
 def _plot(rows: list[dict[str, Any]], path: Path) -> None:

@@ -37,10 +37,15 @@ def weight_of(text: str) -> float | Literal["auto"]:
 
 
 def weights_of(text: str) -> tuple[float | Literal["auto"], ...]:
-    """Return lambdas: a list, or FROM:TO:COUNT, evenly spaced by their logarithms, or with ``:lin`` by themselves."""
+    """Return lambdas, of a list whose items are numbers, auto, and ranges."""
+    return tuple(weight for item in text.split(",") for weight in _range_of(item.strip()))
+
+
+def _range_of(text: str) -> tuple[float | Literal["auto"], ...]:
+    """Return one lambda, or FROM:TO:COUNT, evenly spaced by their logarithms, or with ``:lin`` by themselves."""
     first, *rest = text.split(":")
     if not rest:
-        return tuple(weight_of(part.strip()) for part in text.split(","))
+        return (weight_of(text),)
     try:
         low, high, count = float(first), float(rest[0]), int(rest[1])
         is_linear = rest[2:] == ["lin"]
@@ -49,7 +54,7 @@ def weights_of(text: str) -> tuple[float | Literal["auto"], ...]:
             raise ValueError
     except (ValueError, IndexError):
         remedy = "give such as 0.02,0.05,0.1, or 0.01:1:12, or 0:0.2:5:lin"
-        raise SettingError("weight", f"{text!r} is neither a list of numbers nor FROM:TO:COUNT", remedy) from None
+        raise SettingError("weight", f"{text!r} is neither a number nor FROM:TO:COUNT", remedy) from None
     ways = (i / (count - 1) for i in range(count))
     if is_linear:
         return tuple(round_to_digits(low + way * (high - low)) for way in ways)
