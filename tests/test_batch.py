@@ -361,10 +361,10 @@ def batch_stops(failed: int) -> bool:
 
 
 def go_through(scans: Path, output: Path) -> None:
-    """What a process of a batch does, one picture after the other."""
+    """What a process of a batch does, one picture after the other; at lambda 0 most of it is reading and writing."""
     torch.set_num_threads(1)
     for pair in planned([scans], Naming(output), Selection(recursive=True)).pairs():
-        attempt(Job(pair.source, pair.target, Settings(weight=0.1)), overwrite=False)
+        attempt(Job(pair.source, pair.target, Settings(weight=0)), overwrite=False)
 
 
 class TestKills:
@@ -373,7 +373,7 @@ class TestKills:
     @pytest.fixture
     def many(self, here) -> Path:
         for seed in range(6):
-            save(here / "scans" / f"{seed % 3}" / f"{seed}.png", picture(seed, (50, 60)))
+            save(here / "scans" / f"{seed % 3}" / f"{seed}.png", picture(seed, (300, 400)))
         return here / "scans"
 
     def test_of_a_process(self, many, here):
@@ -405,7 +405,7 @@ class TestKills:
             trees += 1
 
     def test_of_the_command_or_all_of_its_processes(self, many, here):
-        command = [*COMMAND, "scans", "-r", "-l", "0.1", "--tol", "1e-4", "-q", "-o"]
+        command = [*COMMAND, "scans", "-r", "-l", "0", "-q", "-o"]
         subprocess.run([*command, "whole"], cwd=here, check=True)
         dice = random.Random(0)
         for kill in (os.kill, os.killpg, os.kill):

@@ -4,6 +4,7 @@ A process solves on one thread, which loses nothing where there are as many pict
 picture bit by bit. Each has its share of the memory; a picture that needs more gets more, and as many of the cores.
 """
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -116,6 +117,7 @@ class _Crew:
         self._busy: dict[Any, tuple[_Worker, _Task]] = {}
         self._waiting: deque[_Task] = deque()
         self._growth: dict[str, float] = {}
+        self._places = itertools.count()
 
     def work(self, todo: Iterator[Job]) -> Iterator[Outcome]:
         """Yield outcomes until nothing is left to do."""
@@ -175,7 +177,7 @@ class _Crew:
 
     def _hired(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs,), daemon=True)
+        process = self._context.Process(target=_serve, args=(theirs, next(self._places)), daemon=True)
         with interrupts_put_off():
             process.start()
         theirs.close()
@@ -210,13 +212,19 @@ def _lost(job: Job, exit_code: int | None) -> Outcome:
     return failure(job, PictureError(job.source, f"the process at work on it died ({reason})", remedy))
 
 
-def _serve(line: "Connection[Any, Any]") -> None:
-    """Do jobs as they come, until there are no more or the process that gives them is gone."""
+def _serve(line: "Connection[Any, Any]", place: int) -> None:
+    """Do jobs as they come, until there are no more or the process that gives them is gone.
+
+    Of several accelerators the process takes that of its place among all: reading, writing and copying of some fill the
+    time in which others compute.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(1))  # leaving undoes what was begun
     threading.Thread(target=_die_with_parent, daemon=True).start()
     import torch  # late: the process that gives jobs does not need it
 
+    if (count := torch.accelerator.device_count()) > 1:
+        torch.accelerator.set_device_index(place % count)
     try:
         while True:
             job, threads, room, overwrite = line.recv()
