@@ -198,7 +198,7 @@ class TestCommand:
         (here / "full.csv").symlink_to("/dev/full")
         for arguments, message in (
             (["report", "none.jsonl"], "none.jsonl: it cannot be read"),
-            (["report", "in.png"], "in.png: it is no file of rows"),
+            (["report", "in.png"], "in.png: it is no file of rows of a sweep"),
             (["report", "none.jsonl", "-o", "old.html"], "old.html: it exists"),
             (["sweep", "in.png", "--report", "old.html"], "old.html: it exists"),
             (["sweep", "in.png", "--report", "page.pdf"], "page.pdf: a page is HTML"),

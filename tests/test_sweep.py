@@ -199,7 +199,7 @@ class TestFile:
         path.write_text("a letter\nto somebody\n")
         code, out, err = run(*SWEEP, "-o", path)
         assert (code, out) == (2, "")
-        assert "it is no file of rows" in err
+        assert "it is no file of rows of a sweep" in err
         assert path.read_text() == "a letter\nto somebody\n"
 
     def test_after_kills_at_any_moment_has_the_rows_of_an_undisturbed_run(self, here, clean, ending):
@@ -299,6 +299,23 @@ class TestCommand:
         assert err.startswith("tvdenoise: ")
         assert message in err
         assert len(err.splitlines()) == 1
+
+    def test_rows_of_another_kind_or_with_other_values_are_ignored(self, run, here):
+        assert run(*SWEEP, "-o", "rows.jsonl")[0] == 0
+        first, second, *others = (here / "rows.jsonl").read_text().splitlines(keepends=True)
+        single = run("in.png", "-l", "0.1", "--json")[1]
+        changed = json.dumps(json.loads(second) | {"psnr_after": "high"}) + "\n"
+        (here / "rows.jsonl").write_text("".join([first, single, changed, *others]))
+        _, _, err = run(*SWEEP, "-o", "rows.jsonl")
+        assert "rows.jsonl: ignored 2 lines that are no rows of a sweep" in err
+        assert "1 runs done, 0 failed, 11 there already" in err
+        (here / "single.jsonl").write_text(single)
+        code, _, err = run("report", "single.jsonl")
+        assert (code, "it is no file of rows of a sweep" in err) == (2, True)
+
+    def test_what_is_said_twice_is_done_once(self, run, here):
+        _, out, err = run("sweep", "in.png", "--noise", "poisson,poisson", "--seed", "1,1", "-l", "0.1,0.1:1:2,1")
+        assert "2 runs done" in err
 
     def test_bad_pictures_fail_alone(self, run, here):
         (here / "text.png").write_text("not a picture")

@@ -25,6 +25,18 @@ TEXT = frozenset({"input", "output", "reference", "error", "version", "key", "ha
 """Cells that may look like something else."""
 
 
+NUMBERS = frozenset(
+    {
+        *("lambda", "sigma", "risk", "steps", "energy", "gap", "rms_bound", "tol", "seconds", "seed"),
+        *("psnr_before", "psnr_after", "ssim_before", "ssim_after"),
+    }
+)
+"""Cells of numbers."""
+
+NAMES = frozenset({"status", "criterion", "tv", "color", "optimizer", "is_noise_clipped"})
+"""What else no row of a sweep lacks."""
+
+
 class Results:
     """A file of rows that is added to.
 
@@ -128,17 +140,27 @@ def _parsed(content: bytes, path: Path) -> tuple[list[Row], list[str], int]:
     text = content[:whole].decode(errors="replace")
     rows, broken, foreign = [], 0, 0
     for row in _csv_rows(text) if path.suffix == ".csv" else _json_rows(text):
-        if row is None or "input" not in row:
+        if row is None or not _is_row(row):
             broken += 1
         elif row.get("version") != __version__:
             foreign += 1
         else:
             rows.append(row)
     if broken and not rows and not foreign:
-        raise InputError(path, "it is no file of rows", "choose another name")
-    ignored += [f"{broken} lines that are no rows"] if broken else []
+        raise InputError(path, "it is no file of rows of a sweep", "choose another name")
+    ignored += [f"{broken} lines that are no rows of a sweep"] if broken else []
     ignored += [f"{foreign} rows of another version"] if foreign else []
     return rows, ignored, whole
+
+
+def _is_row(row: Row) -> bool:
+    """Return whether a row has all that others go by, of the types that they expect."""
+    return (
+        row.keys() >= TEXT | NUMBERS | NAMES
+        and all(row[name] is None or isinstance(row[name], str) for name in TEXT)
+        and all(row[name] is None or type(row[name]) in (int, float) for name in NUMBERS)
+        and row["status"] in ("done", "failed")
+    )
 
 
 def _json_rows(text: str) -> Iterator[Row | None]:

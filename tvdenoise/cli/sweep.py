@@ -271,7 +271,8 @@ class _Runner:
 
 
 def _items(said: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in said.split(",") if item.strip())
+    """Return the items of a list, each once."""
+    return tuple(dict.fromkeys(item.strip() for item in said.split(",") if item.strip()))
 
 
 def _seeds(said: str) -> tuple[int, ...]:

@@ -37,8 +37,8 @@ def weight_of(text: str) -> float | Literal["auto"]:
 
 
 def weights_of(text: str) -> tuple[float | Literal["auto"], ...]:
-    """Return lambdas, of a list whose items are numbers, auto, and ranges."""
-    return tuple(weight for item in text.split(",") for weight in _range_of(item.strip()))
+    """Return lambdas, each once, of a list whose items are numbers, auto, and ranges."""
+    return tuple(dict.fromkeys(weight for item in text.split(",") for weight in _range_of(item.strip())))
 
 
 def _range_of(text: str) -> tuple[float | Literal["auto"], ...]:
