@@ -1,5 +1,6 @@
 """Folders as a lab meets them: trees, bad files among good ones, kills, dead processes, full disks, and going on."""
 
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -9,10 +10,10 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -24,7 +25,8 @@ import torch
 from PIL import Image
 
 from tvdenoise import batch, storage
-from tvdenoise.attempt import attempt
+from tvdenoise.attempt import Outcome, attempt
+from tvdenoise.images.atomic import _alone, _beside
 from tvdenoise.job import Job
 from tvdenoise.plan import Naming, Selection, planned
 from tvdenoise.settings import Settings
@@ -195,7 +197,7 @@ class TestRunner:
             yield Job(scans / "a.png", scans.parent / "out" / f"{i}.png", Settings(weight=0.1))
 
     def test_takes_no_job_before_a_process_is_free_for_it(self, scans):
-        taken = 0
+        taken = done = 0
 
         def counted() -> Iterator[Job]:
             nonlocal taken
@@ -203,11 +205,39 @@ class TestRunner:
                 taken += 1
                 yield job
 
-        with closing(batch.run(counted(), workers=2)) as outcomes:
-            for done, found in zip(range(1, 7), outcomes, strict=False):
-                assert found.row.status == "done"
-                assert taken <= done + 2
+        def tell(found: Outcome) -> None:
+            nonlocal done
+            done += 1
+            assert found.row.status == "done"
+            assert taken <= done + 2
+            if done >= 6:
+                raise EOFError
+
+        with pytest.raises(EOFError):
+            batch.run(counted(), tell, workers=2)
         assert {name for name in tree(scans.parent / "out") if name.startswith(".")} == set()
+
+    def test_what_is_being_written_when_an_interrupt_comes_is_written_and_told(self, scans):
+        """The writing of one waits for a lock; processes that have written wait to be heard; the last still solves."""
+        *quick, locked, slow = self.jobs(scans, 4)
+        slow = dataclasses.replace(slow, settings=Settings(weight=0.3, tol=1e-9))
+        locked.target.parent.mkdir()
+        told: list[Outcome] = []
+        lock = _alone(_beside(locked.target))
+
+        def tell(found: Outcome) -> None:
+            told.append(found)
+            if len(told) == 1:
+                waiting = re.compile(rf"->.*:{os.fstat(lock.fileno()).st_ino} ")
+                until(lambda: waiting.search(Path("/proc/locks").read_text()) is not None)
+                until(lambda: all(job.target.exists() for job in quick))
+                threading.Timer(0.5, lock.close).start()
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            batch.run([*quick, locked, slow], tell, workers=4)
+        assert sorted(found.row.output for found in told) == [str(job.target) for job in (*quick, locked)]
+        assert tree(scans.parent / "out").keys() == {job.target.name for job in (*quick, locked)}
 
     def test_a_picture_too_large_for_its_share_gets_more(self, scans):
         """With less memory in all than two of its kind take; the answer is that of a run for itself."""
@@ -220,7 +250,8 @@ class TestRunner:
         need = alone.facts["memory"]
         budget = 2 * storage.MINIMUM
         assert storage.room_within(budget // 2) < need < storage.room_within(budget)
-        found = list(batch.run(iter(jobs), workers=2, memory=budget, overwrite=True))
+        found: list[Outcome] = []
+        batch.run(jobs, found.append, workers=2, memory=budget, overwrite=True)
         assert [each.row.status for each in found] == ["done", "done"]
         assert all((scans / f"{i}.npy").read_bytes() == expected for i in range(2))
 
@@ -252,6 +283,13 @@ def slow(here) -> Path:
     for seed in range(6):
         save(here / "slow" / f"{seed}.png", picture(seed, (300, 300)))
     return here / "slow"
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 SLOW = [*COMMAND, "slow", "-o", "clean", "-l", "0.3", "--tol", "2e-5", "-j", "2"]
@@ -309,8 +347,7 @@ class TestDeath:
 
     def test_an_interrupt_while_processes_start_is_not_lost(self, slow, here):
         process = started(here, SLOW)
-        while not psutil.Process(process.pid).children():
-            time.sleep(0.01)
+        until(lambda: psutil.Process(process.pid).children() != [])
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate()
         assert process.returncode == 130

@@ -1,6 +1,6 @@
 """A job as one of many: whatever happens in it is an outcome."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,13 +25,15 @@ def failure(job: Job, error: TVDenoiseError, facts: Mapping[str, Any] | None = N
     return Outcome(jobs.failed(job, error), facts or {}, error)
 
 
-def attempt(job: Job, *, overwrite: bool, room: int | None = None) -> Outcome | int:
+def attempt(
+    job: Job, *, overwrite: bool, room: int | None = None, before_write: Callable[[], object] = lambda: None
+) -> Outcome | int:
     """Do a job and return what became of it, an error or not; make the folder of its output.
 
     An output that exists is left alone unless ``overwrite``. If the picture takes more than ``room`` bytes to denoise
-    nothing is done, and that number is returned.
+    nothing is done, and that number is returned. ``before_write`` is called when the result is about to be written.
     """
-    listener = _Listener(job, room)
+    listener = _Listener(job, room, before_write)
     try:
         if not overwrite and job.is_done:
             return Outcome(jobs.skipped(job))
@@ -55,8 +57,9 @@ class _NoRoomError(Exception):
 class _Listener(Observer):
     """Keeps what was read, and stops at pictures that are too large."""
 
-    def __init__(self, job: Job, room: int | None) -> None:
+    def __init__(self, job: Job, room: int | None, before_write: Callable[[], object]) -> None:
         self.facts: dict[str, Any] = {}
+        self._before_write = before_write
         self._is_volume, self._room = job.settings.volume, room
 
     def on_read(self, file: PictureFile) -> None:
@@ -64,3 +67,7 @@ class _Listener(Observer):
         self.facts = describe(file, volume=self._is_volume)
         if self._room is not None and self.facts["memory"] > self._room:
             raise _NoRoomError
+
+    def on_write(self) -> None:
+        """Pass it on."""
+        self._before_write()

@@ -11,9 +11,10 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -21,11 +22,14 @@ from typing import Any
 from tvdenoise import images, storage
 from tvdenoise.attempt import Outcome, attempt, failure
 from tvdenoise.errors import PictureError, SettingError
-from tvdenoise.interrupts import interrupts_put_off
+from tvdenoise.interrupts import interrupts_put_off, put_off
 from tvdenoise.job import Job
 
 PATIENCE = 10.0
 """Seconds that a process is given to end by itself."""
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
+"""The signals that ask to end."""
 
 FEW = 8
 """Jobs a process for which compiled code is not loaded at once."""
@@ -38,21 +42,24 @@ def cores() -> int:
 
 def run(
     todo: Iterable[Job],
+    tell: Callable[[Outcome], None],
     *,
     workers: int | None = None,
     memory: int | None = None,
     overwrite: bool = False,
     expected: int = 1,
-) -> Generator[Outcome, None, None]:
-    """Do jobs in processes and yield what became of each, in the order they end.
+) -> None:
+    """Do jobs in processes and tell what became of each, in the order they end.
 
-    A job is taken from ``todo`` when a process is free for it. When the generator is closed, or an exception leaves it,
-    the processes end, and of what they were at nothing is left.
+    A job is taken from ``todo`` when a process is free for it. When an exception leaves either of them, or an interrupt
+    comes, the processes end: what they were writing is written and told, and of all else they were at nothing is left.
 
     Parameters
     ----------
     todo
         The jobs.
+    tell
+        Called with each outcome, in this process; no signal breaks it off.
     workers
         The number of processes; None for one a core.
     memory
@@ -67,12 +74,9 @@ def run(
     SettingError
         If the memory is too little for so many processes.
     """
-    return _run(_Crew(workers, memory, overwrite=overwrite, expected=expected), iter(todo))
-
-
-def _run(crew: "_Crew", todo: Iterator[Job]) -> Generator[Outcome, None, None]:
+    crew = _Crew(tell, workers, memory, overwrite=overwrite, expected=expected)
     try:
-        yield from crew.work(todo)
+        crew.work(iter(todo))
     finally:
         crew.dismiss()
 
@@ -96,7 +100,16 @@ class _Worker:
 class _Crew:
     """The processes, and who is at what."""
 
-    def __init__(self, workers: int | None, memory: int | None, *, overwrite: bool, expected: int) -> None:
+    def __init__(
+        self,
+        tell: Callable[[Outcome], None],
+        workers: int | None,
+        memory: int | None,
+        *,
+        overwrite: bool,
+        expected: int,
+    ) -> None:
+        self._tell = tell
         self._memory = storage.available() // 2 if memory is None else memory
         self._number = workers or max(1, min(cores(), self._memory // storage.MINIMUM))
         self._share = self._memory // self._number
@@ -119,29 +132,35 @@ class _Crew:
         self._growth: dict[str, float] = {}
         self._places = itertools.count()
 
-    def work(self, todo: Iterator[Job]) -> Iterator[Outcome]:
-        """Yield outcomes until nothing is left to do."""
+    def work(self, todo: Iterator[Job]) -> None:
+        """Tell of outcomes until nothing is left to do."""
         while True:
             while len(self._busy) < self._number and self._can_begin(todo):
-                self._begin(self._waiting.popleft())
+                with put_off(*ENDING):
+                    self._begin(self._waiting.popleft())
             if not self._busy:
                 return
             for line in wait(list(self._busy)):
-                yield from self._ended(*self._busy.pop(line))
+                with put_off(*ENDING):  # or what was heard might not be told
+                    self._end(*self._busy.pop(line))
 
     def dismiss(self) -> None:
-        """End all processes; what they were at is undone."""
-        working = list(self._busy.values())
-        for worker, _ in working:
+        """End all processes; what they were at is undone, unless it was being written: that is told."""
+        for worker, _ in self._busy.values():
             worker.process.terminate()
         for worker in self._idle:
             worker.line.close()
-        for worker, task in working:
+        for worker, task in self._busy.values():
             worker.process.join(PATIENCE)
             if worker.process.exitcode is None:
                 worker.process.kill()
                 worker.process.join()
                 images.discard(task.job.target)
+        for worker, _ in self._busy.values():
+            with suppress(EOFError, OSError):
+                answer = worker.line.recv()
+                if isinstance(answer, Outcome):
+                    self._tell(answer)
 
     def _can_begin(self, todo: Iterator[Job]) -> bool:
         """Return whether there is a task, and memory for the first of them."""
@@ -183,15 +202,15 @@ class _Crew:
         theirs.close()
         return _Worker(process, ours)
 
-    def _ended(self, worker: _Worker, task: _Task) -> Iterator[Outcome]:
-        """Yield what became of a task, unless it has to be done again with more memory."""
+    def _end(self, worker: _Worker, task: _Task) -> None:
+        """Tell what became of a task, unless it has to be done again with more memory."""
         try:
             answer = worker.line.recv()
         except (EOFError, OSError):
             worker.process.join()
             worker.line.close()
             images.discard(task.job.target)
-            yield _lost(task.job, worker.process.exitcode)
+            self._tell(_lost(task.job, worker.process.exitcode))
             return
         self._idle.append(worker)
         need = answer if isinstance(answer, int) else answer.facts.get("memory")
@@ -202,7 +221,7 @@ class _Crew:
         if isinstance(answer, int):
             self._waiting.appendleft(_Task(task.job, self._share_for(answer)))
         else:
-            yield answer
+            self._tell(answer)
 
 
 def _lost(job: Job, exit_code: int | None) -> Outcome:
@@ -229,7 +248,9 @@ def _serve(line: "Connection[Any, Any]", place: int) -> None:
         while True:
             job, threads, room, overwrite = line.recv()
             torch.set_num_threads(threads)
-            line.send(attempt(job, overwrite=overwrite, room=room))
+            with ExitStack() as whole:  # from the beginning of writing until it is told
+                stay = partial(whole.enter_context, put_off(signal.SIGTERM))
+                line.send(attempt(job, overwrite=overwrite, room=room, before_write=stay))
     finally:
         os._exit(0)  # nothing is left to do, and taking torch down would take as long as importing it
 

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -87,13 +87,18 @@ def connected(scheduler: str, workers: int | None = None) -> Iterator["Client"]:
 
 
 def run(
-    todo: Iterable[Job], client: "Client", *, workers: int | None = None, overwrite: bool = False
-) -> Generator[Outcome, None, None]:
-    """Do jobs on a cluster and yield what became of each, in the order they end.
+    todo: Iterable[Job],
+    tell: Callable[[Outcome], None],
+    client: "Client",
+    *,
+    workers: int | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Do jobs on a cluster and tell what became of each, in the order they end.
 
     Jobs are taken from ``todo`` as workers become free; at most ``workers`` are at work at once. Of the memory each
-    worker takes what the job says, or half of its own limit. When the generator is closed what is at work on other
-    machines comes to its end, unheard.
+    worker takes what the job says, or half of its own limit. When an exception leaves ``todo`` or ``tell``, or an
+    interrupt comes, what is at work on other machines comes to its end, unheard.
 
     Raises
     ------
@@ -115,7 +120,7 @@ def run(
                 return
             future = next(ended)
             job, _ = out.pop(future.key)
-            yield _outcome(job, future)
+            tell(_outcome(job, future))
     except OSError as error:
         raise _lost() from error
     finally:

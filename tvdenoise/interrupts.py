@@ -1,6 +1,7 @@
-"""Ctrl-C, which goes to all processes of a terminal: one of them decides."""
+"""Signals that ask to end: Ctrl-C goes to all processes of a terminal, of which one decides; and some work is whole."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
@@ -18,3 +19,20 @@ def interrupts_put_off() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def put_off(*signals: signal.Signals) -> Iterator[None]:
+    """Do something whole: what Python does on these signals, it does afterwards."""
+    if threading.current_thread() is not threading.main_thread():  # which alone does it
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _frame: came.append(number)) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for late in came:
+            signal.raise_signal(late)

@@ -81,6 +81,9 @@ class Observer:
     def on_progress(self, progress: "Progress") -> None:
         """Hear a certificate."""
 
+    def on_write(self) -> None:
+        """Hear that the result is about to be written."""
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -175,6 +178,7 @@ def _run(job: Job, observer: Observer) -> Row:
     reference = None if job.reference is None else read_reference(job, source, target.format)
     observer.on_read(source)
     pages = tuple(_denoised_pages(job, source, target, reference, observer))
+    observer.on_write()
     images.write(job.target, target)
     first = source.parts[0]
     return Row(

@@ -6,7 +6,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -37,31 +38,27 @@ def denoise_many(plan: Plan, job_of: Callable[[Pair], Job], manner: Manner) -> i
     if manner.dry_run:
         return foretell(tasks, manner)
     report = _Report(count, manner)
-    with _outcomes(report.undone(tasks), count, manner) as outcomes:
+    with _runner(count, manner) as run:
         try:
-            for outcome in outcomes:
-                report.add(outcome)
+            run(report.undone(tasks), report.add)
         finally:
             report.close()
     return 1 if report.counts["failed"] else 0
 
 
 @contextmanager
-def _outcomes(todo: Iterator[Job], count: int, manner: Manner) -> Iterator[Iterator[Outcome]]:
-    """Do what is to do on this machine, or on others."""
+def _runner(count: int, manner: Manner) -> Iterator[Callable[[Iterator[Job], Callable[[Outcome], None]], None]]:
+    """Get ready to do what is to do on this machine, or on others."""
     workers, overwrite = manner.workers, manner.overwrite
     if manner.scheduler is None:
-        outcomes = batch.run(todo, workers=workers, memory=manner.memory, overwrite=overwrite, expected=count)
-        with closing(outcomes):
-            yield outcomes
+        yield partial(batch.run, workers=workers, memory=manner.memory, overwrite=overwrite, expected=count)
         return
     from tvdenoise import cluster
 
     with cluster.connected(manner.scheduler, workers) as client:
         if not client.nthreads():
             messages.note(f"{manner.scheduler} has no worker yet: waiting for one")
-        with closing(cluster.run(todo, client, workers=workers, overwrite=overwrite)) as outcomes:
-            yield outcomes
+        yield partial(cluster.run, client=client, workers=workers, overwrite=overwrite)
 
 
 class _Report:
