@@ -7,7 +7,6 @@ that time (in all, whatever the number of pictures), or is about to.
 from functools import cache
 from types import ModuleType
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -55,7 +54,7 @@ def _load(dtype: torch.dtype) -> ModuleType | None:
     try:
         from tvdenoise import compiled
 
-        compiled.try_out(np.dtype(str(dtype).removeprefix("torch.")))
+        compiled.try_out(dtype)
     except Exception as error:  # noqa: BLE001
         _troubles.append(" ".join(f"{type(error).__name__}: {error}".split())[:200])
         return None

@@ -54,11 +54,10 @@ class Ascent:
         p, previous = self.parameter.data, state["previous"]
         kernels = self.problem.kernels(p, previous)
         if kernels is not None:
-            f, average = self.problem.f.numpy(), None if self._average is None else self._average.numpy()
             groups, rate = list(self.problem.groups()), self._optimizer.param_groups[0]["lr"]
-            first = state["step"] + 1
-            if kernels.ascend(f, p.numpy(), previous.numpy(), average, groups, self.problem.tv, rate, first, steps):
-                self.parameter.data, state["previous"] = previous, p
+            self.parameter.data, state["previous"] = kernels.ascend(
+                self.problem.f, p, previous, self._average, groups, self.problem.tv, rate, state["step"] + 1, steps
+            )
             state["step"] += steps
             return
         began = time.perf_counter()
@@ -112,7 +111,7 @@ class Dual(Ascent):
         centre = self._picture
         kernels = self.problem.kernels(self.parameter, v)
         if kernels is not None:
-            kernels.centre(self.problem.f.numpy(), self.parameter.numpy(), v.numpy(), centre.numpy())
+            kernels.centre(self.problem.f, self.parameter, v, centre)
         else:
             calculus.subtract_adjoint(self.problem.f, self.parameter, centre).mul_(0.5).add_(v, alpha=0.5)
         return centre, certify(self.problem, centre, self.parameter, v)

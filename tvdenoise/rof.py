@@ -184,8 +184,7 @@ def _sums(problem: Problem, u: Tensor, p: Tensor, v: Tensor) -> Sequence[float]:
     """Return E(u), E(v), d(p) and its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
     kernels = problem.kernels(u, p, v)
     if kernels is not None:
-        arrays = (t.numpy() for t in (problem.f, u, p, v))
-        totals: list[float] = kernels.sums(*arrays, list(problem.groups()), problem.tv)
+        totals: list[float] = kernels.sums(problem.f, u, p, v, list(problem.groups()), problem.tv)
         return totals
     began = time.perf_counter()
     sums = torch.zeros(7, dtype=torch.float64, device=_judge(problem.f.device))

@@ -4,20 +4,20 @@ Importing this room loads numba; :mod:`tvdenoise.engine` decides when that pays.
 """
 
 import numba
-import numpy as np
+import torch
 
 from tvdenoise.compiled.ascent import ascend
 from tvdenoise.compiled.certificate import centre, sums
 
 
-def try_out(dtype: np.dtype[np.generic]) -> None:
+def try_out(dtype: torch.dtype) -> None:
     """Run everything once on tiny pictures of a type, so that what cannot be compiled fails here."""
     if numba.config.DISABLE_JIT:
         raise RuntimeError("NUMBA_DISABLE_JIT is set")
-    f = np.zeros((1, 2, 2), dtype)
-    p, group = np.zeros((2, 1, 2, 2), dtype), [(0, 1, 1, 1.0)]
-    ascend(f, p, p.copy(), f.copy(), group, "isotropic", 0.1, 1, 1)
-    centre(f, p, f, f.copy())
+    f = torch.zeros(1, 2, 2, dtype=dtype)
+    p, group = torch.zeros(2, 1, 2, 2, dtype=dtype), [(0, 1, 1, 1.0)]
+    ascend(f, p, p.clone(), f.clone(), group, "isotropic", 0.1, 1, 1)
+    centre(f, p, f, f.clone())
     sums(f, f, p, f, group, "isotropic")
 
 

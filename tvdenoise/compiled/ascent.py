@@ -9,11 +9,14 @@ from itertools import pairwise, starmap
 from typing import NamedTuple
 
 import numpy as np
+from torch import Tensor
 
 from tvdenoise.compiled import threads
 from tvdenoise.compiled.rows import (
     Array,
     Group,
+    as_fields,
+    as_planes,
     compiled,
     copy,
     extrapolate,
@@ -42,32 +45,32 @@ class Trapezoid(NamedTuple):
 
 
 def ascend(
-    f: Array,
-    p: Array,
-    previous: Array,
-    average: Array | None,
+    f: Tensor,
+    p: Tensor,
+    previous: Tensor,
+    average: Tensor | None,
     groups: Sequence[tuple[int, int, int, float]],
     tv: str,
     rate: float,
     first_step: int,
     steps: int,
-) -> bool:
-    r"""Take the steps ``first_step`` and following in place; return whether the newest field is now in ``previous``.
+) -> tuple[Tensor, Tensor]:
+    r"""Take the steps ``first_step`` and following in place; return the newest field and the one before it.
 
     Every thread takes a band of rows, which shrinks by a row a step where it borders on another, and then one of the
     gaps, which grow around a row between two bands: so nothing is computed twice, and no copy is needed.
     """
-    f, p, previous = (t.reshape(*t.shape[: t.ndim - f.ndim], -1, *f.shape[-2:]) for t in (f, p, previous))
-    average = np.empty((0, *f.shape[1:]), f.dtype) if average is None else average.reshape(f.shape)
     height, width = f.shape[-2:]
+    picture, mean = as_planes(f, f.new_empty(0, height, width) if average is None else average)
+    now, old = as_fields(p, previous)
     bands = max(1, min(threads.number(), height // (2 * SWEEP + 1)))
     edges = [height * band // bands for band in range(bands + 1)]
     for step in range(first_step, first_step + steps, SWEEP):
         number = min(SWEEP, first_step + steps - step)
         shrinking, growing = [], []
         for group in starmap(Group, groups):
-            above, below = np.zeros((2, bands, number, group.planes, width), f.dtype)
-            take = partial(_ascend, f, p, previous, average, group, tv == "isotropic", rate, step, number)
+            above, below = np.zeros((2, bands, number, group.planes, width), picture.dtype)
+            take = partial(_ascend, picture, now, old, mean, group, tv == "isotropic", rate, step, number)
             for band, (top, bottom) in enumerate(pairwise(edges)):
                 rows = Trapezoid(top + int(band > 0), int(band > 0), bottom, -int(band < bands - 1))
                 shrinking.append(partial(take, rows, above[band], below[band]))
@@ -75,9 +78,7 @@ def ascend(
                 growing.append(partial(take, Trapezoid(edge, -1, edge + 1, 1), above[band - 1], below[band]))
         threads.run(shrinking)
         threads.run(growing)
-        if number % 2:
-            p, previous = previous, p
-    return steps % 2 == 1  # only the last sweep may be odd
+    return (previous, p) if steps % 2 else (p, previous)  # only the last sweep may be odd
 
 
 @compiled

@@ -5,9 +5,10 @@ from functools import partial
 
 import numba
 import numpy as np
+from torch import Tensor
 
 from tvdenoise.compiled import threads
-from tvdenoise.compiled.rows import Array, Group, compiled, project, subtract_adjoint
+from tvdenoise.compiled.rows import Array, Group, as_fields, as_planes, compiled, project, subtract_adjoint
 
 summing = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
 """Sums may be taken in any order: the certificate allows for it."""
@@ -17,28 +18,32 @@ ROWS = 64
 """Rows that are a job: whatever the number of threads, sums are of the same parts."""
 
 
-def centre(f: Array, p: Array, v: Array, out: Array) -> None:
+def centre(f: Tensor, p: Tensor, v: Tensor, out: Tensor) -> None:
     """Write (q + v) / 2 with q = f - D^T p into ``out``."""
-    height, width = f.shape[-2:]
-    f, p, v, out = (t.reshape(*t.shape[: t.ndim - f.ndim], -1, height, width) for t in (f, p, v, out))
+    picture, other, result = as_planes(f, v, out)
+    (field,) = as_fields(p)
+    height = picture.shape[1]
     threads.run(
         [
-            partial(_centre, f, p, v, plane, top, min(top + ROWS, height), out)
-            for plane in range(len(f))
+            partial(_centre, picture, field, other, plane, top, min(top + ROWS, height), result)
+            for plane in range(len(picture))
             for top in range(0, height, ROWS)
         ]
     )
 
 
-def sums(f: Array, u: Array, p: Array, v: Array, groups: Sequence[tuple[int, int, int, float]], tv: str) -> list[float]:
+def sums(
+    f: Tensor, u: Tensor, p: Tensor, v: Tensor, groups: Sequence[tuple[int, int, int, float]], tv: str
+) -> list[float]:
     """Return E(u), E(v), d(p) and its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
-    height, width = f.shape[-2:]
-    f, u, p, v = (t.reshape(*t.shape[: t.ndim - f.ndim], -1, height, width) for t in (f, u, p, v))
+    pictures = as_planes(f, u, v)
+    (field,) = as_fields(p)
+    height = f.shape[-2]
     tops = range(0, height, ROWS)
     parts = np.zeros((len(groups), len(tops), 7))
     threads.run(
         [
-            partial(_sums, f, u, p, v, Group(*group), tv == "isotropic", top, min(top + ROWS, height), part)
+            partial(_sums, *pictures, field, Group(*group), tv == "isotropic", top, min(top + ROWS, height), part)
             for group, row in zip(groups, parts, strict=True)
             for top, part in zip(tops, row, strict=True)
         ]
@@ -65,7 +70,7 @@ def _centre(f: Array, p: Array, v: Array, plane: int, top: int, bottom: int, out
 
 @summing
 def _sums(
-    f: Array, u: Array, p: Array, v: Array, group: Group, is_isotropic: bool, top: int, bottom: int, out: Array
+    f: Array, u: Array, v: Array, p: Array, group: Group, is_isotropic: bool, top: int, bottom: int, out: Array
 ) -> None:
     """Add what some rows add to E(u), E(v), d(p), its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
     first, stride, planes, weight = group

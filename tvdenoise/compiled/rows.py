@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 Array = NDArray[Any]
 
@@ -21,6 +22,16 @@ class Group(NamedTuple):
     stride: int
     planes: int
     weight: float
+
+
+def as_planes(*pictures: Tensor) -> list[Array]:
+    """Return pictures (..., H, W) as arrays (planes, H, W) in the same memory."""
+    return [t.numpy().reshape(-1, *t.shape[-2:]) for t in pictures]
+
+
+def as_fields(*fields: Tensor) -> list[Array]:
+    """Return fields (2, ..., H, W) as arrays (2, planes, H, W) in the same memory."""
+    return [p.numpy().reshape(len(p), -1, *p.shape[-2:]) for p in fields]
 
 
 @compiled
