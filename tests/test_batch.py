@@ -214,7 +214,7 @@ class TestRunner:
                 raise EOFError
 
         with pytest.raises(EOFError):
-            batch.run(counted(), tell, workers=2)
+            batch.Crew(2).run(counted(), tell)
         assert {name for name in tree(scans.parent / "out") if name.startswith(".")} == set()
 
     def test_what_is_being_written_when_an_interrupt_comes_is_written_and_told(self, scans):
@@ -235,7 +235,7 @@ class TestRunner:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            batch.run([*quick, locked, slow], tell, workers=4)
+            batch.Crew(4).run([*quick, locked, slow], tell)
         assert sorted(found.row.output for found in told) == [str(job.target) for job in (*quick, locked)]
         assert tree(scans.parent / "out").keys() == {job.target.name for job in (*quick, locked)}
 
@@ -251,7 +251,7 @@ class TestRunner:
         budget = 2 * storage.MINIMUM
         assert storage.room_within(budget // 2) < need < storage.room_within(budget)
         found: list[Outcome] = []
-        batch.run(jobs, found.append, workers=2, memory=budget, overwrite=True)
+        batch.Crew(2, budget, overwrite=True).run(jobs, found.append)
         assert [each.row.status for each in found] == ["done", "done"]
         assert all((scans / f"{i}.npy").read_bytes() == expected for i in range(2))
 

@@ -40,47 +40,6 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run(
-    todo: Iterable[Job],
-    tell: Callable[[Outcome], None],
-    *,
-    workers: int | None = None,
-    memory: int | None = None,
-    overwrite: bool = False,
-    expected: int = 1,
-) -> None:
-    """Do jobs in processes and tell what became of each, in the order they end.
-
-    A job is taken from ``todo`` when a process is free for it. When an exception leaves either of them, or an interrupt
-    comes, the processes end: what they were writing is written and told, and of all else they were at nothing is left.
-
-    Parameters
-    ----------
-    todo
-        The jobs.
-    tell
-        Called with each outcome, in this process; no signal breaks it off.
-    workers
-        The number of processes; None for one a core.
-    memory
-        The bytes that all of them may take together; None for half of what is free.
-    overwrite
-        Whether outputs that exist are replaced.
-    expected
-        About how many jobs there are: of many it pays to load compiled code before the first.
-
-    Raises
-    ------
-    SettingError
-        If the memory is too little for so many processes.
-    """
-    crew = _Crew(tell, workers, memory, overwrite=overwrite, expected=expected)
-    try:
-        crew.work(iter(todo))
-    finally:
-        crew.dismiss()
-
-
 @dataclass(frozen=True)
 class _Task:
     """A job, and the bytes that the process which does it may take."""
@@ -97,19 +56,34 @@ class _Worker:
     line: "Connection[Any, Any]"
 
 
-class _Crew:
-    """The processes, and who is at what."""
+class Crew:
+    """Processes that do jobs.
+
+    Parameters
+    ----------
+    workers
+        The number of processes; None for one a core.
+    memory
+        The bytes that all of them may take together; None for half of what is free.
+    overwrite
+        Whether outputs that exist are replaced.
+    expected
+        About how many jobs there are: of many it pays to load compiled code before the first.
+
+    Raises
+    ------
+    SettingError
+        If the memory is too little for so many processes.
+    """
 
     def __init__(
         self,
-        tell: Callable[[Outcome], None],
-        workers: int | None,
-        memory: int | None,
+        workers: int | None = None,
+        memory: int | None = None,
         *,
-        overwrite: bool,
-        expected: int,
+        overwrite: bool = False,
+        expected: int = 1,
     ) -> None:
-        self._tell = tell
         self._memory = storage.available() // 2 if memory is None else memory
         self._number = workers or max(1, min(cores(), self._memory // storage.MINIMUM))
         self._share = self._memory // self._number
@@ -132,8 +106,19 @@ class _Crew:
         self._growth: dict[str, float] = {}
         self._places = itertools.count()
 
-    def work(self, todo: Iterator[Job]) -> None:
-        """Tell of outcomes until nothing is left to do."""
+    def run(self, todo: Iterable[Job], tell: Callable[[Outcome], None]) -> None:
+        """Do jobs and tell what became of each, in the order they end; then the processes end too.
+
+        A job is taken from ``todo`` when a process is free for it. ``tell`` is called in this process, and no signal
+        breaks it off. When an exception leaves either of them, or an interrupt comes, what processes were writing is
+        written and told, and of all else they were at nothing is left.
+        """
+        try:
+            self._work(iter(todo), tell)
+        finally:
+            self._dismiss(tell)
+
+    def _work(self, todo: Iterator[Job], tell: Callable[[Outcome], None]) -> None:
         while True:
             while len(self._busy) < self._number and self._can_begin(todo):
                 with put_off(*ENDING):
@@ -142,10 +127,12 @@ class _Crew:
                 return
             for line in wait(list(self._busy)):
                 with put_off(*ENDING):  # or what was heard might not be told
-                    self._end(*self._busy.pop(line))
+                    outcome = self._ended(*self._busy.pop(line))
+                    if outcome is not None:
+                        tell(outcome)
 
-    def dismiss(self) -> None:
-        """End all processes; what they were at is undone, unless it was being written: that is told."""
+    def _dismiss(self, tell: Callable[[Outcome], None]) -> None:
+        """End all processes; what they were at is undone, unless it was being written."""
         for worker, _ in self._busy.values():
             worker.process.terminate()
         for worker in self._idle:
@@ -160,7 +147,7 @@ class _Crew:
             with suppress(EOFError, OSError):
                 answer = worker.line.recv()
                 if isinstance(answer, Outcome):
-                    self._tell(answer)
+                    tell(answer)
 
     def _can_begin(self, todo: Iterator[Job]) -> bool:
         """Return whether there is a task, and memory for the first of them."""
@@ -202,16 +189,15 @@ class _Crew:
         theirs.close()
         return _Worker(process, ours)
 
-    def _end(self, worker: _Worker, task: _Task) -> None:
-        """Tell what became of a task, unless it has to be done again with more memory."""
+    def _ended(self, worker: _Worker, task: _Task) -> Outcome | None:
+        """Return what became of a task, or None if it has to be done again with more memory."""
         try:
             answer = worker.line.recv()
         except (EOFError, OSError):
             worker.process.join()
             worker.line.close()
             images.discard(task.job.target)
-            self._tell(_lost(task.job, worker.process.exitcode))
-            return
+            return _lost(task.job, worker.process.exitcode)
         self._idle.append(worker)
         need = answer if isinstance(answer, int) else answer.facts.get("memory")
         with suppress(OSError):
@@ -220,8 +206,9 @@ class _Crew:
                 self._growth[task.job.source.suffix] = need / size
         if isinstance(answer, int):
             self._waiting.appendleft(_Task(task.job, self._share_for(answer)))
-        else:
-            self._tell(answer)
+            return None
+        outcome: Outcome = answer
+        return outcome
 
 
 def _lost(job: Job, exit_code: int | None) -> Outcome:

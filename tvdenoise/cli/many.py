@@ -51,7 +51,7 @@ def _runner(count: int, manner: Manner) -> Iterator[Callable[[Iterator[Job], Cal
     """Get ready to do what is to do on this machine, or on others."""
     workers, overwrite = manner.workers, manner.overwrite
     if manner.scheduler is None:
-        yield partial(batch.run, workers=workers, memory=manner.memory, overwrite=overwrite, expected=count)
+        yield batch.Crew(workers, manner.memory, overwrite=overwrite, expected=count).run
         return
     from tvdenoise import cluster
 
