@@ -61,7 +61,7 @@ def connected(scheduler: str, workers: int | None = None) -> Iterator["Client"]:
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise MissingExtraError("--scheduler", "the package distributed is not installed", "cluster") from error
-    for name in ("distributed", "distributed.client"):  # what is lost is told by rows
+    for name in ("distributed", "distributed.client", "tornado.application", "asyncio"):  # what is lost is told by rows
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler == "local":
         with interrupts_put_off():
