@@ -1,5 +1,6 @@
 """Fixtures that the tests share."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from PIL import Image
 from problems import KINDS
 
 from tvdenoise.cli import main
+
+os.environ["TRITON_INTERPRET"] = "1"  # is read when Triton is first imported, whoever does it
 
 
 @pytest.fixture(params=KINDS)

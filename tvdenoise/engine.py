@@ -1,7 +1,7 @@
-"""Whether inner loops run as torch operations or compiled. The pictures are the same bit by bit.
+"""Whether inner loops run as torch operations, or compiled for the CPU, or fused for a graphics card.
 
-Loading numba and its compiled code takes as long as denoising a small picture. So torch computes until it has spent
-that time (in all, whatever the number of pictures), or is about to.
+On a CPU the pictures are the same bit by bit. Loading numba and its compiled code takes as long as denoising a small
+picture, so torch computes until it has spent that time (in all, whatever the number of pictures), or is about to.
 """
 
 from functools import cache
@@ -26,18 +26,23 @@ def spend(seconds: float) -> None:
 
 
 def kernels(f: Tensor, *others: Tensor) -> ModuleType | None:
-    """Return the room :mod:`tvdenoise.compiled` if it can take a picture and others of its kind, and pays by now."""
-    if f.device.type != "cpu" or not all(t.is_contiguous() and t.dtype == f.dtype for t in (f, *others)):
+    """Return the room that does better than torch for a picture and others of its kind, if there is one by now.
+
+    On graphics cards that CUDA knows it is :mod:`tvdenoise.fused`, on CPUs :mod:`tvdenoise.compiled` once that pays.
+    """
+    if not all(t.is_contiguous() and t.dtype == f.dtype and t.device == f.device for t in (f, *others)):
         return None
-    if f.dtype not in (torch.float32, torch.float64) or _spent + SECONDS_A_VALUE * f.numel() < START:
+    if f.dtype not in (torch.float32, torch.float64) or f.device.type not in ("cpu", "cuda"):
         return None
-    return _load(f.dtype)
+    if f.device.type == "cpu" and _spent + SECONDS_A_VALUE * f.numel() < START:
+        return None
+    return _load(f.device, f.dtype)
 
 
 def load() -> None:
     """Load what most pictures need now, instead of when it pays."""
     spend(START)
-    _load(torch.float32)
+    _load(torch.device("cpu"), torch.float32)
 
 
 def trouble() -> str | None:
@@ -49,13 +54,16 @@ _troubles: list[str] = []
 
 
 @cache
-def _load(dtype: torch.dtype) -> ModuleType | None:
-    """Return the room, tried out for a type, or None: it may fail in ways of its own."""
+def _load(device: torch.device, dtype: torch.dtype) -> ModuleType | None:
+    """Return the room for a device, tried out for a type, or None: it may fail in ways of its own."""
+    room: ModuleType
     try:
-        from tvdenoise import compiled
-
-        compiled.try_out(dtype)
+        if device.type == "cuda":
+            from tvdenoise import fused as room
+        else:
+            from tvdenoise import compiled as room
+        room.try_out(device, dtype)
     except Exception as error:  # noqa: BLE001
         _troubles.append(" ".join(f"{type(error).__name__}: {error}".split())[:200])
         return None
-    return compiled
+    return room

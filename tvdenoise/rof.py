@@ -26,6 +26,9 @@ from tvdenoise.kinds import TVKind
 SLAB_VALUES = 2**15
 """Values of the picture judged at a time: the float64 copies stay small beside the picture."""
 
+LARGE_SLAB_VALUES = 2**24
+"""The same where it takes as long to begin with an operation as some thousands of values do: on accelerators."""
+
 STRETCH = 1.3
 """How much longer than 1/L a step is. FISTA's rate is proven up to 1; with its momentum a quadratic is stable up to
 4/3, and the certificate judges what comes of it. (Liang, Luo and Schönlieb, "Improving FISTA: faster, smarter, and
@@ -89,7 +92,7 @@ class Problem:
         return [(slice(c, c + 1), ratio * self.weight) for c, ratio in enumerate(self.ratios)]
 
     def kernels(self, *tensors: Tensor) -> ModuleType | None:
-        """Return the room :mod:`tvdenoise.compiled` if it can take ``f`` and these tensors, and pays by now."""
+        """Return the room that does better than torch for ``f`` and these tensors, if there is one by now."""
         return engine.kernels(self.f, *tensors) if self.axes == 2 and self.weight > 0 else None
 
     def groups(self) -> Iterator[tuple[int, int, int, float]]:
@@ -211,7 +214,7 @@ class _Slab(NamedTuple):
 def _slabs(f: Tensor, axis: int) -> Iterator[_Slab]:
     """Cut an axis into slabs with a halo of one row on each side, as far as D and its adjoint reach."""
     n = f.shape[axis]
-    own = max(1, SLAB_VALUES * n // f.numel())
+    own = max(1, (SLAB_VALUES if f.device.type == "cpu" else LARGE_SLAB_VALUES) * n // f.numel())
     for first in range(0, n, own):
         start, last = max(first - 1, 0), min(first + own, n)
         yield _Slab(start, min(last + 1, n), first - start, last - first)

@@ -1,0 +1,137 @@
+"""The kernels for graphics cards against torch's operations, in Triton's interpreter; and compiled, without a card."""
+
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+import torch
+from problems import picture
+
+from tvdenoise import engine
+from tvdenoise.formulations import Dual
+from tvdenoise.methods import METHODS
+from tvdenoise.rof import Problem, certify
+from tvdenoise.solve import solve
+
+if importlib.util.find_spec("triton") is None:
+    pytest.skip("Triton is for Linux", allow_module_level=True)
+
+MODELS = [
+    ((1, 75, 70), {}),
+    ((3, 37, 33), {"coupled": True}),
+    ((3, 33, 20), {"ratios": (1.0, 2.0, 0.5)}),
+    ((2, 3, 20, 17), {}),
+    ((2, 3, 20, 17), {"coupled": True}),
+    ((1, 1, 140), {}),
+    ((2, 70, 1), {}),
+    ((3, 1, 1), {"coupled": True}),
+]
+
+
+@pytest.fixture
+def fused_or_not(monkeypatch):
+    """Run a function with torch alone, and fused."""
+    from tvdenoise import fused
+
+    def both(function, *arguments):
+        for room in (None, fused):
+            monkeypatch.setattr(engine, "kernels", lambda *_, room=room: room)
+            yield function(*arguments)
+
+    return both
+
+
+def run(problem, start, counts):
+    """Return what is left of an ascent by some steps at a time, and the picture and certificate it comes to."""
+    dual = Dual(problem, start.clone())
+    for count in counts:
+        dual.advance(count)
+    centre, certificate = dual.candidate()
+    return [dual.parameter, dual._optimizer.state[dual.parameter]["previous"], dual._average, centre, certificate]
+
+
+@pytest.mark.parametrize(("shape", "model"), MODELS)
+def test_steps_are_those_of_fista(fused_or_not, shape, model, tv):
+    problem = Problem(picture(*shape, dtype=torch.float32) - 0.4, 0.1, tv, **model)
+    start = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1)) * 0.1
+    (*plain, _), (*fused, certificate) = fused_or_not(run, problem, start, (1, 6, 5))
+    for expected, got in zip(plain, fused, strict=True):
+        assert torch.allclose(expected, got, rtol=0, atol=1e-6)
+    assert certificate.rms_bound > 0 or shape[-2:] == (1, 1)
+
+
+def test_steps_in_double_precision(fused_or_not, tv):
+    problem = Problem(picture(1, 37, 33, dtype=torch.float64), 0.1, tv)
+    plain, fused = fused_or_not(run, problem, torch.zeros(2, 1, 37, 33, dtype=torch.float64), (9,))
+    for expected, got in zip(plain[:-1], fused[:-1], strict=True):
+        assert torch.allclose(expected, got, rtol=0, atol=1e-8)  # scalars are float32
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("shape", "model"), MODELS)
+def test_certificates_agree(fused_or_not, shape, model, tv, dtype):
+    problem = Problem(picture(*shape, dtype=dtype), 0.1, tv, **model)
+    generator = torch.Generator().manual_seed(2)
+    u, v, p = (torch.randn(n, *shape, dtype=dtype, generator=generator).squeeze(0) for n in (1, 1, 2))
+    certificates = list(fused_or_not(certify, problem, u, 0.1 * p, v))
+    for name in ("energy", "gap", "rms_bound"):
+        plain, fused = (getattr(certificate, name) for certificate in certificates)
+        assert fused == pytest.approx(plain, rel=1e-12, abs=1e-14)
+
+
+@pytest.mark.parametrize("coupled", [False, True])
+def test_answers_lie_within_the_certified_radius_of_each_other(fused_or_not, coupled, tv):
+    problem = Problem(picture(3, 33, 20, dtype=torch.float32), 0.1, tv, coupled=coupled)
+    plain, fused = fused_or_not(lambda: solve(problem, METHODS["fista"], tol=4e-3))
+    assert plain.status == fused.status == "tolerance"
+    apart = (plain.u - fused.u).square().mean().sqrt().item()
+    assert apart <= plain.certificate.rms_bound + fused.certificate.rms_bound
+
+
+COMPILE = """
+import sys
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource, compile
+from tvdenoise.fused import ascent, certificate
+
+capability = int(sys.argv[1])
+for kernel, types in (
+    (ascent._ascend, {"weights_at": "*fp32"}),
+    (certificate._sums, {"weights_at": "*fp64", "parts_at": "*fp64"}),
+    (certificate._centre, {}),
+):
+    for planes, rows, columns, is_isotropic, averages in ((1, 32, 64, True, True), (4, 32, 32, False, False)):
+        given = dict(PLANES=planes, ROWS=rows, COLUMNS=columns, IS_ISOTROPIC=is_isotropic, AVERAGES=averages)
+        given = {name: value for name, value in given.items() if name in kernel.arg_names}
+        if "IS_ISOTROPIC" not in given and planes > 1:
+            continue
+        types |= {"rate": "fp32"} | {name: "constexpr" for name in given}
+        signature = {name: types.get(name, "*fp32" if name.endswith("_at") else "i32") for name in kernel.arg_names}
+        source = ASTSource(kernel, signature, given)
+        done = compile(source, target=GPUTarget("cuda", capability, 32), options={"num_warps": 16 if planes > 1 else 8})
+        print(kernel.__name__, planes, len(done.asm["cubin"]) > 0)
+"""
+
+
+@pytest.mark.parametrize("capability", [80, 90])
+def test_kernels_compile_for_cards_that_are_not_here(capability, tmp_path, monkeypatch):
+    """To machine code, with the assembler that comes with Triton."""
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    monkeypatch.delenv("TRITON_INTERPRET")
+    done = subprocess.run([sys.executable, "-c", COMPILE, str(capability)], capture_output=True, text=True, check=True)
+    kernels = [("_ascend", 1), ("_ascend", 4), ("_sums", 1), ("_sums", 4), ("_centre", 1)]
+    assert done.stdout.splitlines() == [f"{name} {planes} True" for name, planes in kernels]
+
+
+def test_without_a_card_that_works_torch_goes_on(monkeypatch):
+    monkeypatch.setattr(engine, "_troubles", [])
+    monkeypatch.setattr(torch, "zeros", broken)
+    engine._load.cache_clear()
+    assert engine._load(torch.device("cuda"), torch.float32) is None
+    assert engine.trouble() == "RuntimeError: no kernel image is available"
+    engine._load.cache_clear()
+
+
+def broken(*_, **__):
+    raise RuntimeError("no kernel image\n is available")
