@@ -145,7 +145,8 @@ def denoise(
     tol
         The tolerance; by default 1e-3, or 0.04 lambda where that is less.
     device
-        ``"auto"`` (a tensor's own device; for arrays the accelerator, if there is one) or a torch device.
+        ``"auto"`` (a tensor's own accelerator; else the one that is there for pictures of 4 million values or more, and
+        the CPU for smaller ones) or a torch device.
     channel_axis
         The axis of the channels. Left out, a 3-D array whose last axis has at most 4 entries is (H, W, C), any other
         3-D array is an error, and a 3-D tensor is (C, H, W).
@@ -239,7 +240,7 @@ def _placed(f: Tensor, settings: Settings, weight: float) -> Tensor:
     rounded = 6e-4 * math.sqrt(weight * max(abs(float(values.min())), abs(float(values.max()))))
     wide = f.dtype == torch.float64 or tol < max(1e-3 * weight ** (2 / 3), rounded)
     dtype = torch.float64 if wide else torch.float32
-    f = f.to(pick_device(settings.device, f.device, dtype), dtype)
+    f = f.to(pick_device(settings.device, f.device, dtype, f.numel()), dtype)
     return f if f.is_contiguous() else calculus.copied(f)
 
 

@@ -6,7 +6,18 @@ from typing import Any
 
 from tvdenoise.images import FORMATS, Picture, PictureFile
 
-PACKAGES = ("tvdenoise", "torch", "numpy", "pillow", "tifffile", "imagecodecs", "netpbmfile", "scikit-image", "astropy")
+PACKAGES = (
+    "tvdenoise",
+    "torch",
+    "triton",
+    "numpy",
+    "pillow",
+    "tifffile",
+    "imagecodecs",
+    "netpbmfile",
+    "scikit-image",
+    "astropy",
+)
 """What results depend on."""
 
 
@@ -37,7 +48,7 @@ def _solver_copies(axes: int) -> int:
     return 3 + 2 * axes
 
 
-def _solved_together(part: Picture, *, volume: bool) -> int:
+def _solved_together(part: Picture, *, volume: bool = False) -> int:
     """Return how many values are solved together: those of a page, or of all slices of a volume."""
     depth = part.pixels.shape[part.axes.index(part.depth_axis)] if volume and part.depth_axis else 1
     return math.prod(part.size) * (part.samples - part.alpha) * depth
@@ -50,13 +61,14 @@ def _colours(part: Picture) -> str:
 
 
 def device(file: PictureFile) -> str:
-    """Return the device on which ``"auto"`` solves a file."""
+    """Return the device on which ``"auto"`` solves the largest page of a file."""
     import torch  # late: it takes longer to load than all else here
 
     from tvdenoise.devices import pick_device
 
     is_wide = any(part.unit_type.itemsize > 4 for part in file.parts)
-    return str(pick_device("auto", torch.device("cpu"), torch.float64 if is_wide else torch.float32))
+    dtype, values = torch.float64 if is_wide else torch.float32, max(_solved_together(part) for part in file.parts)
+    return str(pick_device("auto", torch.device("cpu"), dtype, values))
 
 
 def machine() -> dict[str, Any]:

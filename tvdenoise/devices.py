@@ -4,11 +4,17 @@ import torch
 
 from tvdenoise.errors import DeviceError
 
+WORTH = 2**22
+"""Values of a picture from which on an accelerator is taken without being asked for: two cores need some 0.4 s for them
+at lambda 0.1, and an accelerator takes tenths of a second to start. The picture alone decides, so that a run that is
+broken off and taken up again gives the same files."""
 
-def pick_device(name: str, home: torch.device, dtype: torch.dtype) -> torch.device:
-    """Return the device called ``name``, which must know numbers of type ``dtype``.
 
-    ``"auto"`` is ``home`` if that is an accelerator, else one if there is any that does, else the CPU.
+def pick_device(name: str, home: torch.device, dtype: torch.dtype, values: int) -> torch.device:
+    """Return the device called ``name`` for so many values, which must know numbers of type ``dtype``.
+
+    ``"auto"`` is ``home`` if that is an accelerator, else one if there is any that does and they are :data:`WORTH` it,
+    else the CPU.
 
     Raises
     ------
@@ -17,7 +23,7 @@ def pick_device(name: str, home: torch.device, dtype: torch.dtype) -> torch.devi
     """
     there = torch.accelerator.current_accelerator(check_available=True)
     if name == "auto":
-        device = home if home.type != "cpu" or there is None else there
+        device = home if home.type != "cpu" or there is None or values < WORTH else there
         return device if _knows(device, dtype) else torch.device("cpu")
     remedy = f"use auto, cpu or {there.type}" if there is not None else "use auto or cpu"
     try:

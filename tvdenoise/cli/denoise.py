@@ -194,7 +194,12 @@ def command(
         typer.Option(metavar="INTEGER", help="Step limit. Default: the method's own.", rich_help_panel="Solver"),
     ] = None,
     device: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps, xpu.", rich_help_panel="Solver")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="auto (an accelerator, if the picture is worth it), cpu, cuda, cuda:1, mps, xpu.",
+            rich_help_panel="Solver",
+        ),
     ] = "auto",
     memory: Annotated[
         str | None,

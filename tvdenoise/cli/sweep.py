@@ -90,7 +90,12 @@ def command(
     lr: Annotated[float | None, typer.Option(metavar="FLOAT", help="The optimizers' rate.")] = None,
     tol: Annotated[float | None, typer.Option(metavar="FLOAT", help="The certified RMS distance [0.001].")] = None,
     max_steps: Annotated[int | None, typer.Option(metavar="INTEGER", help="Step limit.")] = None,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps, xpu.")] = "auto",
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="auto (an accelerator, if the picture is worth it), cpu, cuda, cuda:1, mps, xpu."
+        ),
+    ] = "auto",
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with their subfolders.")] = False,
     axes: Axes = None,
     max_pixels: MaxPixels = None,
