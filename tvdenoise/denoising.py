@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, Literal
 
 import torch
@@ -16,9 +17,9 @@ from tvdenoise.kinds import ColorChoice, ColorKind, TVKind
 from tvdenoise.noise_level import ChannelNoise, noise_level
 from tvdenoise.planes import Image, as_planes
 from tvdenoise.rof import Problem
-from tvdenoise.selection import select_weight
+from tvdenoise.selection import Selection, select_weight
 from tvdenoise.settings import Settings
-from tvdenoise.solve import Progress, Status, solve
+from tvdenoise.solve import Progress, Solution, Status, solve
 
 TYPICAL_WEIGHT = 0.1
 
@@ -191,23 +192,16 @@ def denoise_as_set(
         return _stacked([denoise_as_set(page, settings, channel_axis=0, callback=callback) for page in image])
     f, restored = as_planes(image, channel_axis, settings.axes)
     model = colour.chosen(settings.color, len(f))
-    f = _placed(f, settings, TYPICAL_WEIGHT if settings.weight == "auto" else settings.weight)
-    problem = _problem(f, settings, model)
-    choice, noise = None, tuple[ChannelNoise, ...]()
-    if settings.weight == "auto":
-        noise, draw = _noise(f, problem, settings.sigma)
-        choice = select_weight(problem, draw)
-        placed = _placed(problem.f, settings, choice.weight)
-        problem = dataclasses.replace(problem, f=placed, weight=choice.weight)
-    solution = solve(
-        problem,
-        settings.method,
-        tol=settings.tolerance(problem.weight),
-        lr=settings.lr,
-        max_steps=settings.max_steps,
-        start=None if choice is None or choice.field is None else choice.field.to(problem.f),
-        callback=callback,
-    )
+    dtype = _dtype(f, settings, TYPICAL_WEIGHT if settings.weight == "auto" else settings.weight)
+    device = pick_device(settings.device, f.device, dtype, f.numel())
+    solved = partial(_solved, f, settings, model, callback, dtype)
+    if device.type == "cpu":
+        problem, noise, choice, solution = solved(device)
+    else:
+        try:
+            problem, noise, choice, solution = solved(device)
+        except torch.OutOfMemoryError:
+            problem, noise, choice, solution = solved(torch.device("cpu"), away=device)
     proof = solution.certificate
     is_estimated = settings.weight == "auto" and settings.sigma is None
     return Result(
@@ -219,7 +213,7 @@ def denoise_as_set(
         rms_bound=proof.rms_bound,
         tol=settings.tolerance(problem.weight),
         seconds=solution.seconds,
-        device=str(problem.f.device),
+        device=str(problem.away or problem.f.device),
         weight=problem.weight,
         color=model,
         sigma=math.sqrt(sum(channel.sigma**2 for channel in noise) / len(noise)) if noise else None,
@@ -229,8 +223,43 @@ def denoise_as_set(
     )
 
 
-def _placed(f: Tensor, settings: Settings, weight: float) -> Tensor:
-    """Return the picture on the device and in the precision it is to be solved in.
+def _solved(
+    f: Tensor,
+    settings: Settings,
+    model: ColorKind,
+    callback: Callable[[Progress], object] | None,
+    dtype: torch.dtype,
+    home: torch.device,
+    away: torch.device | None = None,
+) -> tuple[Problem, tuple[ChannelNoise, ...], Selection | None, Solution]:
+    """Return the problem, the noise and the choice of lambda if there was one, and the solution.
+
+    The picture lies at ``home``; its steps may be taken ``away``.
+    """
+    f = _placed(f, home, dtype)
+    problem = _problem(f, settings, model)
+    choice, noise = None, tuple[ChannelNoise, ...]()
+    if settings.weight == "auto":
+        noise, draw = _noise(f, problem, settings.sigma)
+        choice = select_weight(problem, draw)
+        dtype = _dtype(problem.f, settings, choice.weight)
+        home = home if away else pick_device(settings.device, home, dtype, f.numel())
+        problem = dataclasses.replace(problem, f=_placed(problem.f, home, dtype), weight=choice.weight)
+    problem = dataclasses.replace(problem, away=away)
+    solution = solve(
+        problem,
+        settings.method,
+        tol=settings.tolerance(problem.weight),
+        lr=settings.lr,
+        max_steps=settings.max_steps,
+        start=None if choice is None or choice.field is None else choice.field.to(problem.f),
+        callback=callback,
+    )
+    return problem, noise, choice, solution
+
+
+def _dtype(f: Tensor, settings: Settings, weight: float) -> torch.dtype:
+    """Return the precision that a picture is to be solved in.
 
     Picture and field are held to the last bit of their type: below a tolerance of about 1e-3 lambda^(2/3), and of
     6e-4 (lambda |f|)^(1/2), the rounding of float32 would keep the certificate from closing.
@@ -239,8 +268,11 @@ def _placed(f: Tensor, settings: Settings, weight: float) -> Tensor:
     values = calculus.array(f.to(torch.promote_types(f.dtype, torch.float32)))  # NumPy knows no bfloat16
     rounded = 6e-4 * math.sqrt(weight * max(abs(float(values.min())), abs(float(values.max()))))
     wide = f.dtype == torch.float64 or tol < max(1e-3 * weight ** (2 / 3), rounded)
-    dtype = torch.float64 if wide else torch.float32
-    f = f.to(pick_device(settings.device, f.device, dtype, f.numel()), dtype)
+    return torch.float64 if wide else torch.float32
+
+
+def _placed(f: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    f = f.to(device, dtype)
     return f if f.is_contiguous() else calculus.copied(f)
 
 

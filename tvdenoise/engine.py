@@ -45,12 +45,18 @@ def load() -> None:
     _load(torch.device("cpu"), torch.float32)
 
 
-def trouble() -> str | None:
-    """Return why compiled code was wanted and cannot be had, if so."""
-    return _troubles[0] if _troubles else None
+_remarks: list[str] = []
 
 
-_troubles: list[str] = []
+def remark(text: str) -> None:
+    """Keep what somebody may want to know about how the work is done."""
+    if text not in _remarks:
+        _remarks.append(text)
+
+
+def remarks() -> list[str]:
+    """Return what was remarked."""
+    return list(_remarks)
 
 
 @cache
@@ -64,6 +70,7 @@ def _load(device: torch.device, dtype: torch.dtype) -> ModuleType | None:
             from tvdenoise import compiled as room
         room.try_out(device, dtype)
     except Exception as error:  # noqa: BLE001
-        _troubles.append(" ".join(f"{type(error).__name__}: {error}".split())[:200])
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        remark(f"computed by torch alone, which takes several times as long: {reason}")
         return None
     return room

@@ -48,6 +48,16 @@ class Ascent:
         self._gradient: Tensor | None = None
         self._average: Tensor | None = None
 
+    @property
+    def fields(self) -> tuple[Tensor, Tensor]:
+        """The newest field and the one before it."""
+        return self.parameter.data, self._optimizer.state[self.parameter]["previous"]
+
+    def resume(self, previous: Tensor, step: int, average: Tensor) -> None:
+        """Go on after ``step`` steps that others took, with the field before the newest and the average so far."""
+        self._optimizer.state[self.parameter] |= {"previous": previous, "step": step}
+        self._average = average
+
     def advance(self, steps: int) -> None:
         """Take some steps."""
         state = self._optimizer.state[self.parameter]

@@ -56,6 +56,8 @@ class Problem:
         Whether the channels of a pixel make one vector.
     ratios
         The weight of each channel as a multiple of lambda; empty for lambda itself.
+    away
+        An accelerator that has no room for ``f``, on which steps are taken all the same.
     """
 
     f: Tensor
@@ -64,6 +66,7 @@ class Problem:
     axes: Literal[2, 3] = 2
     coupled: bool = False
     ratios: tuple[float, ...] = ()
+    away: torch.device | None = None
 
     @property
     def step_size(self) -> float:

@@ -15,6 +15,7 @@ from tvdenoise.coarse import coarse_start
 from tvdenoise.formulations import Dual, Formulation, Primal
 from tvdenoise.methods import Method
 from tvdenoise.rof import Certificate, Problem
+from tvdenoise.streaming import Streamed
 
 Status = Literal["tolerance", "max_steps", "non_finite"]
 """Why the loop stopped: certified within the tolerance, out of steps, or no longer finite."""
@@ -109,7 +110,8 @@ def _next_check(steps: int, excess: float) -> int:
 
 def _formulation(problem: Problem, method: Method, lr: float | None, limit: int, start: Tensor | None) -> Formulation:
     if method.formulation == "dual":
-        return Dual(problem, coarse_start(problem) if start is None else start, lr)
+        ascent = Dual if problem.away is None else Streamed
+        return ascent(problem, coarse_start(problem) if start is None else start, lr)
     optimizer = partial(getattr(torch.optim, method.optimizer), lr=method.lr if lr is None else lr, **method.options)
     scheduler = partial(CosineAnnealingLR, T_max=limit) if method.annealed else None
     return Primal(problem, optimizer, scheduler, method.smoothing)

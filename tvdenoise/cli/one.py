@@ -34,11 +34,11 @@ def denoise_one(task: Job, manner: Manner, *, makes_folder: bool) -> int:
         return 0
     messages.note(messages.summary(row, watcher.facts))
     if manner.verbose:
-        from tvdenoise.engine import trouble  # torch is loaded by now
+        from tvdenoise.engine import remarks  # torch is loaded by now
 
         model = f"{row.tv}, {row.figures.color}" + (", slices coupled" if row.volume else "")
-        if trouble():
-            messages.note(f"computed by torch alone, which takes several times as long: {trouble()}")
+        for remark in remarks():
+            messages.note(remark)
         messages.note(f"energy {row.figures.energy:.6g}, gap {row.figures.gap:.3g}, {model}")
     if task.reference is not None:
         messages.note(f"{messages.comparison(row)} against {task.reference}")
