@@ -82,7 +82,7 @@ def test_certificates_agree(fused_or_not, shape, model, tv, dtype):
 
 @pytest.mark.parametrize("coupled", [False, True])
 def test_answers_lie_within_the_certified_radius_of_each_other(fused_or_not, coupled, tv):
-    problem = Problem(picture(3, 33, 20, dtype=torch.float32), 0.1, tv, coupled=coupled)
+    problem = Problem(picture(3 if coupled else 1, 33, 20, dtype=torch.float32), 0.1, tv, coupled=coupled)
     plain, fused = fused_or_not(lambda: solve(problem, METHODS["fista"], tol=4e-3))
     assert plain.status == fused.status == "tolerance"
     apart = (plain.u - fused.u).square().mean().sqrt().item()
@@ -90,12 +90,10 @@ def test_answers_lie_within_the_certified_radius_of_each_other(fused_or_not, cou
 
 
 COMPILE = """
-import sys
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 from tvdenoise.fused import ascent, certificate
 
-capability = int(sys.argv[1])
 for kernel, types in (
     (ascent._ascend, {"weights_at": "*fp32"}),
     (certificate._sums, {"weights_at": "*fp64", "parts_at": "*fp64"}),
@@ -109,17 +107,16 @@ for kernel, types in (
         types |= {"rate": "fp32"} | {name: "constexpr" for name in given}
         signature = {name: types.get(name, "*fp32" if name.endswith("_at") else "i32") for name in kernel.arg_names}
         source = ASTSource(kernel, signature, given)
-        done = compile(source, target=GPUTarget("cuda", capability, 32), options={"num_warps": 16 if planes > 1 else 8})
+        done = compile(source, target=GPUTarget("cuda", 80, 32), options={"num_warps": 16 if planes > 1 else 8})
         print(kernel.__name__, planes, len(done.asm["cubin"]) > 0)
 """
 
 
-@pytest.mark.parametrize("capability", [80, 90])
-def test_kernels_compile_for_cards_that_are_not_here(capability, tmp_path, monkeypatch):
+def test_kernels_compile_for_cards_that_are_not_here(tmp_path, monkeypatch):
     """To machine code, with the assembler that comes with Triton."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     monkeypatch.delenv("TRITON_INTERPRET")
-    done = subprocess.run([sys.executable, "-c", COMPILE, str(capability)], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", COMPILE], capture_output=True, text=True, check=True)
     kernels = [("_ascend", 1), ("_ascend", 4), ("_sums", 1), ("_sums", 4), ("_centre", 1)]
     assert done.stdout.splitlines() == [f"{name} {planes} True" for name, planes in kernels]
 
