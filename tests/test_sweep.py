@@ -243,7 +243,7 @@ class TestFile:
 def fill(path: Path, clean: np.ndarray) -> None:
     """What the command does."""
     torch.set_num_threads(1)
-    grid = Grid(weight=weights_of("0.01:0.5:24"), noise=(Noise("gaussian", 0.1),))
+    grid = Grid(weight=weights_of("0.01:0.5:10"), noise=(Noise("gaussian", 0.1),))
     with results.opened(path) as file:
         for row in sweep([Specimen("a", clean)], grid, known={row["key"] for row in file.rows}):
             file.add(row)
