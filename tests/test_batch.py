@@ -26,6 +26,8 @@ from PIL import Image
 
 from tvdenoise import batch, storage
 from tvdenoise.attempt import Outcome, attempt
+from tvdenoise.cli.manner import Manner
+from tvdenoise.cli.many import _Report
 from tvdenoise.images.atomic import _alone, _beside
 from tvdenoise.job import Job
 from tvdenoise.plan import Naming, Selection, planned
@@ -311,6 +313,17 @@ def started(here: Path, command: list[str]) -> subprocess.Popen:
     return subprocess.Popen(
         command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
+
+
+def test_what_is_remarked_in_any_process_is_said_once(scans, capsys):
+    job = Job(scans / "a.png", scans / "out.npy", Settings(weight=0.1))
+    done = attempt(job, overwrite=False)
+    assert isinstance(done, Outcome)
+    for verbose in (True, False):
+        report = _Report(2, Manner(verbose=verbose))
+        for _ in range(2):
+            report.add(dataclasses.replace(done, remarks=("the CPU goes on",)))
+        assert capsys.readouterr().err.count("the CPU goes on\n") == int(verbose)
 
 
 class TestDeath:

@@ -3,6 +3,7 @@
 import importlib.util
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -29,17 +30,25 @@ MODELS = [
 ]
 
 
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")  # a card, or the interpreter
+
+
 @pytest.fixture
 def fused_or_not(monkeypatch):
     """Run a function with torch alone, and fused."""
     from tvdenoise import fused
 
     def both(function, *arguments):
+        monkeypatch.setattr(engine, "START", -1.0)
         for room in (None, fused):
-            monkeypatch.setattr(engine, "kernels", lambda *_, room=room: room)
+            monkeypatch.setattr(engine, "_load", lambda *_, room=room: room)
             yield function(*arguments)
 
     return both
+
+
+def on_device(*tensors):
+    return [t.to(DEVICE) for t in tensors]
 
 
 def run(problem, start, counts):
@@ -53,8 +62,9 @@ def run(problem, start, counts):
 
 @pytest.mark.parametrize(("shape", "model"), MODELS)
 def test_steps_are_those_of_fista(fused_or_not, shape, model, tv):
-    problem = Problem(picture(*shape, dtype=torch.float32) - 0.4, 0.1, tv, **model)
     start = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1)) * 0.1
+    f, start = on_device(picture(*shape, dtype=torch.float32) - 0.4, start)
+    problem = Problem(f, 0.1, tv, **model)
     (*plain, _), (*fused, certificate) = fused_or_not(run, problem, start, (1, 6, 5))
     for expected, got in zip(plain, fused, strict=True):
         assert torch.allclose(expected, got, rtol=0, atol=1e-6)
@@ -62,8 +72,8 @@ def test_steps_are_those_of_fista(fused_or_not, shape, model, tv):
 
 
 def test_steps_in_double_precision(fused_or_not, tv):
-    problem = Problem(picture(1, 37, 33, dtype=torch.float64), 0.1, tv)
-    plain, fused = fused_or_not(run, problem, torch.zeros(2, 1, 37, 33, dtype=torch.float64), (9,))
+    f, start = on_device(picture(1, 37, 33, dtype=torch.float64), torch.zeros(2, 1, 37, 33, dtype=torch.float64))
+    plain, fused = fused_or_not(run, Problem(f, 0.1, tv), start, (9,))
     for expected, got in zip(plain[:-1], fused[:-1], strict=True):
         assert torch.allclose(expected, got, rtol=0, atol=1e-8)  # scalars are float32
 
@@ -71,10 +81,10 @@ def test_steps_in_double_precision(fused_or_not, tv):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("shape", "model"), MODELS)
 def test_certificates_agree(fused_or_not, shape, model, tv, dtype):
-    problem = Problem(picture(*shape, dtype=dtype), 0.1, tv, **model)
     generator = torch.Generator().manual_seed(2)
     u, v, p = (torch.randn(n, *shape, dtype=dtype, generator=generator).squeeze(0) for n in (1, 1, 2))
-    certificates = list(fused_or_not(certify, problem, u, 0.1 * p, v))
+    f, u, v, p = on_device(picture(*shape, dtype=dtype), u, v, 0.1 * p)
+    certificates = list(fused_or_not(certify, Problem(f, 0.1, tv, **model), u, p, v))
     for name in ("energy", "gap", "rms_bound"):
         plain, fused = (getattr(certificate, name) for certificate in certificates)
         assert fused == pytest.approx(plain, rel=1e-12, abs=1e-14)
@@ -82,17 +92,36 @@ def test_certificates_agree(fused_or_not, shape, model, tv, dtype):
 
 @pytest.mark.parametrize("coupled", [False, True])
 def test_answers_lie_within_the_certified_radius_of_each_other(fused_or_not, coupled, tv):
-    problem = Problem(picture(3 if coupled else 1, 33, 20, dtype=torch.float32), 0.1, tv, coupled=coupled)
+    (f,) = on_device(picture(3 if coupled else 1, 33, 20, dtype=torch.float32))
+    problem = Problem(f, 0.1, tv, coupled=coupled)
     plain, fused = fused_or_not(lambda: solve(problem, METHODS["fista"], tol=4e-3))
     assert plain.status == fused.status == "tolerance"
     apart = (plain.u - fused.u).square().mean().sqrt().item()
     assert apart <= plain.certificate.rms_bound + fused.certificate.rms_bound
 
 
+def test_a_picture_that_is_no_array_is_judged_by_torch(fused_or_not):
+    (f,) = on_device(picture(1, 30, 30, dtype=torch.float32))
+    problem = Problem(f, 0.1, "isotropic")
+    plain, fused = fused_or_not(lambda: certify(problem, f, torch.zeros_like(f).expand(2, 1, 30, 30), problem.flat))
+    assert fused == plain
+
+
+@pytest.mark.parametrize("planes", [1, 3, 8])
+def test_tiles_have_a_core(planes):
+    from tvdenoise.fused import ascent, tiles
+
+    assert planes <= engine.MOST_PLANES
+    for dtype in (torch.float32, torch.float64):
+        tiling = tiles.Tiling.of(torch.empty(planes, 1000, 1000, dtype=dtype, device="meta"), planes, ascent.STEPS)
+        core = (tiling.rows - 2 * tiling.row_halo) * (tiling.columns - 2 * tiling.column_halo)
+        assert core > 0.2 * tiling.rows * tiling.columns
+
+
 COMPILE = """
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
-from tvdenoise.fused import ascent, certificate
+from tvdenoise.fused import ascent, certificate, tiles
 
 for kernel, types in (
     (ascent._ascend, {"weights_at": "*fp32"}),
@@ -107,7 +136,8 @@ for kernel, types in (
         types |= {"rate": "fp32"} | {name: "constexpr" for name in given}
         signature = {name: types.get(name, "*fp32" if name.endswith("_at") else "i32") for name in kernel.arg_names}
         source = ASTSource(kernel, signature, given)
-        done = compile(source, target=GPUTarget("cuda", 80, 32), options={"num_warps": 16 if planes > 1 else 8})
+        options = {"num_warps": 16 if planes > 1 else 8, "maxnreg": 128}
+        done = compile(source, target=GPUTarget("cuda", 80, 32), options=options)
         print(kernel.__name__, planes, len(done.asm["cubin"]) > 0)
 """
 
@@ -115,7 +145,7 @@ for kernel, types in (
 def test_kernels_compile_for_cards_that_are_not_here(tmp_path, monkeypatch):
     """To machine code, with the assembler that comes with Triton."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    monkeypatch.delenv("TRITON_INTERPRET")
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     done = subprocess.run([sys.executable, "-c", COMPILE], capture_output=True, text=True, check=True)
     kernels = [("_ascend", 1), ("_ascend", 4), ("_sums", 1), ("_sums", 4), ("_centre", 1)]
     assert done.stdout.splitlines() == [f"{name} {planes} True" for name, planes in kernels]
@@ -123,13 +153,30 @@ def test_kernels_compile_for_cards_that_are_not_here(tmp_path, monkeypatch):
 
 def test_without_a_card_that_works_torch_goes_on(monkeypatch):
     monkeypatch.setattr(engine, "_remarks", [])
-    monkeypatch.setattr(torch, "zeros", broken)
+    cuda = torch.device("cuda"), torch.float32, "isotropic", 1
+    for message, kept in (("out of memory", False), ("no kernel image\n is available", True)):
+        monkeypatch.setattr(engine, "_try_out", failing(message))
+        engine._load.cache_clear()
+        if kept:
+            assert engine._load(*cuda) is None
+        else:
+            with pytest.raises(RuntimeError, match=message):
+                engine._load(*cuda)
+        assert engine._load.cache_info().currsize == int(kept)  # memory may be there next time
     engine._load.cache_clear()
-    assert engine._load(torch.device("cuda"), torch.float32) is None
     (remark,) = engine.remarks()
     assert remark.endswith("takes several times as long: RuntimeError: no kernel image is available")
-    engine._load.cache_clear()
 
 
-def broken(*_, **__):
-    raise RuntimeError("no kernel image\n is available")
+def failing(message):
+    def fail(*_):
+        raise RuntimeError(message)
+
+    return fail
+
+
+def test_vectors_of_many_planes_are_left_to_torch(monkeypatch):
+    monkeypatch.setattr(engine, "_load", lambda *_: "a room")
+    f = SimpleNamespace(device=torch.device("cuda"), dtype=torch.float32, is_contiguous=lambda: True)
+    assert engine.kernels(f, tv="isotropic", planes=engine.MOST_PLANES) == "a room"
+    assert engine.kernels(f, tv="isotropic", planes=engine.MOST_PLANES + 1) is None

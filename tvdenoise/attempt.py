@@ -13,11 +13,15 @@ from tvdenoise.job import Job, Observer, Row
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job: its row, what was read (as :func:`tvdenoise.description.describe` says), and the error."""
+    """What became of a job: its row, what was read (as :func:`tvdenoise.description.describe` says), and the error.
+
+    ``remarks`` are those of :func:`tvdenoise.engine.remarks`.
+    """
 
     row: Row
     facts: Mapping[str, Any] = field(default_factory=dict)
     error: TVDenoiseError | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def failure(job: Job, error: TVDenoiseError, facts: Mapping[str, Any] | None = None) -> Outcome:
@@ -39,7 +43,10 @@ def attempt(
             return Outcome(jobs.skipped(job))
         job.make_folder()
         job.check(overwrite=overwrite)
-        return Outcome(jobs.run(job, listener), listener.facts)
+        row = jobs.run(job, listener)
+        from tvdenoise.engine import remarks  # torch is loaded by now
+
+        return Outcome(row, listener.facts, remarks=tuple(remarks()))
     except _NoRoomError:
         return int(listener.facts["memory"])
     except TVDenoiseError as error:

@@ -143,9 +143,11 @@ class Crew:
                 worker.process.kill()
                 worker.process.join()
                 images.discard(task.job.target)
-        for worker, _ in self._busy.values():
-            with suppress(EOFError, OSError):
-                answer = worker.line.recv()
+        with put_off(*ENDING):
+            for worker, _ in self._busy.values():
+                answer = None
+                with suppress(EOFError, OSError):
+                    answer = worker.line.recv()
                 if isinstance(answer, Outcome):
                     tell(answer)
 
@@ -231,6 +233,7 @@ def _serve(line: "Connection[Any, Any]", place: int) -> None:
 
     if (count := torch.accelerator.device_count()) > 1:
         torch.accelerator.set_device_index(place % count)
+    code = 1
     try:
         while True:
             job, threads, room, overwrite = line.recv()
@@ -238,8 +241,10 @@ def _serve(line: "Connection[Any, Any]", place: int) -> None:
             with ExitStack() as whole:  # from the beginning of writing until it is told
                 stay = partial(whole.enter_context, put_off(signal.SIGTERM))
                 line.send(attempt(job, overwrite=overwrite, room=room, before_write=stay))
+    except EOFError:
+        code = 0  # there are no more
     finally:
-        os._exit(0)  # nothing is left to do, and taking torch down would take as long as importing it
+        os._exit(code)  # nothing is left to do, and taking torch down would take as long as importing it
 
 
 def _die_with_parent() -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Literal
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tvdenoise import calculus, colour
-from tvdenoise.devices import pick_device
+from tvdenoise.devices import is_out_of_memory, pick_device
 from tvdenoise.errors import ArrayError
 from tvdenoise.kinds import ColorChoice, ColorKind, TVKind
 from tvdenoise.noise_level import ChannelNoise, noise_level
@@ -195,13 +196,17 @@ def denoise_as_set(
     dtype = _dtype(f, settings, TYPICAL_WEIGHT if settings.weight == "auto" else settings.weight)
     device = pick_device(settings.device, f.device, dtype, f.numel())
     solved = partial(_solved, f, settings, model, callback, dtype)
-    if device.type == "cpu":
-        problem, noise, choice, solution = solved(device)
-    else:
-        try:
-            problem, noise, choice, solution = solved(device)
-        except torch.OutOfMemoryError:
-            problem, noise, choice, solution = solved(torch.device("cpu"), away=device)
+    found = None
+    try:
+        found = solved(device)
+    except RuntimeError as error:
+        if device.type == "cpu" or not is_out_of_memory(error):
+            raise
+    if found is None:  # and nothing refers to what took the memory any more
+        with suppress(RuntimeError):  # where there is not memory for so much as a beginning
+            torch.accelerator.empty_cache()
+        found = solved(torch.device("cpu"), away=device)
+    problem, noise, choice, solution = found
     proof = solution.certificate
     is_estimated = settings.weight == "auto" and settings.sigma is None
     return Result(
@@ -213,7 +218,7 @@ def denoise_as_set(
         rms_bound=proof.rms_bound,
         tol=settings.tolerance(problem.weight),
         seconds=solution.seconds,
-        device=str(problem.away or problem.f.device),
+        device=str(solution.device),
         weight=problem.weight,
         color=model,
         sigma=math.sqrt(sum(channel.sigma**2 for channel in noise) / len(noise)) if noise else None,

@@ -6,8 +6,8 @@ from tvdenoise.errors import DeviceError
 
 WORTH = 2**22
 """Values of a picture from which on an accelerator is taken without being asked for: two cores need some 0.4 s for them
-at lambda 0.1, and an accelerator takes tenths of a second to start. The picture alone decides, so that a run that is
-broken off and taken up again gives the same files."""
+at lambda 0.1, and an accelerator takes tenths of a second to start. The picture decides and not how many there are, so
+that a run that is broken off and taken up again goes on in the same way."""
 
 
 def pick_device(name: str, home: torch.device, dtype: torch.dtype, values: int) -> torch.device:
@@ -37,6 +37,11 @@ def pick_device(name: str, home: torch.device, dtype: torch.dtype, values: int) 
     if not _knows(device, dtype):
         raise DeviceError(name, "it computes in float32 at most, too coarse for this picture or tolerance", "use cpu")
     return device
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether a device had too little memory, for whatever it was that it needed it."""
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error).lower()
 
 
 def _knows(device: torch.device, dtype: torch.dtype) -> bool:

@@ -10,11 +10,17 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+from tvdenoise.devices import is_out_of_memory
+from tvdenoise.kinds import TVKind
+
 START = 0.5
 """Seconds that loading takes, once the code has been compiled on a machine."""
 
 SECONDS_A_VALUE = 3e-7
 """What torch takes for a value from start to end: some 150 steps of 2 ns."""
+
+MOST_PLANES = 8
+"""Planes in a vector beyond which a tile on a card would hardly be more than its halo."""
 
 _spent = 0.0
 
@@ -25,10 +31,11 @@ def spend(seconds: float) -> None:
     _spent += seconds
 
 
-def kernels(f: Tensor, *others: Tensor) -> ModuleType | None:
+def kernels(f: Tensor, *others: Tensor, tv: TVKind, planes: int = 1) -> ModuleType | None:
     """Return the room that does better than torch for a picture and others of its kind, if there is one by now.
 
     On graphics cards that CUDA knows it is :mod:`tvdenoise.fused`, on CPUs :mod:`tvdenoise.compiled` once that pays.
+    ``planes`` make one vector.
     """
     if not all(t.is_contiguous() and t.dtype == f.dtype and t.device == f.device for t in (f, *others)):
         return None
@@ -36,13 +43,15 @@ def kernels(f: Tensor, *others: Tensor) -> ModuleType | None:
         return None
     if f.device.type == "cpu" and _spent + SECONDS_A_VALUE * f.numel() < START:
         return None
-    return _load(f.device, f.dtype)
+    if f.device.type == "cuda" and planes > MOST_PLANES:
+        return None
+    return _load(f.device, f.dtype, tv, planes)
 
 
 def load() -> None:
     """Load what most pictures need now, instead of when it pays."""
     spend(START)
-    _load(torch.device("cpu"), torch.float32)
+    _load(torch.device("cpu"), torch.float32, "anisotropic", 1)
 
 
 _remarks: list[str] = []
@@ -60,17 +69,29 @@ def remarks() -> list[str]:
 
 
 @cache
-def _load(device: torch.device, dtype: torch.dtype) -> ModuleType | None:
-    """Return the room for a device, tried out for a type, or None: it may fail in ways of its own."""
+def _load(device: torch.device, dtype: torch.dtype, tv: TVKind, planes: int) -> ModuleType | None:
+    """Return the room for a device, tried out, or None: what it is made of may fail in ways of its own."""
     room: ModuleType
     try:
         if device.type == "cuda":
             from tvdenoise import fused as room
         else:
             from tvdenoise import compiled as room
-        room.try_out(device, dtype)
-    except Exception as error:  # noqa: BLE001
+        _try_out(room, device, dtype, tv, planes)
+    except Exception as error:
+        if is_out_of_memory(error):  # not for good
+            raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         remark(f"computed by torch alone, which takes several times as long: {reason}")
         return None
     return room
+
+
+def _try_out(room: ModuleType, device: torch.device, dtype: torch.dtype, tv: TVKind, planes: int) -> None:
+    """Run on a tiny picture all that is to be compiled for large ones."""
+    f = torch.zeros(planes, 2, 2, device=device, dtype=dtype)
+    p, group = torch.zeros(2, planes, 2, 2, device=device, dtype=dtype), [(0, 1, planes, 1.0)]
+    for average in (None, f.clone()):
+        room.ascend(f, p, p.clone(), average, group, tv, 0.1, 1, 1)
+    room.centre(f, p, f, f.clone())
+    room.sums(f, f, p, f, group, tv)

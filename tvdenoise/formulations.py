@@ -22,6 +22,9 @@ class Formulation(Protocol):
     parameter: Tensor
     """The tensor the optimizer moves."""
 
+    device: torch.device
+    """Where steps are taken."""
+
     is_steady: bool
     """Whether the last candidate may stand for the best, which need not be kept then."""
 
@@ -37,6 +40,7 @@ class Ascent:
 
     def __init__(self, problem: Problem, start: Tensor | None = None, rate: float | None = None) -> None:
         self.problem = problem
+        self.device = problem.f.device
         if start is None:
             self.parameter = calculus.new_field(problem.f, problem.axes)
         else:
@@ -148,6 +152,7 @@ class Primal:
         smoothing: float = 0.0,
     ) -> None:
         self.problem = problem
+        self.device = problem.f.device
         self.parameter = problem.f.clone().requires_grad_()
         self._optimizer = optimizer([self.parameter])
         self._scheduler = scheduler and scheduler(self._optimizer)

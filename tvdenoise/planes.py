@@ -34,8 +34,9 @@ def as_planes(
     if not image.is_floating_point():
         f, restored_array = _array_as_planes(image.numpy(force=True), axis)
         return f, lambda u: torch.from_numpy(restored_array(u)).to(image.device)
-    readable = image.detach().to(torch.promote_types(image.dtype, torch.float32))  # NumPy knows no bfloat16
-    intensity.check_finite("image", readable.numpy(force=True))
+    if image.device.type == "cpu" or image.numel() == 0 or not torch.isfinite(image.detach()).all():
+        readable = image.detach().to(torch.promote_types(image.dtype, torch.float32))  # NumPy knows no bfloat16
+        intensity.check_finite("image", readable.numpy(force=True))
     return _to_front(image.detach(), axis), lambda u: _from_front(u, axis).to(image.device, image.dtype)
 
 

@@ -96,7 +96,9 @@ class Problem:
 
     def kernels(self, *tensors: Tensor) -> ModuleType | None:
         """Return the room that does better than torch for ``f`` and these tensors, if there is one by now."""
-        return engine.kernels(self.f, *tensors) if self.axes == 2 and self.weight > 0 else None
+        if self.axes != 2 or self.weight == 0:
+            return None
+        return engine.kernels(self.f, *tensors, tv=self.tv, planes=len(self.f) if self.coupled else 1)
 
     def groups(self) -> Iterator[tuple[int, int, int, float]]:
         """Yield which of the (H, W) planes of ``f`` make vectors together: first, stride, number, and the weight."""

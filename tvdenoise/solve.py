@@ -45,6 +45,8 @@ class Solution:
         Steps taken at full size, by the optimizer's own count.
     seconds
         Time spent in steps, a coarse start included; the clock stands still while certifying.
+    device
+        Where the last of them were taken.
     """
 
     u: Tensor
@@ -52,6 +54,7 @@ class Solution:
     status: Status
     steps: int
     seconds: float
+    device: torch.device
 
 
 def solve(
@@ -82,11 +85,11 @@ def solve(
             callback(Progress(steps, seconds, certificate, tol))
         status = _status(certificate, tol, steps, limit)
         if status is not None:
-            return Solution(best, best_certificate, status, steps, seconds)
+            return Solution(best, best_certificate, status, steps, seconds, formulation.device)
         target = min(_next_check(steps, certificate.rms_bound / tol), limit)
         began = time.perf_counter()
         formulation.advance(target - steps)
-        _synchronize(problem.f.device)
+        _synchronize(formulation.device)
         seconds += time.perf_counter() - began
         steps = target
 

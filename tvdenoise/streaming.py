@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from tvdenoise import engine
+from tvdenoise.devices import is_out_of_memory
 from tvdenoise.formulations import Ascent, Dual
 from tvdenoise.rof import Problem
 
@@ -26,11 +27,11 @@ def rows_within(f: Tensor, axes: int, device: torch.device) -> int:
         free, _ = torch.accelerator.get_memory_info(device)
     except RuntimeError:  # not every kind tells
         return height
-    return min(height, int(SHARE * free * height / (COPIES * f.nbytes)))
+    return min(height, int(SHARE * free * height / (COPIES * f.nbytes)) - 2 * (STEPS + 1))
 
 
 class Streamed(Dual):
-    """:class:`Dual`, with its steps taken on ``problem.away``: the same numbers as if all of the picture were there.
+    """:class:`Dual`, with its steps taken on ``problem.away``: they are those of a picture that is there as a whole.
 
     A band of rows goes there with as many rows of its neighbours on either side as steps are taken, and one more; the
     band itself comes back. When memory runs out there, bands become half as high; at last they stay at home.
@@ -39,13 +40,16 @@ class Streamed(Dual):
     def __init__(self, problem: Problem, start: Tensor | None = None, rate: float | None = None) -> None:
         assert problem.away is not None
         super().__init__(problem, start, rate)
-        self._away, self._axis = problem.away, -problem.axes
+        self.device, self._axis = problem.away, -problem.axes
         self._height = problem.f.shape[self._axis]
-        self._rows = rows_within(problem.f, problem.axes, self._away)
+        self._rows = rows_within(problem.f, problem.axes, self.device)
 
     def advance(self, steps: int) -> None:
         """Take some steps."""
         for taken in range(0, steps, STEPS):
+            if self.device == self.problem.f.device:
+                super().advance(steps - taken)
+                return
             self._sweep(min(STEPS, steps - taken))
 
     def _sweep(self, steps: int) -> None:
@@ -57,13 +61,15 @@ class Streamed(Dual):
             try:
                 above = self._visit(top, bottom, above, steps)
                 top = bottom
-            except torch.OutOfMemoryError:
+            except RuntimeError as error:
+                if not is_out_of_memory(error) or self.device == self.problem.f.device:
+                    raise
                 if rows > steps + 1:
                     self._rows = (bottom - top) // 2
-                    engine.remark(f"{self._away} takes {self._rows} rows at a time: it has no memory for more")
+                    engine.remark(f"{self.device} takes {self._rows} rows at a time: it has no memory for more")
                 else:
-                    engine.remark(f"{self._away} has no memory for {rows} rows: the CPU goes on")
-                    self._away, self._rows = self.problem.f.device, self._height
+                    engine.remark(f"{self.device} has no memory for {rows} rows: the CPU goes on")
+                    self.device = self.problem.f.device
         self._optimizer.state[self.parameter]["step"] += steps
 
     def _visit(self, top: int, bottom: int, above: list[Tensor], steps: int) -> list[Tensor]:
@@ -71,19 +77,36 @@ class Streamed(Dual):
 
         ``above`` is the same of the rows above these.
         """
-        first, last = top - above[0].shape[self._axis], min(bottom + steps + 1, self._height)
-        before = [
-            torch.cat([rows, self._part(field, top, last)], self._axis)
-            for rows, field in zip(above, self.fields, strict=True)
+        halo, first = steps + 1, top - above[0].shape[self._axis]
+        last = min(bottom + halo, self._height)
+        f, average = (self._there(self._part(t, first, last)) for t in (self.problem.f, self._average))
+        pairs = list(zip(above, self.fields, strict=True))
+        p, previous = (self._there(rows, self._part(field, top, last)) for rows, field in pairs)
+        below = [
+            torch.cat([rows, self._part(field, max(top, bottom - halo), bottom)], self._axis) for rows, field in pairs
         ]
-        f, average = (self._part(t, first, last).contiguous() for t in (self.problem.f, self._average))
-        f, average, p, previous = (t.to(self._away, copy=True) for t in (f, average, *before))
         ascent = Ascent(dataclasses.replace(self.problem, f=f, away=None), p, self._optimizer.param_groups[0]["lr"])
         ascent.resume(previous, self._optimizer.state[self.parameter]["step"], average)
         ascent.advance(steps)
         for home, moved in zip((*self.fields, self._average), (*ascent.fields, average), strict=True):
-            self._part(home, top, bottom).copy_(self._part(moved, top - first, bottom - first))
-        return [self._part(rows, max(0, bottom - first - steps - 1), bottom - first) for rows in before]
+            self._copy(self._part(moved, top - first, bottom - first), self._part(home, top, bottom))
+        return [self._part(rows, max(0, rows.shape[self._axis] - halo), rows.shape[self._axis]) for rows in below]
+
+    def _there(self, *parts: Tensor) -> Tensor:
+        """Return parts that lie one below the other as one tensor on the device."""
+        shape = list(parts[0].shape)
+        shape[self._axis] = sum(part.shape[self._axis] for part in parts)
+        whole, top = parts[0].new_empty(shape, device=self.device), 0
+        for part in parts:
+            bottom = top + part.shape[self._axis]
+            self._copy(part, self._part(whole, top, bottom))
+            top = bottom
+        return whole
+
+    def _copy(self, source: Tensor, target: Tensor) -> None:
+        """Copy plane by plane, which needs no memory between devices."""
+        for from_plane, to_plane in zip(*(t.flatten(0, self._axis - 1) for t in (source, target)), strict=True):
+            to_plane.copy_(from_plane)
 
     def _part(self, t: Tensor, top: int, bottom: int) -> Tensor:
         return t.narrow(self._axis, top, bottom - top)

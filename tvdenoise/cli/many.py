@@ -70,6 +70,7 @@ class _Report:
         self._began = time.perf_counter()
         self._pixels = self._at_limit = 0
         self._reasons: Counter[str] = Counter()
+        self._remarks: set[str] = set()
         self._unwritten = 0
         self._qualities: list[tuple[float, float]] = []
         is_hidden = manner.quiet or not sys.stderr.isatty()
@@ -114,6 +115,9 @@ class _Report:
             elif manner.verbose and not manner.quiet:
                 is_done = row.status == "done"
                 messages.note(messages.summary(row, outcome.facts) if is_done else f"{row.output} exists: skipped")
+                for remark in set(outcome.remarks) - self._remarks:
+                    messages.note(remark)
+                self._remarks.update(outcome.remarks)
         if row.status == "done":
             self._at_limit += row.figures.stop == "max_steps"
             self._pixels += messages.pixels(outcome.facts)

@@ -37,7 +37,7 @@ def sums(
     """Return E(u), E(v), d(p) and its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
     _, stride, planes, _ = groups[0]
     weights = torch.tensor([weight for *_, weight in groups], dtype=torch.float64, device=f.device)
-    tiling = Tiling.of(f, planes, 0)
+    tiling = Tiling.of(f, planes, 0, size=8)
     parts = torch.empty(len(groups) * tiling.tiles, 7, dtype=torch.float64, device=f.device)
     with torch.cuda.device_of(f):
         _sums[(len(parts),)](

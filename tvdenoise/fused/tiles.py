@@ -35,12 +35,15 @@ class Tiling(NamedTuple):
     warps: int
 
     @classmethod
-    def of(cls, f: Tensor, planes: int, halo: int) -> "Tiling":
-        """Cut the last two axes of a picture whose planes make vectors of ``planes`` components."""
+    def of(cls, f: Tensor, planes: int, halo: int, *, size: int | None = None) -> "Tiling":
+        """Cut the last two axes of a picture whose planes make vectors of ``planes`` components.
+
+        ``size`` are the bytes of a value while it is worked on, if that is not the picture's type.
+        """
         height, width = f.shape[-2:]
         depth = triton.next_power_of_2(planes)
         warps = 8 if planes == 1 else 16
-        area = max(LEAST_SIDE**2, WORDS * 32 * warps * 4 // (f.element_size() * depth))
+        area = max(LEAST_SIDE**2, WORDS * 32 * warps * 4 // ((size or f.element_size()) * depth))
         rows = 1 << (area.bit_length() - 1) // 2
         columns = area // rows
         row_halo, column_halo = halo * (height > rows), halo * (width > columns)
