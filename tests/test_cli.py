@@ -311,6 +311,8 @@ BAD = [
     ("-l 0.1", 2, r"INPUT: there is none; name a picture or a folder"),
     ("--files-from none -l 0.1", 2, r"none: it cannot be read"),
     ("in.png clean.png --shard 3/2 -o new/ -l 0.1", 2, r"--shard: '3/2'"),
+    ("in.png -o out.png --shard 1/2 -l 0.1", 2, "--shard: a single picture is not shared out; "),
+    ("in.png -o out.png --scheduler local -l 0.1", 2, "--scheduler: a single picture is not shared out; "),
     ("in.png clean.png --jobs 0 -o new/ -l 0.1", 2, r"--jobs: '0'"),
     ("in.png clean.png --jobs 3 --memory 300M -o new/ -l 0.1", 2, r"--memory: 300M is too little for 3 at once"),
     ("in.png clean.png --jobs 10000 -o new/ -l 0.1", 2, r"--jobs: 10000 at once need \d+M, and half of what is free"),
@@ -498,7 +500,8 @@ def test_a_missing_extra_is_told_before_any_work(run, here, monkeypatch):
     code, out, err = run("in.png", "-o", "out.fits")
     assert (code, out) == (2, "")
     assert err == (
-        "tvdenoise: out.fits: Astropy reads FITS files and is not installed; pip install 'tvdenoise[astro]'\n"
+        "tvdenoise: out.fits: Astropy reads FITS files and is not installed; "
+        "in the clone: pip install -c constraints.txt '.[astro]'\n"
     )
 
 

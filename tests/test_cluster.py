@@ -232,5 +232,6 @@ def test_without_the_extra(scans, run, here, monkeypatch):
     code, _, err = run("scans", "-r", "-o", "clean", "--scheduler", "local")
     assert code == 2
     assert err == (
-        "tvdenoise: --scheduler: the package distributed is not installed; pip install 'tvdenoise[cluster]'\n"
+        "tvdenoise: --scheduler: the package distributed is not installed; "
+        "in the clone: pip install -c constraints.txt '.[cluster]'\n"
     )

@@ -1002,7 +1002,10 @@ class TestRefused:
         done = subprocess.run(
             [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
         )
-        said = "a_denoised.fits: Astropy reads FITS files and is not installed; pip install 'tvdenoise[astro]'"
+        said = (
+            "a_denoised.fits: Astropy reads FITS files and is not installed; "
+            "in the clone: pip install -c constraints.txt '.[astro]'"
+        )
         assert (done.returncode, done.stderr) == (2, f"tvdenoise: {said}\n")
 
     def test_a_png_longer_than_libpng_allows(self, tmp_path, capfd):

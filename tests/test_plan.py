@@ -70,7 +70,7 @@ class TestSelection:
         plan = planned([scans], selection=Selection(recursive=True))
         assert {"inside.png"} == {name for name in listing(plan) if "/" not in name} - {"a.jpg", "b.png"}
         assert len(plan) == 7
-        assert plan.overlooked["links to folders or out of the folder"] == 2
+        assert plan.overlooked["links to folders or out of the folder"] == 3
 
     def test_files_that_are_named_are_taken_whatever_they_are_called(self, scans):
         plan = planned([scans / ".hidden.png", scans / "noend"], selection=Selection(exclude=("*",)))

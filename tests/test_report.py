@@ -199,7 +199,7 @@ class TestCommand:
         for arguments, message in (
             (["report", "none.jsonl"], "none.jsonl: it cannot be read"),
             (["report", "in.png"], "in.png: it is no file of rows of a sweep"),
-            (["report", "none.jsonl", "-o", "old.html"], "old.html: it exists"),
+            (["report", "none.jsonl", "-o", "old.html"], "none.jsonl: it cannot be read"),
             (["sweep", "in.png", "--report", "old.html"], "old.html: it exists"),
             (["sweep", "in.png", "--report", "page.pdf"], "page.pdf: a page is HTML"),
             (["sweep", "in.png", "--report", "none/page.html"], "none/page.html: its folder none is missing"),
@@ -223,7 +223,9 @@ class TestCommand:
     @pytest.mark.parametrize("option", ["--plot=a.png", "--report=a.html"])
     def test_without_the_extra(self, run, monkeypatch, option):
         monkeypatch.setitem(sys.modules, "matplotlib", None)
-        message = "tvdenoise: charts: Matplotlib is not installed; pip install 'tvdenoise[plot]'\n"
+        message = (
+            "tvdenoise: charts: Matplotlib is not installed; in the clone: pip install -c constraints.txt '.[plot]'\n"
+        )
         assert run(*COMMAND, option) == (2, "", message)
 
 

@@ -113,6 +113,26 @@ class TestSweep:
         assert (row.noise, row.data_range, row.is_clipped) == ("gaussian:0.1", 1, False)
         assert all((row.figures.psnr_after is None) == (row.noise is None) for row in rows)
 
+    def test_gray_pictures_count_once_for_every_colour_model(self, clean):
+        """They are the same by all of them, and a mean over other pictures would be no comparison."""
+        colour = np.stack([clean, clean[::-1], clean], -1)
+        models, noise = ("rgb", "opponent", "coupled", "auto"), (Noise("gaussian", 0.1),)
+        grid = Grid(weight=(0.05,), color=models, noise=noise)
+        rows = [row.as_dict() for row in sweep([Specimen("gray", clean), Specimen("colour", colour)], grid)]
+        assert [(row["input"], row["color"]) for row in rows] == [
+            ("gray", "rgb"),
+            ("colour", "rgb"),
+            ("colour", "opponent"),
+            ("colour", "coupled"),
+        ]
+        gray, *others = (row["psnr_after"] for row in rows)
+        means, best = summary(rows)
+        assert means.header == ["lambda", "rgb", "opponent", "coupled"]
+        assert [float(cell.split()[0]) for cell in means.body[0][1:]] == pytest.approx(
+            [(gray + other) / 2 for other in others], abs=0.006
+        )
+        assert [cell.split(": ")[1] for cell in best.body[0][1:]] == [f"{gray:.2f}"] * 3
+
     def test_what_is_known_is_not_done_again(self, clean):
         grid = Grid(weight=(0.05, 0.1, 0.2), noise=(Noise("gaussian", 0.1),))
         rows = list(sweep([Specimen("a", clean)], grid))
@@ -290,7 +310,8 @@ class TestCommand:
             ('inputs = "none.png"', "none.png: there is no such file"),
             ('inputs = "in.png"\nseed = "x"', "--seed: 'x' are no whole numbers"),
             ('inputs = "in.png"\ntv = "round"', "--tv: 'round' is unknown"),
-            ('inputs = "in.png"\nnoise = "gaussian"', "--noise: gaussian needs an amount"),
+            ('inputs = "in.png"\nnoise = "gaussian"', "--noise: gaussian needs an amount from 0 to 1; give"),
+            ('inputs = "in.png"\nnoise = "gaussian:25"', "--noise: gaussian needs an amount from 0 to 1, not 25; give"),
             ('inputs = "in.png"\nnoise = "poisson"\nreference = "clean.png"', "--reference: with --noise"),
             ('inputs = "in.png"\nmax_steps = "x"', "'--max-steps': Input should be a valid integer"),
             ('inputs = "in.png"\nsigma = 25', "--sigma: pictures of many ranges"),

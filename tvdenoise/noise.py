@@ -48,9 +48,10 @@ class Noise:
             if self.amount is not None:
                 raise SettingError("noise", "the picture itself says how much of poisson noise it has", "leave it out")
             return
-        most = 1.0 if self.kind == "salt-pepper" else 1e3
+        most = 1e3 if self.kind == "speckle" else 1.0
         if self.amount is None or not 0 <= self.amount <= most:
-            problem = f"{self.kind} needs an amount from 0 to {most:g}, not {self.amount}"
+            given = "" if self.amount is None else f", not {self.amount:g}"
+            problem = f"{self.kind} needs an amount from 0 to {most:g}{given}"
             raise SettingError("noise", problem, "give such as gaussian:25/255 or salt-pepper:0.05")
 
     @classmethod

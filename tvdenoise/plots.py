@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from tvdenoise.errors import MissingExtraError, WriteError
-from tvdenoise.tables import group_of
+from tvdenoise.tables import by_model, group_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,6 +104,7 @@ def _by_lambda(rows: Sequence[Row], name: str) -> Curves:
     """Return the means of a figure by lambda, where there are several."""
     values: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     chosen: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    rows = by_model(rows)
     for row in rows:
         value = row[name]
         if value is None or not math.isfinite(value) or not row["lambda"]:

@@ -5,13 +5,14 @@ import hashlib
 import itertools
 import json
 from collections.abc import Container, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tvdenoise import __version__, engine, intensity
+from tvdenoise import __version__, colour, engine, intensity
 from tvdenoise import job as jobs
 from tvdenoise.denoising import Result, denoise_as_set
 from tvdenoise.errors import ArrayError, TVDenoiseError
@@ -164,10 +165,11 @@ def sweep(
         _warm_up(grid)
     for specimen in specimens:
         image, reference = _unit(specimen.image), None if specimen.reference is None else _unit(specimen.reference)
+        models = list(dict.fromkeys(_for_channels(settings, image) for settings in grid.settings()))
         digest, reference_digest = digest_of(image), None if reference is None else digest_of(reference)
         for noise, seed in grid.draws():
             draw: _Draw | None = None
-            for settings in grid.settings():
+            for settings in models:
                 made_of = [digest, reference_digest, str(noise), noise and noise.is_clipped, seed, __version__]
                 key = _hash(json.dumps([*made_of, dataclasses.astuple(settings), trace]).encode())
                 if key in known:
@@ -191,6 +193,14 @@ def sweep(
                     is_noise_clipped=bool(noise and noise.is_clipped),
                 )
                 yield _run(row, draw, settings, trace=trace)
+
+
+def _for_channels(settings: Settings, image: NDArray[np.floating]) -> Settings:
+    """Return the settings with the colour model that they come to for a picture: all are one for a gray one."""
+    with suppress(ArrayError):  # which the run says
+        channels = image.shape[-1] if image.ndim == 3 else 1
+        return dataclasses.replace(settings, color=colour.chosen(settings.color, channels))
+    return settings
 
 
 def _warm_up(grid: Grid) -> None:

@@ -41,7 +41,9 @@ class Table:
 
 def summary(rows: Iterable[Row]) -> list[Table]:
     """Return both tables for rows that have a PSNR; infinite ones are left out of means."""
-    measured = [row for row in rows if row["status"] == "done" and math.isfinite(row["psnr_after"] or math.nan)]
+    measured = by_model(
+        [row for row in rows if row["status"] == "done" and math.isfinite(row["psnr_after"] or math.nan)]
+    )
     if not measured:
         return []
     groups = list(dict.fromkeys(group_of(row, measured) for row in measured))
@@ -74,15 +76,24 @@ def _best(found: Mapping[tuple[str, str, str], list[float]], groups: Sequence[st
 
     def cell(name: str, group: str) -> str:
         values = [
-            (fmean(values), weight)
-            for (other, own, weight), values in found.items()
-            if (other, own) == (name, group) and weight != "auto"
+            (fmean(values), weight) for (other, own, weight), values in found.items() if (other, own) == (name, group)
         ]
         psnr, weight = max(values, default=(math.nan, ""))
         return f"{weight}: {psnr:.2f}" if weight else "-"
 
     body = [[name, *(cell(name, group) for group in groups)] for name in names]
     return Table("The best lambda of each picture, and its PSNR", ["picture", *groups], body)
+
+
+def by_model(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows, those of gray pictures once for every colour model: their results are the same by all."""
+    models = list(dict.fromkeys(row["color"] for row in rows))
+    return [{**row, "color": color} for row in rows for color in (models if _is_gray(row) else [row["color"]])]
+
+
+def _is_gray(row: Row) -> bool:
+    shape = row.get("shape") or ()
+    return len(shape) == 2 or shape[-1:] in ([1], (1,))
 
 
 def group_of(row: Row, rows: Sequence[Row]) -> str:

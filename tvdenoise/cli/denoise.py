@@ -357,6 +357,9 @@ def command(
 
         (source,) = inputs
         check_source(source)
+        for flag, is_given in (("shard", manner.shard != (1, 1)), ("scheduler", manner.scheduler is not None)):
+            if is_given:
+                raise SettingError(flag, "a single picture is not shared out", "leave it out, or name a folder")
         into_folder = output is not None and (is_folder(Path(output)) or output.endswith(SEPARATORS))
         if output is None or into_folder:
             target = naming.beside_or_below(source)

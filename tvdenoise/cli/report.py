@@ -26,8 +26,8 @@ def command(
     """Show the rows of a sweep and its pictures in one page that opens offline."""
     from tvdenoise import results
 
-    check(output, overwrite=overwrite)
     found, ignored = results.read(rows)
+    check(output, overwrite=overwrite)
     reading = values.reading(axes=axes, max_pixels=max_pixels, nonfinite="refuse")
     write(output, found, ignored, reading, command=messages.command_line())
 

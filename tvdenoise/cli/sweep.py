@@ -242,6 +242,8 @@ class _Runner:
         with nullcontext() if path is None else results.opened(path) as file:
             known = _Known({} if file is None else {row["key"]: row for row in file.rows if row["status"] == "done"})
             self.ignored = [] if file is None else file.ignored
+            if self._reference is None and self._grid.noise == (None,) and not self._quiet:
+                messages.note("there will be no PSNR without clean pictures: give --noise or --reference")
             for words in self.ignored:
                 messages.note(f"{path}: ignored {words}")
             with tqdm(total=len(self._plan) * len(self._grid), unit="run", leave=False, disable=is_hidden) as bar:
@@ -341,8 +343,5 @@ def _plot(rows: list[dict[str, Any]], path: Path) -> None:
 def _print_tables(rows: list[dict[str, Any]], *, markdown: bool) -> None:
     from tvdenoise.tables import summary
 
-    tables = summary(rows)
-    for table in tables:
+    for table in summary(rows):
         messages.data((table.markdown() if markdown else table.text()) + "\n")
-    if not tables and rows:
-        messages.note("no PSNR without clean pictures: give --noise or --reference")
