@@ -46,10 +46,11 @@ def run(here, capsys, monkeypatch):
 
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["tvdenoise", *map(str, arguments)])
-        old = signal.getsignal(signal.SIGTERM)
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
         with pytest.raises(SystemExit) as exit_:
             main()
-        signal.signal(signal.SIGTERM, old)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         captured = capsys.readouterr()
         return exit_.value.code or 0, captured.out, captured.err
 

@@ -150,6 +150,31 @@ class TestTree:
         assert run("in.png", "-o", "clean.png", "-n")[0] == 2
         assert tree(here) == before
 
+    def test_a_link_among_the_results_is_not_written_through(self, scans, run, here):
+        """It may lead to one of the pictures."""
+        before = (scans / "b.jpg").read_bytes()
+        (here / "clean").mkdir()
+        (here / "clean" / "a.png").symlink_to(scans / "b.jpg")
+        code, out, _ = run("scans", "-o", "clean", "-l", "0.1", "--overwrite", "--json")
+        assert code == 1
+        found = rows(out)
+        assert found["scans/a.png"]["error"] == "clean/a.png: it is a link; remove it, or choose another folder"
+        assert found["scans/b.jpg"]["status"] == "done"
+        assert (scans / "b.jpg").read_bytes() == before
+
+    def test_a_list_names_files_alone(self, scans, run, here):
+        for content, error in (
+            ("scans\n", "scans: it is a folder"),
+            ("/\n", "/: it is a folder"),
+            ("\n\n", "list: it"),
+        ):
+            (here / "list").write_text(content)
+            code, out, err = run("--files-from", "list", "-o", "clean", "-l", "0.1")
+            assert (code, out) == (2, "")
+            assert f"tvdenoise: {error}" in err
+        (here / "list").write_text("\ufeffscans/a.png\n")
+        assert run("--files-from", "list", "-o", "clean", "-l", "0.1")[0] == 0
+
     def test_listed_files(self, scans, run, here, monkeypatch):
         (here / "list").write_text("scans/a.png\n\nscans/sub/a.png\nscans/none.png\n")
         code, out, _ = run("--files-from", "list", "-o", "clean", "-l", "0.1", "--json")

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 from tvdenoise import images
 from tvdenoise.errors import ArrayError, InputError, OutputError, PictureError, SettingError
-from tvdenoise.images import ReadOptions, WriteOptions
+from tvdenoise.images import Picture, PictureFile, ReadOptions, WriteOptions
 
 
 @pytest.fixture
@@ -94,6 +94,15 @@ class TestRoundTrip:
         content = (tmp_path / "b.png").read_bytes()
         assert all(kind + data in content for kind, data in chunks[:-1])
         assert b"prIV" not in content
+
+    @pytest.mark.parametrize("shape", [(300, 1, 1), (999, 1, 3), (999, 3, 4)])
+    @pytest.mark.parametrize("dtype", ["u1", "u2"])
+    def test_png_of_noise_in_narrow_pictures(self, shape, dtype, tmp_path):
+        """What cannot be compressed, and a byte more in each row."""
+        pixels = numbers(shape, dtype)
+        images.write(tmp_path / "a.png", PictureFile("PNG", (Picture(pixels, "YXS"),)))
+        found = images.read(tmp_path / "a.png").parts[0].pixels
+        assert np.array_equal(found.reshape(shape), pixels)
 
     @pytest.mark.parametrize(
         ("stem", "kept"),

@@ -189,6 +189,11 @@ class TestCommand:
         assert run("sweep", "clean.png", "--noise", "gaussian:0.001", "-l", "0", "--report", "page.html")[0] == 0
         assert "lambda 0," in (here / "page.html").read_text()
 
+    def test_an_infinite_psnr_is_shown_too(self, run, here):
+        assert run("sweep", "clean.png", "--noise", "gaussian:0", "-l", "0,0.1", "--out", "rows.jsonl")[0] == 0
+        assert run("report", "rows.jsonl", "-o", "page.html")[0] == 0
+        assert "PSNR inf" in (here / "page.html").read_text()
+
     def test_against_references(self, run, here):
         assert run("sweep", "in.png", "-l", "0.1", "--reference", "clean.png", "--report", "page.html")[0] == 0
         assert "<option>reference</option>" in (here / "page.html").read_text()

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import multiprocessing
+import os
 import random
 import shutil
 import subprocess
@@ -233,6 +234,43 @@ class TestFile:
         assert "it is no file of rows of a sweep" in err
         assert path.read_text() == "a letter\nto somebody\n"
 
+    def test_of_something_else_that_breaks_off_is_left_alone(self, run, here, ending):
+        path = here / f"rows.{ending}"
+        for content in ('{"my": "notes"}', "hello"):
+            path.write_text(content)
+            code, _, err = run(*SWEEP, "-o", path)
+            assert code == 2
+            assert "it is no file of rows of a sweep" in err
+            assert path.read_text() == content
+        path.write_text('{"inp' if ending == "jsonl" else "inp")  # which a kill may leave
+        assert run(*SWEEP, "-o", path)[0] == 0
+
+    def test_names_that_are_no_text(self, run, here, ending):
+        name = os.fsdecode(b"\xff\xfe.png")
+        shutil.copy("clean.png", name)
+        for count in ("2 runs done", "0 runs done, 0 failed, 2 there already"):
+            code, _, err = run("sweep", name, *SWEEP[3:], "-l", "0.1", "-o", f"rows.{ending}", "--report", "page.html")
+            assert (code, count in err) == (0, True)
+            Path("page.html").unlink()
+        assert run("report", f"rows.{ending}", "-o", "page.html")[0] == 0
+
+    def test_rows_with_values_that_none_has_are_ignored(self, run, here, ending):
+        path = here / f"rows.{ending}"
+        assert run(*SWEEP, "-o", path)[0] == 0
+        (row, *_), _ = results.read(path)
+        wrong = [
+            ("input", None),
+            ("input", "a\0b"),
+            ("input", "\ud800.png"),
+            ("lambda", None),
+            ("seed", -1),
+            ("seed", 1.5),
+        ]
+        wrong += [("trace", [1]), ("trace", {"a": 1}), ("color", [1]), ("tv", None)]
+        for key, value in wrong:
+            assert results._is_row(row)
+            assert not results._is_row(row | {key: value}), key
+
     def test_after_kills_at_any_moment_has_the_rows_of_an_undisturbed_run(self, here, clean, ending):
         whole, path = here / f"whole.{ending}", here / f"killed.{ending}"
         context = multiprocessing.get_context("forkserver")
@@ -315,6 +353,9 @@ class TestCommand:
             ('inputs = "in.png"\nnoise = "poisson"\nreference = "clean.png"', "--reference: with --noise"),
             ('inputs = "in.png"\nmax_steps = "x"', "'--max-steps': Input should be a valid integer"),
             ('inputs = "in.png"\nsigma = 25', "--sigma: pictures of many ranges"),
+            ('inputs = "in.png"\nout = []', "e.toml: out is not a path"),
+            ("inputs = []", "e.toml: inputs is not a path"),
+            (f'inputs = "in.png"\nseed = "{"9" * 5000}"', "--seed: "),
             ('inputs = "in.png"\nout = "rows.txt"', "rows.txt: rows are written as JSON lines or CSV"),
             ('inputs = "in.png"\nout = "rows.csv"\ntrace = true', "--trace: no table holds it"),
         ],
@@ -384,6 +425,13 @@ class TestTables:
 
 
 class TestCompare:
+    def test_large_ranges(self, run, here):
+        for name, factor in (("a.npy", 1e300), ("b.npy", 0.9e300)):
+            np.save(name, np.random.default_rng(1).random((30, 30)) * factor)
+        code, out, _ = run("compare", "a.npy", "b.npy", "--range", "0,1e300")
+        assert code == 0
+        assert "MSE inf" in out
+
     def test_figures(self, run, here, noisy):
         code, out, _ = run("compare", "clean.png", "in.png", "clean.png", "--json")
         first, second = (json.loads(line) for line in out.splitlines())

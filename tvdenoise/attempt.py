@@ -6,7 +6,7 @@ from typing import Any
 
 from tvdenoise import job as jobs
 from tvdenoise.description import describe
-from tvdenoise.errors import PictureError, TVDenoiseError
+from tvdenoise.errors import OutputError, PictureError, TVDenoiseError
 from tvdenoise.images import PictureFile
 from tvdenoise.job import Job, Observer, Row
 
@@ -41,6 +41,8 @@ def attempt(
     try:
         if not overwrite and job.is_done:
             return Outcome(jobs.skipped(job))
+        if job.target.is_symlink():  # perhaps to another of the pictures, or results
+            raise OutputError(job.target, "it is a link", "remove it, or choose another folder")
         job.make_folder()
         job.check(overwrite=overwrite)
         row = jobs.run(job, listener)

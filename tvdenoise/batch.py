@@ -22,14 +22,11 @@ from typing import Any
 from tvdenoise import images, storage
 from tvdenoise.attempt import Outcome, attempt, failure
 from tvdenoise.errors import PictureError, SettingError
-from tvdenoise.interrupts import interrupts_put_off, put_off
+from tvdenoise.interrupts import ENDING, interrupts_put_off, put_off
 from tvdenoise.job import Job
 
 PATIENCE = 10.0
 """Seconds that a process is given to end by itself."""
-
-ENDING = (signal.SIGINT, signal.SIGTERM)
-"""The signals that ask to end."""
 
 FEW = 8
 """Jobs a process for which compiled code is not loaded at once."""
@@ -226,7 +223,8 @@ def _serve(line: "Connection[Any, Any]", place: int) -> None:
     Of several accelerators the process takes that of its place among all: reading, writing and copying of some fill the
     time in which others compute.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in ENDING:  # they come from a terminal to all its processes, of which one decides
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(1))  # leaving undoes what was begun
     threading.Thread(target=_die_with_parent, daemon=True).start()
     import torch  # late: the process that gives jobs does not need it

@@ -47,7 +47,7 @@ def compared(reference: PictureFile, path: Path, options: ReadOptions = ReadOpti
         "input": str(path),
         "psnr": -10 * math.log10(mse) if mse else math.inf,
         "ssim": float(np.mean(ssims)) if ssims else None,
-        "mse": mse * span**2,
+        "mse": mse * span * span,
         "largest": largest * span,
         "range": scale,
         "data_range": span,

@@ -1,5 +1,7 @@
 """From the name of a device to one that is there."""
 
+import warnings
+
 import torch
 
 from tvdenoise.errors import DeviceError
@@ -27,7 +29,8 @@ def pick_device(name: str, home: torch.device, dtype: torch.dtype, values: int) 
         return device if _knows(device, dtype) else torch.device("cpu")
     remedy = f"use auto, cpu or {there.type}" if there is not None else "use auto or cpu"
     try:
-        device = torch.device(name)
+        with warnings.catch_warnings(action="ignore"):  # of devices that are there no more
+            device = torch.device(name)
     except RuntimeError:
         raise DeviceError(name, "torch knows no such device", remedy) from None
     if device.type == "cpu":

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tvdenoise.devices import is_out_of_memory
+from tvdenoise.interrupts import ENDING, put_off
 from tvdenoise.kinds import TVKind
 
 START = 0.5
@@ -73,11 +74,12 @@ def _load(device: torch.device, dtype: torch.dtype, tv: TVKind, planes: int) -> 
     """Return the room for a device, tried out, or None: what it is made of may fail in ways of its own."""
     room: ModuleType
     try:
-        if device.type == "cuda":
-            from tvdenoise import fused as room
-        else:
-            from tvdenoise import compiled as room
-        _try_out(room, device, dtype, tv, planes)
+        with put_off(*ENDING):  # which compilers, called back from C, would swallow
+            if device.type == "cuda":
+                from tvdenoise import fused as room
+            else:
+                from tvdenoise import compiled as room
+            _try_out(room, device, dtype, tv, planes)
     except Exception as error:
         if is_out_of_memory(error):  # not for good
             raise

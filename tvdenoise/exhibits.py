@@ -1,5 +1,6 @@
 """The pictures of an experiment, made again from its rows: as noisy as they were, and denoised as came out best."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -66,7 +67,8 @@ def _caption(row: Row) -> str:
     how = ", chosen from the noisy picture" if row["criterion"] else ""
     parts = [f"Shown: {row['tv']}, {row['color']}, lambda {row['lambda']:.4g}{how}"]
     if row["psnr_after"] is not None:
-        parts.append(f"PSNR {row['psnr_before']:.2f} → {row['psnr_after']:.2f} dB")
+        before, after = (math.inf if row[name] is None else row[name] for name in ("psnr_before", "psnr_after"))
+        parts.append(f"PSNR {before:.2f} → {after:.2f} dB")
     if row["ssim_after"] is not None:
         parts.append(f"SSIM {row['ssim_before']:.4f} → {row['ssim_after']:.4f}")
     return ", ".join(parts) + f", certified within {row['rms_bound']:.2g} of the exact minimiser."

@@ -179,6 +179,8 @@ def planned(
             check_source(path)
             plan.add(path.parent, Path(), [path.name])
     for path in listed:
+        if is_folder(path):
+            raise InputError(path, "it is a folder, and a list names files", "name it as INPUT, or list what is in it")
         is_below = not path.is_absolute() and ".." not in path.parts
         plan.add(path.parent, path.parent if is_below else Path(), [path.name])
     _refuse_clashes(plan)

@@ -36,6 +36,12 @@ NUMBERS = frozenset(
 NAMES = frozenset({"status", "criterion", "tv", "color", "optimizer", "is_noise_clipped"})
 """What else no row of a sweep lacks."""
 
+MODEL = frozenset({"tv", "color", "optimizer"})
+"""Of these, what is text."""
+
+TRACED = ("step", "seconds", "rms_bound")
+"""What is drawn of a trace."""
+
 
 class Results:
     """A file of rows that is added to.
@@ -67,7 +73,7 @@ class Results:
         """
         text = self._cells(row.as_dict()) if self._path.suffix == ".csv" else json.dumps(row.as_json()) + "\n"
         try:
-            self._file.write(text.encode())
+            self._file.write(text.encode(errors="surrogateescape"))  # as names of files are read
             self._file.flush()
         except OSError as error:
             raise WriteError(self._path, f"writing it failed ({error.strerror})", "make room and run again") from error
@@ -137,7 +143,7 @@ def _parsed(content: bytes, path: Path) -> tuple[list[Row], list[str], int]:
     """Return the rows, what is ignored, and the length of what is whole."""
     whole = content.rfind(b"\n") + 1
     ignored = ["the last line, which breaks off"] if whole < len(content) else []
-    text = content[:whole].decode(errors="replace")
+    text = content[:whole].decode(errors="surrogateescape")
     rows, broken, foreign = [], 0, 0
     for row in _csv_rows(text) if path.suffix == ".csv" else _json_rows(text):
         if row is None or not _is_row(row):
@@ -146,6 +152,8 @@ def _parsed(content: bytes, path: Path) -> tuple[list[Row], list[str], int]:
             foreign += 1
         else:
             rows.append(row)
+    if not whole and not content.startswith(_beginning(path)[: len(content)]):
+        broken += 1
     if broken and not rows and not foreign:
         raise InputError(path, "it is no file of rows of a sweep", "choose another name")
     ignored += [f"{broken} lines that are no rows of a sweep"] if broken else []
@@ -153,14 +161,35 @@ def _parsed(content: bytes, path: Path) -> tuple[list[Row], list[str], int]:
     return rows, ignored, whole
 
 
+def _beginning(path: Path) -> bytes:
+    """Return what a file of rows begins with."""
+    return b"input," if path.suffix == ".csv" else b'{"input": '
+
+
 def _is_row(row: Row) -> bool:
     """Return whether a row has all that others go by, of the types that they expect."""
+    if not row.keys() >= TEXT | NUMBERS | NAMES or row["status"] not in ("done", "failed"):
+        return False
+    seed, trace = row["seed"], row.get("trace")
     return (
-        row.keys() >= TEXT | NUMBERS | NAMES
-        and all(row[name] is None or isinstance(row[name], str) for name in TEXT)
+        all(row[name] is None or isinstance(row[name], str) for name in TEXT | MODEL)
         and all(row[name] is None or type(row[name]) in (int, float) for name in NUMBERS)
-        and row["status"] in ("done", "failed")
+        and _is_path(row["input"])
+        and (row["status"] == "failed" or None not in (row["lambda"], row["rms_bound"], *map(row.get, MODEL)))
+        and (seed is None or (isinstance(seed, int) and seed >= 0))
+        and (trace is None or (isinstance(trace, list) and all(map(_is_traced, trace))))
     )
+
+
+def _is_path(name: str | None) -> bool:
+    try:
+        return name is not None and b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_traced(entry: Any) -> bool:  # noqa: ANN401 (of any kind that JSON has)
+    return isinstance(entry, dict) and all(type(entry.get(name)) in (int, float) for name in TRACED)
 
 
 def _json_rows(text: str) -> Iterator[Row | None]:

@@ -70,6 +70,7 @@ def main() -> None:
     if code == messages.INTERRUPTED:
         messages.interrupted()
     _drop_what_cannot_be_written()
+    _hear_no_more()
     sys.exit(code)
 
 
@@ -97,7 +98,15 @@ def _drop_what_cannot_be_written() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def _hear_no_more() -> None:
+    """Let no signal break off the leaving, which undoes what was begun."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
 def _terminate(signum: int, _frame: FrameType | None) -> None:
     """Leave on a signal as on any exception, so that temporary files go."""
+    _hear_no_more()
     messages.failure(f"terminated; {messages.NOTHING_HALF_WRITTEN}")
     sys.exit(128 + signum)

@@ -65,4 +65,4 @@ def write(
 
     page = report.page(rows, exhibits(rows, reading), title=path.stem, command=command, ignored=ignored)
     with atomic(path) as file:
-        file.write(page.encode())
+        file.write(page.encode(errors="backslashreplace"))  # names of files may be no text

@@ -1,6 +1,7 @@
 """``tvdenoise sweep INPUT...``: a grid of settings over pictures, a row each, and tables at the end."""
 
 import json
+import re
 import sys
 import time
 import tomllib
@@ -283,7 +284,7 @@ def _items(said: str) -> tuple[str, ...]:
 
 
 def _seeds(said: str) -> tuple[int, ...]:
-    seeds = tuple(int(item) if item.isdecimal() else -1 for item in _items(said))
+    seeds = tuple(int(item) if re.fullmatch(r"\d{1,18}", item) else -1 for item in _items(said))
     if not seeds or min(seeds) < 0:
         raise SettingError("seed", f"{said!r} are no whole numbers of 0 or more", "give such as 0,1,2")
     return seeds
@@ -314,6 +315,8 @@ def _configured(path: Path, context: typer.Context) -> dict[str, Any]:
         if name in LISTED:
             value = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         elif name in PATHS:
+            if value == [] or (isinstance(value, list) and name != "sources"):
+                raise InputError(path, f"{key} is not a path", "give one in quotes")
             places = [path.parent / str(place) for place in (value if isinstance(value, list) else [value])]
             value = places if name == "sources" else places[0]
         found[name] = value

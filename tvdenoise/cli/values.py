@@ -1,5 +1,6 @@
 """From what is typed after a flag to what it means."""
 
+import codecs
 import math
 import os
 import re
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions
 
 Nonfinite = Literal["refuse", "keep"]
+
+MOST_BYTES = 2**62
+"""More than any machine has."""
 
 
 def reading(
@@ -106,7 +110,7 @@ def size_of(text: str | None) -> int | None:
     found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?", text.strip().lower())
     if found is None:
         raise SettingError("memory", f"{text!r} is not a size", "give such as 4G or 800M")
-    return int(float(found[1]) * 1024 ** " kmgt".index(found[2] or " "))
+    return int(min(float(found[1]) * 1024 ** " kmgt".index(found[2] or " "), MOST_BYTES))
 
 
 def format_of(name: str | None) -> str | None:
@@ -132,7 +136,7 @@ def suffix_of(text: str | None) -> str | None:
 
 def part_of(text: str | None) -> tuple[int, int]:
     """Return K and N."""
-    found = re.fullmatch(r"(\d+)/(\d+)", text or "1/1")
+    found = re.fullmatch(r"(\d{1,18})/(\d{1,18})", "1/1" if text is None else text)
     part, parts = (int(found[1]), int(found[2])) if found else (0, 0)
     if not 1 <= part <= parts:
         raise SettingError("shard", f"{text!r} is not part K of N", "give such as 1/4, 2/4, 3/4 and 4/4")
@@ -143,7 +147,7 @@ def workers_of(text: str) -> int | None:
     """Return a number of processes, None for as many as suit."""
     if text == "auto":
         return None
-    if not text.isdecimal() or int(text) < 1:
+    if not re.fullmatch(r"\d{1,9}", text) or int(text) < 1:
         raise SettingError("jobs", f"{text!r} is neither a number of 1 or more nor auto", "leave it out for auto")
     return int(text)
 
@@ -156,5 +160,9 @@ def paths_in(path: Path | None) -> list[Path]:
         content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
         raise InputError(path, f"it cannot be read ({error.strerror})", "check the path") from error
-    lines = content.split(b"\0") if b"\0" in content else content.splitlines()
-    return [Path(os.fsdecode(line)) for line in lines if line]
+    lines = content.split(b"\0") if b"\0" in content else content.splitlines() or [b""]
+    lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
+    found = [Path(os.fsdecode(line)) for line in lines if line]
+    if not found:
+        raise InputError(path, "it lists no picture", "put a path in each line")
+    return found

@@ -115,7 +115,8 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     else:
         pixels = picture.by_page[(0,) * len(picture.page_axes)]
         squeezed = pixels.squeeze(2) if pixels.shape[2] == 1 else pixels
-        encoded = bytes(imagecodecs.png_encode(np.ascontiguousarray(squeezed), level=LEVEL))
+        raw = squeezed.nbytes + len(squeezed)  # a byte a row names its filter, which imagecodecs leaves no room for
+        encoded = bytes(imagecodecs.png_encode(np.ascontiguousarray(squeezed), level=LEVEL, out=raw + raw // 50 + 4096))
     header, *others = _chunks(encoded)
     rest = (chunk for chunk in others if not _is_kept(chunk.type))
     stream.write(_SIGNATURE)
