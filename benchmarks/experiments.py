@@ -93,7 +93,7 @@ def _steps(problem: Problem, start: torch.Tensor) -> tuple[int, torch.Tensor]:
     while dual.candidate()[1].rms_bound > min(TOL, 0.04 * problem.weight):
         dual.advance(5)
         steps += 5
-    return steps, dual.parameter.detach().clone()
+    return steps, dual.ascent.parameter.detach().clone()
 
 
 def _page(folder: Path, pictures: int) -> Iterator[rows.Row]:

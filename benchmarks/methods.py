@@ -24,7 +24,7 @@ def main() -> None:
         for tv in ("anisotropic", "isotropic"):
             best = denoise(f, LAMBDA, tv=tv, tol=2e-4)
             lower = best.energy - best.gap
-            for name in METHODS:
+            for name in [name for name in METHODS if (name, tv) != ("alternating", "isotropic")]:
                 result = denoise(f, LAMBDA, tv=tv, optimizer=name)
                 figures = {"steps": result.steps, "seconds": round(result.seconds, 3), "rms_bound": result.rms_bound}
                 excess = result.energy / lower - 1

@@ -37,8 +37,8 @@ class TestGood:
         assert (code, out) == (0, "")
         assert np.array_equal(np.asarray(Image.open("out.png")), denoise(noisy, 0.1).image)
         line = (
-            r"in\.png -> out\.png: 48x40 gray, lambda 0\.1, fista on \w+, \d+ steps, certified within 0\.0\d+ of the "
-            r"exact minimiser \(0\.\d+ of an 8-bit grey level\), \d+\.\d\d s\n"
+            r"in\.png -> out\.png: 48x40 gray, lambda 0\.1, alternating on \w+, \d+ steps, certified within 0\.0\d+ "
+            r"of the exact minimiser \(0\.\d+ of an 8-bit grey level\), \d+\.\d\d s\n"
         )
         assert re.fullmatch(line, err)
         assert names(here) == {"in.png", "clean.png", "out.png"}
@@ -49,7 +49,7 @@ class TestGood:
         assert code == 0
         assert np.array_equal(np.asarray(Image.open("out.png")), expected.image)
         chosen = f"lambda {expected.weight:.4g} by SURE for noise of sigma {255 * expected.sigma:.3g} of 0..255"
-        assert f"48x40 gray, {chosen}, fista" in err
+        assert f"48x40 gray, {chosen}, alternating" in err
         row = json.loads(run("in.png", "-o", "again.png", "-q", "--json", "-l", "auto")[1])
         assert (row["lambda"], row["sigma"], row["risk"]) == (expected.weight, expected.sigma, expected.risk)
         assert row["criterion"] == "sure"
@@ -99,11 +99,11 @@ class TestGood:
         ramp = np.tile(np.linspace(0.05, 0.9, 200, dtype=np.float32), (200, 1))
         photons = ramp + np.sqrt(0.02 * ramp) * random.normal(size=ramp.shape).astype(np.float32)
         np.save("photons.npy", photons)
-        assert ", growing with the signal, fista" in run("photons.npy", "-o", "a.npy")[2]
+        assert ", growing with the signal, alternating" in run("photons.npy", "-o", "a.npy")[2]
         blurred = uniform_filter(random.normal(0, 0.3, ramp.shape), 3).astype(np.float32)
         np.save("blurred.npy", 0.5 + blurred)
         assert (
-            ", spatially correlated: if much remains, give --sigma or --lambda, fista"
+            ", spatially correlated: if much remains, give --sigma or --lambda, alternating"
             in run("blurred.npy", "-o", "b.npy")[2]
         )
 

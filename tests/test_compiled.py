@@ -8,7 +8,8 @@ import pytest
 import torch
 from problems import picture
 
-from tvdenoise import engine
+from tvdenoise import ascents, engine
+from tvdenoise.ascents import Alternating, Projected
 from tvdenoise.compiled import ascent
 from tvdenoise.formulations import Dual
 from tvdenoise.rof import Problem, certify
@@ -46,12 +47,12 @@ def threads(request):
     torch.set_num_threads(before)
 
 
-def run(problem, start, counts):
+def run(problem, start, way, counts):
     """Return what is left of an ascent by some steps at a time."""
-    dual = Dual(problem, start.clone())
+    dual = Dual(problem, start.clone(), way)
     for count in counts:
         dual.advance(count)
-    return [dual.parameter, dual._optimizer.state[dual.parameter]["previous"], dual._average, dual.candidate()[0]]
+    return [dual.ascent.parameter, dual.ascent.previous, dual.average, dual.candidate()[0]]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -60,7 +61,21 @@ def test_steps_are_those_of_fista_bit_by_bit(compiled_or_not, shape, model, dtyp
     problem = Problem(picture(*shape, dtype=dtype) - 0.4, 0.1, tv, **model)  # around 0, where rounding shows
     start = torch.randn(2, *shape, dtype=dtype, generator=torch.Generator().manual_seed(1)) * 0.1
     monkeypatch.setattr(ascent, "SWEEP", 6)
-    plain, fused = compiled_or_not(run, problem, start, (1, 6, 5, 14))
+    plain, fused = compiled_or_not(run, problem, start, Projected, (1, 6, 5, 14))
+    for expected, got in zip(plain, fused, strict=True):
+        assert torch.equal(expected, got)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("shape", "model"),
+    [((1, *size), {}) for size in [(40, 33), (71, 16), (1, 50), (50, 1), (1, 1), (2, 2)]] + MODELS[3:5],
+)
+def test_steps_are_those_of_alternating_descent_bit_by_bit(compiled_or_not, shape, model, dtype, threads, monkeypatch):
+    problem = Problem(picture(*shape, dtype=dtype) - 0.4, 0.1, "anisotropic", **model)
+    start = torch.randn(2, *shape, dtype=dtype, generator=torch.Generator().manual_seed(1)) * 0.1
+    monkeypatch.setattr(ascents, "SWEEP", 4)
+    plain, fused = compiled_or_not(run, problem, start, Alternating, (1, 6, 5, 3))
     for expected, got in zip(plain, fused, strict=True):
         assert torch.equal(expected, got)
 

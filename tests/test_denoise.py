@@ -267,7 +267,7 @@ class TestBadArguments:
             ({"weight": float("inf")}, "weight: inf"),
             ({"tv": "total"}, "tv: 'total' is unknown; choose from anisotropic, isotropic"),
             ({"optimizer": "adan"}, "optimizer: 'adan' is unknown; did you mean adam?"),
-            ({"optimizer": "?"}, "optimizer: '\\?' is unknown; choose from fista, "),
+            ({"optimizer": "?"}, "optimizer: '\\?' is unknown; choose from auto, alternating, fista, "),
             ({"lr": 0.0}, "lr: 0.0"),
             ({"lr": 1e300}, "lr: 1e.300 is not a number above 0 and at most"),
             ({"lr": float("nan")}, "lr: nan"),

@@ -10,6 +10,7 @@ import torch
 from problems import picture
 
 from tvdenoise import engine
+from tvdenoise.ascents import Alternating, Projected
 from tvdenoise.formulations import Dual
 from tvdenoise.methods import METHODS
 from tvdenoise.rof import Problem, certify
@@ -51,13 +52,13 @@ def on_device(*tensors):
     return [t.to(DEVICE) for t in tensors]
 
 
-def run(problem, start, counts):
+def run(problem, start, way, counts):
     """Return what is left of an ascent by some steps at a time, and the picture and certificate it comes to."""
-    dual = Dual(problem, start.clone())
+    dual = Dual(problem, start.clone(), way)
     for count in counts:
         dual.advance(count)
     centre, certificate = dual.candidate()
-    return [dual.parameter, dual._optimizer.state[dual.parameter]["previous"], dual._average, centre, certificate]
+    return [dual.ascent.parameter, dual.ascent.previous, dual.average, centre, certificate]
 
 
 @pytest.mark.parametrize(("shape", "model"), MODELS)
@@ -65,7 +66,7 @@ def test_steps_are_those_of_fista(fused_or_not, shape, model, tv):
     start = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1)) * 0.1
     f, start = on_device(picture(*shape, dtype=torch.float32) - 0.4, start)
     problem = Problem(f, 0.1, tv, **model)
-    (*plain, _), (*fused, certificate) = fused_or_not(run, problem, start, (1, 6, 5))
+    (*plain, _), (*fused, certificate) = fused_or_not(run, problem, start, Projected, (1, 6, 5))
     for expected, got in zip(plain, fused, strict=True):
         assert torch.allclose(expected, got, rtol=0, atol=1e-6)
     assert certificate.rms_bound > 0 or shape[-2:] == (1, 1)
@@ -73,9 +74,26 @@ def test_steps_are_those_of_fista(fused_or_not, shape, model, tv):
 
 def test_steps_in_double_precision(fused_or_not, tv):
     f, start = on_device(picture(1, 37, 33, dtype=torch.float64), torch.zeros(2, 1, 37, 33, dtype=torch.float64))
-    plain, fused = fused_or_not(run, Problem(f, 0.1, tv), start, (9,))
+    plain, fused = fused_or_not(run, Problem(f, 0.1, tv), start, Projected, (9,))
     for expected, got in zip(plain[:-1], fused[:-1], strict=True):
         assert torch.allclose(expected, got, rtol=0, atol=1e-8)  # scalars are float32
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(1, 37, 71), (2, 48, 7), (1, 2, 90), (1, 1, 9), (3, 9, 1), (1, 1, 1), (2, 2, 9, 8)])
+def test_steps_are_those_of_alternating_descent(fused_or_not, shape, dtype, monkeypatch):
+    from tvdenoise.fused import alternation
+
+    monkeypatch.setattr(alternation, "SQUARES", 512 * dtype.itemsize // 4)  # 16 by 32
+    start = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1), dtype=dtype) * 0.1
+    f, start = on_device(picture(*shape, dtype=dtype) - 0.4, start)
+    problem = Problem(f, 0.1, "anisotropic", ratios=(1.0, 0.5) if shape[0] == 2 else ())
+    (*plain, _), (*fused, certificate) = fused_or_not(run, problem, start, Alternating, (1, 5))
+    for previous in (plain[1], fused[1]):
+        previous[0, ..., ::2, :] = previous[1, ..., ::2] = 0  # of even squares it is not needed
+    for expected, got in zip(plain, fused, strict=True):
+        assert torch.allclose(expected, got, rtol=0, atol=1e-6 if dtype == torch.float32 else 1e-7)
+    assert certificate.rms_bound > 0 or shape[-2:] == (1, 1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -121,22 +139,24 @@ def test_tiles_have_a_core(planes):
 COMPILE = """
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
-from tvdenoise.fused import ascent, certificate, tiles
+from tvdenoise.fused import alternation, ascent, certificate, tiles
 
 for kernel, types in (
     (ascent._ascend, {"weights_at": "*fp32"}),
     (certificate._sums, {"weights_at": "*fp64", "parts_at": "*fp64"}),
     (certificate._centre, {}),
+    (alternation._alternate, {}),
 ):
     for planes, rows, columns, is_isotropic, averages in ((1, 32, 64, True, True), (4, 32, 32, False, False)):
         given = dict(PLANES=planes, ROWS=rows, COLUMNS=columns, IS_ISOTROPIC=is_isotropic, AVERAGES=averages)
         given = {name: value for name, value in given.items() if name in kernel.arg_names}
-        if "IS_ISOTROPIC" not in given and planes > 1:
+        if kernel is certificate._centre and planes > 1:
             continue
         types |= {"rate": "fp32"} | {name: "constexpr" for name in given}
         signature = {name: types.get(name, "*fp32" if name.endswith("_at") else "i32") for name in kernel.arg_names}
         source = ASTSource(kernel, signature, given)
-        options = {"num_warps": 16 if planes > 1 else 8, "maxnreg": 128}
+        warps = 16 if planes > 1 or kernel is alternation._alternate else 8
+        options = {"num_warps": warps, "maxnreg": 128}
         done = compile(source, target=GPUTarget("cuda", 80, 32), options=options)
         print(kernel.__name__, planes, len(done.asm["cubin"]) > 0)
 """
@@ -147,8 +167,8 @@ def test_kernels_compile_for_cards_that_are_not_here(tmp_path, monkeypatch):
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     done = subprocess.run([sys.executable, "-c", COMPILE], capture_output=True, text=True, check=True)
-    kernels = [("_ascend", 1), ("_ascend", 4), ("_sums", 1), ("_sums", 4), ("_centre", 1)]
-    assert done.stdout.splitlines() == [f"{name} {planes} True" for name, planes in kernels]
+    kernels = ["_ascend 1", "_ascend 4", "_sums 1", "_sums 4", "_centre 1", "_alternate 1", "_alternate 4"]
+    assert done.stdout.splitlines() == [f"{kernel} True" for kernel in kernels]
 
 
 def test_without_a_card_that_works_torch_goes_on(monkeypatch):

@@ -19,7 +19,7 @@ def energy(problem: Problem, u: Tensor) -> float:
 def exact(problem: Problem, steps: int = 4000) -> Tensor:
     dual = Dual(Problem(problem.f.double(), problem.weight, problem.tv))
     dual.advance(steps)
-    return calculus.subtract_adjoint(problem.f.double(), dual.parameter, torch.empty_like(problem.f.double()))
+    return calculus.subtract_adjoint(problem.f.double(), dual.ascent.parameter, torch.empty_like(problem.f.double()))
 
 
 def plain_certificate(problem: Problem, u: Tensor, p: Tensor, v: Tensor) -> tuple[float, float, float]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from problems import picture
 
-from tvdenoise import denoise, denoising, engine, streaming
+from tvdenoise import ascents, denoise, denoising, engine, streaming
 from tvdenoise.formulations import Dual
 from tvdenoise.rof import Problem
 from tvdenoise.streaming import Streamed
@@ -25,6 +25,7 @@ MODELS = [
 def bands(monkeypatch):
     """Give a device memory for so many rows."""
     monkeypatch.setattr(streaming, "STEPS", 4)
+    monkeypatch.setattr(ascents, "SWEEP", 4)
     monkeypatch.setattr(engine, "_remarks", [])
     return lambda rows: monkeypatch.setattr(streaming, "rows_within", lambda *_: rows)
 
@@ -55,7 +56,7 @@ def elsewhere(monkeypatch):
 def state(dual, counts):
     for count in counts:
         dual.advance(count)
-    return [*dual.fields, dual._average, dual.candidate()[0]]
+    return [dual.ascent.parameter, dual.ascent.previous, dual.average, dual.candidate()[0]]
 
 
 @pytest.mark.parametrize("rows", [1, 7, 20, 1000])
@@ -99,7 +100,7 @@ def test_other_faults_are_not_taken_for_a_lack_of_memory(bands, elsewhere):
 def test_bands_are_as_high_as_memory_is_large(monkeypatch):
     f = torch.zeros(3, 10_000, 100)  # 1,200 bytes a row
     monkeypatch.setattr(torch.accelerator, "get_memory_info", lambda _: (21_000_000, 10**9))
-    assert streaming.rows_within(f, 2, CPU) == 1000 - 2 * (streaming.STEPS + 1)
+    assert streaming.rows_within(f, 2, CPU) == 1000 - 4 * (streaming.STEPS + 1)
     monkeypatch.setattr(torch.accelerator, "get_memory_info", lambda _: (10**12, 10**12))
     assert streaming.rows_within(f, 2, CPU) == 10_000
     monkeypatch.undo()

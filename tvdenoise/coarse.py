@@ -7,20 +7,23 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from tvdenoise import calculus
-from tvdenoise.formulations import ascend
+from tvdenoise.ascents import ascend
 from tvdenoise.rof import Problem
 
 STEPS = 15
-"""Steps at half the size; twice as many at each size below."""
+"""Steps of FISTA at half the size; twice as many at each size below."""
 
-SMALLEST = 8
+ALTERNATING_STEPS = 10
+"""Steps of alternating descent there."""
+
+SMALLEST = 32
 """The side at which the steps of the size above do as well from nothing."""
 
 LEAST_WEIGHT = 0.12
 """Lambda over the picture's standard deviation below which so few steps are needed that a start does not pay."""
 
 
-def coarse_start(problem: Problem, steps: int = STEPS) -> Tensor:
+def coarse_start(problem: Problem) -> Tensor:
     r"""Return a field near the maximiser of d(p), 0 where lambda is so small that looking for one does not pay.
 
     Where four pixels become one, an edge of the half picture stands for two edges and its data term for four: it is the
@@ -28,10 +31,17 @@ def coarse_start(problem: Problem, steps: int = STEPS) -> Tensor:
     optimal. Steps mend fine detail soon and large areas late, and here those are small.
     """
     pays = problem.weight > LEAST_WEIGHT * problem.spread  # never where the spread is not a number
-    if not pays or max(problem.f.shape[-problem.axes :]) <= SMALLEST:
+    if not pays:
+        return calculus.new_field(problem.f, problem.axes)
+    return _start(problem, ALTERNATING_STEPS if problem.alternates else STEPS)
+
+
+def _start(problem: Problem, steps: int) -> Tensor:
+    """Return the start from half the size after some steps there, and more at the sizes below."""
+    if max(problem.f.shape[-problem.axes :]) <= SMALLEST:
         return calculus.new_field(problem.f, problem.axes)
     half = dataclasses.replace(problem, f=_halved(problem.f, problem.axes), weight=problem.weight / 2)
-    return _doubled(ascend(half, coarse_start(half, 2 * steps), steps), problem.f, problem.axes)
+    return _doubled(ascend(half, _start(half, 2 * steps), steps), problem.f, problem.axes)
 
 
 def _halved(f: Tensor, axes: int) -> Tensor:

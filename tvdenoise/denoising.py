@@ -106,7 +106,7 @@ def denoise(
     color: ColorChoice = "rgb",
     sigma: float | None = None,
     volume: bool = False,
-    optimizer: str = "fista",
+    optimizer: str = "auto",
     lr: float | None = None,
     tol: float | None = None,
     max_steps: int | None = None,
@@ -141,7 +141,8 @@ def denoise(
         (D, H, W, C), or a tensor (D, H, W), (C, D, H, W) or (N, C, D, H, W). All that is said here of pictures then
         holds for volumes.
     optimizer
-        A row of the method table: ``"fista"``, or an optimizer of ``torch.optim`` by its lower-case name.
+        A row of the method table: ``"alternating"``, ``"fista"``, or an optimizer of ``torch.optim`` by its lower-case
+        name; ``"auto"`` for the first of these that the model and ``lr`` allow.
     lr, max_steps
         The optimizer's rate and the step limit; the method's own by default.
     tol

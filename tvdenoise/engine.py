@@ -95,5 +95,7 @@ def _try_out(room: ModuleType, device: torch.device, dtype: torch.dtype, tv: TVK
     p, group = torch.zeros(2, planes, 2, 2, device=device, dtype=dtype), [(0, 1, planes, 1.0)]
     for average in (None, f.clone()):
         room.ascend(f, p, p.clone(), average, group, tv, 0.1, 1, 1)
+        if tv == "anisotropic" and planes == 1:
+            room.alternate(f, p, p.clone(), average, group, 1, 2, 2, f.clone())
     room.centre(f, p, f, f.clone())
     room.sums(f, f, p, f, group, tv)

@@ -24,7 +24,7 @@ def exhibits(rows: Sequence[Row], options: ReadOptions = ReadOptions()) -> Itera
     """Yield an exhibit for every picture under every noise, at its first seed.
 
     It shows the run of the highest PSNR; without any, that whose lambda was chosen for the picture, or the one in the
-    middle. The picture is denoised anew, by ``fista``, which ends at the same minimiser.
+    middle. The picture is denoised anew, by the fastest method, which ends at the same minimiser.
     """
     read = lru_cache(1)(lambda source, reference: read_specimen(Path(source), reference and Path(reference), options))
     groups: dict[tuple[str, str | None, bool], list[Row]] = {}

@@ -190,7 +190,7 @@ def _run(job: Job, observer: Observer) -> Row:
         range=first.scale,
         tv=job.settings.tv,
         volume=job.settings.volume,
-        optimizer=job.settings.optimizer,
+        optimizer=job.settings.method_name,
         figures=_summed(pages),
         pages=pages if len(pages) > 1 else None,
     )
@@ -210,8 +210,8 @@ def _denoised_pages(
         settings = _settings(job, noisy)
         result = denoise_as_set(noisy.unit(page), settings, channel_axis=-1, callback=observer.on_progress)
         if result.status == "non_finite":
-            remedy = "lower the rate" if job.settings.optimizer != "fista" else "report it as a bug"
-            problem = f"{job.settings.optimizer} left the finite numbers by step {result.steps}"
+            remedy = "lower the rate" if job.settings.method.formulation == "primal" else "report it as a bug"
+            problem = f"{job.settings.method_name} left the finite numbers by step {result.steps}"
             raise DivergenceError(job.source, problem, remedy)
         filled.put(page, result.image, noisy)
         yield figures_of(result, *_qualities(clean, noisy, filled, page))
@@ -367,6 +367,6 @@ def _without_figures(job: Job, status: Literal["skipped", "failed", "planned"], 
         error=error,
         tv=job.settings.tv,
         volume=job.settings.volume,
-        optimizer=job.settings.optimizer,
+        optimizer=job.settings.method_name,
         figures=Figures(weight=None if job.settings.weight == "auto" else job.settings.weight),
     )

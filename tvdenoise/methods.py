@@ -42,9 +42,23 @@ class Method:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+AUTO = "auto"
+"""Stands for the fastest that a model allows."""
+
 METHODS: Mapping[str, Method] = {
+    "alternating": Method(
+        "AlternatingDescent",
+        "accelerated alternating descent on the dual: the fastest for anisotropic TV without coupling",
+        "dual",
+        max_steps=10_000,
+        annealed=False,
+    ),
     "fista": Method(
-        "FISTA", "accelerated projected gradient on the dual: the fastest", "dual", max_steps=10_000, annealed=False
+        "FISTA",
+        "accelerated projected gradient on the dual: the fastest for all other models",
+        "dual",
+        max_steps=10_000,
+        annealed=False,
     ),
     "adadelta": Method("Adadelta", "rates from the ratio of past steps to past gradients", lr=3.0),
     "adafactor": Method("Adafactor", "Adam with second moments kept by row and column", lr=0.02),

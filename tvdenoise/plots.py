@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from tvdenoise.errors import MissingExtraError, WriteError
-from tvdenoise.tables import by_model, group_of
+from tvdenoise.tables import by_model, group_of, varied
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,11 +105,12 @@ def _by_lambda(rows: Sequence[Row], name: str) -> Curves:
     values: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     chosen: dict[str, list[tuple[float, float]]] = defaultdict(list)
     rows = by_model(rows)
+    names = varied(rows)
     for row in rows:
         value = row[name]
         if value is None or not math.isfinite(value) or not row["lambda"]:
             continue
-        group = group_of(row, rows)
+        group = group_of(row, names)
         if row["criterion"]:
             chosen[group].append((row["lambda"], value))
         else:
@@ -133,8 +134,9 @@ def _traces(rows: Sequence[Row]) -> dict[str, list[tuple[float, float]]]:
     alike = [
         row for row in traced if (row["input"], row["seed"], row["lambda"]) == (first["input"], first["seed"], largest)
     ]
+    names = varied(alike)
     return {
-        group_of(row, alike): [(entry["seconds"], entry["rms_bound"]) for entry in row["trace"] if entry["step"]]
+        group_of(row, names): [(entry["seconds"], entry["rms_bound"]) for entry in row["trace"] if entry["step"]]
         for row in alike
     }
 

@@ -73,9 +73,14 @@ class Problem:
         r"""The step size on the dual: :data:`STRETCH` times :math:`1/L`, with :math:`L = \|D\|^2`."""
         return STRETCH / calculus.operator_bound(self.axes)
 
+    @property
+    def alternates(self) -> bool:
+        """Whether differences count one by one, so that edges without common pixels are for themselves."""
+        return self.tv == "anisotropic" and self.axes == 2 and not (self.coupled and len(self.f) > 1)
+
     def project(self, p: Tensor, scratch: Tensor | None = None) -> Tensor:
         """Project a field in place on the feasible set; ``scratch`` may be any tensor like ``f``."""
-        for channels, weight in self._weights():
+        for channels, weight in self.weights():
             buffer = None if scratch is None else scratch[channels]
             calculus.project(p[:, channels], weight, self.tv, coupled=self.coupled, scratch=buffer)
         return p
@@ -84,11 +89,11 @@ class Problem:
         r"""Return :math:`\lambda\,\mathrm{TV}` as a sum over the differences ``g``."""
         sums = [
             weight * calculus.magnitude(g[:, channels], self.tv, coupled=self.coupled).sum()
-            for channels, weight in self._weights()
+            for channels, weight in self.weights()
         ]
         return torch.stack(sums).sum()
 
-    def _weights(self) -> list[tuple[slice, float]]:
+    def weights(self) -> list[tuple[slice, float]]:
         """Return the channels of equal weight and that weight."""
         if not self.ratios:
             return [(slice(None), self.weight)]
@@ -103,7 +108,7 @@ class Problem:
     def groups(self) -> Iterator[tuple[int, int, int, float]]:
         """Yield which of the (H, W) planes of ``f`` make vectors together: first, stride, number, and the weight."""
         stride = math.prod(self.f.shape[1:-2])
-        for channels, weight in self._weights():
+        for channels, weight in self.weights():
             first, stop, _ = channels.indices(len(self.f))
             for plane in range(first * stride, (first + 1 if self.coupled else stop) * stride):
                 yield plane, stride, stop - first if self.coupled else 1, weight

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tvdenoise import calculus
-from tvdenoise.formulations import ascend
+from tvdenoise.ascents import ascend
 from tvdenoise.rof import Problem
 
 NONE = 1e-7
@@ -38,10 +38,13 @@ WHOLE, BLOCKS = 2**21, 8
 """Pixels up to which the whole picture is asked, and how many blocks of a larger one, of so many pixels in sum."""
 
 STEPS = 50
-"""Steps of the optimizer at each lambda, as a multiple of lambda over the spread of the picture."""
+"""Steps of FISTA at each lambda, as a multiple of lambda over the spread of the picture."""
 
 LEAST_STEPS, MOST_STEPS = 8, 400
 """Bounds on their number."""
+
+ALTERNATING = 0.6
+"""How many steps of alternating descent do for one of those."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +147,9 @@ class _Path:
     def _estimate(self, weight: float) -> float:
         problem = dataclasses.replace(self.problem, weight=weight)
         start = self.field.mul_(weight / self.weight if self.weight else 0.0)
-        steps = min(max(math.ceil(STEPS * weight / self.spread), LEAST_STEPS), MOST_STEPS)
-        self.field, self.weight = ascend(problem, start, steps), weight
+        steps = min(max(STEPS * weight / self.spread, LEAST_STEPS), MOST_STEPS)
+        steps *= ALTERNATING if problem.alternates else 1
+        self.field, self.weight = ascend(problem, start, math.ceil(steps)), weight
         f = self.problem.f
         above, below = calculus.subtract_adjoint(f, self.field, torch.empty_like(f)).unbind(1)
         residual = float(((above + below) / 2 - self._f).square().mean())

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from tvdenoise.errors import SettingError
 from tvdenoise.kinds import ColorChoice, TVKind
-from tvdenoise.methods import METHODS, NOT_OFFERED, Method
+from tvdenoise.methods import AUTO, METHODS, NOT_OFFERED, Method
 
 DEFAULT_TOL = 1e-3
 """A quarter of an 8-bit grey level."""
@@ -41,7 +41,7 @@ class Settings:
     volume
         Couple the slices of a volume: its third axis has differences too.
     optimizer
-        A row of :data:`tvdenoise.methods.METHODS`.
+        A row of :data:`tvdenoise.methods.METHODS`; ``"auto"`` for the fastest that the model and ``lr`` allow.
     lr
         The optimizer's rate; None for the method's own.
     tol
@@ -63,7 +63,7 @@ class Settings:
     color: ColorChoice = "rgb"
     sigma: float | None = None
     volume: bool = False
-    optimizer: str = "fista"
+    optimizer: str = "auto"
     lr: float | None = None
     tol: float | None = None
     max_steps: int | None = None
@@ -82,8 +82,13 @@ class Settings:
             raise SettingError("color", f"{self.color!r} is unknown", f"choose from {', '.join(get_args(ColorChoice))}")
         if self.tv not in get_args(TVKind):
             raise SettingError("tv", f"{self.tv!r} is unknown", f"choose from {', '.join(get_args(TVKind))}")
-        if self.optimizer not in METHODS:
+        if self.optimizer not in (AUTO, *METHODS):
             raise SettingError("optimizer", *self._no_such_optimizer())
+        if self.optimizer == "alternating" and not self._alternates:
+            problem = "alternating is for anisotropic TV of pictures without coupling"
+            raise SettingError("optimizer", problem, "leave it out for the fastest")
+        if self.optimizer == "alternating" and self.lr is not None:
+            raise SettingError("lr", "alternating needs no rate", "leave one of them out")
         if self.lr is not None and not 0 < self.lr <= MAX_RATE:
             problem = f"{self.lr} is not a number above 0 and at most {MAX_RATE:g}"
             raise SettingError("lr", problem, "leave it out for the method's own")
@@ -102,13 +107,25 @@ class Settings:
         return 3 if self.volume else 2
 
     @property
+    def method_name(self) -> str:
+        """The name of the row of the method table."""
+        if self.optimizer != AUTO:
+            return self.optimizer
+        return "alternating" if self._alternates and self.lr is None else "fista"
+
+    @property
     def method(self) -> Method:
         """The row of the method table."""
-        return METHODS[self.optimizer]
+        return METHODS[self.method_name]
+
+    @property
+    def _alternates(self) -> bool:
+        return self.tv == "anisotropic" and self.color != "coupled" and not self.volume
 
     def _no_such_optimizer(self) -> tuple[str, str]:
         if self.optimizer in NOT_OFFERED:
-            return f"{self.optimizer} is not offered, it {NOT_OFFERED[self.optimizer]}", "fista is the default"
-        near = get_close_matches(self.optimizer.lower(), METHODS, n=1)
-        remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(METHODS)}"
+            return f"{self.optimizer} is not offered, it {NOT_OFFERED[self.optimizer]}", "leave it out for the fastest"
+        names = (AUTO, *METHODS)
+        near = get_close_matches(self.optimizer.lower(), names, n=1)
+        remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(names)}"
         return f"{self.optimizer!r} is unknown", remedy

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
+from tvdenoise.ascents import Alternating, Projected
 from tvdenoise.coarse import coarse_start
 from tvdenoise.formulations import Dual, Formulation, Primal
 from tvdenoise.methods import Method
@@ -113,8 +114,9 @@ def _next_check(steps: int, excess: float) -> int:
 
 def _formulation(problem: Problem, method: Method, lr: float | None, limit: int, start: Tensor | None) -> Formulation:
     if method.formulation == "dual":
-        ascent = Dual if problem.away is None else Streamed
-        return ascent(problem, coarse_start(problem) if start is None else start, lr)
+        dual = Dual if problem.away is None else Streamed
+        way = Alternating if method.optimizer == "AlternatingDescent" else partial(Projected, rate=lr)
+        return dual(problem, coarse_start(problem) if start is None else start, way)
     optimizer = partial(getattr(torch.optim, method.optimizer), lr=method.lr if lr is None else lr, **method.options)
     scheduler = partial(CosineAnnealingLR, T_max=limit) if method.annealed else None
     return Primal(problem, optimizer, scheduler, method.smoothing)

@@ -1,16 +1,18 @@
 """Pictures for which an accelerator has no room: they lie in memory and visit it band by band, some steps at a time."""
 
 import dataclasses
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from tvdenoise import engine
+from tvdenoise.ascents import SWEEP, Ascent, ascent_of
 from tvdenoise.devices import is_out_of_memory
-from tvdenoise.formulations import Ascent, Dual
+from tvdenoise.formulations import Dual
 from tvdenoise.rof import Problem
 
-STEPS = 32
+STEPS = SWEEP
 """Steps that a band takes on a visit: the more, the less is copied a step, and the more rows of others are needed."""
 
 COPIES = 14
@@ -27,20 +29,25 @@ def rows_within(f: Tensor, axes: int, device: torch.device) -> int:
         free, _ = torch.accelerator.get_memory_info(device)
     except RuntimeError:  # not every kind tells
         return height
-    return min(height, int(SHARE * free * height / (COPIES * f.nbytes)) - 2 * (STEPS + 1))
+    return min(height, int(SHARE * free * height / (COPIES * f.nbytes)) - 4 * (STEPS + 1))
 
 
 class Streamed(Dual):
     """:class:`Dual`, with its steps taken on ``problem.away``: they are those of a picture that is there as a whole.
 
-    A band of rows goes there with as many rows of its neighbours on either side as steps are taken, and one more; the
-    band itself comes back. When memory runs out there, bands become half as high; at last they stay at home.
+    A band of rows goes there with as many rows of its neighbours on either side as its steps look at; the band itself
+    comes back. When memory runs out there, bands become half as high; at last they stay at home.
     """
 
-    def __init__(self, problem: Problem, start: Tensor | None = None, rate: float | None = None) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        start: Tensor | None = None,
+        way: Callable[[Problem, Tensor | None], Ascent] = ascent_of,
+    ) -> None:
         assert problem.away is not None
-        super().__init__(problem, start, rate)
-        self.device, self._axis = problem.away, -problem.axes
+        super().__init__(problem, start, way)
+        self.device, self._axis, self._way = problem.away, -problem.axes, way
         self._height = problem.f.shape[self._axis]
         self._rows = rows_within(problem.f, problem.axes, self.device)
 
@@ -52,11 +59,19 @@ class Streamed(Dual):
                 return
             self._sweep(min(STEPS, steps - taken))
 
+    @property
+    def _fields(self) -> tuple[Tensor, Tensor]:
+        return self.ascent.parameter, self.ascent.previous
+
+    def _halo(self, steps: int) -> int:
+        return self.ascent.reach * (steps + 1)
+
     def _sweep(self, steps: int) -> None:
         """Take steps that fit one visit."""
-        top, above = 0, [self._part(field, 0, 0) for field in self.fields]
+        top, above = 0, [self._part(field, 0, 0) for field in self._fields]
         while top < self._height:
-            rows = max(self._rows, steps + 1)
+            rows = max(self._rows, self._halo(steps))
+            rows -= rows % self.ascent.reach  # a band begins where a square of the whole picture may
             bottom = min(top + rows, self._height)
             try:
                 above = self._visit(top, bottom, above, steps)
@@ -64,32 +79,33 @@ class Streamed(Dual):
             except RuntimeError as error:
                 if not is_out_of_memory(error) or self.device == self.problem.f.device:
                     raise
-                if rows > steps + 1:
+                if rows > self._halo(steps):
                     self._rows = (bottom - top) // 2
                     engine.remark(f"{self.device} takes {self._rows} rows at a time: it has no memory for more")
                 else:
                     engine.remark(f"{self.device} has no memory for {rows} rows: the CPU goes on")
                     self.device = self.problem.f.device
-        self._optimizer.state[self.parameter]["step"] += steps
+        self.ascent.step += steps
 
     def _visit(self, top: int, bottom: int, above: list[Tensor], steps: int) -> list[Tensor]:
         """Move some rows on, and return what the last of the fields were before, which the rows below need.
 
         ``above`` is the same of the rows above these.
         """
-        halo, first = steps + 1, top - above[0].shape[self._axis]
+        halo, first = self._halo(steps), top - above[0].shape[self._axis]
         last = min(bottom + halo, self._height)
-        f, average = (self._there(self._part(t, first, last)) for t in (self.problem.f, self._average))
-        pairs = list(zip(above, self.fields, strict=True))
+        f, average = (self._there(self._part(t, first, last)) for t in (self.problem.f, self.average))
+        pairs = list(zip(above, self._fields, strict=True))
         p, previous = (self._there(rows, self._part(field, top, last)) for rows, field in pairs)
         below = [
             torch.cat([rows, self._part(field, max(top, bottom - halo), bottom)], self._axis) for rows, field in pairs
         ]
-        ascent = Ascent(dataclasses.replace(self.problem, f=f, away=None), p, self._optimizer.param_groups[0]["lr"])
-        ascent.resume(previous, self._optimizer.state[self.parameter]["step"], average)
+        ascent = self._way(dataclasses.replace(self.problem, f=f, away=None), p)
+        ascent.previous, ascent.step, ascent.average = previous, self.ascent.step, average
         ascent.advance(steps)
-        for home, moved in zip((*self.fields, self._average), (*ascent.fields, average), strict=True):
-            self._copy(self._part(moved, top - first, bottom - first), self._part(home, top, bottom))
+        moved = (ascent.parameter, ascent.previous, average)
+        for home, there in zip((*self._fields, self.average), moved, strict=True):
+            self._copy(self._part(there, top - first, bottom - first), self._part(home, top, bottom))
         return [self._part(rows, max(0, rows.shape[self._axis] - halo), rows.shape[self._axis]) for rows in below]
 
     def _there(self, *parts: Tensor) -> Tensor:

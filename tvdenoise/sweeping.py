@@ -48,7 +48,7 @@ class Grid:
     weight: tuple[float | Literal["auto"], ...] = ("auto",)
     tv: tuple[TVKind, ...] = ("anisotropic",)
     color: tuple[ColorChoice, ...] = ("rgb",)
-    optimizer: tuple[str, ...] = ("fista",)
+    optimizer: tuple[str, ...] = ("auto",)
     noise: tuple[Noise | None, ...] = (None,)
     seed: tuple[int, ...] = (0,)
     sigma: float | None = None
@@ -184,7 +184,7 @@ def sweep(
                     range=specimen.range or intensity.type_range(specimen.image.dtype),
                     tv=settings.tv,
                     volume=False,
-                    optimizer=settings.optimizer,
+                    optimizer=settings.method_name,
                     key=key,
                     hash=digest,
                     reference=specimen.reference_name,
@@ -247,7 +247,7 @@ def _run(row: TrialRow, draw: _Draw, settings: Settings, *, trace: bool) -> Tria
         result: Result[NDArray[Any]]
         result = denoise_as_set(draw.noisy, settings, channel_axis=axis, callback=note if trace else None)
         if result.status == "non_finite":
-            raise ArrayError(row.input, f"{settings.optimizer} left the finite numbers", "lower the rate")
+            raise ArrayError(row.input, f"{settings.method_name} left the finite numbers", "lower the rate")
     except TVDenoiseError as error:
         figures = jobs.Figures(weight=None if settings.weight == "auto" else settings.weight, color=settings.color)
         subject = row.input if error.subject == "image" else error.subject

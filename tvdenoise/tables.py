@@ -46,11 +46,12 @@ def summary(rows: Iterable[Row]) -> list[Table]:
     )
     if not measured:
         return []
-    groups = list(dict.fromkeys(group_of(row, measured) for row in measured))
+    names = varied(measured)
+    groups = list(dict.fromkeys(group_of(row, names) for row in measured))
     by_lambda: dict[tuple[str, str], list[float]] = defaultdict(list)
     by_picture: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for row in measured:
-        group, weight = group_of(row, measured), _lambda(row)
+        group, weight = group_of(row, names), _lambda(row)
         by_lambda[weight, group].append(row["psnr_after"])
         by_picture[row["input"], group, weight].append(row["psnr_after"])
     return [_by_lambda(by_lambda, groups), _best(by_picture, groups)]
@@ -96,9 +97,18 @@ def _is_gray(row: Row) -> bool:
     return len(shape) == 2 or shape[-1:] in ([1], (1,))
 
 
-def group_of(row: Row, rows: Sequence[Row]) -> str:
-    """Return what a row has that varies among all of them."""
-    parts = [str(row[name] or "none") for name in VARIED if len({other[name] for other in rows}) > 1]
+def varied(rows: Sequence[Row]) -> list[str]:
+    """Return what varies among rows; the optimizer does not where the model alone decides which it is."""
+    models: dict[tuple[str, str, bool], set[str]] = defaultdict(set)
+    for row in rows:
+        models[row["tv"], row["color"], _is_gray(row)].add(row["optimizer"])
+    is_given = max(map(len, models.values()), default=0) > 1
+    return [name for name in VARIED if len({row[name] for row in rows}) > 1 and (name != "optimizer" or is_given)]
+
+
+def group_of(row: Row, names: Sequence[str]) -> str:
+    """Return what a row has for some names."""
+    parts = [str(row[name] or "none") for name in names]
     return ", ".join(parts) or "PSNR"
 
 

@@ -12,7 +12,7 @@ from tvdenoise.cli import messages, values
 from tvdenoise.cli.manner import Manner
 from tvdenoise.errors import InputError, OutputError, SettingError
 from tvdenoise.kinds import ColorChoice, TVKind
-from tvdenoise.methods import METHODS
+from tvdenoise.methods import AUTO, METHODS
 from tvdenoise.settings import Settings
 
 if TYPE_CHECKING:
@@ -169,11 +169,11 @@ def command(
         str,
         typer.Option(
             metavar="NAME",
-            help=f"One of {', '.join(METHODS)}.",
+            help=f"One of {', '.join(METHODS)}. Default: the first of these that the model allows.",
             rich_help_panel="Solver",
-            autocompletion=lambda incomplete: [name for name in METHODS if name.startswith(incomplete)],
+            autocompletion=lambda incomplete: [name for name in (AUTO, *METHODS) if name.startswith(incomplete)],
         ),
-    ] = "fista",
+    ] = AUTO,
     lr: Annotated[
         float | None,
         typer.Option(

@@ -63,7 +63,7 @@ def command(
     ] = "rgb",
     optimizer: Annotated[
         str, typer.Option(metavar="LIST", help="Such as fista,adam,lbfgs.", rich_help_panel="Grid")
-    ] = "fista",
+    ] = "auto",
     noise: Annotated[
         str | None,
         typer.Option(

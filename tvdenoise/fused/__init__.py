@@ -4,7 +4,8 @@ The answers are those of torch's operations up to rounding, since a card fuses p
 loads Triton; :mod:`tvdenoise.engine` decides when.
 """
 
+from tvdenoise.fused.alternation import alternate
 from tvdenoise.fused.ascent import ascend
 from tvdenoise.fused.certificate import centre, sums
 
-__all__ = ["ascend", "centre", "sums"]
+__all__ = ["alternate", "ascend", "centre", "sums"]

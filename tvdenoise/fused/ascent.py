@@ -108,13 +108,13 @@ def _ascend(
         momentum = (k - 1) / (k + 2)
         r_down = down + momentum * (down - old_down)
         r_right = right + momentum * (right - old_right)
-        u = f + r_down - tl.where(i > 0, moved(r_down, 1, -1), 0.0) + r_right
-        u -= tl.where(j > 0, moved(r_right, 2, -1), 0.0)
+        u = f + r_down - tl.where(i > 0, moved(r_down, -2, -1), 0.0) + r_right
+        u -= tl.where(j > 0, moved(r_right, -1, -1), 0.0)
         if AVERAGES:
             average += 3 / (k + 2) * (u - average)
         old_down, old_right = down, right
-        down = r_down + rate * tl.where(has_lower, moved(u, 1, 1) - u, 0.0)
-        right = r_right + rate * tl.where(has_right, moved(u, 2, 1) - u, 0.0)
+        down = r_down + rate * tl.where(has_lower, moved(u, -2, 1) - u, 0.0)
+        right = r_right + rate * tl.where(has_right, moved(u, -1, 1) - u, 0.0)
         down, right = project(down, right, weight, IS_ISOTROPIC, PLANES)
     tl.store(new_p_at + offsets, down, is_own)
     tl.store(new_p_at + values + offsets, right, is_own)

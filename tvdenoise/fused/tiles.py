@@ -96,9 +96,10 @@ def place(
 
 @jit
 def moved(x, AXIS: tl.constexpr, BY: tl.constexpr):
-    """Return what lies ``BY`` places further along an axis of a tile; beyond its end, the last."""
+    """Return what lies ``BY`` places further along one of the last two axes of a tile; beyond its end, the last."""
     length: tl.constexpr = x.shape[AXIS]
     index = tl.arange(0, length)
     index = tl.minimum(tl.maximum(index + BY, 0), length - 1)
-    index = index[None, :, None] if AXIS == 1 else index[None, None, :]
+    index = index[:, None] if AXIS == -2 else index[None, :]
+    index = index[None] if len(x.shape) == 3 else index
     return tl.gather(x, tl.broadcast_to(index, x.shape), AXIS)

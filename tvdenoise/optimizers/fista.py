@@ -1,15 +1,15 @@
 """Accelerated projected gradient (FISTA) as a ``torch.optim.Optimizer``."""
 
-import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
+
+from tvdenoise.optimizers.light import Light
 
 
-class FISTA(Optimizer):
+class FISTA(Light):
     r"""Accelerated projected gradient descent for :math:`\min F(p)` over :math:`p \in K`.
 
     With step number :math:`k = 1, 2, \dots`, step size :math:`\tau` and :math:`P` the projection on :math:`K`:
@@ -56,14 +56,6 @@ class FISTA(Optimizer):
         if not lr > 0:
             raise ValueError(f"lr must be more than 0, not {lr}")
         super().__init__(params, {"lr": lr, "project": project, "maximize": maximize})
-
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group of parameters, as every optimizer does.
-
-        torch hides this method from ``torch.compile`` behind a wrapper whose first call imports the whole compiler,
-        about as long again as importing torch: the method itself needs none of it.
-        """
-        inspect.unwrap(Optimizer.add_param_group)(self, param_group)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor | None]) -> Tensor | None:  # type: ignore[override]
