@@ -69,7 +69,7 @@ def test_steps_are_those_of_fista_bit_by_bit(compiled_or_not, shape, model, dtyp
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
     ("shape", "model"),
-    [((1, *size), {}) for size in [(40, 33), (71, 16), (1, 50), (50, 1), (1, 1), (2, 2)]] + MODELS[3:5],
+    [((1, *size), {}) for size in [(40, 33), (71, 16), (131, 5), (1, 50), (50, 1), (1, 1), (2, 2)]] + MODELS[3:5],
 )
 def test_steps_are_those_of_alternating_descent_bit_by_bit(compiled_or_not, shape, model, dtype, threads, monkeypatch):
     problem = Problem(picture(*shape, dtype=dtype) - 0.4, 0.1, "anisotropic", **model)

@@ -75,14 +75,15 @@ def test_dual_meets_the_bound_of_alternating_descent():
     field[0, :, ::2] = field[1, :, :, ::2] = 0
     moved = calculus.subtract_adjoint(torch.zeros_like(problem.f), field, torch.empty_like(problem.f))
     for k, value in enumerate(values[:500], 1):
-        assert values[-1] - value <= 2 * float(moved.square().sum()) / (k + 1) ** 2
+        bound = 2 * float(moved.square().sum()) / (k + 1) ** 2
+        assert values[-1] - value <= (bound if k < 50 else bound / 100)  # without extrapolation, 0.6 of it at 50
 
 
 def ascended(problem, way):
     """Return d(p) after each of many steps, and the field."""
     dual = Dual(problem, way=way)
     values, flat = [], torch.zeros_like(problem.f)
-    for _ in range(2000):
+    for _ in range(1200):
         dual.advance(1)
         certificate = certify(problem, flat, dual.ascent.parameter)
         values.append(certificate.energy - certificate.gap)

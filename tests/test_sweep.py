@@ -285,7 +285,7 @@ class TestFile:
         began = time.monotonic()
         begun(whole).join()
         lasts, dice, kills = time.monotonic() - began, random.Random(0), 0
-        while kills < 5:
+        while kills < 3:
             process = begun(path)
             process.join(dice.uniform(0, lasts))
             if process.exitcode is None:

@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import ModuleType
 from typing import NamedTuple
@@ -131,7 +131,7 @@ class Edge(NamedTuple):
     previous: Tensor
     weight: float
 
-    def relax(self) -> None:
+    def maximize(self) -> None:
         """Maximise d(p) over the field on these edges, no two of which share a pixel, and move the picture along."""
         best = torch.sub(self.b, self.a).mul_(0.5).add_(self.x).clamp_(-self.weight, self.weight)
         self.x.sub_(best)
@@ -152,10 +152,15 @@ class Alternating(Ascent):
     The edges between the pixels of a picture fall into two sets of 2 by 2 squares: those whose corners are even, and
     those whose corners are odd. No two squares of a set share a pixel, so that over the four edges of each d(p) is
     maximised for itself: over the horizontal ones, then the vertical ones, and in the first set once more over the
-    horizontal ones, which is as good as exact. It takes less than half the steps of FISTA, each a quarter longer.
+    horizontal ones, which is as good as exact. It takes less than half the steps of FISTA.
     """
 
     reach = 2
+
+    def __init__(self, problem: Problem, start: Tensor | None = None) -> None:
+        if not problem.alternates:
+            raise ValueError("alternating descent is for anisotropic TV of pictures without coupling")
+        super().__init__(problem, start)
 
     def advance(self, steps: int) -> None:
         """Take some steps."""
@@ -183,9 +188,9 @@ class Alternating(Ascent):
         across = [list(self._edges(-1, start, u, right, old_right)) for start in (0, 1)]
         along = [list(self._edges(-2, start, u, down, old_down)) for start in (0, 1)]
 
-        def relax(start: int) -> None:
+        def maximize(start: int) -> None:
             for edge in (*across[start], *along[start], *(across[start] if start == 0 else ())):
-                edge.relax()
+                edge.maximize()
 
         def follow() -> None:
             for edge in (*across[1], *along[1]):
@@ -193,7 +198,7 @@ class Alternating(Ascent):
 
         blocks = [[right[0, s], right[1, s], down[s, 0], down[s, 1]] for s in (0, 1)]
         optimizer = AlternatingDescent(
-            {"params": block, "minimize": partial(relax, start)} for start, block in enumerate(blocks)
+            {"params": block, "minimize": partial(maximize, start)} for start, block in enumerate(blocks)
         )
         before = (old_right[0, 1], old_right[1, 1], old_down[1, 0], old_down[1, 1])
         for x, previous in zip(blocks[1], before, strict=True):
@@ -216,6 +221,10 @@ class Alternating(Ascent):
             b = u[second].narrow(axis, start, n)
             for channels, weight in self.problem.weights():
                 yield Edge(a[channels], b[channels], x[channels], old[channels], weight)
+
+
+MakeAscent = Callable[[Problem, Tensor | None], Ascent]
+"""What makes one, which starts at a field."""
 
 
 def ascent_of(problem: Problem, start: Tensor | None = None) -> Ascent:

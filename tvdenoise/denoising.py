@@ -194,6 +194,7 @@ def denoise_as_set(
         return _stacked([denoise_as_set(page, settings, channel_axis=0, callback=callback) for page in image])
     f, restored = as_planes(image, channel_axis, settings.axes)
     model = colour.chosen(settings.color, len(f))
+    settings = dataclasses.replace(settings, color=model)
     dtype = _dtype(f, settings, TYPICAL_WEIGHT if settings.weight == "auto" else settings.weight)
     device = pick_device(settings.device, f.device, dtype, f.numel())
     solved = partial(_solved, f, settings, model, callback, dtype)

@@ -18,7 +18,7 @@ START = 0.5
 """Seconds that loading takes, once the code has been compiled on a machine."""
 
 SECONDS_A_VALUE = 3e-7
-"""What torch takes for a value from start to end: some 150 steps of 2 ns."""
+"""What torch takes for a value from start to end: 150 steps of 2 ns by FISTA, about as long by alternating descent."""
 
 MOST_PLANES = 8
 """Planes in a vector beyond which a tile on a card would hardly be more than its halo."""

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from tvdenoise import calculus
-from tvdenoise.ascents import Ascent, ascent_of
+from tvdenoise.ascents import MakeAscent, ascent_of
 from tvdenoise.rof import Certificate, Problem, certify
 from tvdenoise.total_variation import TotalVariation
 
@@ -45,7 +45,7 @@ class Dual:
         self,
         problem: Problem,
         start: Tensor | None = None,
-        way: Callable[[Problem, Tensor | None], Ascent] = ascent_of,
+        way: MakeAscent = ascent_of,
     ) -> None:
         self.problem = problem
         self.device = problem.f.device
@@ -81,8 +81,8 @@ class Dual:
 class Primal:
     """Minimise E(u) over the picture itself, with :class:`TotalVariation` and autograd.
 
-    Its candidate is certified by a field that takes one accelerated projected gradient step of its own for every
-    gradient taken here: how far the method has come is not for the method to say.
+    Its candidate is certified by a field that takes one step of its own ascent for every gradient taken here: how far
+    the method has come is not for the method to say.
     """
 
     is_steady = False

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tvdenoise import __version__, images, storage
 from tvdenoise.errors import DivergenceError, PictureError, SettingError, TVDenoiseError, WriteError
 from tvdenoise.images import Page, Picture, PictureFile, ReadOptions, WriteOptions
+from tvdenoise.kinds import ColorChoice
 from tvdenoise.settings import Settings
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Figures:
     """
 
     weight: float | None = None
-    color: str | None = None
+    color: ColorChoice | None = None
     sigma: float | None = None
     criterion: str | None = None
     risk: float | None = None
@@ -180,7 +181,8 @@ def _run(job: Job, observer: Observer) -> Row:
     pages = tuple(_denoised_pages(job, source, target, reference, observer))
     observer.on_write()
     images.write(job.target, target)
-    first = source.parts[0]
+    first, figures = source.parts[0], _summed(pages)
+    settings = dataclasses.replace(job.settings, color=figures.color or job.settings.color)
     return Row(
         input=str(job.source),
         output=str(job.target),
@@ -190,8 +192,8 @@ def _run(job: Job, observer: Observer) -> Row:
         range=first.scale,
         tv=job.settings.tv,
         volume=job.settings.volume,
-        optimizer=job.settings.method_name,
-        figures=_summed(pages),
+        optimizer=settings.method_name,
+        figures=figures,
         pages=pages if len(pages) > 1 else None,
     )
 
@@ -210,7 +212,7 @@ def _denoised_pages(
         settings = _settings(job, noisy)
         result = denoise_as_set(noisy.unit(page), settings, channel_axis=-1, callback=observer.on_progress)
         if result.status == "non_finite":
-            remedy = "lower the rate" if job.settings.method.formulation == "primal" else "report it as a bug"
+            remedy = "report it as a bug" if settings.method_name == "alternating" else "lower the rate"
             problem = f"{job.settings.method_name} left the finite numbers by step {result.steps}"
             raise DivergenceError(job.source, problem, remedy)
         filled.put(page, result.image, noisy)

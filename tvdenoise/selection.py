@@ -43,7 +43,7 @@ STEPS = 50
 LEAST_STEPS, MOST_STEPS = 8, 400
 """Bounds on their number."""
 
-ALTERNATING = 0.6
+SHARE = 0.6
 """How many steps of alternating descent do for one of those."""
 
 
@@ -148,7 +148,7 @@ class _Path:
         problem = dataclasses.replace(self.problem, weight=weight)
         start = self.field.mul_(weight / self.weight if self.weight else 0.0)
         steps = min(max(STEPS * weight / self.spread, LEAST_STEPS), MOST_STEPS)
-        steps *= ALTERNATING if problem.alternates else 1
+        steps *= SHARE if problem.alternates else 1
         self.field, self.weight = ascend(problem, start, math.ceil(steps)), weight
         f = self.problem.f
         above, below = calculus.subtract_adjoint(f, self.field, torch.empty_like(f)).unbind(1)

@@ -86,7 +86,7 @@ class Settings:
             raise SettingError("optimizer", *self._no_such_optimizer())
         if self.optimizer == "alternating" and not self._alternates:
             problem = "alternating is for anisotropic TV of pictures without coupling"
-            raise SettingError("optimizer", problem, "leave it out for the fastest")
+            raise SettingError("optimizer", problem, "use auto for the fastest that a model allows")
         if self.optimizer == "alternating" and self.lr is not None:
             raise SettingError("lr", "alternating needs no rate", "leave one of them out")
         if self.lr is not None and not 0 < self.lr <= MAX_RATE:

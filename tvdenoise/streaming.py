@@ -1,13 +1,12 @@
 """Pictures for which an accelerator has no room: they lie in memory and visit it band by band, some steps at a time."""
 
 import dataclasses
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from tvdenoise import engine
-from tvdenoise.ascents import SWEEP, Ascent, ascent_of
+from tvdenoise.ascents import SWEEP, MakeAscent, ascent_of
 from tvdenoise.devices import is_out_of_memory
 from tvdenoise.formulations import Dual
 from tvdenoise.rof import Problem
@@ -43,7 +42,7 @@ class Streamed(Dual):
         self,
         problem: Problem,
         start: Tensor | None = None,
-        way: Callable[[Problem, Tensor | None], Ascent] = ascent_of,
+        way: MakeAscent = ascent_of,
     ) -> None:
         assert problem.away is not None
         super().__init__(problem, start, way)
@@ -80,7 +79,7 @@ class Streamed(Dual):
                 if not is_out_of_memory(error) or self.device == self.problem.f.device:
                     raise
                 if rows > self._halo(steps):
-                    self._rows = (bottom - top) // 2
+                    self._rows = max((bottom - top) // 2, self._halo(steps))
                     engine.remark(f"{self.device} takes {self._rows} rows at a time: it has no memory for more")
                 else:
                     engine.remark(f"{self.device} has no memory for {rows} rows: the CPU goes on")

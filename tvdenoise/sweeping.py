@@ -196,11 +196,11 @@ def sweep(
 
 
 def _for_channels(settings: Settings, image: NDArray[np.floating]) -> Settings:
-    """Return the settings with the colour model that they come to for a picture: all are one for a gray one."""
+    """Return the settings with the colour model and the method that they come to: those of a gray picture are one."""
     with suppress(ArrayError):  # which the run says
         channels = image.shape[-1] if image.ndim == 3 else 1
-        return dataclasses.replace(settings, color=colour.chosen(settings.color, channels))
-    return settings
+        settings = dataclasses.replace(settings, color=colour.chosen(settings.color, channels))
+    return dataclasses.replace(settings, optimizer=settings.method_name)
 
 
 def _warm_up(grid: Grid) -> None:

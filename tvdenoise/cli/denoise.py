@@ -169,7 +169,8 @@ def command(
         str,
         typer.Option(
             metavar="NAME",
-            help=f"One of {', '.join(METHODS)}. Default: the first of these that the model allows.",
+            help=f"auto, or one of {', '.join(METHODS)}. auto is alternating for anisotropic TV without coupling "
+            "where no --lr is given, and fista for all else.",
             rich_help_panel="Solver",
             autocompletion=lambda incomplete: [name for name in (AUTO, *METHODS) if name.startswith(incomplete)],
         ),
@@ -177,7 +178,9 @@ def command(
     lr: Annotated[
         float | None,
         typer.Option(
-            metavar="FLOAT", help="The optimizer's rate. Default: the method's own.", rich_help_panel="Solver"
+            metavar="FLOAT",
+            help="The optimizer's rate; alternating has none. Default: the method's own.",
+            rich_help_panel="Solver",
         ),
     ] = None,
     tol: Annotated[

@@ -62,7 +62,7 @@ def command(
         str, typer.Option(metavar="LIST", help="rgb, opponent, coupled, auto.", rich_help_panel="Grid")
     ] = "rgb",
     optimizer: Annotated[
-        str, typer.Option(metavar="LIST", help="Such as fista,adam,lbfgs.", rich_help_panel="Grid")
+        str, typer.Option(metavar="LIST", help="Such as auto,fista,adam,lbfgs.", rich_help_panel="Grid")
     ] = "auto",
     noise: Annotated[
         str | None,

@@ -14,7 +14,7 @@ from torch import Tensor
 from tvdenoise.compiled import threads
 from tvdenoise.compiled.ascent import Trapezoid
 from tvdenoise.compiled.rows import Array, as_fields, as_planes, compiled, copy, mix
-from tvdenoise.compiled.squares import extrapolate_odd, hold_apart, put_back, solve
+from tvdenoise.compiled.squares import deinterleave, extrapolate_odd, interleave, solve
 
 BLOCK = 4
 """Pairs of rows taken through all steps before the next."""
@@ -98,11 +98,11 @@ def _alternate(
         for r in range(max(block, top), min(block + BLOCK, bottom)):
             for i in range(2 * r, min(2 * r + 2, h)):
                 _lay_out(f[plane, i], down[i], over, right[i], picture[i])
-                hold_apart(picture[i], buffer)
+                deinterleave(picture[i], buffer)
                 for component in field:
-                    hold_apart(component[i], buffer)
+                    deinterleave(component[i], buffer)
                 if average.size > 0:
-                    hold_apart(average[plane, i], buffer)
+                    deinterleave(average[plane, i], buffer)
             if r > top or r == 0:
                 extrapolate_odd(picture, field, r, _momentum(first_step, real))
         for s in range(steps):
@@ -124,9 +124,9 @@ def _alternate(
                     continue
                 for i in own:
                     for component in field:
-                        put_back(component[i], buffer)
+                        interleave(component[i], buffer)
                     if average.size > 0:
-                        put_back(average[plane, i], buffer)
+                        interleave(average[plane, i], buffer)
         block += BLOCK
 
 

@@ -13,7 +13,7 @@ exact = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contr
 
 
 @compiled
-def hold_apart(row: Array, buffer: Array) -> None:
+def deinterleave(row: Array, buffer: Array) -> None:
     """Put the even columns of a row first, and the odd ones behind."""
     half = (row.shape[0] + 1) // 2
     for j in range(row.shape[0]):
@@ -25,8 +25,8 @@ def hold_apart(row: Array, buffer: Array) -> None:
 
 
 @compiled
-def put_back(row: Array, buffer: Array) -> None:
-    """Undo :func:`hold_apart`."""
+def interleave(row: Array, buffer: Array) -> None:
+    """Undo :func:`deinterleave`."""
     half = (row.shape[0] + 1) // 2
     for j in range(row.shape[0]):
         buffer[j] = row[j]
@@ -73,7 +73,7 @@ def solve(u: Array, down: Array, right: Array, i: int, weight: float) -> None:
     if i < 0 or i + 1 >= h:
         for k in range(max(i, 0), min(i + 2, h)):
             for _ in range(1 + is_even):
-                _relax(u[k, a : a + n], u[k, b : b + n], right[k, a : a + n], weight)
+                _maximize(u[k, a : a + n], u[k, b : b + n], right[k, a : a + n], weight)
         return
     upper, lower = u[i], u[i + 1]
     corners = upper[a : a + n], upper[b : b + n], lower[a : a + n], lower[b : b + n]
@@ -81,19 +81,19 @@ def solve(u: Array, down: Array, right: Array, i: int, weight: float) -> None:
     if is_even:
         _solve_even(corners, field, weight)
         if w % 2 == 1:
-            _relax(upper[half - 1 : half], lower[half - 1 : half], down[i, half - 1 : half], weight)
+            _maximize(upper[half - 1 : half], lower[half - 1 : half], down[i, half - 1 : half], weight)
     else:
         _solve_odd(corners, field, weight)
-        _relax(upper[:1], lower[:1], down[i, :1], weight)
+        _maximize(upper[:1], lower[:1], down[i, :1], weight)
         if w % 2 == 0:
-            _relax(upper[w - 1 :], lower[w - 1 :], down[i, w - 1 :], weight)
+            _maximize(upper[w - 1 :], lower[w - 1 :], down[i, w - 1 :], weight)
 
 
 @exact
-def _relax(a_row: Array, b_row: Array, x_row: Array, weight: float) -> None:
+def _maximize(a_row: Array, b_row: Array, x_row: Array, weight: float) -> None:
     """Maximise d(p) over single edges."""
     for j in range(x_row.shape[0]):
-        x_row[j], a_row[j], b_row[j] = _relaxed(x_row[j], a_row[j], b_row[j], weight)
+        x_row[j], a_row[j], b_row[j] = _maximized(x_row[j], a_row[j], b_row[j], weight)
 
 
 @exact
@@ -102,12 +102,12 @@ def _solve_even(corners: tuple[Array, ...], field: tuple[Array, ...], weight: fl
     a_row, b_row, c_row, d_row = corners
     over, under, left, right = field
     for j in range(a_row.shape[0]):
-        x, a, b = _relaxed(over[j], a_row[j], b_row[j], weight)
-        y, c, d = _relaxed(under[j], c_row[j], d_row[j], weight)
-        left[j], a, c = _relaxed(left[j], a, c, weight)
-        right[j], b, d = _relaxed(right[j], b, d, weight)
-        over[j], a_row[j], b_row[j] = _relaxed(x, a, b, weight)
-        under[j], c_row[j], d_row[j] = _relaxed(y, c, d, weight)
+        x, a, b = _maximized(over[j], a_row[j], b_row[j], weight)
+        y, c, d = _maximized(under[j], c_row[j], d_row[j], weight)
+        left[j], a, c = _maximized(left[j], a, c, weight)
+        right[j], b, d = _maximized(right[j], b, d, weight)
+        over[j], a_row[j], b_row[j] = _maximized(x, a, b, weight)
+        under[j], c_row[j], d_row[j] = _maximized(y, c, d, weight)
 
 
 @exact
@@ -116,14 +116,14 @@ def _solve_odd(corners: tuple[Array, ...], field: tuple[Array, ...], weight: flo
     a_row, b_row, c_row, d_row = corners
     over, under, left, right = field
     for j in range(a_row.shape[0]):
-        over[j], a, b = _relaxed(over[j], a_row[j], b_row[j], weight)
-        under[j], c, d = _relaxed(under[j], c_row[j], d_row[j], weight)
-        left[j], a_row[j], c_row[j] = _relaxed(left[j], a, c, weight)
-        right[j], b_row[j], d_row[j] = _relaxed(right[j], b, d, weight)
+        over[j], a, b = _maximized(over[j], a_row[j], b_row[j], weight)
+        under[j], c, d = _maximized(under[j], c_row[j], d_row[j], weight)
+        left[j], a_row[j], c_row[j] = _maximized(left[j], a, c, weight)
+        right[j], b_row[j], d_row[j] = _maximized(right[j], b, d, weight)
 
 
 @exact
-def _relaxed(x: float, a: float, b: float, weight: float) -> tuple[float, float, float]:
+def _maximized(x: float, a: float, b: float, weight: float) -> tuple[float, float, float]:
     """Return the best value on an edge between two pixels, and the pixels that go with it."""
     half = type(weight)(0.5)
     best = min(max(x + half * (b - a), -weight), weight)

@@ -14,8 +14,7 @@ from torch import Tensor
 from tvdenoise.fused.tiles import REGISTERS, SIZES, jit, moved
 
 STEPS = 3
-"""Steps a launch where the picture is larger than a tile. Each takes a square from every side of a tile, and so does
-what comes before the first."""
+"""Steps a launch where the picture is larger than a tile. Each takes a square from every side of a tile."""
 
 SQUARES = 2048
 """In a tile, in float32: four for each thread."""
@@ -40,7 +39,7 @@ class _Tiling(NamedTuple):
         columns = squares // rows
         # odd squares begin a row before the picture and a column
         down, right = ((side + 1) // 2 + 1 for side in f.shape[-2:])
-        row_halo, column_halo = (steps + 1) * (down > rows), (steps + 1) * (right > columns)
+        row_halo, column_halo = steps * (down > rows), steps * (right > columns)
         across = triton.cdiv(right, columns - 2 * column_halo)
         return cls(rows, columns, row_halo, column_halo, across, triton.cdiv(down, rows - 2 * row_halo) * across)
 
@@ -141,10 +140,12 @@ def _alternate(
     under = tl.load(p_at + values + at_10, has_under, other=0.0)
     left = tl.load(p_at + at_00, has_left, other=0.0)
     right = tl.load(p_at + at_01, has_right, other=0.0)
-    odd_over, old_over, has_odd_over = _odd(p_at + values, previous_at + values, at_11, row_1 & column_1 & column_2)
-    odd_under, old_under, has_odd_under = _odd(p_at + values, previous_at + values, at_21, row_2 & column_1 & column_2)
-    odd_left, old_left, has_odd_left = _odd(p_at, previous_at, at_11, row_1 & row_2 & column_1)
-    odd_right, old_right, has_odd_right = _odd(p_at, previous_at, at_12, row_1 & row_2 & column_2)
+    has_odd_over, has_odd_under = row_1 & column_1 & column_2, row_2 & column_1 & column_2
+    has_odd_left, has_odd_right = row_1 & row_2 & column_1, row_1 & row_2 & column_2
+    odd_over, old_over = _load_odd(p_at + values, previous_at + values, at_11, has_odd_over)
+    odd_under, old_under = _load_odd(p_at + values, previous_at + values, at_21, has_odd_under)
+    odd_left, old_left = _load_odd(p_at, previous_at, at_11, has_odd_left)
+    odd_right, old_right = _load_odd(p_at, previous_at, at_12, has_odd_right)
 
     has_11, has_12, has_21, has_22 = row_1 & column_1, row_1 & column_2, row_2 & column_1, row_2 & column_2
     u_11 = tl.load(f_at + at_11, has_11, other=0.0) - under - right + odd_over + odd_left
@@ -170,18 +171,18 @@ def _alternate(
         odd_right, old_right, u_12, u_22 = _extrapolated(odd_right, old_right, u_12, u_22, momentum)
 
         u_00, u_01, u_10 = moved(moved(u_22, -2, -1), -1, -1), moved(u_21, -2, -1), moved(u_12, -1, -1)
-        over, u_00, u_01 = _relaxed(over, u_00, u_01, bound_over)
-        under, u_10, u_11 = _relaxed(under, u_10, u_11, bound_under)
-        left, u_00, u_10 = _relaxed(left, u_00, u_10, bound_left)
-        right, u_01, u_11 = _relaxed(right, u_01, u_11, bound_right)
-        over, u_00, u_01 = _relaxed(over, u_00, u_01, bound_over)
-        under, u_10, u_11 = _relaxed(under, u_10, u_11, bound_under)
+        over, u_00, u_01 = _maximized(over, u_00, u_01, bound_over)
+        under, u_10, u_11 = _maximized(under, u_10, u_11, bound_under)
+        left, u_00, u_10 = _maximized(left, u_00, u_10, bound_left)
+        right, u_01, u_11 = _maximized(right, u_01, u_11, bound_right)
+        over, u_00, u_01 = _maximized(over, u_00, u_01, bound_over)
+        under, u_10, u_11 = _maximized(under, u_10, u_11, bound_under)
 
         u_22, u_21, u_12 = moved(moved(u_00, -2, 1), -1, 1), moved(u_01, -2, 1), moved(u_10, -1, 1)
-        odd_over, u_11, u_12 = _relaxed(odd_over, u_11, u_12, bound_odd_over)
-        odd_under, u_21, u_22 = _relaxed(odd_under, u_21, u_22, bound_odd_under)
-        odd_left, u_11, u_21 = _relaxed(odd_left, u_11, u_21, bound_odd_left)
-        odd_right, u_12, u_22 = _relaxed(odd_right, u_12, u_22, bound_odd_right)
+        odd_over, u_11, u_12 = _maximized(odd_over, u_11, u_12, bound_odd_over)
+        odd_under, u_21, u_22 = _maximized(odd_under, u_21, u_22, bound_odd_under)
+        odd_left, u_11, u_21 = _maximized(odd_left, u_11, u_21, bound_odd_left)
+        odd_right, u_12, u_22 = _maximized(odd_right, u_12, u_22, bound_odd_right)
         if AVERAGES:
             share = tl.where(k % every == 0, 3 / (k // every + 2), 0.0)
             mean_11 += share * (u_11 - mean_11)
@@ -205,8 +206,8 @@ def _alternate(
 
 
 @jit
-def _odd(p_at, previous_at, offsets, mask):
-    return tl.load(p_at + offsets, mask, other=0.0), tl.load(previous_at + offsets, mask, other=0.0), mask
+def _load_odd(p_at, previous_at, offsets, mask):
+    return tl.load(p_at + offsets, mask, other=0.0), tl.load(previous_at + offsets, mask, other=0.0)
 
 
 @jit
@@ -223,7 +224,7 @@ def _extrapolated(x, old, a, b, momentum):
 
 
 @jit
-def _relaxed(x, a, b, bound):
+def _maximized(x, a, b, bound):
     """Return the best field on edges, and the pixels that go with it."""
     best = tl.minimum(tl.maximum(x + 0.5 * (b - a), -bound), bound)
     return best, a + (best - x), b - (best - x)
