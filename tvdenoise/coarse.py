@@ -1,8 +1,6 @@
 """A field to start from: the answer to the picture at half its size, found from that at a quarter, and so on."""
 
 import dataclasses
-import itertools
-from collections.abc import Iterator
 
 from torch import Tensor
 
@@ -46,28 +44,29 @@ def _start(problem: Problem, steps: int) -> Tensor:
 
 def _halved(f: Tensor, axes: int) -> Tensor:
     """Return the means of 2 by 2 (by 2) pixels; where a side is odd, the last is one pixel wide."""
-    half = calculus.empty((*f.shape[:-axes], *((side + 1) // 2 for side in f.shape[-axes:])), f)
-    calculus.array(half)[...] = 0
-    for f_part, half_part in _corners(f, half, axes):
-        calculus.array(half_part)[...] += calculus.array(f_part)
-    for axis in range(-axes, 0):
-        calculus.array(half.narrow(axis, 0, f.shape[axis] // 2))[...] *= 0.5
-    return half
+    for axis in range(-axes, 0):  # rows before columns: they lie side by side
+        n, lacks_one = divmod(f.shape[axis], 2)
+        half = calculus.empty((*f.shape[:axis], n + lacks_one, *f.shape[f.ndim + axis + 1 :]), f)
+        first, second, means = (calculus.array(t) for t in (_every_other(f, 0, axis), _every_other(f, 1, axis), half))
+        means[...] = first
+        pairs = calculus.array(half.narrow(axis, 0, n))
+        pairs += second
+        pairs *= 0.5
+        f = half
+    return f
 
 
 def _doubled(p: Tensor, f: Tensor, axes: int) -> Tensor:
     """Return twice the field at the size of ``f``, every value repeated."""
-    large = calculus.empty((axes, *f.shape), f)
-    for large_part, p_part in _corners(large, p, axes):
-        calculus.array(large_part)[...] = 2 * calculus.array(p_part)
-    return large
+    calculus.array(p)[...] *= 2
+    for axis in range(-1, -axes - 1, -1):
+        large = calculus.empty((*p.shape[:axis], f.shape[axis], *p.shape[p.ndim + axis + 1 :]), p)
+        for start in (0, 1):
+            part = _every_other(large, start, axis)
+            calculus.array(part)[...] = calculus.array(p.narrow(axis, 0, part.shape[axis]))
+        p = large
+    return p
 
 
-def _corners(large: Tensor, small: Tensor, axes: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pair, for each corner of a block of two pixels an axis, these pixels with those that stand for their blocks."""
-    for corner in itertools.product((0, 1), repeat=axes):
-        part, own = large, small
-        for axis, start in enumerate(corner, -axes):
-            part = part.movedim(axis, 0)[start::2].movedim(0, axis)
-            own = own.narrow(axis, 0, part.shape[axis])
-        yield part, own
+def _every_other(t: Tensor, start: int, axis: int) -> Tensor:
+    return t.movedim(axis, 0)[start::2].movedim(0, axis)
