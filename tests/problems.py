@@ -1,5 +1,7 @@
 """Pictures and fields that the tests share."""
 
+import subprocess
+
 import torch
 from torch import Tensor
 
@@ -21,3 +23,9 @@ def field(problem: Problem, seed: int = 0, scale: float = 1.0) -> Tensor:
     """A random field, feasible or not."""
     generator = torch.Generator().manual_seed(seed)
     return scale * torch.randn((problem.axes, *problem.f.shape), generator=generator, dtype=torch.float64)
+
+
+def rest_of(process: subprocess.Popen) -> tuple[str, str]:
+    """What a process still says until it ends; ``communicate`` loses what ``readline`` has read ahead."""
+    with process:
+        return process.stdout.read(), process.stderr.read()

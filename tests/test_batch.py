@@ -23,6 +23,7 @@ import pytest
 import tifffile
 import torch
 from PIL import Image
+from problems import rest_of
 
 from tvdenoise import batch, storage
 from tvdenoise.attempt import Outcome, attempt
@@ -369,7 +370,7 @@ class TestDeath:
         line = process.stdout.readline()  # one is done
         family = psutil.Process(process.pid).children(recursive=True)
         (os.killpg if signum == signal.SIGINT else os.kill)(process.pid, signum)  # Ctrl-C goes to all of a terminal's
-        out, err = process.communicate()
+        out, err = rest_of(process)
         assert process.returncode == code
         found = rows(line + out)
         assert {row["status"] for row in found.values()} == {"done"}

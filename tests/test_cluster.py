@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from problems import rest_of
 from test_batch import COMMAND, picture, rows, save, tree
 
 pytest.importorskip("distributed", reason="the extra cluster is not installed")
@@ -75,7 +76,7 @@ def started(here: Path, *arguments: str) -> subprocess.Popen:
 
 
 def ended(process: subprocess.Popen) -> tuple[int, dict[str, dict], str]:
-    out, err = process.communicate()
+    out, err = rest_of(process)
     assert "Traceback" not in err
     return process.returncode, rows(out), err
 
