@@ -41,12 +41,7 @@ class Dual:
 
     is_steady = True
 
-    def __init__(
-        self,
-        problem: Problem,
-        start: Tensor | None = None,
-        way: MakeAscent = ascent_of,
-    ) -> None:
+    def __init__(self, problem: Problem, start: Tensor | None = None, way: MakeAscent = ascent_of) -> None:
         self.problem = problem
         self.device = problem.f.device
         self.ascent = way(problem, start)

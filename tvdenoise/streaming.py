@@ -38,12 +38,7 @@ class Streamed(Dual):
     comes back. When memory runs out there, bands become half as high; at last they stay at home.
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        start: Tensor | None = None,
-        way: MakeAscent = ascent_of,
-    ) -> None:
+    def __init__(self, problem: Problem, start: Tensor | None = None, way: MakeAscent = ascent_of) -> None:
         assert problem.away is not None
         super().__init__(problem, start, way)
         self.device, self._axis, self._way = problem.away, -problem.axes, way

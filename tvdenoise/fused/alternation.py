@@ -4,14 +4,12 @@ A program holds ``ROWS`` by ``COLUMNS`` even squares of the picture, and as many
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
-import triton
 import triton.language as tl
 from torch import Tensor
 
-from tvdenoise.fused.tiles import REGISTERS, SIZES, jit, moved
+from tvdenoise.fused.tiles import REGISTERS, SIZES, Tiling, jit, moved
 
 STEPS = 3
 """Steps a launch where the picture is larger than a tile. Each takes a square from every side of a tile."""
@@ -22,26 +20,10 @@ SQUARES = 2048
 WARPS = 16
 
 
-class _Tiling(NamedTuple):
-    """The squares of a tile, how many of its outermost are there for their neighbours' sake alone, and the tiles."""
-
-    rows: int
-    columns: int
-    row_halo: int
-    column_halo: int
-    across: int
-    tiles: int
-
-    @classmethod
-    def of(cls, f: Tensor, steps: int) -> "_Tiling":
-        squares = SQUARES * 4 // f.element_size()
-        rows = 1 << (squares.bit_length() - 1) // 2
-        columns = squares // rows
-        # odd squares begin a row before the picture and a column
-        down, right = ((side + 1) // 2 + 1 for side in f.shape[-2:])
-        row_halo, column_halo = steps * (down > rows), steps * (right > columns)
-        across = triton.cdiv(right, columns - 2 * column_halo)
-        return cls(rows, columns, row_halo, column_halo, across, triton.cdiv(down, rows - 2 * row_halo) * across)
+def _tiling(f: Tensor, halo: int) -> Tiling:
+    """Cut the even squares of a picture, and a row and a column before it, where odd ones begin."""
+    down, right = ((side + 1) // 2 + 1 for side in f.shape[-2:])
+    return Tiling.cut(1, WARPS, SQUARES * 4 // f.element_size(), down, right, halo)
 
 
 def alternate(
@@ -61,12 +43,12 @@ def alternate(
     ``average`` takes in the picture at every so many steps.
     """
     weights = f.new_tensor([weight for *_, weight in groups])
-    at_once = steps if _Tiling.of(f, 0).tiles == 1 else STEPS
+    at_once = steps if _tiling(f, 0).is_whole else STEPS
     now, then = (p, previous), (torch.zeros_like(p), torch.zeros_like(p))
     with torch.cuda.device_of(f):
         for step in range(first_step, first_step + steps, at_once):
             number = min(at_once, first_step + steps - step)
-            tiling = _Tiling.of(f, number)
+            tiling = _tiling(f, number)
             _alternate[(len(groups) * tiling.tiles,)](
                 f,
                 *now,
@@ -85,7 +67,7 @@ def alternate(
                 ROWS=tiling.rows,
                 COLUMNS=tiling.columns,
                 AVERAGES=average is not None,
-                num_warps=WARPS,
+                num_warps=tiling.warps,
                 maxnreg=REGISTERS,
             )
             now, then = then, now

@@ -44,12 +44,17 @@ class Tiling(NamedTuple):
         depth = triton.next_power_of_2(planes)
         warps = 8 if planes == 1 else 16
         area = max(LEAST_SIDE**2, WORDS * 32 * warps * 4 // ((size or f.element_size()) * depth))
+        return cls.cut(depth, warps, area, height, width, halo)
+
+    @classmethod
+    def cut(cls, planes: int, warps: int, area: int, height: int, width: int, halo: int) -> "Tiling":
+        """Cut what has so many rows and columns into tiles of an area."""
         rows = 1 << (area.bit_length() - 1) // 2
         columns = area // rows
         row_halo, column_halo = halo * (height > rows), halo * (width > columns)
         down = triton.cdiv(height, rows - 2 * row_halo)
         across = triton.cdiv(width, columns - 2 * column_halo)
-        return cls(depth, rows, columns, row_halo, column_halo, across, down * across, warps)
+        return cls(planes, rows, columns, row_halo, column_halo, across, down * across, warps)
 
     @property
     def is_whole(self) -> bool:
