@@ -28,9 +28,16 @@ def coarse_start(problem: Problem) -> Tensor:
     same problem with :math:`\lambda/2`, and twice its field, laid over both edges, is nearly feasible and nearly
     optimal. Steps mend fine detail soon and large areas late, and here those are small.
     """
-    pays = problem.weight > LEAST_WEIGHT * problem.spread  # never where the spread is not a number
-    if not pays:
-        return calculus.new_field(problem.f, problem.axes)
+    return start_from_half(problem) if pays(problem) else calculus.new_field(problem.f, problem.axes)
+
+
+def pays(problem: Problem) -> bool:
+    """Return whether a start is worth looking for; it never is where the spread is not a number."""
+    return problem.weight > LEAST_WEIGHT * problem.spread
+
+
+def start_from_half(problem: Problem) -> Tensor:
+    """Return the start, whether it pays or not."""
     return _start(problem, ALTERNATING_STEPS if problem.alternates else STEPS)
 
 

@@ -14,8 +14,8 @@ from tvdenoise.rof import Certificate, Problem, certify
 from tvdenoise.total_variation import TotalVariation
 
 
-class Formulation(Protocol):
-    """A way to put the problem to an optimizer."""
+class Answering(Protocol):
+    """What has an answer to a problem at any time."""
 
     device: torch.device
     """Where steps are taken."""
@@ -23,21 +23,19 @@ class Formulation(Protocol):
     is_steady: bool
     """Whether the last candidate may stand for the best, which need not be kept then."""
 
-    def advance(self, steps: int) -> None:
-        """Take some steps."""
-
     def candidate(self) -> tuple[Tensor, Certificate]:
         """Return the present answer and its certificate; the next step overwrites it."""
 
 
-class Dual:
-    r"""Maximise d(p) over the field.
+class Formulation(Answering, Protocol):
+    """A way to put the problem to an optimizer."""
 
-    The candidate is the centre of the ball in which :func:`tvdenoise.rof.certify` finds the exact minimiser: half way
-    between :math:`q = f - D^\top p` and :math:`v`, the average of the pictures on the way, weighted by the square of
-    the step number (such an average has a smaller gap than the last picture: Tseng 2008). Where lambda is so large that
-    the flat picture has less energy than that, it takes the part of :math:`v`.
-    """
+    def advance(self, steps: int) -> None:
+        """Take some steps."""
+
+
+class Dual:
+    """Maximise d(p) over the field; the candidate is that of :func:`centred`."""
 
     is_steady = True
 
@@ -52,25 +50,35 @@ class Dual:
         self.ascent.advance(steps)
 
     def candidate(self) -> tuple[Tensor, Certificate]:
-        """Return the centre of the smaller ball and its certificate."""
-        centre, certificate = self._centre(self.average)
-        if self.problem.flat_energy < certificate.energy:
-            return self._centre(self.problem.flat)
-        return centre, certificate
-
-    def _centre(self, v: Tensor) -> tuple[Tensor, Certificate]:
-        """Return (q + v) / 2, in a buffer that lies idle between steps, and its certificate."""
-        centre, p = self.ascent.picture, self.ascent.parameter
-        kernels = self.problem.kernels(p, v)
-        if kernels is not None:
-            kernels.centre(self.problem.f, p, v, centre)
-        else:
-            calculus.subtract_adjoint(self.problem.f, p, centre).mul_(0.5).add_(v, alpha=0.5)
-        return centre, certify(self.problem, centre, p, v)
+        """Return the centre of the smaller ball, in a buffer that lies idle between steps, and its certificate."""
+        return centred(self.problem, self.ascent.parameter, self.average, self.ascent.picture)
 
     def judge(self, u: Tensor) -> Certificate:
         """Certify any picture by what the field has reached."""
         return certify(self.problem, u, self.ascent.parameter, self.average)
+
+
+def centred(problem: Problem, p: Tensor, average: Tensor, out: Tensor) -> tuple[Tensor, Certificate]:
+    r"""Return the centre of the ball in which :func:`tvdenoise.rof.certify` finds the minimiser, and its certificate.
+
+    It is half way between :math:`q = f - D^\top p` and :math:`v`, the average of the pictures on the way, weighted by
+    the square of the step number (such an average has a smaller gap than the last picture: Tseng 2008). Where lambda is
+    so large that the flat picture has less energy than that, it takes the part of :math:`v`. ``out`` is overwritten.
+    """
+    certificate = _centre(problem, p, average, out)
+    if problem.flat_energy < certificate.energy:
+        certificate = _centre(problem, p, problem.flat, out)
+    return out, certificate
+
+
+def _centre(problem: Problem, p: Tensor, v: Tensor, out: Tensor) -> Certificate:
+    """Write (q + v) / 2 into ``out`` and return its certificate."""
+    kernels = problem.kernels(p, v)
+    if kernels is not None:
+        kernels.centre(problem.f, p, v, out)
+    else:
+        calculus.subtract_adjoint(problem.f, p, out).mul_(0.5).add_(v, alpha=0.5)
+    return certify(problem, out, p, v)
 
 
 class Primal:

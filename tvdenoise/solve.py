@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from tvdenoise.ascents import Alternating, Projected
+from tvdenoise.ascents import Alternating, MakeAscent, Projected
 from tvdenoise.coarse import coarse_start
-from tvdenoise.formulations import Dual, Formulation, Primal
+from tvdenoise.formulations import Answering, Dual, Formulation, Primal
 from tvdenoise.methods import Method
 from tvdenoise.rof import Certificate, Problem
+from tvdenoise.stacking import Stack
 from tvdenoise.streaming import Streamed
 
 Status = Literal["tolerance", "max_steps", "non_finite"]
@@ -76,23 +77,66 @@ def solve(
     began = time.perf_counter()
     limit = method.max_steps if max_steps is None else max_steps
     formulation = _formulation(problem, method, lr, limit, start)
-    steps, seconds = 0, time.perf_counter() - began
-    best, best_certificate = problem.f, Certificate(math.nan, math.nan, math.nan)
-    while True:
-        u, certificate = formulation.candidate()
-        if steps == 0 or formulation.is_steady or certificate.is_better_than(best_certificate):
-            best, best_certificate = u if formulation.is_steady else u.clone(), certificate
-        if callback is not None:
-            callback(Progress(steps, seconds, certificate, tol))
-        status = _status(certificate, tol, steps, limit)
-        if status is not None:
-            return Solution(best, best_certificate, status, steps, seconds, formulation.device)
-        target = min(_next_check(steps, certificate.rms_bound / tol), limit)
+    course, steps, seconds = _Course(tol, limit, callback), 0, time.perf_counter() - began
+    while not isinstance(found := course.look(formulation, steps, seconds), Solution):
         began = time.perf_counter()
-        formulation.advance(target - steps)
+        formulation.advance(found - steps)
         _synchronize(formulation.device)
         seconds += time.perf_counter() - began
+        steps = found
+    return found
+
+
+def solve_together(
+    problems: Sequence[Problem], method: Method, *, tol: float, lr: float | None = None, max_steps: int | None = None
+) -> list[Solution]:
+    """Do what :func:`solve` does for problems that :func:`tvdenoise.stacking.fit`, by a method on the dual.
+
+    Each is certified, and done, for itself. The seconds are the shares of those that were not done yet.
+    """
+    began = time.perf_counter()
+    limit = method.max_steps if max_steps is None else max_steps
+    stack = Stack(problems, _way(method, lr))
+    courses = [_Course(tol, limit) for _ in problems]
+    due, solutions = dict.fromkeys(range(len(problems)), 0), dict[int, Solution]()
+    steps, seconds = 0, (time.perf_counter() - began) / len(problems)
+    while True:
+        for number in [number for number, step in due.items() if step == steps]:
+            found = courses[number].look(stack.members[number], steps, seconds)
+            if isinstance(found, Solution):
+                solutions[number] = found
+                del due[number]
+            else:
+                due[number] = found
+        if not due:
+            return [solutions[number] for number in range(len(problems))]
+        began = time.perf_counter()
+        stack.keep(due)
+        target = min(due.values())
+        stack.advance(target - steps)
+        _synchronize(stack.device)
+        seconds += (time.perf_counter() - began) / len(due)
         steps = target
+
+
+class _Course:
+    """The course of one picture to its tolerance, or to the limit of its steps."""
+
+    def __init__(self, tol: float, limit: int, callback: Callable[[Progress], object] | None = None) -> None:
+        self._tol, self._limit, self._callback = tol, limit, callback
+        self._best: tuple[Tensor, Certificate] | None = None
+
+    def look(self, answering: Answering, steps: int, seconds: float) -> Solution | int:
+        """Certify the answer there is after some steps; return the solution, or the step at which to look again."""
+        u, certificate = answering.candidate()
+        if self._best is None or answering.is_steady or certificate.is_better_than(self._best[1]):
+            self._best = u if answering.is_steady else u.clone(), certificate
+        if self._callback is not None:
+            self._callback(Progress(steps, seconds, certificate, self._tol))
+        status = _status(certificate, self._tol, steps, self._limit)
+        if status is not None:
+            return Solution(*self._best, status, steps, seconds, answering.device)
+        return min(_next_check(steps, certificate.rms_bound / self._tol), self._limit)
 
 
 def _status(certificate: Certificate, tol: float, steps: int, max_steps: int) -> Status | None:
@@ -115,11 +159,14 @@ def _next_check(steps: int, excess: float) -> int:
 def _formulation(problem: Problem, method: Method, lr: float | None, limit: int, start: Tensor | None) -> Formulation:
     if method.formulation == "dual":
         dual = Dual if problem.away is None else Streamed
-        way = Alternating if method.optimizer == "AlternatingDescent" else partial(Projected, rate=lr)
-        return dual(problem, coarse_start(problem) if start is None else start, way)
+        return dual(problem, coarse_start(problem) if start is None else start, _way(method, lr))
     optimizer = partial(getattr(torch.optim, method.optimizer), lr=method.lr if lr is None else lr, **method.options)
     scheduler = partial(CosineAnnealingLR, T_max=limit) if method.annealed else None
     return Primal(problem, optimizer, scheduler, method.smoothing)
+
+
+def _way(method: Method, lr: float | None) -> MakeAscent:
+    return Alternating if method.optimizer == "AlternatingDescent" else partial(Projected, rate=lr)
 
 
 def _synchronize(device: torch.device) -> None:

@@ -1,0 +1,80 @@
+"""Pictures of one size and one model whose steps are taken together: one small picture leaves an accelerator idle.
+
+They lie side by side in a tensor (C, N, H, W), or (C, N, D, H, W), which every step takes for one picture: no vector
+and no difference reaches from one to another. Each is certified for itself, as if it had been solved alone.
+"""
+
+import dataclasses
+from collections.abc import Collection, Sequence
+
+import torch
+from torch import Tensor
+
+from tvdenoise import calculus
+from tvdenoise.ascents import MakeAscent
+from tvdenoise.coarse import pays, start_from_half
+from tvdenoise.formulations import centred
+from tvdenoise.rof import Certificate, Problem
+
+
+def fit(first: Problem, second: Problem) -> bool:
+    """Return whether two problems differ in what ``f`` shows only, and begin in the same way."""
+    same_model = dataclasses.replace(second, f=first.f) == first
+    same_kind = all(getattr(first.f, name) == getattr(second.f, name) for name in ("shape", "dtype", "device"))
+    return same_model and same_kind and pays(first) == pays(second)
+
+
+class Stack:
+    """The fields of problems that :func:`fit`, on their way up together."""
+
+    def __init__(self, problems: Sequence[Problem], way: MakeAscent) -> None:
+        self.device = problems[0].f.device
+        self.members = [Member(self, number, problem) for number, problem in enumerate(problems)]
+        self._way = way
+        self._numbers = list(range(len(problems)))
+        joint = self._joint()
+        self._ascent = way(joint, start_from_half(joint) if pays(problems[0]) else None)
+        self._ascent.average = calculus.copied(joint.f)
+
+    def _joint(self) -> Problem:
+        """Return what is still to be solved as one problem."""
+        problems = [self.members[number].problem for number in self._numbers]
+        return dataclasses.replace(problems[0], f=torch.stack([problem.f for problem in problems], 1))
+
+    def advance(self, steps: int) -> None:
+        """Take some steps."""
+        self._ascent.advance(steps)
+
+    def keep(self, numbers: Collection[int]) -> None:
+        """Let go of all problems but some, once those are half of what is there or fewer."""
+        if 2 * len(numbers) > len(self._numbers):
+            return
+        places = torch.tensor([self._numbers.index(number) for number in numbers], device=self.device)
+        self._numbers = list(numbers)
+        before, average = self._ascent, self._ascent.average
+        assert average is not None
+        self._ascent = self._way(self._joint(), before.parameter.index_select(2, places))
+        self._ascent.previous = before.previous.index_select(2, places)
+        self._ascent.average = average.index_select(1, places)
+        self._ascent.step = before.step
+
+    def part(self, number: int) -> tuple[Tensor, Tensor]:
+        """Return a problem's own field and average."""
+        place, average = self._numbers.index(number), self._ascent.average
+        assert average is not None
+        return self._ascent.parameter[:, :, place].contiguous(), average[:, place].contiguous()
+
+
+class Member:
+    """One problem of a stack."""
+
+    is_steady = True
+
+    def __init__(self, stack: Stack, number: int, problem: Problem) -> None:
+        self.problem = problem
+        self.device = problem.f.device
+        self._stack, self._number = stack, number
+
+    def candidate(self) -> tuple[Tensor, Certificate]:
+        """Return the centre of the smaller ball and its certificate."""
+        return centred(self.problem, *self._stack.part(self._number), torch.empty_like(self.problem.f))
