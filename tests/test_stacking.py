@@ -1,14 +1,18 @@
-"""Steps taken together against steps taken alone."""
+"""Steps taken together against steps taken alone. What an accelerator gets together, the CPU is given here."""
 
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from problems import picture
 
+from tvdenoise import denoise, denoising
+from tvdenoise.denoising import denoise_together
 from tvdenoise.methods import METHODS
 from tvdenoise.rof import Problem
+from tvdenoise.settings import Settings
 from tvdenoise.solve import solve, solve_together
 from tvdenoise.stacking import fit
 
@@ -83,3 +87,52 @@ def test_what_fits():
         replace(one, f=100 * one.f),
     ]
     assert not any(fit(one, other) for other in others)
+
+
+@pytest.fixture
+def sizes(monkeypatch):
+    """Have pictures solved together, and return how many each time."""
+    sizes = []
+
+    def counted(problems, *arguments, **options):
+        sizes.append(len(problems))
+        return solve_together(problems, *arguments, **options)
+
+    monkeypatch.setattr(denoising._Order, "is_for_stacks", True)
+    monkeypatch.setattr(denoising, "solve_together", counted)
+    return sizes
+
+
+def test_pictures_of_a_stack(sizes, monkeypatch):
+    stack = torch.stack([picture(3, 16, 20, seed=seed, dtype=torch.float32) for seed in range(5)])
+    monkeypatch.setattr(denoising, "STACK", 3 * stack[0].numel())
+    for color in ("rgb", "opponent", "coupled"):
+        pages = denoise(stack, 0.1, color=color).pages
+        for page, f in zip(pages, stack, strict=True):
+            alone = denoise(f, 0.1, color=color)
+            assert (page.status, page.steps, page.color) == (alone.status, alone.steps, alone.color)
+            assert torch.allclose(page.image, alone.image, rtol=0, atol=1e-6)
+    assert sizes == [3, 2] * 3
+
+
+def test_pictures_of_all_kinds(sizes):
+    """Sizes, types, models and lambdas, given or chosen, in any order: results come in that of the pictures."""
+    gray, colour = (picture(*shape).numpy() for shape in ((24, 18), (24, 18, 3)))
+    images = [gray, colour, gray[::-1], (255 * gray.clip(0, 1)).astype(np.uint8), gray, gray.T, colour[::-1], gray]
+    settings = [Settings(0.1)] * 5 + [Settings(0.1), Settings(0.1), Settings("auto")]
+    settings[4] = Settings(0.2)
+    for result, image, own in zip(denoise_together(images, settings), images, settings, strict=True):
+        alone = denoise(image, own.weight)
+        assert (result.image.dtype, result.weight, result.steps) == (alone.image.dtype, alone.weight, alone.steps)
+        assert np.allclose(result.image, alone.image, rtol=0, atol=1e-13)
+    assert sizes == [2, 2]
+
+
+def test_what_has_no_room_together_is_done_one_by_one(monkeypatch):
+    def without_room(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(denoising._Order, "is_for_stacks", True)
+    monkeypatch.setattr(denoising, "solve_together", without_room)
+    stack = torch.stack([picture(1, 16, 20, seed=seed) for seed in range(3)])
+    assert torch.equal(denoise(stack, 0.1).image, torch.stack([denoise(f, 0.1).image for f in stack]))

@@ -2,39 +2,34 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import Generic, Literal
+from typing import Generic, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from tvdenoise import calculus, colour
-from tvdenoise.devices import is_out_of_memory, pick_device
+from tvdenoise.devices import is_out_of_memory, pick_device, synchronize
+from tvdenoise.draws import drawn_noise
 from tvdenoise.errors import ArrayError
 from tvdenoise.kinds import ColorChoice, ColorKind, TVKind
-from tvdenoise.noise_level import ChannelNoise, noise_level
+from tvdenoise.noise_level import ChannelNoise
 from tvdenoise.planes import Image, as_planes
 from tvdenoise.rof import Problem
 from tvdenoise.selection import Selection, select_weight
 from tvdenoise.settings import Settings
-from tvdenoise.solve import Progress, Solution, Status, solve
+from tvdenoise.solve import Progress, Solution, Status, solve, solve_together
+from tvdenoise.stacking import fit
 
 TYPICAL_WEIGHT = 0.1
 
-UNLIKE = 1.2
-"""How far apart the noise levels of opponent colours are where channels do not have noise of their own."""
+STACK = 2**22
+"""Values of pictures that are solved together: more than any accelerator works on at once."""
 
-SHARED = 20
-"""The same for noise that grows with the signal: in weak light the readings of chroma scatter."""
-
-COINS = 2**20
-"""Signs drawn at a time."""
-
-SEED = 0x5EED
-"""Of the draw by which lambda is chosen: none that anybody would draw a picture's noise with."""
+LOCKED = 2**26
+"""Values up to which a picture goes to a card from memory that is locked, which may not be swapped out meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -191,78 +186,172 @@ def denoise_as_set(
     if isinstance(image, Tensor) and image.ndim == settings.axes + 2:
         if channel_axis is not None:
             raise ArrayError("channel_axis", "in a stack the channels are at axis 1", "leave it out")
-        return _stacked([denoise_as_set(page, settings, channel_axis=0, callback=callback) for page in image])
-    f, restored = as_planes(image, channel_axis, settings.axes)
-    model = colour.chosen(settings.color, len(f))
-    settings = dataclasses.replace(settings, color=model)
-    dtype = _dtype(f, settings, TYPICAL_WEIGHT if settings.weight == "auto" else settings.weight)
-    device = pick_device(settings.device, f.device, dtype, f.numel())
-    solved = partial(_solved, f, settings, model, callback, dtype)
-    found = None
-    try:
-        found = solved(device)
-    except RuntimeError as error:
-        if device.type == "cpu" or not is_out_of_memory(error):
-            raise
-    if found is None:  # and nothing refers to what took the memory any more
+        pages = (_Order(page, settings, 0, image.numel()) for page in image)
+        return _stacked([order.done(callback) for order in pages] if callback else _done_together(pages))
+    return _Order(image, settings, channel_axis).done(callback)
+
+
+def denoise_together(
+    images: Iterable[Image], settings: Iterable[Settings], *, channel_axis: int | None = None
+) -> list[Result[Image]]:
+    """Do what :func:`denoise` does for several pictures, each with settings of its own.
+
+    Those that an accelerator is to solve take their steps together where they are of one size and model.
+    """
+    pairs = zip(images, settings, strict=True)
+    return _done_together(_Order(image, one, channel_axis) for image, one in pairs)
+
+
+class _Posed(NamedTuple):
+    """The problem that a picture poses, and how lambda was chosen if it was."""
+
+    problem: Problem
+    noise: tuple[ChannelNoise, ...] = ()
+    choice: Selection | None = None
+
+
+class _Order(Generic[Image]):
+    """A picture, and what is to be done with it; ``values`` are those of all the pictures that it is one of."""
+
+    def __init__(self, image: Image, settings: Settings, channel_axis: int | None, values: int | None = None) -> None:
+        self._restored: Callable[[Tensor], Image]
+        self.f, self._restored = as_planes(image, channel_axis, settings.axes)
+        self._model = colour.chosen(settings.color, len(self.f))
+        self.settings = dataclasses.replace(settings, color=self._model)
+        weight = TYPICAL_WEIGHT if settings.weight == "auto" else settings.weight
+        self._dtype = _dtype(self.f, self.settings, weight)
+        self.device = pick_device(settings.device, self.f.device, self._dtype, values or self.f.numel())
+
+    @property
+    def is_for_stacks(self) -> bool:
+        """Whether it would leave idle most of what is to solve it."""
+        return self.device.type != "cpu" and self.settings.method.formulation == "dual"
+
+    def done(self, callback: Callable[[Progress], object] | None = None) -> Result[Image]:
+        """Solve the problem, on the CPU or with its help where a device has no room for it."""
+        try:
+            return self._done_at(self.device, None, callback)
+        except RuntimeError as error:
+            if self.device.type == "cpu" or not is_out_of_memory(error):
+                raise
         with suppress(RuntimeError):  # where there is not memory for so much as a beginning
             torch.accelerator.empty_cache()
-        found = solved(torch.device("cpu"), away=device)
-    problem, noise, choice, solution = found
-    proof = solution.certificate
-    is_estimated = settings.weight == "auto" and settings.sigma is None
-    return Result(
-        image=restored(colour.from_opponent(solution.u) if problem.ratios else solution.u),
-        status=solution.status,
-        steps=solution.steps,
-        energy=proof.energy,
-        gap=proof.gap,
-        rms_bound=proof.rms_bound,
-        tol=settings.tolerance(problem.weight),
-        seconds=solution.seconds,
-        device=str(solution.device),
-        weight=problem.weight,
-        color=model,
-        sigma=math.sqrt(sum(channel.sigma**2 for channel in noise) / len(noise)) if noise else None,
-        risk=choice.risk if choice else None,
-        is_noise_correlated=any(channel.is_correlated for channel in noise) if is_estimated else None,
-        is_noise_signal_dependent=any(channel.gain > 0 for channel in noise) if is_estimated else None,
-    )
+        return self._done_at(torch.device("cpu"), self.device, callback)
 
+    def _done_at(
+        self, home: torch.device, away: torch.device | None, callback: Callable[[Progress], object] | None
+    ) -> Result[Image]:
+        posed = self.posed(home, away)
+        return self.result(posed, self.solution(posed, callback))
 
-def _solved(
-    f: Tensor,
-    settings: Settings,
-    model: ColorKind,
-    callback: Callable[[Progress], object] | None,
-    dtype: torch.dtype,
-    home: torch.device,
-    away: torch.device | None = None,
-) -> tuple[Problem, tuple[ChannelNoise, ...], Selection | None, Solution]:
-    """Return the problem, the noise and the choice of lambda if there was one, and the solution.
-
-    The picture lies at ``home``; its steps may be taken ``away``.
-    """
-    f = _placed(f, home, dtype)
-    problem = _problem(f, settings, model)
-    choice, noise = None, tuple[ChannelNoise, ...]()
-    if settings.weight == "auto":
-        noise, draw = _noise(f, problem, settings.sigma)
+    def posed(self, home: torch.device, away: torch.device | None = None) -> _Posed:
+        """Pose the problem of a picture that lies at ``home``, whose steps may be taken ``away``."""
+        f = _placed(self.f, home, self._dtype)
+        problem = dataclasses.replace(_problem(f, self.settings), away=away)
+        if self.settings.weight != "auto":
+            return _Posed(problem)
+        noise, draw = drawn_noise(f, problem, self.settings.sigma)
         choice = select_weight(problem, draw)
-        dtype = _dtype(problem.f, settings, choice.weight)
-        home = home if away else pick_device(settings.device, home, dtype, f.numel())
+        dtype = _dtype(problem.f, self.settings, choice.weight)
+        home = home if away else pick_device(self.settings.device, home, dtype, f.numel())
         problem = dataclasses.replace(problem, f=_placed(problem.f, home, dtype), weight=choice.weight)
-    problem = dataclasses.replace(problem, away=away)
-    solution = solve(
-        problem,
-        settings.method,
-        tol=settings.tolerance(problem.weight),
-        lr=settings.lr,
-        max_steps=settings.max_steps,
-        start=None if choice is None or choice.field is None else choice.field.to(problem.f),
-        callback=callback,
-    )
-    return problem, noise, choice, solution
+        return _Posed(problem, noise, choice)
+
+    def solution(self, posed: _Posed, callback: Callable[[Progress], object] | None = None) -> Solution:
+        """Solve the problem by itself."""
+        problem, _, choice = posed
+        return solve(
+            problem,
+            self.settings.method,
+            tol=self.settings.tolerance(problem.weight),
+            lr=self.settings.lr,
+            max_steps=self.settings.max_steps,
+            start=None if choice is None or choice.field is None else choice.field.to(problem.f),
+            callback=callback,
+        )
+
+    def result(self, posed: _Posed, solution: Solution) -> Result[Image]:
+        """Return what is proven, and the picture as it came."""
+        (problem, noise, choice), proof = posed, solution.certificate
+        is_estimated = choice is not None and self.settings.sigma is None
+        return Result(
+            image=self._restored(colour.from_opponent(solution.u) if problem.ratios else solution.u),
+            status=solution.status,
+            steps=solution.steps,
+            energy=proof.energy,
+            gap=proof.gap,
+            rms_bound=proof.rms_bound,
+            tol=self.settings.tolerance(problem.weight),
+            seconds=solution.seconds,
+            device=str(solution.device),
+            weight=problem.weight,
+            color=self._model,
+            sigma=math.sqrt(sum(channel.sigma**2 for channel in noise) / len(noise)) if noise else None,
+            risk=choice.risk if choice else None,
+            is_noise_correlated=any(channel.is_correlated for channel in noise) if is_estimated else None,
+            is_noise_signal_dependent=any(channel.gain > 0 for channel in noise) if is_estimated else None,
+        )
+
+
+def _done_together(orders: Iterable[_Order[Image]]) -> list[Result[Image]]:
+    """Do what is ordered, as much at a time as is to be solved together."""
+    results, chunk = list[Result[Image]](), list[_Order[Image]]()
+    for order in orders:
+        chunk.append(order)
+        if not order.is_for_stacks or sum(one.f.numel() for one in chunk) >= STACK:
+            results += _chunk_done(chunk)
+            chunk = []
+    return results + _chunk_done(chunk)
+
+
+def _chunk_done(orders: Sequence[_Order[Image]]) -> list[Result[Image]]:
+    """Do what is ordered: what fits together, or where that takes too much memory each for itself."""
+    if len(orders) > 1:
+        try:
+            return _results(orders)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+    return [order.done() for order in orders]
+
+
+def _results(orders: Sequence[_Order[Image]]) -> list[Result[Image]]:
+    posed = [order.posed(order.device) for order in orders]  # and on their way while we go on
+    groups = list[list[int]]()
+    for number, order in enumerate(orders):
+        alike = (group for group in groups if orders[group[0]].settings == order.settings)
+        fitting = next((group for group in alike if _fit(posed[group[0]], posed[number])), None)
+        if fitting is None:
+            groups.append([number])
+        else:
+            fitting.append(number)
+    solutions = dict[int, Solution]()
+    for group in groups:
+        problem, settings = posed[group[0]].problem, orders[group[0]].settings
+        if len(group) == 1:
+            solutions[group[0]] = orders[group[0]].solution(posed[group[0]])
+            continue
+        solutions |= zip(
+            group,
+            solve_together(
+                [posed[number].problem for number in group],
+                settings.method,
+                tol=settings.tolerance(problem.weight),
+                lr=settings.lr,
+                max_steps=settings.max_steps,
+            ),
+            strict=True,
+        )
+    for number, order in enumerate(orders):
+        u = solutions[number].u.to(order.f.device, non_blocking=True)
+        solutions[number] = dataclasses.replace(solutions[number], u=u)
+    synchronize(orders[0].device)
+    return [order.result(posed[number], solutions[number]) for number, order in enumerate(orders)]
+
+
+def _fit(first: _Posed, second: _Posed) -> bool:
+    """Return whether two problems are solved together; where lambda was chosen, each has a field to start from."""
+    return first.choice is second.choice is None and fit(first.problem, second.problem)
 
 
 def _dtype(f: Tensor, settings: Settings, weight: float) -> torch.dtype:
@@ -279,77 +368,24 @@ def _dtype(f: Tensor, settings: Settings, weight: float) -> torch.dtype:
 
 
 def _placed(f: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Return a picture on a device in some precision, or on its way there: from locked memory a card copies itself."""
+    if f.device.type == "cpu" and device.type == "cuda" and f.numel() <= LOCKED:
+        return f.to(dtype).contiguous().pin_memory().to(device, non_blocking=True)
     f = f.to(device, dtype)
     return f if f.is_contiguous() else calculus.copied(f)
 
 
-def _problem(f: Tensor, settings: Settings, model: ColorKind) -> Problem:
+def _problem(f: Tensor, settings: Settings) -> Problem:
     """Return the problem in the colour model's own coordinates; lambda 0 stands for one yet to be chosen."""
-    is_opponent = model == "opponent"
+    is_opponent = settings.color == "opponent"
     return Problem(
         colour.to_opponent(f) if is_opponent else f,
         0.0 if settings.weight == "auto" else float(settings.weight),
         settings.tv,
         settings.axes,
-        coupled=model == "coupled",
+        coupled=settings.color == "coupled",
         ratios=colour.OPPONENT_RATIOS if is_opponent else (),
     )
-
-
-def _noise(f: Tensor, problem: Problem, sigma: float | None) -> tuple[tuple[ChannelNoise, ...], Tensor]:
-    """Return the noise in the picture, and a draw of it in the coordinates of the problem.
-
-    It is read colour by colour, as photons are counted, unless opponent colours tell that channels share it, or that
-    chroma has lost some of it, as in a JPEG.
-    """
-    if sigma is not None:
-        noise = (ChannelNoise.constant(sigma),) * len(f)
-        return noise, _draw(problem.f, noise)
-    noise = noise_level(f)
-    if not problem.ratios:
-        return noise, _draw(f, noise)
-    if any(channel.gain for channel in noise):
-        return noise, _growing_draw(f, noise)
-    opponent = noise_level(problem.f)
-    if not _unlike(opponent, UNLIKE):
-        return noise, colour.to_opponent(_draw(f, noise))
-    is_correlated = any(channel.is_correlated for channel in noise)
-    opponent = tuple(dataclasses.replace(own, is_correlated=own.is_correlated or is_correlated) for own in opponent)
-    return opponent, _draw(problem.f, opponent)
-
-
-def _growing_draw(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
-    """Return the draw in opponent colours of noise that grows with the signal, and that the channels may share."""
-    alike = torch.stack([channel.stabilized(plane) for channel, plane in zip(noise, f, strict=True)])
-    opponent = noise_level(colour.to_opponent(alike))
-    if not _unlike(opponent, SHARED):
-        return colour.to_opponent(_draw(f, noise))
-    variance = torch.stack([channel.variance(plane) for channel, plane in zip(noise, f, strict=True)]).mean(0)
-    shares = f.new_tensor([channel.sigma for channel in opponent])
-    shares /= shares.square().mean().sqrt()
-    return _signs(f) * variance.sqrt_() * shares.view(-1, *(1,) * variance.ndim)
-
-
-def _unlike(noise: Sequence[ChannelNoise], factor: float) -> bool:
-    sigmas = [channel.sigma for channel in noise]
-    return max(sigmas) > factor * min(sigmas)
-
-
-def _draw(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
-    """Return the standard deviation of the noise in every value of ``f`` with a random sign, always the same."""
-    draw = _signs(f)
-    for plane, channel, values in zip(f, noise, draw, strict=True):
-        values *= channel.variance(plane).sqrt_() if channel.gain else channel.sigma
-    return draw
-
-
-def _signs(f: Tensor) -> Tensor:
-    """Return a random sign for every value, some at a time, so that they take no more memory than the result."""
-    generator = torch.Generator().manual_seed(SEED)
-    signs = calculus.empty(f.shape, f)
-    for part in torch.split(signs.view(-1), COINS):
-        part.copy_(torch.randint(0, 2, part.shape, generator=generator, dtype=torch.int8).mul_(2).sub_(1))
-    return signs
 
 
 def _stacked(pages: list[Result[Tensor]]) -> Result[Tensor]:

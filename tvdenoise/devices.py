@@ -42,6 +42,12 @@ def pick_device(name: str, home: torch.device, dtype: torch.dtype, values: int) 
     return device
 
 
+def synchronize(device: torch.device) -> None:
+    """Wait for what is queued on a device, so that a clock measures work and not its launch."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Return whether a device had too little memory, for whatever it was that it needed it."""
     return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error).lower()

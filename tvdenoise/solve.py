@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from tvdenoise.ascents import Alternating, MakeAscent, Projected
 from tvdenoise.coarse import coarse_start
+from tvdenoise.devices import synchronize
 from tvdenoise.formulations import Answering, Dual, Formulation, Primal
 from tvdenoise.methods import Method
 from tvdenoise.rof import Certificate, Problem
@@ -81,7 +82,7 @@ def solve(
     while not isinstance(found := course.look(formulation, steps, seconds), Solution):
         began = time.perf_counter()
         formulation.advance(found - steps)
-        _synchronize(formulation.device)
+        synchronize(formulation.device)
         seconds += time.perf_counter() - began
         steps = found
     return found
@@ -114,7 +115,7 @@ def solve_together(
         stack.keep(due)
         target = min(due.values())
         stack.advance(target - steps)
-        _synchronize(stack.device)
+        synchronize(stack.device)
         seconds += (time.perf_counter() - began) / len(due)
         steps = target
 
@@ -167,9 +168,3 @@ def _formulation(problem: Problem, method: Method, lr: float | None, limit: int,
 
 def _way(method: Method, lr: float | None) -> MakeAscent:
     return Alternating if method.optimizer == "AlternatingDescent" else partial(Projected, rate=lr)
-
-
-def _synchronize(device: torch.device) -> None:
-    """Wait for queued work, so that the clock measures work and not its launch."""
-    if device.type != "cpu":
-        torch.accelerator.synchronize(device)
