@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -26,9 +26,10 @@ from PIL import Image
 from problems import rest_of
 
 from tvdenoise import batch, storage
-from tvdenoise.attempt import Outcome, attempt
+from tvdenoise.attempt import Outcome, attempt, attempt_together
 from tvdenoise.cli.manner import Manner
 from tvdenoise.cli.many import _Report
+from tvdenoise.denoising import denoise_together
 from tvdenoise.images.atomic import _alone, _beside
 from tvdenoise.job import Job
 from tvdenoise.plan import Naming, Selection, planned
@@ -224,6 +225,26 @@ class TestRunner:
         for i in range(count):
             yield Job(scans / "a.png", scans.parent / "out" / f"{i}.png", Settings(weight=0.1))
 
+    def held(self, job: Job) -> Callable[[], int]:
+        """Lock the result of a job; return what waits for a process to wait for it, lets go soon, and names it."""
+        job.target.parent.mkdir()
+        lock = _alone(_beside(job.target))
+        waiting = re.compile(rf"->.* (\d+) \S+:{os.fstat(lock.fileno()).st_ino} ")
+
+        def until_then() -> int:
+            until(lambda: waiting.search(Path("/proc/locks").read_text()) is not None)
+            found = waiting.search(Path("/proc/locks").read_text())
+            assert found is not None
+            threading.Timer(0.5, lock.close).start()
+            return int(found[1])
+
+        return until_then
+
+    @pytest.fixture
+    def in_groups(self, monkeypatch):
+        """Have processes do jobs in groups, without the accelerator that it is for."""
+        monkeypatch.setattr(Settings, "is_for_accelerator", True)
+
     def test_takes_no_job_before_a_process_is_free_for_it(self, scans):
         taken = done = 0
 
@@ -249,23 +270,66 @@ class TestRunner:
         """The writing of one waits for a lock; processes that have written wait to be heard; the last still solves."""
         *quick, locked, slow = self.jobs(scans, 4)
         slow = dataclasses.replace(slow, settings=Settings(weight=0.3, tol=1e-9))
-        locked.target.parent.mkdir()
-        told: list[Outcome] = []
-        lock = _alone(_beside(locked.target))
+        told, waiting = [], self.held(locked)
 
         def tell(found: Outcome) -> None:
             told.append(found)
             if len(told) == 1:
-                waiting = re.compile(rf"->.*:{os.fstat(lock.fileno()).st_ino} ")
-                until(lambda: waiting.search(Path("/proc/locks").read_text()) is not None)
+                waiting()
                 until(lambda: all(job.target.exists() for job in quick))
-                threading.Timer(0.5, lock.close).start()
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             batch.Crew(4).run([*quick, locked, slow], tell)
         assert sorted(found.row.output for found in told) == [str(job.target) for job in (*quick, locked)]
         assert tree(scans.parent / "out").keys() == {job.target.name for job in (*quick, locked)}
+
+    def test_those_for_an_accelerator_are_taken_some_at_a_time_and_fail_each_for_itself(self, scans, in_groups):
+        """A bad file, one that is done, one that needs more than its share: the others are done as alone."""
+        (scans / "text.png").write_text("not a picture")
+        save(scans / "large.png", np.full((1500, 1600), 100, np.uint8))
+        jobs = list(self.jobs(scans, 7))
+        for number, name in enumerate(["text.png", "large.png"], 1):
+            jobs[number] = dataclasses.replace(jobs[number], source=scans / name)
+        attempt(jobs[3], overwrite=False)
+        found: list[Outcome] = []
+        batch.Crew(2, 2 * storage.MINIMUM, expected=100).run(jobs, found.append)
+        expected = ["done", "failed", "done", "skipped", "done", "done", "done"]
+        assert {each.row.output: each.row.status for each in found} == {
+            str(job.target): status for job, status in zip(jobs, expected, strict=True)
+        }
+        assert found[-1].row.output == str(jobs[2].target)
+        assert len({jobs[n].target.read_bytes() for n in (0, 3, 4, 5, 6)}) == 1
+
+    def test_a_process_that_dies_takes_none_of_its_group_along(self, scans, in_groups):
+        """Killed while it writes the second: the first is told once, the others are done by themselves."""
+        jobs = list(self.jobs(scans, 4))
+        told, waiting = [], self.held(jobs[1])
+
+        def tell(found: Outcome) -> None:
+            told.append((found.row.output, found.row.status))
+            if len(told) == 1:
+                os.kill(waiting(), signal.SIGKILL)
+
+        batch.Crew(1, expected=100).run(jobs, tell)
+        assert sorted(told) == sorted((str(job.target), "done") for job in jobs)
+        assert len({job.target.read_bytes() for job in jobs}) == 1
+        assert tree(scans.parent / "out").keys() == {job.target.name for job in jobs}
+
+    def test_an_interrupt_ends_a_group_after_what_is_being_written(self, scans, in_groups):
+        jobs = list(self.jobs(scans, 4))
+        told, waiting = [], self.held(jobs[1])
+
+        def tell(found: Outcome) -> None:
+            told.append(found.row.output)
+            if len(told) == 1:
+                waiting()
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            batch.Crew(1, expected=100).run(jobs, tell)
+        assert told == [str(job.target) for job in jobs[:2]]
+        assert tree(scans.parent / "out").keys() == {job.target.name for job in jobs[:2]}
 
     def test_a_picture_too_large_for_its_share_gets_more(self, scans):
         """With less memory in all than two of its kind take; the answer is that of a run for itself."""
@@ -292,17 +356,37 @@ class TestRunner:
         done = attempt(job, overwrite=False, room=need)
         assert not isinstance(done, int)
         assert done.facts["memory"] == need
+        two = [dataclasses.replace(job, target=job.target.with_stem(name)) for name in "ab"]
+        answers: dict[int, Outcome | int] = {}
+        attempt_together(two, answers.__setitem__, overwrite=False, room=2 * need - 1)
+        assert isinstance(answers[0], Outcome)
+        assert answers[1] == need
 
     def test_a_fault_of_ours_fails_its_picture_alone(self, scans, monkeypatch):
         def broken(*_: object) -> None:
             raise ZeroDivisionError("a fault")
 
-        monkeypatch.setattr("tvdenoise.job.run", broken)
+        monkeypatch.setattr("tvdenoise.job.begin", broken)
         (job,) = self.jobs(scans, 1)
         found = attempt(job, overwrite=False)
         assert not isinstance(found, int)
         assert found.row.status == "failed"
         assert "it met an unexpected error (ZeroDivisionError: a fault); please report it" in str(found.row.error)
+
+    def test_a_fault_while_solving_fails_its_picture_alone(self, scans, monkeypatch):
+        def broken(images: Sequence[np.ndarray], *arguments: object, **options: object) -> object:
+            if any(image.shape == (7, 5, 1) for image in images):
+                raise ZeroDivisionError("a fault")
+            return denoise_together(images, *arguments, **options)
+
+        monkeypatch.setattr("tvdenoise.denoising.denoise_together", broken)
+        save(scans / "odd.png", picture(0, (7, 5)))
+        jobs = list(self.jobs(scans, 3))
+        jobs[1] = dataclasses.replace(jobs[1], source=scans / "odd.png")
+        answers: dict[int, Outcome | int] = {}
+        attempt_together(jobs, answers.__setitem__, overwrite=False)
+        assert [answers[n].row.status for n in range(3)] == ["done", "failed", "done"]
+        assert "ZeroDivisionError: a fault" in str(answers[1].row.error)
 
 
 @pytest.fixture

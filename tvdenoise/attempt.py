@@ -1,14 +1,19 @@
 """A job as one of many: whatever happens in it is an outcome."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Union
+
+from numpy.typing import NDArray
 
 from tvdenoise import job as jobs
 from tvdenoise.description import describe
-from tvdenoise.errors import OutputError, PictureError, TVDenoiseError
+from tvdenoise.errors import OutputError, PictureError, SettingError, TVDenoiseError
 from tvdenoise.images import PictureFile
-from tvdenoise.job import Job, Observer, Row
+from tvdenoise.job import Job, Observer, Request, Row
+
+if TYPE_CHECKING:
+    from tvdenoise.denoising import Result
 
 
 @dataclass(frozen=True)
@@ -29,15 +34,59 @@ def failure(job: Job, error: TVDenoiseError, facts: Mapping[str, Any] | None = N
     return Outcome(jobs.failed(job, error), facts or {}, error)
 
 
-def attempt(
-    job: Job, *, overwrite: bool, room: int | None = None, before_write: Callable[[], object] = lambda: None
-) -> Outcome | int:
+def attempt(job: Job, *, overwrite: bool, room: int | None = None) -> Outcome | int:
     """Do a job and return what became of it, an error or not; make the folder of its output.
 
     An output that exists is left alone unless ``overwrite``. If the picture takes more than ``room`` bytes to denoise
-    nothing is done, and that number is returned. ``before_write`` is called when the result is about to be written.
+    nothing is done, and that number is returned.
     """
-    listener = _Listener(job, room, before_write)
+    answers: list[Outcome | int] = []
+    attempt_together([job], lambda _, answer: answers.append(answer), overwrite=overwrite, room=room)
+    return answers[0]
+
+
+def attempt_together(
+    todo: Sequence[Job],
+    tell: Callable[[int, Outcome | int], object],
+    *,
+    overwrite: bool,
+    room: int | None = None,
+    before_write: Callable[[], object] = lambda: None,
+) -> None:
+    """Do jobs, whose pictures are denoised together, and tell of each by its number what :func:`attempt` returns.
+
+    They share the memory that the first may take, and ``room``. ``before_write`` is called when a result is about to be
+    written; nothing else is done until that is told.
+    """
+    left = _Room(room)
+    listeners = [_Listener(job, left, before_write) for job in todo]
+    begun = (_attempt(*pair, overwrite=overwrite) for pair in zip(todo, listeners, strict=True))
+    under_way = dict(enumerate(begun))
+    answers: Mapping[int, _Answer | None] = dict.fromkeys(under_way)
+    try:
+        with jobs.limited(todo[0]):
+            while under_way:
+                requests = {}
+                for number, one in list(under_way.items()):
+                    try:
+                        answer = answers[number]
+                        requests[number] = one.throw(answer) if isinstance(answer, Exception) else one.send(answer)
+                    except StopIteration as end:
+                        del under_way[number]
+                        tell(number, end.value)
+                answers = _answers(requests)
+    except SettingError as error:  # the memory is too little for any of them
+        for number, job in enumerate(todo):
+            tell(number, failure(job, error))
+
+
+_Answer = Union["Result[NDArray[Any]]", Exception]
+
+
+def _attempt(
+    job: Job, listener: "_Listener", *, overwrite: bool
+) -> Generator[Request, "Result[NDArray[Any]] | None", Outcome | int]:
+    """Ask for pages until it is known what became of a job."""
     try:
         if not overwrite and job.is_done:
             return Outcome(jobs.skipped(job))
@@ -45,7 +94,7 @@ def attempt(
             raise OutputError(job.target, "it is a link", "remove it, or choose another folder")
         job.make_folder()
         job.check(overwrite=overwrite)
-        row = jobs.run(job, listener)
+        row = yield from jobs.begin(job, listener)
         from tvdenoise.engine import remarks  # torch is loaded by now
 
         return Outcome(row, listener.facts, remarks=tuple(remarks()))
@@ -59,6 +108,28 @@ def attempt(
         return failure(job, told, listener.facts)
 
 
+def _answers(requests: Mapping[int, Request]) -> dict[int, _Answer]:
+    """Denoise pages together; if that goes wrong, each by itself, so that it is known whose fault it is."""
+    if not requests:
+        return {}
+    from tvdenoise.denoising import denoise_together  # late: importing torch takes longer than most failures
+
+    try:
+        results = denoise_together(*zip(*requests.values(), strict=True), channel_axis=-1)
+        return dict(zip(requests, results, strict=True))
+    except Exception as error:  # noqa: BLE001
+        if len(requests) == 1:
+            return dict.fromkeys(requests, error)
+    return {number: _answers({number: request})[number] for number, request in requests.items()}
+
+
+@dataclass
+class _Room:
+    """The bytes that are left for pictures, None for any number."""
+
+    left: int | None
+
+
 class _NoRoomError(Exception):
     """A picture takes more memory than it may."""
 
@@ -66,7 +137,7 @@ class _NoRoomError(Exception):
 class _Listener(Observer):
     """Keeps what was read, and stops at pictures that are too large."""
 
-    def __init__(self, job: Job, room: int | None, before_write: Callable[[], object]) -> None:
+    def __init__(self, job: Job, room: _Room, before_write: Callable[[], object]) -> None:
         self.facts: dict[str, Any] = {}
         self._before_write = before_write
         self._is_volume, self._room = job.settings.volume, room
@@ -74,8 +145,10 @@ class _Listener(Observer):
     def on_read(self, file: PictureFile) -> None:
         """Keep the facts."""
         self.facts = describe(file, volume=self._is_volume)
-        if self._room is not None and self.facts["memory"] > self._room:
-            raise _NoRoomError
+        if self._room.left is not None:
+            if self.facts["memory"] > self._room.left:
+                raise _NoRoomError
+            self._room.left -= self.facts["memory"]
 
     def on_write(self) -> None:
         """Pass it on."""

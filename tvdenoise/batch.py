@@ -2,6 +2,7 @@
 
 A process solves on one thread, which loses nothing where there are as many pictures as cores, and gives the same
 picture bit by bit. Each has its share of the memory; a picture that needs more gets more, and as many of the cores.
+Small pictures for an accelerator are given to a process some at a time, to be solved together.
 """
 
 import itertools
@@ -14,13 +15,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from tvdenoise import images, storage
-from tvdenoise.attempt import Outcome, attempt, failure
+from tvdenoise.attempt import Outcome, attempt_together, failure
 from tvdenoise.errors import PictureError, SettingError
 from tvdenoise.interrupts import ENDING, interrupts_put_off, put_off
 from tvdenoise.job import Job
@@ -31,6 +31,9 @@ PATIENCE = 10.0
 FEW = 8
 """Jobs a process for which compiled code is not loaded at once."""
 
+TOGETHER, SMALL = 16, 2**22
+"""Jobs for an accelerator that a process has at a time, and bytes of their files from which on it has no more."""
+
 
 def cores() -> int:
     """Return the number of cores that this process may use."""
@@ -39,9 +42,9 @@ def cores() -> int:
 
 @dataclass(frozen=True)
 class _Task:
-    """A job, and the bytes that the process which does it may take."""
+    """Jobs by their numbers as long as nothing is known of them, and the bytes that the process may take for them."""
 
-    job: Job
+    jobs: dict[int, Job]
     share: int
 
 
@@ -92,6 +95,8 @@ class Crew:
             problem = f"{memory / 2**20:.0f}M is too little for {self._number} at once"
             raise SettingError("memory", problem, f"give at least {least}M, or fewer --jobs")
         self._overwrite = overwrite
+        fair = expected // (2 * self._number)  # or some would wait for others at the end
+        self._at_once = max(1, min(TOGETHER, fair))
         forks = sys.platform == "linux"  # where that is safe, and saves loading everything in each process
         self._context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
         if forks:
@@ -124,7 +129,7 @@ class Crew:
                 return
             for line in wait(list(self._busy)):
                 with put_off(*ENDING):  # or what was heard might not be told
-                    outcome = self._ended(*self._busy.pop(line))
+                    outcome = self._heard(*self._busy[line])
                     if outcome is not None:
                         tell(outcome)
 
@@ -139,22 +144,22 @@ class Crew:
             if worker.process.exitcode is None:
                 worker.process.kill()
                 worker.process.join()
-                images.discard(task.job.target)
+                _discard(task)
         with put_off(*ENDING):
             for worker, _ in self._busy.values():
-                answer = None
                 with suppress(EOFError, OSError):
-                    answer = worker.line.recv()
-                if isinstance(answer, Outcome):
-                    tell(answer)
+                    while True:
+                        _, answer = worker.line.recv()
+                        if isinstance(answer, Outcome):
+                            tell(answer)
 
     def _can_begin(self, todo: Iterator[Job]) -> bool:
         """Return whether there is a task, and memory for the first of them."""
         if not self._waiting:
-            job = next(todo, None)
-            if job is None:
+            jobs = _gathered(todo, self._at_once)
+            if not jobs:
                 return False
-            self._waiting.append(_Task(job, self._share_for(self._guess(job))))
+            self._waiting.append(_Task(dict(enumerate(jobs)), self._share_for(sum(map(self._guess, jobs)))))
         taken = sum(task.share for _, task in self._busy.values())
         return not self._busy or taken + self._waiting[0].share <= self._memory
 
@@ -164,14 +169,12 @@ class Crew:
 
     def _guess(self, job: Job) -> int:
         """Guess from the size of the file, and what came of the last of its kind, how many bytes it takes."""
-        with suppress(OSError):
-            return int(job.source.stat().st_size * self._growth.get(job.source.suffix, 0))
-        return 0
+        return int(_size(job) * self._growth.get(job.source.suffix, 0))
 
     def _begin(self, task: _Task) -> None:
         room = None if task.share == self._memory else storage.room_within(task.share)
         threads = max(1, cores() * task.share // self._memory)
-        order = (replace(task.job, memory=task.share), threads, room, self._overwrite)
+        order = ([replace(job, memory=task.share) for job in task.jobs.values()], threads, room, self._overwrite)
         worker = self._idle.pop() if self._idle else self._hired()
         try:
             worker.line.send(order)
@@ -188,33 +191,60 @@ class Crew:
         theirs.close()
         return _Worker(process, ours)
 
-    def _ended(self, worker: _Worker, task: _Task) -> Outcome | None:
-        """Return what became of a task, or None if it has to be done again with more memory."""
+    def _heard(self, worker: _Worker, task: _Task) -> Outcome | None:
+        """Return what became of a job, or None if it has to be done again."""
         try:
-            answer = worker.line.recv()
+            number, answer = worker.line.recv()
         except (EOFError, OSError):
+            del self._busy[worker.line]
             worker.process.join()
             worker.line.close()
-            images.discard(task.job.target)
-            return _lost(task.job, worker.process.exitcode)
-        self._idle.append(worker)
+            return self._lost(task, worker.process.exitcode)
+        job = task.jobs.pop(number)
+        if not task.jobs:
+            del self._busy[worker.line]
+            self._idle.append(worker)
         need = answer if isinstance(answer, int) else answer.facts.get("memory")
-        with suppress(OSError):
-            size = task.job.source.stat().st_size
-            if need and size:
-                self._growth[task.job.source.suffix] = need / size
+        if need and (size := _size(job)):
+            self._growth[job.source.suffix] = need / size
         if isinstance(answer, int):
-            self._waiting.appendleft(_Task(task.job, self._share_for(answer)))
+            self._waiting.appendleft(_Task({0: job}, self._share_for(answer)))
             return None
         outcome: Outcome = answer
         return outcome
 
+    def _lost(self, task: _Task, exit_code: int | None) -> Outcome | None:
+        """Return what became of a job whose process died; of several, each is tried once more by itself."""
+        _discard(task)
+        if len(task.jobs) > 1:
+            self._waiting.extendleft(_Task({0: job}, task.share) for job in task.jobs.values())
+            return None
+        (job,) = task.jobs.values()
+        reason = f"signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"
+        remedy = "if memory was short, give fewer --jobs"
+        return failure(job, PictureError(job.source, f"the process at work on it died ({reason})", remedy))
 
-def _lost(job: Job, exit_code: int | None) -> Outcome:
-    """Return what became of a job whose process died."""
-    reason = f"signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"
-    remedy = "if memory was short, give fewer --jobs"
-    return failure(job, PictureError(job.source, f"the process at work on it died ({reason})", remedy))
+
+def _gathered(todo: Iterator[Job], most: int) -> list[Job]:
+    """Take what one process does at a time: a job, or some small ones that an accelerator is to solve together."""
+    jobs, size = list[Job](), 0
+    for job in todo:
+        jobs.append(job)
+        size += _size(job)
+        if not job.settings.is_for_accelerator or len(jobs) >= most or size >= SMALL:
+            break
+    return jobs
+
+
+def _size(job: Job) -> int:
+    with suppress(OSError):
+        return job.source.stat().st_size
+    return 0
+
+
+def _discard(task: _Task) -> None:
+    for job in task.jobs.values():
+        images.discard(job.target)
 
 
 def _serve(line: "Connection[Any, Any]", place: int) -> None:
@@ -231,14 +261,21 @@ def _serve(line: "Connection[Any, Any]", place: int) -> None:
 
     if (count := torch.accelerator.device_count()) > 1:
         torch.accelerator.set_device_index(place % count)
+    writing = ExitStack()  # from the beginning of writing until it is told
+
+    def stay() -> None:
+        writing.enter_context(put_off(signal.SIGTERM))
+
+    def tell(number: int, answer: Outcome | int) -> None:
+        line.send((number, answer))
+        writing.close()
+
     code = 1
     try:
         while True:
-            job, threads, room, overwrite = line.recv()
+            todo, threads, room, overwrite = line.recv()
             torch.set_num_threads(threads)
-            with ExitStack() as whole:  # from the beginning of writing until it is told
-                stay = partial(whole.enter_context, put_off(signal.SIGTERM))
-                line.send(attempt(job, overwrite=overwrite, room=room, before_write=stay))
+            attempt_together(todo, tell, overwrite=overwrite, room=room, before_write=stay)
     except EOFError:
         code = 0  # there are no more
     finally:

@@ -4,10 +4,11 @@ import dataclasses
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,6 +158,17 @@ def _finite(row: dict[str, Any]) -> dict[str, Any]:
     return {key: None if value == math.inf else value for key, value in row.items()}
 
 
+class Request(NamedTuple):
+    """A page that a job needs denoised: on the unit scale, its channels last, and the settings for it."""
+
+    image: NDArray[Any]
+    settings: Settings
+
+
+Running = Generator[Request, "Result[NDArray[Any]]", Row]
+"""A job under way: it asks for one page after the other, is sent the results, and returns its row."""
+
+
 def run(job: Job, observer: Observer | None = None) -> Row:
     """Do a job and return its row.
 
@@ -165,8 +177,25 @@ def run(job: Job, observer: Observer | None = None) -> Row:
     TVDenoiseError
         Whatever goes wrong that a user can cause; then nothing is written.
     """
-    with storage.limited(job.memory, _scratch_folder(job.target)):
-        return _run(job, observer or Observer())
+    observer = observer or Observer()
+    with limited(job):
+        under_way = begin(job, observer)
+        try:
+            request = next(under_way)
+            from tvdenoise.denoising import denoise_as_set  # late: importing torch takes longer than most failures
+
+            while True:
+                image, settings = request
+                result = denoise_as_set(image, settings, channel_axis=-1, callback=observer.on_progress)
+                request = under_way.send(result)
+        except StopIteration as end:
+            row: Row = end.value
+            return row
+
+
+def limited(job: Job) -> AbstractContextManager[None]:
+    """Keep to the memory that a job may take."""
+    return storage.limited(job.memory, _scratch_folder(job.target))
 
 
 def _scratch_folder(target: Path) -> Path:
@@ -174,11 +203,12 @@ def _scratch_folder(target: Path) -> Path:
     return Path(tempfile.gettempdir()) if target == images.STREAM else target.absolute().parent
 
 
-def _run(job: Job, observer: Observer) -> Row:
+def begin(job: Job, observer: Observer) -> Running:
+    """Do a job but for the denoising itself, which is asked for."""
     source, target = images.prepared(images.read(job.source, job.reading), job.target, job.writing)
     reference = None if job.reference is None else read_reference(job, source, target.format)
     observer.on_read(source)
-    pages = tuple(_denoised_pages(job, source, target, reference, observer))
+    pages = yield from _denoised_pages(job, source, target, reference, observer)
     observer.on_write()
     images.write(job.target, target)
     first, figures = source.parts[0], _summed(pages)
@@ -200,23 +230,23 @@ def _run(job: Job, observer: Observer) -> Row:
 
 def _denoised_pages(
     job: Job, source: PictureFile, target: PictureFile, reference: PictureFile | None, observer: Observer
-) -> Iterator[Figures]:
-    """Fill the target page by page, each solved for itself, and yield the figures."""
-    from tvdenoise.denoising import denoise_as_set  # late: importing torch takes longer than most failures
-
+) -> Generator[Request, "Result[NDArray[Any]]", tuple[Figures, ...]]:
+    """Fill the target page by page, each solved for itself, and return the figures."""
     cleans = (None,) * len(source.parts) if reference is None else reference.parts
     triples = zip(source.parts, target.parts, cleans, strict=True)
     pages = [(*triple, page) for triple in triples for page in _pages(job, triple[0])]
+    figures = []
     for number, (noisy, filled, clean, page) in enumerate(pages, 1):
         observer.on_page(number, len(pages))
         settings = _settings(job, noisy)
-        result = denoise_as_set(noisy.unit(page), settings, channel_axis=-1, callback=observer.on_progress)
+        result = yield Request(noisy.unit(page), settings)
         if result.status == "non_finite":
             remedy = "report it as a bug" if settings.method_name == "alternating" else "lower the rate"
             problem = f"{job.settings.method_name} left the finite numbers by step {result.steps}"
             raise DivergenceError(job.source, problem, remedy)
         filled.put(page, result.image, noisy)
-        yield figures_of(result, *_qualities(clean, noisy, filled, page))
+        figures.append(figures_of(result, *_qualities(clean, noisy, filled, page)))
+    return tuple(figures)
 
 
 def _qualities(

@@ -119,6 +119,11 @@ class Settings:
         return METHODS[self.method_name]
 
     @property
+    def is_for_accelerator(self) -> bool:
+        """Whether an accelerator is asked for by its name."""
+        return self.device != "auto" and not self.device.startswith("cpu")
+
+    @property
     def _alternates(self) -> bool:
         return self.tv == "anisotropic" and self.color != "coupled" and not self.volume
 
