@@ -98,26 +98,37 @@ def noise_level(f: Tensor) -> tuple[ChannelNoise, ...]:
 
 
 def _channel(plane: Tensor) -> ChannelNoise:
-    grid = _patches(plane)
-    usable = ~_patches((plane == plane.min()) | (plane == plane.max())).flatten(-2).any(-1) & ~_border(grid)
+    patches = _patches(plane)
+    usable = _usable(plane, patches)
     if int(usable.sum()) < MIN_PATCHES:
         usable = torch.ones_like(usable)
-    patches = grid[usable]
+    patches = patches[usable]
     if len(patches) < MIN_PATCHES:
         return ChannelNoise.constant(_median_level(plane))
     white = _patches(torch.randn(plane.shape, generator=torch.Generator().manual_seed(SEED)).to(plane))[usable]
-    flat = _flat(patches)
-    reading = _read(patches[flat], white[flat])
-    return _rising(plane, _by_brightness(patches, white)) or replace(
+    texture, brightness = _texture(patches), patches.mean(1)
+    patches -= brightness[:, None]
+    patches -= patches.mean(0)
+    white -= white.mean(1, keepdim=True)
+    flat = _flat(patches, texture)
+    reading = _read(brightness[flat], patches[flat], white[flat])
+    return _rising(plane, _by_brightness(brightness, patches, white)) or replace(
         ChannelNoise.constant(math.sqrt(reading.variance)), is_correlated=reading.correlation > NOT_WHITE
     )
 
 
-def _border(grid: Tensor) -> Tensor:
-    """Return which patches hold nothing but the value that most such patches hold."""
-    first = grid[..., 0, 0]
-    is_constant = (grid == grid[..., :1, :1]).flatten(-2).all(-1)
-    return is_constant & (first == first[is_constant].mode().values) if is_constant.any() else is_constant
+def _usable(plane: Tensor, patches: Tensor) -> Tensor:
+    """Return which patches touch neither end of the values, and hold more than the value most of the constant hold."""
+    low, high = patches.aminmax(dim=1) if len(patches) else (plane.new_zeros(0),) * 2
+    is_constant = low == high
+    border = low[is_constant].mode().values if is_constant.any() else torch.nan
+    return (low > plane.min()) & (high < plane.max()) & ~(is_constant & (low == border))
+
+
+def _texture(patches: Tensor) -> Tensor:
+    """Return the sum of the squared differences of neighbours in each patch."""
+    squares = patches.view(-1, SIDE, SIDE)
+    return squares.diff(dim=1).square_().sum((1, 2)) + squares.diff(dim=2).square_().sum((1, 2))
 
 
 class _Reading(NamedTuple):
@@ -129,39 +140,39 @@ class _Reading(NamedTuple):
     """The ratio of the median to the smallest eigenvalues, 1 in white noise."""
 
 
-def _read(patches: Tensor, white: Tensor) -> _Reading:
+def _read(brightness: Tensor, patches: Tensor, white: Tensor) -> _Reading:
     """Return the reading of patches, ``white`` being white noise at the same places."""
     eigenvalues, reference = _spectrum(patches), _spectrum(white)
     variance = max(float(eigenvalues[:SMALLEST].mean() / reference[:SMALLEST].mean()), 0.0)
     middle = len(eigenvalues) // 2
     correlation = float(eigenvalues[middle] / reference[middle]) / variance if variance > 0 else 1.0
-    return _Reading(float(patches.mean()), variance, correlation)
+    return _Reading(float(brightness.mean()), variance, correlation)
 
 
-def _flat(patches: Tensor) -> Tensor:
-    """Return which patches hold no more texture than the noise makes."""
-    texture = patches.diff(dim=1).square().sum((1, 2)) + patches.diff(dim=2).square().sum((1, 2))
-    chosen = torch.ones(len(patches), dtype=torch.bool, device=patches.device)
-    variance = 0.0
+def _flat(patches: Tensor, texture: Tensor) -> Tensor:
+    """Return the places of the patches that hold no more texture than the noise makes."""
+    texture, order = texture.sort()
+    patches = patches[order]
+    number, variance = len(patches), 0.0
     for _ in range(10):
-        previous, variance = variance, float(_spectrum(patches[chosen])[:SMALLEST].mean())
+        previous, variance = variance, float(_spectrum(patches[:number])[:SMALLEST].mean())
         if abs(variance - previous) <= 2e-3 * variance:
             break
-        narrowed = texture < FLATNESS * variance
-        if int(narrowed.sum()) < MIN_PATCHES:
+        narrowed = int(torch.searchsorted(texture, FLATNESS * variance))
+        if narrowed < MIN_PATCHES:
             break
-        chosen = narrowed
-    return chosen
+        number = narrowed
+    return order[:number]
 
 
-def _by_brightness(patches: Tensor, white: Tensor) -> list[_Reading]:
+def _by_brightness(brightness: Tensor, patches: Tensor, white: Tensor) -> list[_Reading]:
     """Return the readings of groups of patches with like means that have any noise, from dark to bright."""
     thinned = slice(None, None, math.ceil(4 * len(patches) / MAX_PATCHES))
-    patches, white = patches[thinned], white[thinned]
+    brightness, patches, white = brightness[thinned], patches[thinned], white[thinned]
     if len(patches) < 2 * BINS * MIN_PATCHES:
         return []
-    order = patches.mean((1, 2)).argsort()
-    readings = [_read(patches[group], white[group]) for group in order.tensor_split(BINS)]
+    groups = brightness.argsort().tensor_split(BINS)
+    readings = [_read(brightness[group], patches[group], white[group]) for group in groups]
     most = max(reading.variance for reading in readings)
     return [reading for reading in readings if reading.variance > 1e-3 * most]
 
@@ -182,22 +193,17 @@ def _rising(plane: Tensor, groups: list[_Reading]) -> ChannelNoise | None:
 
 
 def _patches(plane: Tensor) -> Tensor:
-    """Return a view of evenly spread patches, (..., SIDE, SIDE)."""
+    """Return evenly spread patches, row by row each, (N, SIDE * SIDE)."""
     if min(plane.shape[-2:]) < SIDE:
-        return plane.new_zeros(0, SIDE, SIDE)
+        return plane.new_zeros(0, SIDE * SIDE)
     step = math.ceil((plane.numel() / MAX_PATCHES) ** 0.5)
-    return plane.unfold(-2, SIDE, step).unfold(-2, SIDE, step)
+    return plane.unfold(-2, SIDE, step).unfold(-2, SIDE, step).reshape(-1, SIDE * SIDE)
 
 
 def _spectrum(patches: Tensor) -> Tensor:
-    """Return the eigenvalues of the covariance of patches, smallest first, but for that of their means.
-
-    Patches of like brightness have no variance there.
-    """
-    rows = patches.flatten(1)
-    rows = rows - rows.mean(1, keepdim=True)
-    rows -= rows.mean(0)
-    covariance: Tensor = (rows.T @ rows).cpu().double() / len(rows)
+    """Return the eigenvalues of the covariance of patches whose own means are 0, smallest first, but for that 0."""
+    mean = patches.mean(0).cpu().double()
+    covariance: Tensor = (patches.T @ patches).cpu().double() / len(patches) - torch.outer(mean, mean)
     eigenvalues: Tensor = torch.linalg.eigvalsh(covariance)[1:]
     return eigenvalues
 
