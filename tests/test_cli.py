@@ -371,6 +371,7 @@ BAD = [
     (f"info {'x' * 252}.png", 2, r"x\.png: it cannot be reached \(File name too long\); check"),
     ("/dev/zero -l 0.1", 2, r"/dev/zero: it is not a file; name a picture file"),
     ("none -l 0.1", 2, r"none: there is no such file; check the path"),
+    ("swep in.png", 2, r"swep: there is no such file; did you mean the command sweep\?"),
     (
         "in.png -o out.png -f tiff",
         2,
@@ -650,6 +651,12 @@ class TestProcess:
         bounds = [float(b) for b in re.findall(rb"step \d+, certified within (\S+) of the exact minimiser \|", said)]
         assert len(bounds) > 2
         assert bounds == sorted(bounds, reverse=True)
+
+    def test_a_terminal_gets_no_picture(self, run, monkeypatch):
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+        code, out, err = run("in.png", "-o", "-", "-l", "0.1")
+        assert (code, out) == (2, "")
+        assert err == "tvdenoise: -: standard output is a terminal; send it on with > or |, or name a file\n"
 
 
 def _read(terminal: int) -> bytes:

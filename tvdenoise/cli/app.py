@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -12,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from tvdenoise.cli import compare, denoise, info, messages, report, sweep
-from tvdenoise.errors import TVDenoiseError
+from tvdenoise.errors import InputError, TVDenoiseError
 
 DEFAULT = "denoise"
 """The command that need not be typed."""
@@ -26,6 +27,9 @@ class _Group(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (Typer keeps its class to itself)
         """Put the default command's name in front, unless a command or an option of the group stands there."""
         if not args or args[0] not in (*self.commands, *_OF_THE_GROUP):
+            near = get_close_matches(args[0], self.commands, n=1, cutoff=0.75) if args else []
+            if near and not os.path.lexists(args[0]):
+                raise InputError(args[0], "there is no such file", f"did you mean the command {near[0]}?")
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
 

@@ -1,6 +1,7 @@
 """``tvdenoise INPUT...``: denoise one picture or many."""
 
 import os
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -315,6 +316,8 @@ def command(
 
     if as_json and output == str(STREAM):
         raise SettingError("json", "the picture goes to standard output itself", "name a file with --output")
+    if output == str(STREAM) and sys.stdout.isatty():
+        raise OutputError("-", "standard output is a terminal", "send it on with > or |, or name a file")
     is_best = preset == "best"
     unit_sigma, file_sigma = values.sigmas_of(sigma)
     output_format = values.format_of(format_)

@@ -34,7 +34,7 @@ def denoise_many(plan: Plan, job_of: Callable[[Pair], Job], manner: Manner) -> i
     count = sum(1 for _ in plan.pairs(manner.shard))
     if plan.overlooked and not manner.quiet:
         left = ", ".join(f"{number} {reason}" for reason, number in plan.overlooked.items())
-        messages.note(f"{count} pictures; left out: {left}")
+        messages.note(f"{count} picture{'s' * (count != 1)}; left out: {left}")
     if manner.dry_run:
         return foretell(tasks, manner)
     report = _Report(count, manner)
