@@ -21,6 +21,9 @@ SMALLEST = 3
 MIN_PATCHES = 3 * SIDE * SIDE
 MAX_PATCHES = 2**15
 
+CHUNK = 1024
+"""Patches, sorted by their texture, that are summed up once."""
+
 FLATNESS = 155.9
 """The 0.99 quantile of a patch's sum of squared neighbour differences in white noise of variance 1."""
 
@@ -94,10 +97,13 @@ def noise_level(f: Tensor) -> tuple[ChannelNoise, ...]:
     Processing 22 (2013); eigenvalues as in Pyatykh, Hesser and Zheng, the same volume; the line: Foi, Trimeche,
     Katkovnik and Egiazarian, "Practical Poissonian-Gaussian noise modeling and fitting", the same journal, 17 (2008).
     """
-    return tuple(_channel(plane) for plane in f)
+    white = _patches(torch.randn(f.shape[1:], generator=torch.Generator().manual_seed(SEED)).to(f))
+    white -= white.mean(1, keepdim=True)
+    return tuple(_channel(plane, white) for plane in f)
 
 
-def _channel(plane: Tensor) -> ChannelNoise:
+def _channel(plane: Tensor, white: Tensor) -> ChannelNoise:
+    """Return the noise of a plane; ``white`` are the patches of white noise, their means 0."""
     patches = _patches(plane)
     usable = _usable(plane, patches)
     if int(usable.sum()) < MIN_PATCHES:
@@ -105,11 +111,9 @@ def _channel(plane: Tensor) -> ChannelNoise:
     patches = patches[usable]
     if len(patches) < MIN_PATCHES:
         return ChannelNoise.constant(_median_level(plane))
-    white = _patches(torch.randn(plane.shape, generator=torch.Generator().manual_seed(SEED)).to(plane))[usable]
-    texture, brightness = _texture(patches), patches.mean(1)
+    white, brightness, texture = white[usable], patches.mean(1), _texture(patches)
     patches -= brightness[:, None]
     patches -= patches.mean(0)
-    white -= white.mean(1, keepdim=True)
     flat = _flat(patches, texture)
     reading = _read(brightness[flat], patches[flat], white[flat])
     return _rising(plane, _by_brightness(brightness, patches, white)) or replace(
@@ -125,12 +129,6 @@ def _usable(plane: Tensor, patches: Tensor) -> Tensor:
     return (low > plane.min()) & (high < plane.max()) & ~(is_constant & (low == border))
 
 
-def _texture(patches: Tensor) -> Tensor:
-    """Return the sum of the squared differences of neighbours in each patch."""
-    squares = patches.view(-1, SIDE, SIDE)
-    return squares.diff(dim=1).square_().sum((1, 2)) + squares.diff(dim=2).square_().sum((1, 2))
-
-
 class _Reading(NamedTuple):
     """What patches say of the noise in them."""
 
@@ -142,20 +140,31 @@ class _Reading(NamedTuple):
 
 def _read(brightness: Tensor, patches: Tensor, white: Tensor) -> _Reading:
     """Return the reading of patches, ``white`` being white noise at the same places."""
-    eigenvalues, reference = _spectrum(patches), _spectrum(white)
+    eigenvalues, reference = _spectrum(_moments(patches)), _spectrum(_moments(white))
     variance = max(float(eigenvalues[:SMALLEST].mean() / reference[:SMALLEST].mean()), 0.0)
     middle = len(eigenvalues) // 2
     correlation = float(eigenvalues[middle] / reference[middle]) / variance if variance > 0 else 1.0
     return _Reading(float(brightness.mean()), variance, correlation)
 
 
+def _texture(patches: Tensor) -> Tensor:
+    """Return the sum of the squared differences of neighbours in each patch."""
+    squares = patches.view(-1, SIDE, SIDE)
+    return squares.diff(dim=1).square_().sum((1, 2)) + squares.diff(dim=2).square_().sum((1, 2))
+
+
 def _flat(patches: Tensor, texture: Tensor) -> Tensor:
     """Return the places of the patches that hold no more texture than the noise makes."""
     texture, order = texture.sort()
     patches = patches[order]
+    whole = len(patches) // CHUNK
+    chunks = _moments(patches[: whole * CHUNK].view(whole, CHUNK, SIDE * SIDE))
+    running = functional.pad(chunks.cumsum(0), (0, 0, 0, 0, 1, 0))  # of so many chunks
     number, variance = len(patches), 0.0
     for _ in range(10):
-        previous, variance = variance, float(_spectrum(patches[:number])[:SMALLEST].mean())
+        whole = number // CHUNK
+        moments = running[whole] + _moments(patches[whole * CHUNK : number])
+        previous, variance = variance, float(_spectrum(moments)[:SMALLEST].mean())
         if abs(variance - previous) <= 2e-3 * variance:
             break
         narrowed = int(torch.searchsorted(texture, FLATNESS * variance))
@@ -200,11 +209,17 @@ def _patches(plane: Tensor) -> Tensor:
     return plane.unfold(-2, SIDE, step).unfold(-2, SIDE, step).reshape(-1, SIDE * SIDE)
 
 
-def _spectrum(patches: Tensor) -> Tensor:
+def _moments(patches: Tensor) -> Tensor:
+    """Return the sums of products of two pixels of (..., N, SIDE * SIDE), and last of one and 1."""
+    wide = functional.pad(patches, (0, 1), value=1.0)
+    return (wide.mT @ wide).cpu().double()
+
+
+def _spectrum(moments: Tensor) -> Tensor:
     """Return the eigenvalues of the covariance of patches whose own means are 0, smallest first, but for that 0."""
-    mean = patches.mean(0).cpu().double()
-    covariance: Tensor = (patches.T @ patches).cpu().double() / len(patches) - torch.outer(mean, mean)
-    eigenvalues: Tensor = torch.linalg.eigvalsh(covariance)[1:]
+    *_, sums = moments
+    mean = sums[:-1] / sums[-1]
+    eigenvalues: Tensor = torch.linalg.eigvalsh(moments[:-1, :-1] / sums[-1] - torch.outer(mean, mean))[1:]
     return eigenvalues
 
 
