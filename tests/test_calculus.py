@@ -24,6 +24,13 @@ def test_adjointness(shape, axes):
     torch.testing.assert_close(dot(du, p), dot(u, adjoint(p, u)))
 
 
+@pytest.mark.parametrize("shape", [*SHAPES, (2, 3, 4, 5)])
+def test_both_ways_to_subtract_the_adjoint_agree_bit_by_bit(shape):
+    for axes in range(2, min(3, len(shape)) + 1):
+        f, p = torch.randn(shape), torch.randn((axes, *shape))
+        assert torch.equal(calculus.minus_adjoint(f, p), calculus.subtract_adjoint(f, p, torch.empty_like(f)))
+
+
 def test_adjointness_on_strided_inputs():
     u = torch.randn(2, 9, 12, dtype=torch.float64)[:, ::2, ::3].transpose(1, 2)
     p = torch.randn(2, 2, 8, 10, dtype=torch.float64)[..., ::2, ::2]

@@ -79,6 +79,19 @@ def subtract_adjoint(f: Tensor, p: Tensor, out: Tensor) -> Tensor:
     return out
 
 
+def minus_adjoint(f: Tensor, p: Tensor) -> Tensor:
+    r"""Return :math:`f - D^\top p` by plain arithmetic: see :func:`array`."""
+    q = copied(f)
+    for component, axis in zip(p, range(-p.shape[0], 0), strict=True):
+        n = f.shape[axis] - 1
+        inside, upper, lower = (
+            array(t) for t in (component.narrow(axis, 0, n), q.narrow(axis, 0, n), q.narrow(axis, 1, n))
+        )
+        upper += inside
+        lower -= inside
+    return q
+
+
 def magnitude(g: Tensor, tv: TVKind, *, coupled: bool = False) -> Tensor:
     """Return what total variation sums: the 2-norms of a pixel's differences that make one vector.
 

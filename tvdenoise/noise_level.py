@@ -19,7 +19,7 @@ SMALLEST = 3
 """How many of the smallest eigenvalues count as noise alone."""
 
 MIN_PATCHES = 3 * SIDE * SIDE
-MAX_PATCHES = 2**15
+MAX_PATCHES = 2**14
 
 CHUNK = 1024
 """Patches, sorted by their texture, that are summed up once."""
@@ -30,7 +30,7 @@ FLATNESS = 155.9
 NOT_WHITE = 1.6
 """The ratio of the median to the smallest eigenvalues above which noise counts as spatially correlated."""
 
-TEXTURED = 1.3
+TEXTURED = 1.5
 """The same ratio, in the median over the brighter groups, above which texture may be what makes a variance rise."""
 
 BINS = 8
@@ -176,8 +176,6 @@ def _flat(patches: Tensor, texture: Tensor) -> Tensor:
 
 def _by_brightness(brightness: Tensor, patches: Tensor, white: Tensor) -> list[_Reading]:
     """Return the readings of groups of patches with like means that have any noise, from dark to bright."""
-    thinned = slice(None, None, math.ceil(4 * len(patches) / MAX_PATCHES))
-    brightness, patches, white = brightness[thinned], patches[thinned], white[thinned]
     if len(patches) < 2 * BINS * MIN_PATCHES:
         return []
     groups = brightness.argsort().tensor_split(BINS)

@@ -89,7 +89,7 @@ def select_weight(problem: Problem, noise: Tensor) -> Selection:
     """
     whole = problem.f
     problem, noise = (dataclasses.replace(problem, f=_sample(whole, problem.axes)), _sample(noise, problem.axes))
-    variance = float(noise.double().square().mean())
+    variance = float((calculus.array(noise) ** 2).mean())
     if not variance > (NONE * problem.spread) ** 2:
         return Selection(0.0, 0.0, None, ((0.0, 0.0),))
     path = _Path(problem, noise, variance)
@@ -99,7 +99,7 @@ def select_weight(problem: Problem, noise: Tensor) -> Selection:
     weight = math.exp(best)
     curve = tuple((math.exp(x), risk) for x, risk in sorted(path.known.items()))
     nearest = min(path.known, key=lambda x: abs(x - best))
-    field = path.field.mean(2) * (weight / path.weight) if problem.f is whole else None
+    field = path.field_at(weight) if problem.f is whole else None
     return Selection(weight, path.known[nearest], field, curve)
 
 
@@ -128,7 +128,9 @@ class _Path:
     """The risk at one lambda after another, each warm-started from the last."""
 
     def __init__(self, problem: Problem, noise: Tensor, variance: float) -> None:
-        pair = torch.stack([problem.f + PROBE * noise, problem.f - PROBE * noise], dim=1)
+        pair = calculus.empty((len(noise), 2, *noise.shape[1:]), noise)
+        for number, sign in enumerate((PROBE, -PROBE)):
+            calculus.array(pair[:, number])[...] = calculus.array(problem.f) + sign * calculus.array(noise)
         self.problem = dataclasses.replace(problem, f=pair)
         self.field = calculus.new_field(self.problem.f, problem.axes)
         self.weight = 0.0
@@ -146,15 +148,23 @@ class _Path:
 
     def _estimate(self, weight: float) -> float:
         problem = dataclasses.replace(self.problem, weight=weight)
-        start = self.field.mul_(weight / self.weight if self.weight else 0.0)
+        calculus.array(self.field)[...] *= weight / self.weight if self.weight else 0.0
         steps = min(max(STEPS * weight / self.spread, LEAST_STEPS), MOST_STEPS)
         steps *= SHARE if problem.alternates else 1
-        self.field, self.weight = ascend(problem, start, math.ceil(steps)), weight
-        f = self.problem.f
-        above, below = calculus.subtract_adjoint(f, self.field, torch.empty_like(f)).unbind(1)
-        residual = float(((above + below) / 2 - self._f).square().mean())
-        trace = float(((above - below) * self._noise).mean()) / (2 * PROBE)
+        self.field, self.weight = ascend(problem, self.field, math.ceil(steps)), weight
+        u = calculus.minus_adjoint(problem.f, self.field)
+        above, below, f, noise = (calculus.array(t) for t in (*u.unbind(1), self._f, self._noise))
+        residual = float((((above + below) / 2 - f) ** 2).mean())
+        trace = float(((above - below) * noise).mean()) / (2 * PROBE)
         return residual + 2 * trace - self._variance
+
+    def field_at(self, weight: float) -> Tensor:
+        """Return the field for the picture itself, about right at a lambda."""
+        field = calculus.copied(self.field[:, :, 0])
+        values = calculus.array(field)
+        values += calculus.array(self.field[:, :, 1])
+        values *= weight / self.weight / 2
+        return field
 
 
 def _lowest(risk: Callable[[float], float], start: float, step: float) -> float:
