@@ -243,7 +243,7 @@ class TestRunner:
     @pytest.fixture
     def in_groups(self, monkeypatch):
         """Have processes do jobs in groups, without the accelerator that it is for."""
-        monkeypatch.setattr(Settings, "is_for_accelerator", True)
+        monkeypatch.setattr(Settings, "is_for_stacks", True)
 
     def test_takes_no_job_before_a_process_is_free_for_it(self, scans):
         taken = done = 0
@@ -361,6 +361,16 @@ class TestRunner:
         attempt_together(two, answers.__setitem__, overwrite=False, room=2 * need - 1)
         assert isinstance(answers[0], Outcome)
         assert answers[1] == need
+
+    def test_processes_that_cannot_be_started_are_told(self, scans, here):
+        """The path of the socket to the process that starts them has an end."""
+        folder = here / ("d" * 100)
+        folder.mkdir()
+        command = [*COMMAND, "scans", "-o", "clean", "-l", "0.1", "-q"]
+        environment = os.environ | {"TMPDIR": str(folder)}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        assert done.returncode == 2
+        assert re.fullmatch(r"tvdenoise: --jobs: another process cannot be started \(.*\); .*TMPDIR.*\n", done.stderr)
 
     def test_a_fault_of_ours_fails_its_picture_alone(self, scans, monkeypatch):
         def broken(*_: object) -> None:

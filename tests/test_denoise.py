@@ -258,6 +258,10 @@ class TestPrecision:
         assert read.steps > 0
 
 
+def test_the_smallest_lambda_there_is_is_one(unit):
+    assert denoise(unit, 5e-324, max_steps=3).image == pytest.approx(unit)
+
+
 class TestBadArguments:
     @pytest.mark.parametrize(
         ("arguments", "message"),

@@ -32,7 +32,7 @@ def problems(request):
     model = MODELS[request.param]
     pictures += [0.1 * pictures[0] + 0.5, torch.full_like(pictures[0], 0.3)]
     if "axes" in model:
-        pictures = [f.view(3, 3, 7, 50) for f in pictures]
+        pictures = [f.view(3, 3, 7, 50)[..., 15:35].contiguous() for f in pictures]
     return [Problem(f, 0.3, **model) for f in pictures]
 
 

@@ -99,6 +99,17 @@ def test_without_a_budget_half_of_what_is_free_is_taken(tiny, tmp_path, monkeypa
         assert storage.room() == 500 * storage.SHARE
 
 
+def test_a_process_that_has_grown_already_may_go_on(tiny, tmp_path, monkeypatch):
+    """Libraries such as CUDA's take more than the program itself, and stay; too little in itself is told."""
+    monkeypatch.setattr(storage, "PROGRAM", 500)
+    monkeypatch.setattr(storage, "LEAST", 200)
+    monkeypatch.setattr(storage, "resident", lambda: 900)
+    with storage.limited(800, tmp_path):
+        assert storage.room() == 200 * storage.SHARE
+    with pytest.raises(SettingError, match="memory: 0M is hardly more"), storage.limited(699, tmp_path):
+        pass
+
+
 def test_a_full_scratch_disk_is_told_at_once(tiny, tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))

@@ -1,6 +1,7 @@
 """A job as one of many: whatever happens in it is an outcome."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Union
 
@@ -59,34 +60,40 @@ def attempt_together(
     written; nothing else is done until that is told.
     """
     left = _Room(room)
-    listeners = [_Listener(job, left, before_write) for job in todo]
-    begun = (_attempt(*pair, overwrite=overwrite) for pair in zip(todo, listeners, strict=True))
-    under_way = dict(enumerate(begun))
-    answers: Mapping[int, _Answer | None] = dict.fromkeys(under_way)
-    try:
-        with jobs.limited(todo[0]):
-            while under_way:
-                requests = {}
-                for number, one in list(under_way.items()):
-                    try:
-                        answer = answers[number]
-                        requests[number] = one.throw(answer) if isinstance(answer, Exception) else one.send(answer)
-                    except StopIteration as end:
-                        del under_way[number]
-                        tell(number, end.value)
-                answers = _answers(requests)
-    except SettingError as error:  # the memory is too little for any of them
-        for number, job in enumerate(todo):
-            tell(number, failure(job, error))
+    under_way = {}
+    for number, job in enumerate(todo):
+        settled = _settled(job, overwrite=overwrite)
+        if settled is None:
+            under_way[number] = _attempt(job, _Listener(job, left, before_write))
+        else:
+            tell(number, settled)
+    if not under_way:
+        return
+    with ExitStack() as budget:
+        try:
+            budget.enter_context(jobs.limited(todo[min(under_way)]))
+        except SettingError as error:  # the memory is too little for any of them
+            for number in under_way:
+                tell(number, failure(todo[number], error))
+            return
+        answers: dict[int, _Answer | None] = dict.fromkeys(under_way)
+        while under_way:
+            requests = {}
+            for number, one in list(under_way.items()):
+                try:
+                    answer = answers.pop(number)
+                    requests[number] = one.throw(answer) if isinstance(answer, Exception) else one.send(answer)
+                except StopIteration as end:
+                    del under_way[number]
+                    tell(number, end.value)
+            answers = {**_answers(requests)}
 
 
 _Answer = Union["Result[NDArray[Any]]", Exception]
 
 
-def _attempt(
-    job: Job, listener: "_Listener", *, overwrite: bool
-) -> Generator[Request, "Result[NDArray[Any]] | None", Outcome | int]:
-    """Ask for pages until it is known what became of a job."""
+def _settled(job: Job, *, overwrite: bool) -> Outcome | None:
+    """Return what became of a job that needs no work, or cannot be done; make the folder of its output."""
     try:
         if not overwrite and job.is_done:
             return Outcome(jobs.skipped(job))
@@ -94,6 +101,22 @@ def _attempt(
             raise OutputError(job.target, "it is a link", "remove it, or choose another folder")
         job.make_folder()
         job.check(overwrite=overwrite)
+    except TVDenoiseError as error:
+        return failure(job, error)
+    except Exception as error:  # noqa: BLE001
+        return _fault(job, error, {})
+    return None
+
+
+def _fault(job: Job, error: Exception, facts: Mapping[str, Any]) -> Outcome:
+    """Return the outcome of a job that met a fault of ours or of a library, no reason to lose other pictures."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return failure(job, PictureError(job.source, f"it met an unexpected error ({reason})", "please report it"), facts)
+
+
+def _attempt(job: Job, listener: "_Listener") -> Generator[Request, "Result[NDArray[Any]] | None", Outcome | int]:
+    """Ask for pages until it is known what became of a job."""
+    try:
         row = yield from jobs.begin(job, listener)
         from tvdenoise.engine import remarks  # torch is loaded by now
 
@@ -102,19 +125,17 @@ def _attempt(
         return int(listener.facts["memory"])
     except TVDenoiseError as error:
         return failure(job, error, listener.facts)
-    except Exception as error:  # noqa: BLE001 (a fault of ours or of a library is no reason to lose other pictures)
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        told = PictureError(job.source, f"it met an unexpected error ({reason})", "please report it")
-        return failure(job, told, listener.facts)
+    except Exception as error:  # noqa: BLE001
+        return _fault(job, error, listener.facts)
 
 
 def _answers(requests: Mapping[int, Request]) -> dict[int, _Answer]:
     """Denoise pages together; if that goes wrong, each by itself, so that it is known whose fault it is."""
     if not requests:
         return {}
-    from tvdenoise.denoising import denoise_together  # late: importing torch takes longer than most failures
-
     try:
+        from tvdenoise.denoising import denoise_together  # late: importing torch takes longer than most failures
+
         results = denoise_together(*zip(*requests.values(), strict=True), channel_axis=-1)
         return dict(zip(requests, results, strict=True))
     except Exception as error:  # noqa: BLE001

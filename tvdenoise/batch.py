@@ -186,8 +186,13 @@ class Crew:
     def _hired(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(theirs, next(self._places)), daemon=True)
-        with interrupts_put_off():
-            process.start()
+        try:
+            with interrupts_put_off():
+                process.start()
+        except (EOFError, OSError) as error:  # of the fork server too, which may have died
+            problem = f"another process cannot be started ({error})"
+            remedy = "give fewer, allow more open files (ulimit -n), or let TMPDIR be a shorter path"
+            raise SettingError("jobs", problem, remedy) from error
         theirs.close()
         return _Worker(process, ours)
 
@@ -231,7 +236,7 @@ def _gathered(todo: Iterator[Job], most: int) -> list[Job]:
     for job in todo:
         jobs.append(job)
         size += _size(job)
-        if not job.settings.is_for_accelerator or len(jobs) >= most or size >= SMALL:
+        if not job.settings.is_for_stacks or len(jobs) >= most or size >= SMALL:
             break
     return jobs
 

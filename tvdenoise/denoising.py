@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tvdenoise import calculus, colour
-from tvdenoise.devices import is_out_of_memory, pick_device, synchronize
+from tvdenoise.devices import is_out_of_memory, pick_device
 from tvdenoise.draws import drawn_noise
 from tvdenoise.errors import ArrayError
 from tvdenoise.kinds import ColorChoice, ColorKind, TVKind
@@ -28,8 +28,8 @@ TYPICAL_WEIGHT = 0.1
 STACK = 2**22
 """Values of pictures that are solved together: more than any accelerator works on at once."""
 
-LOCKED = 2**26
-"""Values up to which a picture goes to a card from memory that is locked, which may not be swapped out meanwhile."""
+PINNED = STACK
+"""Values up to which a picture goes to a card from pinned memory, while the next is prepared."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def denoise_as_set(
     if isinstance(image, Tensor) and image.ndim == settings.axes + 2:
         if channel_axis is not None:
             raise ArrayError("channel_axis", "in a stack the channels are at axis 1", "leave it out")
-        pages = (_Order(page, settings, 0, image.numel()) for page in image)
+        pages = (_Order(page, settings, 0) for page in image)
         return _stacked([order.done(callback) for order in pages] if callback else _done_together(pages))
     return _Order(image, settings, channel_axis).done(callback)
 
@@ -211,21 +211,21 @@ class _Posed(NamedTuple):
 
 
 class _Order(Generic[Image]):
-    """A picture, and what is to be done with it; ``values`` are those of all the pictures that it is one of."""
+    """A picture, and what is to be done with it."""
 
-    def __init__(self, image: Image, settings: Settings, channel_axis: int | None, values: int | None = None) -> None:
+    def __init__(self, image: Image, settings: Settings, channel_axis: int | None) -> None:
         self._restored: Callable[[Tensor], Image]
         self.f, self._restored = as_planes(image, channel_axis, settings.axes)
         self._model = colour.chosen(settings.color, len(self.f))
         self.settings = dataclasses.replace(settings, color=self._model)
         weight = TYPICAL_WEIGHT if settings.weight == "auto" else settings.weight
         self._dtype = _dtype(self.f, self.settings, weight)
-        self.device = pick_device(settings.device, self.f.device, self._dtype, values or self.f.numel())
+        self.device = pick_device(settings.device, self.f.device, self._dtype, self.f.numel())
 
     @property
     def is_for_stacks(self) -> bool:
-        """Whether it would leave idle most of what is to solve it."""
-        return self.device.type != "cpu" and self.settings.method.formulation == "dual"
+        """Whether it may be solved together with others: where one small picture would leave most idle."""
+        return self.device.type != "cpu" and self.settings.is_stackable
 
     def done(self, callback: Callable[[Progress], object] | None = None) -> Result[Image]:
         """Solve the problem, on the CPU or with its help where a device has no room for it."""
@@ -342,10 +342,6 @@ def _results(orders: Sequence[_Order[Image]]) -> list[Result[Image]]:
             ),
             strict=True,
         )
-    for number, order in enumerate(orders):
-        u = solutions[number].u.to(order.f.device, non_blocking=True)
-        solutions[number] = dataclasses.replace(solutions[number], u=u)
-    synchronize(orders[0].device)
     return [order.result(posed[number], solutions[number]) for number, order in enumerate(orders)]
 
 
@@ -368,8 +364,8 @@ def _dtype(f: Tensor, settings: Settings, weight: float) -> torch.dtype:
 
 
 def _placed(f: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Return a picture on a device in some precision, or on its way there: from locked memory a card copies itself."""
-    if f.device.type == "cpu" and device.type == "cuda" and f.numel() <= LOCKED:
+    """Return a picture on a device in some precision, or on its way there."""
+    if f.device.type == "cpu" and device.type == "cuda" and f.numel() <= PINNED:
         return f.to(dtype).contiguous().pin_memory().to(device, non_blocking=True)
     f = f.to(device, dtype)
     return f if f.is_contiguous() else calculus.copied(f)

@@ -181,13 +181,12 @@ def run(job: Job, observer: Observer | None = None) -> Row:
     with limited(job):
         under_way = begin(job, observer)
         try:
-            request = next(under_way)
+            requests = [next(under_way)]  # which nothing refers to once it is answered
             from tvdenoise.denoising import denoise_as_set  # late: importing torch takes longer than most failures
 
             while True:
-                image, settings = request
-                result = denoise_as_set(image, settings, channel_axis=-1, callback=observer.on_progress)
-                request = under_way.send(result)
+                result = denoise_as_set(*requests.pop(), channel_axis=-1, callback=observer.on_progress)
+                requests.append(under_way.send(result))
         except StopIteration as end:
             row: Row = end.value
             return row

@@ -19,8 +19,8 @@ all that is to be removed (no pixel of a gray answer lies further from f than 2 
 MAX_WEIGHT = 1e9
 """Far beyond any weight that leaves more than a flat picture, and safe from overflow."""
 
-MAX_RATE = 1e38
-"""The optimizers compute with 32-bit floats."""
+MAX_RATE = 1e10
+"""Far beyond any rate that is of use; what optimizers make of it is a 32-bit float."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,14 @@ class Settings:
         return METHODS[self.method_name]
 
     @property
-    def is_for_accelerator(self) -> bool:
-        """Whether an accelerator is asked for by its name."""
-        return self.device != "auto" and not self.device.startswith("cpu")
+    def is_stackable(self) -> bool:
+        """Whether pictures of one size can be solved together: by one lambda, on the dual."""
+        return self.weight != "auto" and self.method.formulation == "dual"
+
+    @property
+    def is_for_stacks(self) -> bool:
+        """Whether small pictures are to be solved together: where an accelerator is asked for by its name."""
+        return self.is_stackable and self.device != "auto" and not self.device.startswith("cpu")
 
     @property
     def _alternates(self) -> bool:

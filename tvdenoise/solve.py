@@ -78,6 +78,7 @@ def solve(
     began = time.perf_counter()
     limit = method.max_steps if max_steps is None else max_steps
     formulation = _formulation(problem, method, lr, limit, start)
+    synchronize(formulation.device)
     course, steps, seconds = _Course(tol, limit, callback), 0, time.perf_counter() - began
     while not isinstance(found := course.look(formulation, steps, seconds), Solution):
         began = time.perf_counter()
@@ -100,6 +101,7 @@ def solve_together(
     stack = Stack(problems, _way(method, lr))
     courses = [_Course(tol, limit) for _ in problems]
     due, solutions = dict.fromkeys(range(len(problems)), 0), dict[int, Solution]()
+    synchronize(stack.device)
     steps, seconds = 0, (time.perf_counter() - began) / len(problems)
     while True:
         for number in [number for number, step in due.items() if step == steps]:
@@ -137,7 +139,7 @@ class _Course:
         status = _status(certificate, self._tol, steps, self._limit)
         if status is not None:
             return Solution(*self._best, status, steps, seconds, answering.device)
-        return min(_next_check(steps, certificate.rms_bound / self._tol), self._limit)
+        return min(_next_check(steps, certificate.rms_bound / self._tol if self._tol else math.inf), self._limit)
 
 
 def _status(certificate: Certificate, tol: float, steps: int, max_steps: int) -> Status | None:

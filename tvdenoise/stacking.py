@@ -16,12 +16,14 @@ from tvdenoise.coarse import pays, start_from_half
 from tvdenoise.formulations import centred
 from tvdenoise.rof import Certificate, Problem
 
+MODEL = [field.name for field in dataclasses.fields(Problem) if field.name != "f"]
+
 
 def fit(first: Problem, second: Problem) -> bool:
     """Return whether two problems differ in what ``f`` shows only, and begin in the same way."""
-    same_model = dataclasses.replace(second, f=first.f) == first
-    same_kind = all(getattr(first.f, name) == getattr(second.f, name) for name in ("shape", "dtype", "device"))
-    return same_model and same_kind and pays(first) == pays(second)
+    models = [[getattr(problem, name) for name in MODEL] for problem in (first, second)]
+    kinds = [(problem.f.shape, problem.f.dtype, problem.f.device, pays(problem)) for problem in (first, second)]
+    return models[0] == models[1] and kinds[0] == kinds[1]
 
 
 class Stack:

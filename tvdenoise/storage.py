@@ -63,10 +63,10 @@ class Budget:
         own = max(resident(), PROGRAM)
         if limit is None:
             limit = max(available() // 2, own + LEAST)
-        if limit < own + LEAST:
-            least = (own + LEAST) // 2**20 + 1
+        if limit < PROGRAM + LEAST:
             problem = f"{limit / 2**20:.0f}M is hardly more than the program itself takes"
-            raise SettingError("memory", problem, f"give at least {least}M")
+            raise SettingError("memory", problem, f"give at least {math.ceil((PROGRAM + LEAST) / 2**20)}M")
+        limit = max(limit, own + LEAST)  # of a process in which libraries, such as CUDA's, have grown
         self.left = int(SHARE * (limit - own))
         self._full = own + FULL * (limit - own)
         self._folder = folder
