@@ -9,12 +9,13 @@ import torch
 from problems import picture
 
 from tvdenoise import denoise, denoising
+from tvdenoise.ascents import ascent_of
 from tvdenoise.denoising import denoise_together
 from tvdenoise.methods import METHODS
 from tvdenoise.rof import Problem
 from tvdenoise.settings import Settings
 from tvdenoise.solve import solve, solve_together
-from tvdenoise.stacking import fit
+from tvdenoise.stacking import Stack, kind
 
 MODELS = {
     "anisotropic": {"tv": "anisotropic"},
@@ -73,10 +74,23 @@ def test_seconds_are_shares_of_the_time_that_passed(problems, method):
     assert 0 < sum(solution.seconds for solution in together) < time.perf_counter() - began
 
 
+def test_those_that_are_done_take_no_more_steps(problems):
+    """Once they are half: before, it would cost more than it saves. The others go on where they were."""
+    stack = Stack(problems, ascent_of)
+    stack.advance(4)
+    before = stack.part(4)
+    for numbers, left in ((range(1, 6), 6), ((4, 1), 2)):
+        stack.keep(numbers)
+        assert stack._ascent.parameter.shape[2] == left
+        for expected, got in zip(before, stack.part(4), strict=True):
+            assert torch.equal(expected, got)
+            assert got.is_contiguous()  # or kernels would not take it
+
+
 def test_what_fits():
     """Pictures of one size, type, model and kind of start; nothing else."""
     one = Problem(picture(3, 8, 9), 0.1, "isotropic")
-    assert fit(one, replace(one, f=picture(3, 8, 9, seed=1)))
+    assert kind(one) == kind(replace(one, f=picture(3, 8, 9, seed=1)))
     others = [
         replace(one, f=picture(3, 9, 8)),
         replace(one, f=one.f.float()),
@@ -86,7 +100,7 @@ def test_what_fits():
         replace(one, ratios=(1.0, 2.0, 2.0)),
         replace(one, f=100 * one.f),
     ]
-    assert not any(fit(one, other) for other in others)
+    assert kind(one) not in map(kind, others)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -76,7 +76,7 @@ def attempt_together(
             for number in under_way:
                 tell(number, failure(todo[number], error))
             return
-        answers: dict[int, _Answer | None] = dict.fromkeys(under_way)
+        answers: dict[int, Any] = dict.fromkeys(under_way)  # results, or what was raised instead
         while under_way:
             requests = {}
             for number, one in list(under_way.items()):
@@ -86,10 +86,7 @@ def attempt_together(
                 except StopIteration as end:
                     del under_way[number]
                     tell(number, end.value)
-            answers = {**_answers(requests)}
-
-
-_Answer = Union["Result[NDArray[Any]]", Exception]
+            answers = _answers(requests)
 
 
 def _settled(job: Job, *, overwrite: bool) -> Outcome | None:
@@ -129,7 +126,7 @@ def _attempt(job: Job, listener: "_Listener") -> Generator[Request, "Result[NDAr
         return _fault(job, error, listener.facts)
 
 
-def _answers(requests: Mapping[int, Request]) -> dict[int, _Answer]:
+def _answers(requests: Mapping[int, Request]) -> dict[int, "Result[NDArray[Any]] | Exception"]:
     """Denoise pages together; if that goes wrong, each by itself, so that it is known whose fault it is."""
     if not requests:
         return {}

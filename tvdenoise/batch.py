@@ -31,8 +31,11 @@ PATIENCE = 10.0
 FEW = 8
 """Jobs a process for which compiled code is not loaded at once."""
 
-TOGETHER, SMALL = 16, 2**22
-"""Jobs for an accelerator that a process has at a time, and bytes of their files from which on it has no more."""
+TOGETHER = 16
+"""Jobs for an accelerator that a process is given at a time, at most."""
+
+SMALL = 2**22
+"""Bytes of the files of such jobs in sum: the one that reaches them is the last."""
 
 
 def cores() -> int:
@@ -42,10 +45,15 @@ def cores() -> int:
 
 @dataclass(frozen=True)
 class _Task:
-    """Jobs by their numbers as long as nothing is known of them, and the bytes that the process may take for them."""
+    """Jobs that nothing is known of yet, by their numbers, and the bytes that the process may take for them."""
 
     jobs: dict[int, Job]
     share: int
+
+    @classmethod
+    def of(cls, share: int, *jobs: Job) -> "_Task":
+        """Return a task of jobs that are numbered from 0."""
+        return cls(dict(enumerate(jobs)), share)
 
 
 @dataclass(frozen=True)
@@ -159,7 +167,7 @@ class Crew:
             jobs = _gathered(todo, self._at_once)
             if not jobs:
                 return False
-            self._waiting.append(_Task(dict(enumerate(jobs)), self._share_for(sum(map(self._guess, jobs)))))
+            self._waiting.append(_Task.of(self._share_for(sum(map(self._guess, jobs))), *jobs))
         taken = sum(task.share for _, task in self._busy.values())
         return not self._busy or taken + self._waiting[0].share <= self._memory
 
@@ -213,7 +221,7 @@ class Crew:
         if need and (size := _size(job)):
             self._growth[job.source.suffix] = need / size
         if isinstance(answer, int):
-            self._waiting.appendleft(_Task({0: job}, self._share_for(answer)))
+            self._waiting.appendleft(_Task.of(self._share_for(answer), job))
             return None
         outcome: Outcome = answer
         return outcome
@@ -222,7 +230,7 @@ class Crew:
         """Return what became of a job whose process died; of several, each is tried once more by itself."""
         _discard(task)
         if len(task.jobs) > 1:
-            self._waiting.extendleft(_Task({0: job}, task.share) for job in task.jobs.values())
+            self._waiting.extendleft(_Task.of(task.share, job) for job in task.jobs.values())
             return None
         (job,) = task.jobs.values()
         reason = f"signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"

@@ -5,7 +5,7 @@ A field has one component an axis, in front: for pictures ``u`` of shape (..., H
 neighbour: its difference is 0, and what a field holds there never counts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -69,27 +69,28 @@ def gradient(u: Tensor, out: Tensor) -> Tensor:
 
 def subtract_adjoint(f: Tensor, p: Tensor, out: Tensor) -> Tensor:
     r"""Write :math:`f - D^\top p` into ``out`` and return it."""
-    axes = p.shape[0]
     out.copy_(f)
-    for component, axis in zip(p, range(-axes, 0), strict=True):
-        n = f.shape[axis] - 1
-        inside = component.narrow(axis, 0, n)
-        out.narrow(axis, 0, n).add_(inside)
-        out.narrow(axis, 1, n).sub_(inside)
+    for inside, upper, lower in _edges(p, out):
+        upper.add_(inside)
+        lower.sub_(inside)
     return out
 
 
 def minus_adjoint(f: Tensor, p: Tensor) -> Tensor:
     r"""Return :math:`f - D^\top p` by plain arithmetic: see :func:`array`."""
     q = copied(f)
-    for component, axis in zip(p, range(-p.shape[0], 0), strict=True):
-        n = f.shape[axis] - 1
-        inside, upper, lower = (
-            array(t) for t in (component.narrow(axis, 0, n), q.narrow(axis, 0, n), q.narrow(axis, 1, n))
-        )
+    for edges in _edges(p, q):
+        inside, upper, lower = map(array, edges)
         upper += inside
         lower -= inside
     return q
+
+
+def _edges(p: Tensor, u: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield of each component of a field what counts, and the pixels on both sides of it."""
+    for component, axis in zip(p, range(-p.shape[0], 0), strict=True):
+        n = u.shape[axis] - 1
+        yield component.narrow(axis, 0, n), u.narrow(axis, 0, n), u.narrow(axis, 1, n)
 
 
 def magnitude(g: Tensor, tv: TVKind, *, coupled: bool = False) -> Tensor:

@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, Literal, NamedTuple
@@ -21,7 +22,7 @@ from tvdenoise.rof import Problem
 from tvdenoise.selection import Selection, select_weight
 from tvdenoise.settings import Settings
 from tvdenoise.solve import Progress, Solution, Status, solve, solve_together
-from tvdenoise.stacking import fit
+from tvdenoise.stacking import kind
 
 TYPICAL_WEIGHT = 0.1
 
@@ -317,37 +318,19 @@ def _chunk_done(orders: Sequence[_Order[Image]]) -> list[Result[Image]]:
 
 def _results(orders: Sequence[_Order[Image]]) -> list[Result[Image]]:
     posed = [order.posed(order.device) for order in orders]  # and on their way while we go on
-    groups = list[list[int]]()
-    for number, order in enumerate(orders):
-        alike = (group for group in groups if orders[group[0]].settings == order.settings)
-        fitting = next((group for group in alike if _fit(posed[group[0]], posed[number])), None)
-        if fitting is None:
-            groups.append([number])
-        else:
-            fitting.append(number)
+    groups = defaultdict[tuple[Settings, Hashable], list[int]](list)
+    for number, (order, (problem, *_)) in enumerate(zip(orders, posed, strict=True)):
+        groups[order.settings, kind(problem)].append(number)
     solutions = dict[int, Solution]()
-    for group in groups:
-        problem, settings = posed[group[0]].problem, orders[group[0]].settings
-        if len(group) == 1:
-            solutions[group[0]] = orders[group[0]].solution(posed[group[0]])
+    for (settings, _), (first, *others) in groups.items():
+        if not others:
+            solutions[first] = orders[first].solution(posed[first])
             continue
-        solutions |= zip(
-            group,
-            solve_together(
-                [posed[number].problem for number in group],
-                settings.method,
-                tol=settings.tolerance(problem.weight),
-                lr=settings.lr,
-                max_steps=settings.max_steps,
-            ),
-            strict=True,
-        )
+        problems = [posed[number].problem for number in (first, *others)]
+        tol = settings.tolerance(problems[0].weight)
+        found = solve_together(problems, settings.method, tol=tol, lr=settings.lr, max_steps=settings.max_steps)
+        solutions |= zip((first, *others), found, strict=True)
     return [order.result(posed[number], solutions[number]) for number, order in enumerate(orders)]
-
-
-def _fit(first: _Posed, second: _Posed) -> bool:
-    """Return whether two problems are solved together; where lambda was chosen, each has a field to start from."""
-    return first.choice is second.choice is None and fit(first.problem, second.problem)
 
 
 def _dtype(f: Tensor, settings: Settings, weight: float) -> torch.dtype:

@@ -92,7 +92,7 @@ def solve(
 def solve_together(
     problems: Sequence[Problem], method: Method, *, tol: float, lr: float | None = None, max_steps: int | None = None
 ) -> list[Solution]:
-    """Do what :func:`solve` does for problems that :func:`tvdenoise.stacking.fit`, by a method on the dual.
+    """Do what :func:`solve` does for problems of one :func:`tvdenoise.stacking.kind`, by a method on the dual.
 
     Each is certified, and done, for itself. The seconds are the shares of those that were not done yet.
     """

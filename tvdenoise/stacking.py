@@ -5,7 +5,7 @@ and no difference reaches from one to another. Each is certified for itself, as 
 """
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 
 import torch
 from torch import Tensor
@@ -16,18 +16,16 @@ from tvdenoise.coarse import pays, start_from_half
 from tvdenoise.formulations import centred
 from tvdenoise.rof import Certificate, Problem
 
-MODEL = [field.name for field in dataclasses.fields(Problem) if field.name != "f"]
 
-
-def fit(first: Problem, second: Problem) -> bool:
-    """Return whether two problems differ in what ``f`` shows only, and begin in the same way."""
-    models = [[getattr(problem, name) for name in MODEL] for problem in (first, second)]
-    kinds = [(problem.f.shape, problem.f.dtype, problem.f.device, pays(problem)) for problem in (first, second)]
-    return models[0] == models[1] and kinds[0] == kinds[1]
+def kind(problem: Problem) -> tuple[Hashable, ...]:
+    """Return what is the same for problems that can be solved together: all but what ``f`` shows, and how to begin."""
+    f = problem.f
+    model = (getattr(problem, field.name) for field in dataclasses.fields(problem) if field.name != "f")
+    return (*model, f.shape, f.dtype, f.device, pays(problem))
 
 
 class Stack:
-    """The fields of problems that :func:`fit`, on their way up together."""
+    """The fields of problems of one :func:`kind`, on their way up together."""
 
     def __init__(self, problems: Sequence[Problem], way: MakeAscent) -> None:
         self.device = problems[0].f.device
