@@ -51,7 +51,7 @@ class Result(Generic[Image]):
         E(u) - d(p), at least E(u) - E(u*); in a stack the sum.
     rms_bound
         The certified RMS distance to the exact minimiser as a fraction of the intensity range, before any rounding to
-        integers; in a stack the largest.
+        the type of the image; in a stack the largest.
     tol
         The tolerance that was to be reached; in a stack the largest.
     seconds

@@ -91,11 +91,11 @@ class Observer:
 class Figures:
     """What is reported about a page or a volume, and in sum about a file.
 
-    Energies, gaps and distances are on the unit scale; ``rms_bound`` is that of the result before any rounding to
-    integers, PSNR (data range 1, unclipped) and SSIM are those of the numbers written. Of several pages steps and
-    distances are the largest, energies, gaps and seconds the sums, PSNR that of the mean squared error, other numbers
-    the means; what holds of any page holds of the file. Sigma and the risk are known where lambda was chosen, what the
-    noise is like where it was estimated.
+    Energies, gaps and distances are on the unit scale; ``rms_bound`` is that of the result before any rounding to the
+    type of the file, PSNR (data range 1, unclipped) and SSIM are those of the numbers written. Of several pages steps
+    and distances are the largest, energies, gaps and seconds the sums, PSNR that of the mean squared error, other
+    numbers the means; what holds of any page holds of the file. Sigma and the risk are known where lambda was chosen,
+    what the noise is like where it was estimated.
     """
 
     weight: float | None = None
