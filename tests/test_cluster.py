@@ -82,7 +82,10 @@ def ended(process: subprocess.Popen) -> tuple[int, dict[str, dict], str]:
 
 
 def test_a_worker_that_is_lost_costs_no_picture(cluster, scans, here):
-    """Its work goes to the other; what comes out is what one machine gives, under the names that were given."""
+    """Its work goes to the other; what comes out is what one machine gives, under the names that were given.
+
+    What it had written, but not told, is found there and skipped.
+    """
     first, _ = cluster.worker(), cluster.worker()
     alone = ended(started(here, "-o", "alone"))
     process = started(here, "-o", "clean", "--scheduler", f"file:{cluster.file}")
@@ -91,11 +94,13 @@ def test_a_worker_that_is_lost_costs_no_picture(cluster, scans, here):
     code, found, err = ended(process)
     assert code == 0
     found |= rows(began)
-    assert Counter(row["status"] for row in found.values()) == {"done": 8}
+    statuses = Counter(row["status"] for row in found.values())
+    assert (statuses["failed"], statuses["done"] + statuses["skipped"]) == (0, 8)
+    assert statuses["skipped"] <= 2
     assert tree(here / "clean") == tree(here / "alone")
     assert found.keys() == alone[1].keys()
     assert {row["output"] for row in found.values()} == {f"clean/{name}" for name in tree(here / "clean")}
-    assert "8 done, 0 skipped, 0 failed" in err
+    assert f"{statuses['done']} done, {statuses['skipped']} skipped, 0 failed" in err
 
 
 def test_bad_files_and_late_workers(cluster, scans, here):
