@@ -107,6 +107,14 @@ class TestGood:
             in run("blurred.npy", "-o", "b.npy")[2]
         )
 
+    def test_rounding_to_the_floats_of_a_file_is_certified_too(self, run, noisy):
+        np.save("offset.npy", (1e6 + noisy / 255).astype(np.float32))
+        _, out, err = run("offset.npy", "-o", "out.npy", "-l", "0.01", "--json")
+        assert "of 1000000..1000001), as near as its type of floats comes, " in err
+        exact = denoise(np.load("offset.npy").astype(np.float64), 0.01, tol=1e-6).image
+        distance = np.sqrt(np.mean((np.load("out.npy") - exact) ** 2))
+        assert 0.5 * json.loads(out)["rms_bound"] < distance <= json.loads(out)["rms_bound"]
+
     def test_goes_beside_the_input_by_default_and_into_folders_under_its_name(self, run, here):
         assert run("in.png", "-l", "0.1")[0] == 0
         (here / "sub").mkdir()

@@ -148,6 +148,28 @@ class TestVolumes:
             denoise(volume[0], 0.1, volume=True)
 
 
+class TestRounding:
+    """What the way to the solver's numbers and back moves a picture by is a part of what is certified."""
+
+    @pytest.mark.parametrize(
+        ("dtype", "offset"), [(np.float32, 1e6), (np.float16, 0), (np.float16, 3), (torch.bfloat16, 0)]
+    )
+    def test_to_a_narrow_type(self, dtype, offset):
+        f = torch.as_tensor(offset + np.random.default_rng(0).random((32, 32)))
+        image = f.to(dtype) if isinstance(dtype, torch.dtype) else f.numpy().astype(dtype)
+        result, exact = denoise(image, 0.01), denoise(torch.as_tensor(image).double(), 0.01, tol=1e-6)
+        distance = rms(torch.as_tensor(result.image).double(), exact.image)
+        assert 0.5 * result.rms_bound < distance <= result.rms_bound
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+    def test_to_opponent_colours_and_back(self, dtype):
+        f = np.random.default_rng(0).random((32, 32, 3))
+        image = f.astype(dtype) if dtype == np.float32 else (255 * f).astype(dtype)
+        result = denoise(image, 0, color="opponent")
+        assert 0 < result.rms_bound < 1e-6
+        assert rms(result.image, image) <= result.rms_bound
+
+
 class TestKinds:
     def test_arrays_give_arrays_of_their_type_and_shape(self, noisy):
         colour = np.stack([noisy] * 3, axis=2)

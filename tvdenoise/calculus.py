@@ -5,7 +5,8 @@ A field has one component an axis, in front: for pictures ``u`` of shape (..., H
 neighbour: its difference is 0, and what a field holds there never counts.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +14,9 @@ from torch import Tensor
 
 from tvdenoise import storage
 from tvdenoise.kinds import TVKind
+
+CHUNK = 2**20
+"""Values that are copied to float64 at a time."""
 
 
 def operator_bound(axes: int) -> float:
@@ -41,6 +45,21 @@ def copied(t: Tensor) -> Tensor:
     copy = empty(t.shape, t)
     array(copy)[...] = array(t)
     return copy
+
+
+def wide(t: Tensor) -> Tensor:
+    """Return a copy in float64, which lies on the CPU where its device knows none (Apple's)."""
+    return t.to("cpu" if t.device.type == "mps" else t.device).to(torch.float64, copy=True)
+
+
+def rms_distance(u: Tensor, v: Tensor, change: Callable[[Tensor], Tensor] = lambda t: t) -> float:
+    """Return the root mean square of ``change(u) - v``, two (C, H, W) or (C, D, H, W), in float64."""
+    rows = max(1, CHUNK * u.shape[1] // u.numel())
+    total = 0.0
+    for start in range(0, u.shape[1], rows):
+        a, b = (wide(t[:, start : start + rows]) for t in (u, v))
+        total += float((change(a.to(b.device)) - b).square_().sum())
+    return math.sqrt(total / u.numel())
 
 
 def new_field(u: Tensor, axes: int = 2) -> Tensor:

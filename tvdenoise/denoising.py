@@ -17,7 +17,7 @@ from tvdenoise.draws import drawn_noise
 from tvdenoise.errors import ArrayError
 from tvdenoise.kinds import ColorChoice, ColorKind, TVKind
 from tvdenoise.noise_level import ChannelNoise
-from tvdenoise.planes import Image, as_planes
+from tvdenoise.planes import Image, Planes, as_planes
 from tvdenoise.rof import Problem
 from tvdenoise.selection import Selection, select_weight
 from tvdenoise.settings import Settings
@@ -50,8 +50,8 @@ class Result(Generic[Image]):
     gap
         E(u) - d(p), at least E(u) - E(u*); in a stack the sum.
     rms_bound
-        The certified RMS distance to the exact minimiser as a fraction of the intensity range, before any rounding to
-        the type of the image; in a stack the largest.
+        The certified RMS distance to the exact minimiser as a fraction of the intensity range: of floats with their
+        rounding to the type of the image, which may exceed ``tol``; of integers before. In a stack the largest.
     tol
         The tolerance that was to be reached; in a stack the largest.
     seconds
@@ -215,8 +215,8 @@ class _Order(Generic[Image]):
     """A picture, and what is to be done with it."""
 
     def __init__(self, image: Image, settings: Settings, channel_axis: int | None) -> None:
-        self._restored: Callable[[Tensor], Image]
-        self.f, self._restored = as_planes(image, channel_axis, settings.axes)
+        self._planes: Planes[Image] = as_planes(image, channel_axis, settings.axes)
+        self.f: Tensor = self._planes.f
         self._model = colour.chosen(settings.color, len(self.f))
         self.settings = dataclasses.replace(settings, color=self._model)
         weight = TYPICAL_WEIGHT if settings.weight == "auto" else settings.weight
@@ -275,13 +275,14 @@ class _Order(Generic[Image]):
         """Return what is proven, and the picture as it came."""
         (problem, noise, choice), proof = posed, solution.certificate
         is_estimated = choice is not None and self.settings.sigma is None
+        u = colour.from_opponent(solution.u) if problem.ratios else solution.u
         return Result(
-            image=self._restored(colour.from_opponent(solution.u) if problem.ratios else solution.u),
+            image=self._planes.restored(u),
             status=solution.status,
             steps=solution.steps,
             energy=proof.energy,
             gap=proof.gap,
-            rms_bound=proof.rms_bound,
+            rms_bound=proof.rms_bound + self._rounding(problem, solution.u, u),
             tol=self.settings.tolerance(problem.weight),
             seconds=solution.seconds,
             device=str(solution.device),
@@ -292,6 +293,17 @@ class _Order(Generic[Image]):
             is_noise_correlated=any(channel.is_correlated for channel in noise) if is_estimated else None,
             is_noise_signal_dependent=any(channel.gain > 0 for channel in noise) if is_estimated else None,
         )
+
+    def _rounding(self, problem: Problem, solved: Tensor, u: Tensor) -> float:
+        """Return how far the picture moves, RMS, on its way to opponent colours and back, and to a narrower type."""
+        moved = 0.0
+        if problem.ratios:
+            for rgb, opponent in ((self.f, problem.f), (u, solved)):
+                moved += calculus.rms_distance(rgb, opponent, colour.to_opponent)
+        dtype = self._planes.dtype
+        if dtype is not None and dtype.itemsize < u.dtype.itemsize:
+            moved += calculus.rms_distance(u.to(dtype), u)
+        return moved
 
 
 def _done_together(orders: Iterable[_Order[Image]]) -> list[Result[Image]]:

@@ -1,6 +1,7 @@
 """The intensity range: from an array's own numbers to the unit scale, on which lambda is meant, and back."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,7 @@ def is_finite(pixels: NDArray[np.generic]) -> bool:
     """Return whether no value is infinite or NaN."""
     if pixels.dtype.kind in "iu":
         return True
-    rows = max(1, CHUNK * len(pixels) // max(pixels.size, 1))
-    return all(bool(np.isfinite(pixels[start : start + rows]).all()) for start in range(0, len(pixels), rows))
+    return all(bool(np.isfinite(pixels[rows]).all()) for rows in _chunks(pixels))
 
 
 def check_finite(subject: object, pixels: NDArray[np.generic], remedy: str = _REPLACE) -> None:
@@ -130,16 +130,37 @@ def to_unit(pixels: NDArray[np.generic], scale: Range) -> NDArray[np.floating]:
     return unit
 
 
+def rounding(unit: NDArray[np.floating], pixels: NDArray[np.generic], scale: Range) -> float:
+    """Return the RMS difference on the unit scale between ``unit`` and what :func:`from_unit` made of it.
+
+    Of integers it is 0: they are meant to be rounded. Pixels that are not finite do not count.
+    """
+    low, high = scale
+    if pixels.dtype.kind in "iu" or (scale == UNIT and pixels.dtype.itemsize >= unit.dtype.itemsize):
+        return 0.0
+    total = 0.0
+    for rows in _chunks(unit):
+        shown = (pixels[rows].astype(np.float64) - low) / (high - low)
+        difference = np.subtract(shown, unit[rows], where=np.isfinite(shown), out=np.zeros_like(shown))
+        total += float(np.vdot(difference, difference))
+    return math.sqrt(total / unit.size)
+
+
 def from_unit(unit: NDArray[np.floating], scale: Range, dtype: DTypeLike) -> NDArray[np.generic]:
     """Undo :func:`to_unit`: integers are rounded and clipped to their type, floats never."""
     dtype, (low, high) = np.dtype(dtype), scale
     pixels: NDArray[np.generic] = storage.empty(unit.shape, dtype)
-    rows = max(1, CHUNK * len(unit) // max(unit.size, 1))
-    for start in range(0, len(unit), rows):
-        part = unit[start : start + rows]
+    for rows in _chunks(unit):
+        part = unit[rows]
         values = part if scale == UNIT else part * unit.dtype.type(high - low) + unit.dtype.type(low)
         if dtype.kind in "iu":
             limits = np.iinfo(dtype)
             values = np.clip(np.rint(values), limits.min, limits.max)
-        pixels[start : start + rows] = values
+        pixels[rows] = values
     return pixels
+
+
+def _chunks(values: NDArray[np.generic]) -> Iterator[slice]:
+    """Cut the first axis into slices of :data:`CHUNK` values."""
+    rows = max(1, CHUNK * len(values) // max(values.size, 1))
+    return (slice(start, start + rows) for start in range(0, len(values), rows))

@@ -91,9 +91,9 @@ class Observer:
 class Figures:
     """What is reported about a page or a volume, and in sum about a file.
 
-    Energies, gaps and distances are on the unit scale; ``rms_bound`` is that of the result before any rounding to the
-    type of the file, PSNR (data range 1, unclipped) and SSIM are those of the numbers written. Of several pages steps
-    and distances are the largest, energies, gaps and seconds the sums, PSNR that of the mean squared error, other
+    Energies, gaps and distances are on the unit scale; ``rms_bound`` is that of the floats written, or of integers
+    before they were rounded; PSNR (data range 1, unclipped) and SSIM are those of the numbers written. Of several pages
+    steps and distances are the largest, energies, gaps and seconds the sums, PSNR that of the mean squared error, other
     numbers the means; what holds of any page holds of the file. Sigma and the risk are known where lambda was chosen,
     what the noise is like where it was estimated.
     """
@@ -243,7 +243,8 @@ def _denoised_pages(
             remedy = "report it as a bug" if settings.method_name == "alternating" else "lower the rate"
             problem = f"{job.settings.method_name} left the finite numbers by step {result.steps}"
             raise DivergenceError(job.source, problem, remedy)
-        filled.put(page, result.image, noisy)
+        rounding = filled.put(page, result.image, noisy)
+        result = dataclasses.replace(result, rms_bound=result.rms_bound + rounding)
         figures.append(figures_of(result, *_qualities(clean, noisy, filled, page)))
     return tuple(figures)
 

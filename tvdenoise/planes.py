@@ -1,7 +1,7 @@
 """An array or a tensor as planes (C, ...) on the unit scale, and the way back to its kind, shape and type."""
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -14,12 +14,26 @@ from tvdenoise.errors import ArrayError
 Image = TypeVar("Image", NDArray[Any], Tensor)
 
 
-def as_planes(
-    image: Image, channel_axis: int | None, axes: Literal[2, 3] = 2
-) -> tuple[Tensor, Callable[[Tensor], Image]]:
-    """Return one picture as (C, H, W) on the unit scale, and a function that turns such planes into its like.
+class Planes(NamedTuple, Generic[Image]):
+    """A picture (C, H, W), or a volume (C, D, H, W), on the unit scale.
 
-    With ``axes=3`` the image is a volume, and becomes (C, D, H, W).
+    Attributes
+    ----------
+    f
+        The picture.
+    restored
+        Turns planes into the like of what these were made of.
+    dtype
+        The type of that, if it is one of floats.
+    """
+
+    f: Tensor
+    restored: Callable[[Tensor], Image]
+    dtype: torch.dtype | None
+
+
+def as_planes(image: Image, channel_axis: int | None, axes: Literal[2, 3] = 2) -> Planes[Image]:
+    """Return one picture, or with ``axes=3`` one volume, as planes.
 
     Raises
     ------
@@ -32,27 +46,28 @@ def as_planes(
         raise ArrayError("image", f"it is a {type(image).__name__}", "give a NumPy array or a torch tensor")
     axis = _channel_axis(image.shape, 0 if channel_axis is None and image.ndim == axes + 1 else channel_axis, axes)
     if not image.is_floating_point():
-        f, restored_array = _array_as_planes(image.numpy(force=True), axis)
-        return f, lambda u: torch.from_numpy(restored_array(u)).to(image.device)
+        f, restored_array, dtype = _array_as_planes(image.numpy(force=True), axis)
+        return Planes(f, lambda u: torch.from_numpy(restored_array(u)).to(image.device), dtype)
     if image.device.type == "cpu" or image.numel() == 0 or not torch.isfinite(image.detach()).all():
         readable = image.detach().to(torch.promote_types(image.dtype, torch.float32))  # NumPy knows no bfloat16
         intensity.check_finite("image", readable.numpy(force=True))
-    return _to_front(image.detach(), axis), lambda u: _from_front(u, axis).to(image.device, image.dtype)
+    return Planes(
+        _to_front(image.detach(), axis), lambda u: _from_front(u, axis).to(image.device, image.dtype), image.dtype
+    )
 
 
-def _array_as_planes(
-    image: NDArray[np.generic], axis: int | None
-) -> tuple[Tensor, Callable[[Tensor], NDArray[np.generic]]]:
+def _array_as_planes(image: NDArray[Any], axis: int | None) -> Planes[NDArray[Any]]:
     intensity.check_type("image", image.dtype)
     intensity.check_finite("image", image)
     scale = intensity.type_range(image.dtype)
     unit = torch.from_numpy(np.require(intensity.to_unit(image, scale), requirements=["C", "W"]))
 
-    def restored(u: Tensor) -> NDArray[np.generic]:
+    def restored(u: Tensor) -> NDArray[Any]:
         values = intensity.from_unit(calculus.copied(_from_front(u, axis)).numpy(force=True), scale, image.dtype)
         return np.ascontiguousarray(values)
 
-    return _to_front(unit, axis), restored
+    dtype = getattr(torch, image.dtype.name) if image.dtype.kind == "f" else None
+    return Planes(_to_front(unit, axis), restored, dtype)
 
 
 def _to_front(picture: Tensor, axis: int | None) -> Tensor:

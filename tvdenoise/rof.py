@@ -200,16 +200,11 @@ def _sums(problem: Problem, u: Tensor, p: Tensor, v: Tensor) -> Sequence[float]:
         totals: list[float] = kernels.sums(problem.f, u, p, v, list(problem.groups()), problem.tv)
         return totals
     began = time.perf_counter()
-    sums = torch.zeros(7, dtype=torch.float64, device=_judge(problem.f.device))
+    sums = calculus.wide(problem.f.new_zeros(7))
     for slab in _slabs(problem.f, -problem.axes):
         sums += _slab_sums(problem, slab, u, p, v)
     engine.spend(time.perf_counter() - began)
     return sums.tolist()
-
-
-def _judge(device: torch.device) -> torch.device:
-    """Return the device that sums what lies on ``device``: itself, unless that is Apple's, which knows no float64."""
-    return torch.device("cpu") if device.type == "mps" else device
 
 
 class _Slab(NamedTuple):
@@ -232,11 +227,8 @@ def _slabs(f: Tensor, axis: int) -> Iterator[_Slab]:
 
 def _slab_sums(problem: Problem, slab: _Slab, *tensors: Tensor) -> Tensor:
     """Return one slab's share of E(u), E(v), d(p) and its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
-    axis, judge = -problem.axes, _judge(problem.f.device)
-    f, u, p, v = (
-        t.narrow(axis, slab.start, slab.stop - slab.start).to(judge).to(torch.float64, copy=True)
-        for t in (problem.f, *tensors)
-    )
+    axis = -problem.axes
+    f, u, p, v = (calculus.wide(t.narrow(axis, slab.start, slab.stop - slab.start)) for t in (problem.f, *tensors))
 
     def own(t: Tensor) -> Tensor:
         return t.narrow(axis, slab.offset, slab.own)

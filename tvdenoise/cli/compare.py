@@ -51,5 +51,5 @@ def _sentence(row: dict[str, Any]) -> str:
     low, high = row["range"]
     return (
         f"{row['input']}: PSNR {row['psnr']:.2f} dB{ssim}, MSE {row['mse']:.4g}, largest difference "
-        f"{row['largest']:.4g} (of {low:g}..{high:g}, unclipped)"
+        f"{row['largest']:.4g} (of {messages.span(low, high)}, unclipped)"
     )

@@ -91,7 +91,7 @@ def sentence(facts: Mapping[str, Any]) -> str:
         f"{facts['format']} {size(facts)}",
         f"axes {facts['axes']}",
         facts["dtype"],
-        f"range {low:g}..{high:g}",
+        f"range {span(low, high)}",
         *facts["metadata"],
         *facts["notes"],
         f"{math.ceil(facts['memory'] / 2**20)} MiB to denoise"
@@ -112,12 +112,15 @@ def summary(row: "Row", facts: Mapping[str, Any]) -> str:
     """Say in one line what was done, and how close to the exact minimiser the result is certified to be."""
     figures = row.figures
     assert figures.rms_bound is not None
+    assert figures.tol is not None
     assert figures.seconds is not None
+    is_rounded = figures.stop == "tolerance" and figures.rms_bound > figures.tol
     parts = [
         f"{row.input} -> {row.output}: {size(facts)}, {_lambda(row)}, {row.optimizer} on {figures.device}",
         f"{figures.steps} steps"
         + (f" (the limit, before the tolerance {figures.tol:g})" if figures.stop == "max_steps" else ""),
-        f"certified within {figures.rms_bound:.2g} of the exact minimiser{_own_units(row)}",
+        f"certified within {figures.rms_bound:.2g} of the exact minimiser{_own_units(row)}"
+        + (", as near as its type of floats comes" if is_rounded else ""),
         f"{figures.seconds:.2f} s",
     ]
     return ", ".join(parts)
@@ -136,7 +139,13 @@ def _own_units(row: "Row") -> str:
 def _on_range(value: float, low: float, high: float) -> str:
     """Return a number of the unit scale as one of a range, and that range."""
     own = value * (high - low)
-    return (f"{own:.0f}" if own >= 1000 else f"{own:.3g}") + ("" if (low, high) == (0, 1) else f" of {low:g}..{high:g}")
+    return (f"{own:.0f}" if own >= 1000 else f"{own:.3g}") + ("" if (low, high) == (0, 1) else f" of {span(low, high)}")
+
+
+def span(low: float, high: float) -> str:
+    """Return a range in as many digits, six or more, as tell its ends apart."""
+    digits = next((n for n in range(6, 17) if f"{low:.{n}g}" != f"{high:.{n}g}"), 17)
+    return f"{low:.{digits}g}..{high:.{digits}g}"
 
 
 def _lambda(row: "Row") -> str:

@@ -150,8 +150,10 @@ class Picture:
         """Return a picture like this one, of another type and scale, yet to be filled by :meth:`put`."""
         return replace(self, pixels=storage.empty(self.pixels.shape, dtype), scale=scale)
 
-    def put(self, page: Page, u: NDArray[np.floating], source: "Picture") -> None:
+    def put(self, page: Page, u: NDArray[np.floating], source: "Picture") -> float:
         """Fill a page with ``u`` (H, W, C), on the unit scale, and with the transparency of ``source``.
+
+        Returned is the :func:`tvdenoise.intensity.rounding` of ``u``.
 
         Where ``u`` is what the source has, its very numbers are taken: no bit changes by scaling there and back.
         What is not finite in the source is so in the target.
@@ -167,6 +169,7 @@ class Picture:
         if self.alpha:
             hidden = original[..., colours:]
             target[..., colours:] = hidden if is_same else rescaled(hidden, self.pixels.dtype)
+        return intensity.rounding(u, target[..., :colours], self.scale)
 
     def with_axes(self, axes: str) -> "Picture":
         """Return the picture with its axes named anew.
