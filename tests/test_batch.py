@@ -129,7 +129,7 @@ class TestTree:
         code, out, err = run("scans", "-o", "out", "-r", "-l", "0.1", "--reference", "clean", "--json")
         found = rows(out)
         assert code == 1
-        assert found["scans/sub/deep/d.npy"]["error"].startswith("clean/sub/deep/d.npy: there is no such file")
+        assert found["scans/sub/deep/d.npy"]["error"].startswith("clean/sub/deep/d.npy: there is no such reference")
         befores, afters = zip(
             *((row["psnr_before"], row["psnr_after"]) for row in found.values() if row["status"] == "done"), strict=True
         )
@@ -163,6 +163,13 @@ class TestTree:
         assert found["scans/a.png"]["error"] == "clean/a.png: it is a link; remove it, or choose another folder"
         assert found["scans/b.jpg"]["status"] == "done"
         assert (scans / "b.jpg").read_bytes() == before
+
+    def test_names_that_are_too_long_fail_alone(self, scans, run, here):
+        long = scans / f"{'x' * 248}.png"
+        long.write_bytes((scans / "a.png").read_bytes())
+        code, _, err = run("scans", "-l", "0.1")
+        assert code == 1
+        assert "1 failed: it cannot be reached (File name too long)" in err
 
     def test_a_list_names_files_alone(self, scans, run, here):
         for content, error in (

@@ -38,7 +38,7 @@ class TestGood:
         assert np.array_equal(np.asarray(Image.open("out.png")), denoise(noisy, 0.1).image)
         line = (
             r"in\.png -> out\.png: 48x40 gray, lambda 0\.1, alternating on \w+, \d+ steps, certified within 0\.0\d+ "
-            r"of the exact minimiser \(0\.\d+ of an 8-bit grey level\), \d+\.\d\d s\n"
+            r"of the exact minimiser \(0\.\d+ of an 8-bit grey level\), \d+\.\d\d s of steps\n"
         )
         assert re.fullmatch(line, err)
         assert names(here) == {"in.png", "clean.png", "out.png"}
@@ -330,7 +330,7 @@ BAD = [
     ("in.png clean.png --jobs 10000 -o new/ -l 0.1", 2, r"--jobs: 10000 at once need \d+M, and half of what is free"),
     ("in.png --suffix a/b -l 0.1", 2, r"--suffix: 'a/b'"),
     ("in.png --suffix _a -o out.png -l 0.1", 2, r"--suffix: the result has a name of its own"),
-    ("in.png clean.png --reference none -o new/ -l 0.1", 2, r"none: there is no such file"),
+    ("in.png clean.png --reference none -o new/ -l 0.1", 2, r"none: there is no such reference"),
     ("text.png -o out.png -l 0.1", 1, r"text\.png: it is not a picture .*; give a PNG"),
     ("empty.png -o out.png -l 0.1", 1, r"empty\.png: the file is empty"),
     ("truncated.jpg -o out.png -l 0.1", 1, r"truncated\.jpg: the JPEG file is damaged .*truncated.*; get a whole copy"),
@@ -339,9 +339,11 @@ BAD = [
         1,
         r"nan\.npy: 1 of its values are not finite.*; replace them, or .* --nonfinite keep",
     ),
-    ("in.png -o out.png -l -0.1", 2, r"--lambda: -0\.1 is neither a number from 0"),
-    ("in.png -o out.png -l nan", 2, r"--lambda: nan is neither a number from 0"),
-    ("in.png -o out.png -l abc", 2, r"--lambda: 'abc' is neither a number nor auto"),
+    ("in.png -o out.png -l -0.1", 2, r"--lambda: '-0\.1' is neither a number of 0 or more nor auto"),
+    ("in.png -o out.png -l nan", 2, r"--lambda: 'nan' is neither a number of 0 or more nor auto"),
+    ("in.png -o out.png -l 1e10", 2, r"--lambda: 10000000000\.0 is neither a number from 0 to 1e\+09"),
+    ("in.png -o out.png -l abc", 2, r"--lambda: 'abc' is neither .*; give such as 0\.1, or 25/255"),
+    ("in.png out.png -l 0.1", 2, r"out\.png: there is no such file; check the path, or put -o before the name"),
     ("in.png -o out.png --memory lots", 2, r"--memory: 'lots' is not a size; give such as 4G or 800M"),
     ("in.png -o out.png --memory 10M", 2, r"--memory: 10M is hardly more than the program itself takes; give at least"),
     ("in.png -o out.png --sigma abc", 2, r"--sigma: 'abc' is not a number of 0 or more; give such as 25"),
@@ -426,7 +428,7 @@ BAD = [
         1,
         r"small\.png: its shape 3x3x1 is not the input's",
     ),
-    ("in.png -o out.png -l 0.1 --reference none.png", 2, r"none\.png: there is no such file"),
+    ("in.png -o out.png -l 0.1 --reference none.png", 2, r"none\.png: there is no such reference"),
     (
         "in.png -o out.png -l 0.1 --optimizer sgd --lr 1e10",
         1,
@@ -466,6 +468,18 @@ def test_bad_input_ends_in_one_line_and_nothing_else(arguments, code, message, r
     assert (result, out) == (code, "")
     assert re.fullmatch(rf"tvdenoise: .*{message}.*\n", err)
     assert {path: path.read_bytes() for path in here.iterdir() if path.is_file()} == before
+
+
+def test_an_empty_path_is_not_the_current_folder(run, here):
+    for words in ([""], ["in.png", ""], ["sweep", ""]):
+        code, out, err = run(*words)
+        assert (code, out) == (2, "")
+        assert err.startswith("tvdenoise: '': an empty path names no picture; check what was to be in it")
+
+
+def test_a_lambda_meant_for_other_intensities(run, here):
+    assert "lambda 25 (for intensities 0 to 1; 25/255 if meant for 0 to 255), " in run("in.png", "-l", "25")[2]
+    assert "lambda 0.0980392, " in run("in.png", "-l", "25/255", "--overwrite")[2]
 
 
 def test_the_default_name_ends_as_the_format_says(run, here):

@@ -300,6 +300,9 @@ class TestBadArguments:
             ({"tol": 0.0}, "tol: 0.0"),
             ({"tol": float("nan")}, "tol: nan"),
             ({"max_steps": 0}, "max_steps: 0"),
+            ({"max_steps": 2.5}, "max_steps: 2.5 is not a whole number"),
+            ({"weight": None}, "weight: None is neither a number"),
+            ({"tol": "a"}, "tol: 'a' is not a finite number"),
         ],
     )
     def test_settings(self, unit, arguments, message):
@@ -321,6 +324,10 @@ class TestBadArguments:
             (np.zeros((4, 4), complex), "type complex128"),
             (torch.zeros(4, 4, dtype=torch.bool), "type bool"),
             ([[0.0, 1.0]], "it is a list"),
+            (torch.eye(4).to_sparse(), "layout torch.sparse_coo.*; give a dense one"),
+            (torch.zeros(4, 4).to(torch.float8_e4m3fn), "type torch.float8_e4m3fn"),
+            (torch.zeros(4, 4, device="meta"), "on meta"),
+            (np.ma.masked_less(np.eye(4), 0.5), "it has a mask"),
             (np.array([[0.0, np.nan], [np.inf, 1.0]]), r"2 of its values are not finite .* first at \(0, 1\)"),
             (torch.tensor([[0.0, 1.0], [-torch.inf, 1.0]]), r"1 of its values are not finite .* first at \(1, 0\)"),
         ],

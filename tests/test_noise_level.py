@@ -33,6 +33,18 @@ def test_is_mean_free_and_scales_with_the_picture():
     assert level(3 * f + 7).sigma == pytest.approx(3 * level(f).sigma, rel=1e-6)
 
 
+@pytest.mark.parametrize("gain", [0.0, 0.02])
+def test_is_the_same_bit_by_bit_on_any_number_of_threads(gain):
+    f = CAMERA + (0.01 + gain * CAMERA).sqrt() * normal(*CAMERA.shape)
+    threads, levels = torch.get_num_threads(), set()
+    for number in (1, 2, 3):
+        torch.set_num_threads(number)
+        levels.add(level(f))
+    torch.set_num_threads(threads)
+    assert len(levels) == 1
+    assert (levels.pop().gain > 0) == (gain > 0)
+
+
 def test_each_channel_has_its_own():
     sigmas = (0.02, 0.05, 0.2)
     f = torch.cat([CAMERA + sigma * normal(*CAMERA.shape, seed=i) for i, sigma in enumerate(sigmas)])

@@ -83,12 +83,16 @@ class TestWeights:
     def test_lists_and_ranges(self):
         assert weights_of("0.02, 0.05,auto") == (0.02, 0.05, "auto")
         assert weights_of("0.01:1:3") == (0.01, 0.1, 1)
+        assert weights_of("1e-320:1:3") == pytest.approx((1e-320, 1e-160, 1))
+        assert weights_of("0.02,25/255") == (0.02, 25 / 255)
         assert weights_of("0, 0.01:1:3,auto") == (0, 0.01, 0.1, 1, "auto")
         assert weights_of("0:0.2:5:lin") == (0, 0.05, 0.1, 0.15, 0.2)
         ratios = np.divide(weights_of("0.01:1:12")[1:], weights_of("0.01:1:12")[:-1])
         assert np.allclose(ratios, 100 ** (1 / 11), rtol=1e-4)
 
-    @pytest.mark.parametrize("text", ["a", "1:2", "0:1:5", "1:0.1:5", "0.1:1:1", "0.1:1:5:log", "0.1:1:x", "1:inf:3"])
+    @pytest.mark.parametrize(
+        "text", ["a", "1:2", "0:1:5", "1:0.1:5", "0.1:1:1", "0.1:1:5:log", "0.1:1:x", "1:inf:3", "1:2:9999999"]
+    )
     def test_that_cannot_be(self, text):
         with pytest.raises(SettingError, match="weight"):
             weights_of(text)
@@ -164,7 +168,7 @@ class TestSweep:
             assert steps == sorted(set(steps))
             assert steps[-1] == row.figures.steps
             assert row.trace[-1].keys() == {"step", "seconds", "energy", "gap", "rms_bound"}
-            assert min(entry["rms_bound"] for entry in row.trace) == row.figures.rms_bound
+            assert min(entry["rms_bound"] for entry in row.trace) == pytest.approx(row.figures.rms_bound, abs=1e-7)
 
     def test_impossible_settings_are_refused_before_any_run(self):
         with pytest.raises(SettingError, match="tv"):

@@ -1,5 +1,6 @@
 """A job as one of many: whatever happens in it is an outcome."""
 
+import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -94,7 +95,7 @@ def _settled(job: Job, *, overwrite: bool) -> Outcome | None:
     try:
         if not overwrite and job.is_done:
             return Outcome(jobs.skipped(job))
-        if job.target.is_symlink():  # perhaps to another of the pictures, or results
+        if os.path.islink(job.target):  # noqa: PTH114 (a name too long is told below); perhaps to another of the pictures, or results
             raise OutputError(job.target, "it is a link", "remove it, or choose another folder")
         job.make_folder()
         job.check(overwrite=overwrite)

@@ -148,18 +148,17 @@ class Crew:
         for worker in self._idle:
             worker.line.close()
         for worker, task in self._busy.values():
+            with suppress(EOFError, OSError):
+                while worker.line.poll(PATIENCE):
+                    with put_off(*ENDING):
+                        _, answer = worker.line.recv()
+                        if isinstance(answer, Outcome):
+                            tell(answer)
             worker.process.join(PATIENCE)
             if worker.process.exitcode is None:
                 worker.process.kill()
                 worker.process.join()
                 _discard(task)
-        with put_off(*ENDING):
-            for worker, _ in self._busy.values():
-                with suppress(EOFError, OSError):
-                    while True:
-                        _, answer = worker.line.recv()
-                        if isinstance(answer, Outcome):
-                            tell(answer)
 
     def _can_begin(self, todo: Iterator[Job]) -> bool:
         """Return whether there is a task, and memory for the first of them."""

@@ -33,7 +33,7 @@ PINNED = STACK
 """Values up to which a picture goes to a card from pinned memory, while the next is prepared."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result(Generic[Image]):
     """A denoised picture or volume, or a stack of them, and what is proven about it.
 

@@ -65,9 +65,11 @@ class Job:
 
     def check(self, *, overwrite: bool) -> None:
         """Refuse, before any work, files that cannot be read, and a target that must not or cannot be written."""
-        inputs = [self.source] if self.reference is None else [self.source, self.reference]
-        for path in inputs:
-            images.check_source(path)
+        images.check_source(self.source)
+        inputs = [self.source]
+        if self.reference is not None:
+            images.check_source(self.reference, "reference")
+            inputs.append(self.reference)
         images.check_target(self.target, *inputs, overwrite=overwrite, options=self.writing)
 
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tvdenoise import calculus
+
 SEED = 0x71DE
 """Of the white noise that serves for comparison: none that anybody would draw a picture's noise with."""
 
@@ -23,6 +25,9 @@ MAX_PATCHES = 2**14
 
 CHUNK = 1024
 """Patches, sorted by their texture, that are summed up once."""
+
+BLOCK = 256
+"""Patches whose products are summed at a time: threads share larger sums, and the last bits tell how many they were."""
 
 FLATNESS = 155.9
 """The 0.99 quantile of a patch's sum of squared neighbour differences in white noise of variance 1."""
@@ -196,7 +201,7 @@ def _rising(plane: Tensor, groups: list[_Reading]) -> ChannelNoise | None:
     if not (gain > 0 and fitted[-1] > RISE * fitted[0]) or np.median(correlation[len(groups) // 2 :]) > TEXTURED:
         return None
     noise = ChannelNoise(0.0, float(variance.min()), float(gain), float(-offset / gain))
-    return replace(noise, sigma=math.sqrt(float(noise.variance(plane).mean())))
+    return replace(noise, sigma=math.sqrt(float(calculus.array(noise.variance(plane)).mean())))
 
 
 def _patches(plane: Tensor) -> Tensor:
@@ -210,7 +215,11 @@ def _patches(plane: Tensor) -> Tensor:
 def _moments(patches: Tensor) -> Tensor:
     """Return the sums of products of two pixels of (..., N, SIDE * SIDE), and last of one and 1."""
     wide = functional.pad(patches, (0, 1), value=1.0)
-    return (wide.mT @ wide).cpu().double()
+    number, values = wide.shape[-2] // BLOCK, wide.shape[-1]
+    rest = wide[..., number * BLOCK :, :]
+    blocks = wide[..., : number * BLOCK, :].reshape(*wide.shape[:-2], number, BLOCK, values)
+    sums: Tensor = (blocks.mT @ blocks).cpu().double().sum(-3) + (rest.mT @ rest).cpu().double()
+    return sums
 
 
 def _spectrum(moments: Tensor) -> Tensor:

@@ -45,6 +45,9 @@ def as_planes(image: Image, channel_axis: int | None, axes: Literal[2, 3] = 2) -
     if not isinstance(image, Tensor):
         raise ArrayError("image", f"it is a {type(image).__name__}", "give a NumPy array or a torch tensor")
     axis = _channel_axis(image.shape, 0 if channel_axis is None and image.ndim == axes + 1 else channel_axis, axes)
+    if image.layout != torch.strided or image.is_meta or (image.is_floating_point() and image.itemsize < 2):
+        problem = f"it is a tensor of layout {image.layout}, type {image.dtype} on {image.device}"
+        raise ArrayError("image", problem, "give a dense one of floats of 16 bits or more, or integers")
     if not image.is_floating_point():
         f, restored_array, dtype = _array_as_planes(image.numpy(force=True), axis)
         return Planes(f, lambda u: torch.from_numpy(restored_array(u)).to(image.device), dtype)
@@ -57,6 +60,8 @@ def as_planes(image: Image, channel_axis: int | None, axes: Literal[2, 3] = 2) -
 
 
 def _array_as_planes(image: NDArray[Any], axis: int | None) -> Planes[NDArray[Any]]:
+    if isinstance(image, np.ma.MaskedArray):
+        raise ArrayError("image", "it has a mask, which means nothing here", "fill it, such as with image.filled(0)")
     intensity.check_type("image", image.dtype)
     intensity.check_finite("image", image)
     scale = intensity.type_range(image.dtype)

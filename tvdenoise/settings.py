@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from difflib import get_close_matches
+from numbers import Integral, Real
 from typing import Literal, get_args
 
 from tvdenoise.errors import SettingError
@@ -71,11 +72,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        if self.weight != "auto" and (isinstance(self.weight, str) or not 0 <= self.weight <= MAX_WEIGHT):
-            problem = f"{self.weight} is neither a number from 0 to {MAX_WEIGHT:g} nor auto"
+        if self.weight != "auto" and not (_is_number(self.weight) and 0 <= self.weight <= MAX_WEIGHT):
+            problem = f"{self.weight!r} is neither a number from 0 to {MAX_WEIGHT:g} nor auto"
             raise SettingError("weight", problem, "0.1 is a usual value for intensities in [0, 1]")
-        if self.sigma is not None and not 0 <= self.sigma <= MAX_WEIGHT:
-            raise SettingError("sigma", f"{self.sigma} is not a number of 0 or more", "leave it out to estimate it")
+        if self.sigma is not None and not (_is_number(self.sigma) and 0 <= self.sigma <= MAX_WEIGHT):
+            raise SettingError("sigma", f"{self.sigma!r} is not a number of 0 or more", "leave it out to estimate it")
         if self.sigma is not None and self.weight != "auto":
             raise SettingError("sigma", "it is for choosing lambda, and lambda is given", "leave one of them out")
         if self.color not in get_args(ColorChoice):
@@ -89,13 +90,14 @@ class Settings:
             raise SettingError("optimizer", problem, "use auto for the fastest that a model allows")
         if self.optimizer == "alternating" and self.lr is not None:
             raise SettingError("lr", "alternating needs no rate", "leave one of them out")
-        if self.lr is not None and not 0 < self.lr <= MAX_RATE:
-            problem = f"{self.lr} is not a number above 0 and at most {MAX_RATE:g}"
+        if self.lr is not None and not (_is_number(self.lr) and 0 < self.lr <= MAX_RATE):
+            problem = f"{self.lr!r} is not a number above 0 and at most {MAX_RATE:g}"
             raise SettingError("lr", problem, "leave it out for the method's own")
-        if self.tol is not None and not (math.isfinite(self.tol) and self.tol > 0):
-            raise SettingError("tol", f"{self.tol} is not a finite number above 0", "leave it out for the default")
-        if self.max_steps is not None and self.max_steps < 1:
-            raise SettingError("max_steps", f"{self.max_steps} is not a number of 1 or more", "leave it out")
+        if self.tol is not None and not (_is_number(self.tol) and 0 < self.tol < math.inf):
+            raise SettingError("tol", f"{self.tol!r} is not a finite number above 0", "leave it out for the default")
+        if self.max_steps is not None and not (isinstance(self.max_steps, Integral) and self.max_steps >= 1):
+            problem = f"{self.max_steps!r} is not a whole number of 1 or more"
+            raise SettingError("max_steps", problem, "leave it out")
 
     def tolerance(self, weight: float) -> float:
         """Return the tolerance at a lambda."""
@@ -139,3 +141,7 @@ class Settings:
         near = get_close_matches(self.optimizer.lower(), names, n=1)
         remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(names)}"
         return f"{self.optimizer!r} is unknown", remedy
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)

@@ -48,7 +48,8 @@ def command(
     sources: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="INPUT...",
+            metavar="INPUT",
+            parser=values.path_of,
             help="Pictures, of any depth, in one page or many, and folders of them; - is standard input.",
             show_default=False,
         ),
@@ -354,7 +355,7 @@ def command(
     )
     naming = Naming(None if output is None else Path(output), values.suffix_of(suffix), output_format)
     if reference is not None and not is_folder(reference):
-        check_source(reference)
+        check_source(reference, "reference")
     inputs = sources or []
     if not inputs and files_from is None:
         raise InputError("INPUT", "there is none", "name a picture or a folder, or --files-from FILE")
@@ -377,6 +378,8 @@ def command(
             )
         clean = reference and counterpart(reference, Path(source.name))
         raise typer.Exit(denoise_one(job_of(source, target, reference=clean), manner, makes_folder=into_folder))
+    if output is None and len(inputs) == 2 and os.path.lexists(inputs[0]) and not os.path.lexists(inputs[1]):
+        raise InputError(inputs[1], "there is no such file", "check the path, or put -o before the name of a result")
     _check_folder(output)
     from tvdenoise.cli.many import denoise_many
 

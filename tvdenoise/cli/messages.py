@@ -16,6 +16,9 @@ FLAGS = {"weight": "lambda", "max_steps": "max-steps", "max_pixels": "max-pixels
 """The flags whose names are not those of the settings."""
 
 EIGHT_BIT_STEPS = 255
+LARGE = 2
+"""Lambda above which hardly anything remains of a picture: it may be meant for other intensities."""
+
 INTERRUPTED = 130
 NOTHING_HALF_WRITTEN = "no output was left half written"
 
@@ -121,7 +124,7 @@ def summary(row: "Row", facts: Mapping[str, Any]) -> str:
         + (f" (the limit, before the tolerance {figures.tol:g})" if figures.stop == "max_steps" else ""),
         f"certified within {figures.rms_bound:.2g} of the exact minimiser{_own_units(row)}"
         + (", as near as its type of floats comes" if is_rounded else ""),
-        f"{figures.seconds:.2f} s",
+        f"{figures.seconds:.2f} s of steps",
     ]
     return ", ".join(parts)
 
@@ -152,7 +155,11 @@ def _lambda(row: "Row") -> str:
     """Say lambda, and how it was chosen."""
     figures = row.figures
     if figures.sigma is None or row.range is None:
-        return f"lambda {figures.weight:g}"
+        assert figures.weight is not None
+        hint = (
+            f" (for intensities 0 to 1; {figures.weight:g}/255 if meant for 0 to 255)" if figures.weight > LARGE else ""
+        )
+        return f"lambda {figures.weight:g}{hint}"
     if figures.weight == 0:
         return "lambda 0, no noise" + ("" if figures.is_noise_correlated is None else " found")
     mean = "mean " if row.pages else ""

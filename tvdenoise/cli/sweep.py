@@ -43,7 +43,9 @@ def _configure(context: typer.Context, path: Path | None) -> Path | None:
 def command(
     sources: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="INPUT...", help="Pictures, and folders of them.", show_default=False),
+        typer.Argument(
+            metavar="INPUT", parser=values.path_of, help="Pictures, and folders of them.", show_default=False
+        ),
     ] = None,
     weight: Annotated[
         str,
@@ -162,7 +164,7 @@ def command(
     if reference is not None and not is_folder(reference):
         from tvdenoise.images import check_source
 
-        check_source(reference)
+        check_source(reference, "reference")
     unit_sigma, file_sigma = values.sigmas_of(sigma)
     if file_sigma is not None:
         raise SettingError("sigma", "pictures of many ranges have no numbers in common", "give such as 25/255")

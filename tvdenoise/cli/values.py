@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Nonfinite = Literal["refuse", "keep"]
 
+MOST_LAMBDAS = 10_000
+
 MOST_BYTES = 2**62
 """More than any machine has."""
 
@@ -30,14 +32,22 @@ def reading(
     return ReadOptions(axes, scale_of(scale), nonfinite, max_pixels or MAX_PIXELS)
 
 
+def path_of(text: str) -> Path:
+    """Return a path; an empty one, as of a variable that is not set, would be the current folder."""
+    if not text:
+        raise InputError("''", "an empty path names no picture", "check what was to be in it, or give . for the folder")
+    return Path(text)
+
+
 def weight_of(text: str) -> float | Literal["auto"]:
     """Return lambda."""
     if text == "auto":
         return "auto"
     try:
-        return float(text)
-    except ValueError:
-        raise SettingError("weight", f"{text!r} is neither a number nor auto", "leave it out for auto") from None
+        return fraction_of("weight", text)[0]
+    except SettingError:
+        remedy = "give such as 0.1, or 25/255"
+        raise SettingError("weight", f"{text!r} is neither a number of 0 or more nor auto", remedy) from None
 
 
 def weights_of(text: str) -> tuple[float | Literal["auto"], ...]:
@@ -51,18 +61,17 @@ def _range_of(text: str) -> tuple[float | Literal["auto"], ...]:
     if not rest:
         return (weight_of(text),)
     try:
-        low, high, count = float(first), float(rest[0]), int(rest[1])
+        (low, _), (high, _), count = fraction_of("", first), fraction_of("", rest[0]), int(rest[1])
         is_linear = rest[2:] == ["lin"]
-        least = 0.0 if is_linear else math.ulp(0.0)
-        if not (least <= low < high < math.inf and count > 1 and rest[2:] in ([], ["lin"])):
+        if not (low < high and (low or is_linear) and 1 < count <= MOST_LAMBDAS and rest[2:] in ([], ["lin"])):
             raise ValueError
     except (ValueError, IndexError):
-        remedy = "give such as 0.02,0.05,0.1, or 0.01:1:12, or 0:0.2:5:lin"
+        remedy = f"give such as 0.02,0.05,0.1, or 0.01:1:12, or 0:0.2:5:lin, and {MOST_LAMBDAS} at most"
         raise SettingError("weight", f"{text!r} is neither a number nor FROM:TO:COUNT", remedy) from None
     ways = (i / (count - 1) for i in range(count))
     if is_linear:
         return tuple(round_to_digits(low + way * (high - low)) for way in ways)
-    return tuple(round_to_digits(low * (high / low) ** way) for way in ways)
+    return tuple(round_to_digits(low ** (1 - way) * high**way) for way in ways)
 
 
 def round_to_digits(value: float) -> float:

@@ -117,13 +117,13 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
     return file
 
 
-def check_source(path: Path) -> None:
+def check_source(path: Path, what: str = "file") -> None:
     """Raise :class:`InputError` if there is no file that can be read; ``-`` is standard input."""
     if path == STREAM:
         return
     mode = _mode(path, InputError)
     if mode is None:
-        raise InputError(path, "there is no such file", "check the path")
+        raise InputError(path, f"there is no such {what}", "check the path")
     if stat.S_ISDIR(mode):
         raise InputError(path, "it is a folder", "name a picture in it")
     if not stat.S_ISREG(mode):
@@ -181,7 +181,7 @@ def _decoded(source: Source, format_: str) -> PictureFile:
     except MemoryError as error:
         raise PictureError(source.name, "it does not fit into memory", "cut it into parts") from error
     except Exception as error:  # broken files make the libraries raise dozens of kinds of exceptions
-        reason = str(error) or type(error).__name__
+        reason = str(error) if " " in str(error) else f"{type(error).__name__} {error}".strip()
         problem = f"the {format_} file is damaged ({reason})"
         raise PictureError(source.name, problem, "get a whole copy of it") from error
 
