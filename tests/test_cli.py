@@ -102,10 +102,7 @@ class TestGood:
         assert ", growing with the signal, alternating" in run("photons.npy", "-o", "a.npy")[2]
         blurred = uniform_filter(random.normal(0, 0.3, ramp.shape), 3).astype(np.float32)
         np.save("blurred.npy", 0.5 + blurred)
-        assert (
-            ", spatially correlated: if much remains, give --sigma or --lambda, alternating"
-            in run("blurred.npy", "-o", "b.npy")[2]
-        )
+        assert ", shared by neighbouring pixels, alternating" in run("blurred.npy", "-o", "b.npy")[2]
 
     def test_rounding_to_the_floats_of_a_file_is_certified_too(self, run, noisy):
         np.save("offset.npy", (1e6 + noisy / 255).astype(np.float32))

@@ -1,6 +1,9 @@
+from io import BytesIO
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from skimage import data
 from torch import Tensor
 from torch.nn import functional
@@ -87,6 +90,43 @@ def test_correlated_noise_is_recognised():
     blurred = functional.avg_pool2d(white, 3, 1, 1)
     assert level(CAMERA[:, :200, :200].mean() + blurred).is_correlated
     assert not level(CAMERA[:, :200, :200].mean() + white).is_correlated
+
+
+def filtered(kernel: list[list[float]]) -> Tensor:
+    """White noise of standard deviation 0.1 that a kernel has been over."""
+    weights = torch.tensor(kernel)
+    size = (CAMERA.shape[1] + weights.shape[0] - 1, CAMERA.shape[2] + weights.shape[1] - 1)
+    return 0.1 * functional.conv2d(normal(1, 1, *size), weights[None, None])[0] / weights.norm()
+
+
+@pytest.mark.parametrize(
+    ("kernel", "across", "down"),
+    [
+        ([[1.0, 1.0]], 0.5, 0.0),
+        ([[1.0, 1.0], [1.0, 1.0]], 0.5, 0.5),
+        ([[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]], 2 / 3, 2 / 3),
+        ([[1.0, 6.0, 1.0]], 12 / 38, 0.0),
+    ],
+)
+def test_noise_that_neighbours_share(kernel, across, down):
+    """The autocorrelation of filtered white noise is that of the filter."""
+    noise = level(CAMERA + filtered(kernel))
+    assert noise.sigma == pytest.approx(0.1, rel=0.08)
+    correlation = np.array(noise.correlation)
+    middle = len(correlation) // 2
+    assert np.array_equal(correlation, correlation[::-1, ::-1])
+    assert correlation[middle, middle] == 1
+    assert correlation[middle, middle + 1] == pytest.approx(across, abs=0.1)
+    assert correlation[middle + 1, middle] == pytest.approx(down, abs=0.1)
+
+
+@pytest.mark.parametrize("quality", [90, 75, 50])
+def test_noise_in_a_jpeg(quality):
+    noisy = (255 * (CAMERA[0] + 0.1 * normal(512, 512))).round().clamp(0, 255).byte()
+    content = BytesIO()
+    Image.fromarray(noisy.numpy()).save(content, "JPEG", quality=quality)
+    f = torch.from_numpy(np.asarray(Image.open(content)) / np.float32(255))[None]
+    assert level(f).sigma == pytest.approx(float((f - CAMERA).std()), rel=0.08)
 
 
 @pytest.mark.parametrize(("gain", "offset"), [(0.02, 1e-4), (0.005, 0.001)])

@@ -9,9 +9,11 @@ import pytest
 import torch
 from skimage import data
 from torch import Tensor
+from torch.nn import functional
 
-from tvdenoise import calculus, denoise, selection
+from tvdenoise import calculus, denoise, draws, selection
 from tvdenoise.methods import METHODS
+from tvdenoise.noise_level import ChannelNoise
 from tvdenoise.rof import Problem
 from tvdenoise.selection import PROBE, select_weight
 from tvdenoise.solve import solve
@@ -151,6 +153,23 @@ def test_without_noise_there_is_nothing_to_remove():
     assert select_weight(problem_of(f, "isotropic"), torch.zeros_like(f)).weight == 0
 
 
+@pytest.mark.parametrize("shape", [(2, 60, 1500), (1, 3, 40, 41), (1, 2, 3)])
+def test_a_draw_has_the_variance_and_the_autocorrelation_of_the_noise(shape, monkeypatch):
+    monkeypatch.setattr(draws, "COINS", 2**14)  # so that it is drawn in bands
+    correlation = ((0.0, 0.25, 0.0), (0.5, 1.0, 0.5), (0.0, 0.25, 0.0))
+    noise = (ChannelNoise(SIGMA, SIGMA**2, correlation=correlation), ChannelNoise.constant(2 * SIGMA))[: shape[0]]
+    first, *others = draws._draw(torch.zeros(shape), noise)
+    assert float(first.square().mean()) == pytest.approx(SIGMA**2, rel=1e-4)
+    if first.numel() > 1000:
+        shared = [
+            float((first[..., 1:] * first[..., :-1]).mean()),
+            float((first[..., 1:, :] * first[..., :-1, :]).mean()),
+        ]
+        assert shared == pytest.approx([0.5 * SIGMA**2, 0.25 * SIGMA**2], abs=0.05 * SIGMA**2)
+    for other in others:
+        assert torch.equal(other.abs(), torch.full_like(other, 2 * SIGMA))
+
+
 class TestPictures:
     """The same through ``denoise``, which reads the noise from the picture."""
 
@@ -184,6 +203,20 @@ class TestPictures:
         saturated = (halves + normal(halves, 12)).clamp(0, 1)
         result = denoise(saturated, tv=tv)
         assert float((result.image - halves).square().mean()) < float((saturated - halves).square().mean())
+
+    def test_noise_that_neighbours_share(self, tv):
+        """Filtered as by a simple demosaicking: lambda is nearly the best, above that for white noise as strong."""
+        target = clean(128)
+        wide = normal(torch.zeros(1, 130, 130), 21)
+        kernel = torch.outer(weights := torch.tensor([1.0, 2.0, 1.0]), weights)
+        f = target + functional.conv2d(wide[None], kernel[None, None])[0] / kernel.norm()
+        chosen = denoise(f, tv=tv)
+        assert chosen.is_noise_correlated
+        assert chosen.weight > 1.3 * denoise(f, tv=tv, sigma=SIGMA).weight
+        errors = [
+            float((denoise(f, float(w), tv=tv).image - target).square().mean()) for w in np.geomspace(0.03, 0.6, 16)
+        ]
+        assert float((chosen.image - target).square().mean()) <= 1.2 * min(errors)
 
     def test_photons_that_all_channels_share(self, tv):
         """A gray picture in three channels: opponent colours lose nothing by it."""

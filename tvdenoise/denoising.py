@@ -67,8 +67,7 @@ class Result(Generic[Image]):
     risk
         Stein's estimate of the mean squared error, if lambda was chosen by it; chance may bring it below 0.
     is_noise_correlated
-        Whether neighbouring pixels were found to share noise, so that ``sigma`` and ``weight`` may be too small; None
-        where the noise was not estimated.
+        Whether neighbouring pixels were found to share noise; None where the noise was not estimated.
     is_noise_signal_dependent
         Whether the noise was found to grow with the intensity, as where photons are counted, so that ``sigma`` is its
         root mean square; None where the noise was not estimated.

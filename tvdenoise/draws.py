@@ -1,9 +1,11 @@
 """The noise in a picture, and a draw of it in the coordinates in which the picture is solved."""
 
-import dataclasses
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tvdenoise import calculus, colour
@@ -40,8 +42,6 @@ def drawn_noise(f: Tensor, problem: Problem, sigma: float | None) -> tuple[tuple
     opponent = noise_level(problem.f)
     if not _unlike(opponent, UNLIKE):
         return noise, colour.to_opponent(_draw(f, noise))
-    is_correlated = any(channel.is_correlated for channel in noise)
-    opponent = tuple(dataclasses.replace(own, is_correlated=own.is_correlated or is_correlated) for own in opponent)
     return opponent, _draw(problem.f, opponent)
 
 
@@ -54,7 +54,7 @@ def _growing_draw(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
     variance = torch.stack([channel.variance(plane) for channel, plane in zip(noise, f, strict=True)]).mean(0)
     shares = f.new_tensor([channel.sigma for channel in opponent])
     shares /= shares.square().mean().sqrt()
-    return _signs(f) * variance.sqrt_() * shares.view(-1, *(1,) * variance.ndim)
+    return _signs(f, opponent) * variance.sqrt_() * shares.view(-1, *(1,) * variance.ndim)
 
 
 def _unlike(noise: Sequence[ChannelNoise], factor: float) -> bool:
@@ -63,17 +63,33 @@ def _unlike(noise: Sequence[ChannelNoise], factor: float) -> bool:
 
 
 def _draw(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
-    """Return the standard deviation of the noise in every value of ``f`` with a random sign, always the same."""
-    draw = _signs(f)
+    """Return the standard deviation of the noise in every value of ``f`` times what :func:`_signs` draws."""
+    draw = _signs(f, noise)
     for plane, channel, values in zip(f, noise, draw, strict=True):
         values *= channel.variance(plane).sqrt_() if channel.gain else channel.sigma
     return draw
 
 
-def _signs(f: Tensor) -> Tensor:
-    """Return a random sign for every value, some at a time, so that they take no more memory than the result."""
+def _signs(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
+    """Return random signs, always the same, mixed where neighbours share noise: some values at a time, for memory."""
     generator = torch.Generator().manual_seed(SEED)
     signs = calculus.empty(f.shape, f)
     for part in torch.split(signs.view(-1), COINS):
         part.copy_(torch.randint(0, 2, part.shape, generator=generator, dtype=torch.int8).mul_(2).sub_(1))
+    for plane, channel in zip(signs, noise, strict=True):
+        if channel.is_correlated:
+            for picture in plane.view(-1, *plane.shape[-2:]):
+                for band in torch.split(picture, max(1, COINS // plane.shape[-1])):
+                    mixed = _mixed(band.numpy(force=True), np.array(channel.correlation))
+                    band.copy_(torch.from_numpy(mixed))
     return signs
+
+
+def _mixed(white: NDArray[np.floating], correlation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return white noise (H, W) given an autocorrelation and variance 1: its spectrum times the root of that's."""
+    ways = np.ix_(*(np.arange(-(lags // 2), lags // 2 + 1) for lags in correlation.shape))
+    kernel = np.zeros(white.shape)
+    kernel[tuple(way % side for way, side in zip(ways, white.shape, strict=True))] = correlation
+    power = np.maximum(np.fft.rfft2(kernel).real, 0.0)
+    mixed = np.fft.irfft2(np.fft.rfft2(white) * np.sqrt(power), s=white.shape)
+    return mixed / math.sqrt(float((mixed**2).mean()))

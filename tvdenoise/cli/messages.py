@@ -165,8 +165,8 @@ def _lambda(row: "Row") -> str:
     mean = "mean " if row.pages else ""
     sigma = _on_range(figures.sigma, *row.range)
     growing = " on average, growing with the signal" if figures.is_noise_signal_dependent else ""
-    warning = ", spatially correlated: if much remains, give --sigma or --lambda" if figures.is_noise_correlated else ""
-    return f"{mean}lambda {figures.weight:.4g} by SURE for noise of sigma {sigma}{growing}{warning}"
+    shared = ", shared by neighbouring pixels" if figures.is_noise_correlated else ""
+    return f"{mean}lambda {figures.weight:.4g} by SURE for noise of sigma {sigma}{growing}{shared}"
 
 
 def comparison(row: "Row") -> str:

@@ -1,0 +1,183 @@
+"""Patches of a picture: which of them are without texture, and what these say of the noise."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+SIDE = 5
+"""The side of the patches."""
+
+SMALLEST = 3
+"""How many of the smallest eigenvalues count as noise alone."""
+
+MIN_PATCHES = 3 * SIDE * SIDE
+MAX_PATCHES = 2**14
+
+CHUNK = 1024
+"""Patches, sorted by their texture, that are summed up once."""
+
+BLOCK = 256
+"""Patches whose products are summed at a time: threads share larger sums, and the last bits tell how many they were."""
+
+FLATNESS = 155.9
+"""The 0.99 quantile of a patch's sum of squared neighbour differences in white noise of variance 1."""
+
+NOT_WHITE = 1.25
+"""The ratio of the median to the smallest eigenvalues above which the pixels of a patch share noise."""
+
+FLAT = 0.05
+"""The share of patches without texture that a reading should rest on: where it takes noise for less than it is, what
+is left of that looks like texture."""
+
+WINDOWS = 2**18
+"""Values of the windows in which neighbours are compared."""
+
+
+class Reading(NamedTuple):
+    """What patches say of the noise in them."""
+
+    brightness: float
+    variance: float
+    correlation: float
+    """The ratio of the median to the smallest eigenvalues, 1 in white noise."""
+
+
+class Survey(NamedTuple):
+    """Patches of a plane, each without its mean, those of them without texture, and the reading of these."""
+
+    brightness: Tensor
+    patches: Tensor
+    white: Tensor
+    places: Tensor
+    reading: Reading
+
+    @property
+    def is_white(self) -> bool:
+        """Whether the pixels of a patch share no noise."""
+        return self.reading.correlation <= NOT_WHITE
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether they share none, and enough patches say so."""
+        return self.is_white and len(self.places) >= FLAT * len(self.patches)
+
+
+def survey(plane: Tensor, spacing: int, white: Tensor) -> Survey | None:
+    """Return the survey of a plane with patches of a spacing, None where there are too few.
+
+    ``white`` are the patches of white noise at the same places, their means 0.
+    """
+    patches = patches_of(plane, spacing)
+    usable = _usable(plane, patches)
+    if int(usable.sum()) < MIN_PATCHES:
+        usable = torch.ones_like(usable)
+    patches, white = patches[usable], white[usable]
+    if len(patches) < MIN_PATCHES:
+        return None
+    brightness, texture = patches.mean(1), _texture(patches)
+    patches -= brightness[:, None]
+    patches -= patches.mean(0)
+    flat = _flat(patches, texture)
+    places = usable.nonzero()[flat, 0]
+    return Survey(brightness, patches, white, places, read(brightness[flat], patches[flat], white[flat]))
+
+
+def read(brightness: Tensor, patches: Tensor, white: Tensor) -> Reading:
+    """Return the reading of patches, ``white`` being white noise at the same places."""
+    eigenvalues, reference = _spectrum(_moments(patches)), _spectrum(_moments(white))
+    variance = max(float(eigenvalues[:SMALLEST].mean() / reference[:SMALLEST].mean()), 0.0)
+    middle = len(eigenvalues) // 2
+    median = float(eigenvalues[middle] / reference[middle])
+    return Reading(float(brightness.mean()), variance, median / variance if variance else math.inf if median else 1.0)
+
+
+def autocorrelation(plane: Tensor, spacing: int, found: Survey) -> NDArray[np.float64]:
+    r"""Return the autocorrelation of the noise at lags of up to ``spacing`` pixels each way, that of 0 in the middle.
+
+    It is :math:`1 - \mathrm{E}(x_i - x_{i+d})^2 / 2\sigma^2` in places without texture: what there is of the picture
+    hardly changes from a pixel to one so near.
+    """
+    squares = _squares(plane, spacing)
+    span = squares.shape[-1]
+    places = found.places[:: math.ceil(len(found.places) * span**2 / WINDOWS)]
+    x = squares[torch.unravel_index(places, squares.shape[:-2])].cpu().double().numpy()
+    result = np.ones((2 * spacing + 1,) * 2)
+    for down in range(spacing + 1):
+        for across in range(-spacing, spacing + 1):
+            here = x[:, : span - down, max(-across, 0) : span - max(across, 0)]
+            there = x[:, down:, max(across, 0) : span - max(-across, 0)]
+            value = 1 - float(((here - there) ** 2).mean()) / (2 * found.reading.variance)
+            result[spacing + down, spacing + across] = result[spacing - down, spacing - across] = value
+    return result
+
+
+def patches_of(plane: Tensor, spacing: int) -> Tensor:
+    """Return evenly spread patches of pixels that are ``spacing`` apart, row by row each, (N, SIDE * SIDE)."""
+    return _squares(plane, spacing)[..., ::spacing, ::spacing].reshape(-1, SIDE * SIDE)
+
+
+def _squares(plane: Tensor, spacing: int) -> Tensor:
+    """Return the squares that such patches span, (..., span, span)."""
+    span = (SIDE - 1) * spacing + 1
+    if min(plane.shape[-2:]) < span:
+        return plane.new_zeros(0, span, span)
+    step = math.ceil((plane.numel() / MAX_PATCHES) ** 0.5)
+    return plane.unfold(-2, span, step).unfold(-2, span, step)
+
+
+def _usable(plane: Tensor, patches: Tensor) -> Tensor:
+    """Return which patches touch neither end of the values, and hold more than the value most of the constant hold."""
+    low, high = patches.aminmax(dim=1) if len(patches) else (plane.new_zeros(0),) * 2
+    is_constant = low == high
+    border = low[is_constant].mode().values if is_constant.any() else torch.nan
+    return (low > plane.min()) & (high < plane.max()) & ~(is_constant & (low == border))
+
+
+def _texture(patches: Tensor) -> Tensor:
+    """Return the sum of the squared differences of neighbours in each patch."""
+    squares = patches.view(-1, SIDE, SIDE)
+    return squares.diff(dim=1).square_().sum((1, 2)) + squares.diff(dim=2).square_().sum((1, 2))
+
+
+def _flat(patches: Tensor, texture: Tensor) -> Tensor:
+    """Return the places of the patches that hold no more texture than the noise makes."""
+    texture, order = texture.sort()
+    patches = patches[order]
+    whole = len(patches) // CHUNK
+    chunks = _moments(patches[: whole * CHUNK].view(whole, CHUNK, SIDE * SIDE))
+    running = functional.pad(chunks.cumsum(0), (0, 0, 0, 0, 1, 0))  # of so many chunks
+    number, variance = len(patches), 0.0
+    for _ in range(10):
+        whole = number // CHUNK
+        moments = running[whole] + _moments(patches[whole * CHUNK : number])
+        previous, variance = variance, float(_spectrum(moments)[:SMALLEST].mean())
+        if abs(variance - previous) <= 2e-3 * variance:
+            break
+        narrowed = int(torch.searchsorted(texture, FLATNESS * variance))
+        if narrowed < MIN_PATCHES:
+            break
+        number = narrowed
+    return order[:number]
+
+
+def _moments(patches: Tensor) -> Tensor:
+    """Return the sums of products of two pixels of (..., N, SIDE * SIDE), and last of one and 1."""
+    wide = functional.pad(patches, (0, 1), value=1.0)
+    number, values = wide.shape[-2] // BLOCK, wide.shape[-1]
+    rest = wide[..., number * BLOCK :, :]
+    blocks = wide[..., : number * BLOCK, :].reshape(*wide.shape[:-2], number, BLOCK, values)
+    sums: Tensor = (blocks.mT @ blocks).cpu().double().sum(-3) + (rest.mT @ rest).cpu().double()
+    return sums
+
+
+def _spectrum(moments: Tensor) -> Tensor:
+    """Return the eigenvalues of the covariance of patches whose own means are 0, smallest first, but for that 0."""
+    *_, sums = moments
+    mean = sums[:-1] / sums[-1]
+    eigenvalues: Tensor = torch.linalg.eigvalsh(moments[:-1, :-1] / sums[-1] - torch.outer(mean, mean))[1:]
+    return eigenvalues
