@@ -291,14 +291,16 @@ class TestGood:
         difference = np.load("out.npy") / 16 - denoise(noisy, 0.1).image
         assert np.abs(difference).max() <= 0.6  # half a step of 8 bits, and half of one of 12
 
-    def test_without_arguments_prints_the_help(self, run):
-        code, out, err = run()
+    def test_without_arguments_prints_the_help_on_a_terminal(self, run, monkeypatch):
+        code, out, err = run("--help")
         assert (code, err) == (0, "")
         assert "--lambda" in out
-        assert run("--help") == (0, out, "")
         assert run("-h") == (0, out, "")
+        assert run()[:2] == (2, "")  # or a file would hold it instead of a picture
         assert "Usage: tvdenoise [OPTIONS] " in out
         assert "Usage: tvdenoise info [OPTIONS] " in run("info", "-h")[1]
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+        assert run()[0] == 0
 
     def test_version(self, run):
         assert run("--version") == (0, f"tvdenoise {__version__}\n", "")
@@ -468,15 +470,29 @@ def test_bad_input_ends_in_one_line_and_nothing_else(arguments, code, message, r
 
 
 def test_an_empty_path_is_not_the_current_folder(run, here):
-    for words in ([""], ["in.png", ""], ["sweep", ""]):
+    for words in ([""], ["in.png", ""], ["sweep", ""], ["in.png", "-o", ""]):
         code, out, err = run(*words)
         assert (code, out) == (2, "")
-        assert err.startswith("tvdenoise: '': an empty path names no picture; check what was to be in it")
+        assert re.match("tvdenoise: '': an empty path names no (picture|file); check what was to be in it", err)
 
 
 def test_a_lambda_meant_for_other_intensities(run, here):
-    assert "lambda 25 (for intensities 0 to 1; 25/255 if meant for 0 to 255), " in run("in.png", "-l", "25")[2]
-    assert "lambda 0.0980392, " in run("in.png", "-l", "25/255", "--overwrite")[2]
+    hint = "lambda 25 is for intensities 0 to 1; if it was meant for 0 to 255, give 25/255\n"
+    assert run("in.png", "-l", "25")[2].startswith(hint)
+    said = run("in.png", "-l", "25/255", "--overwrite")[2]
+    assert "lambda 0.0980392, " in said
+    assert hint not in said
+
+
+def test_memory_that_cannot_be_had_is_one_line(run, here, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("tvdenoise.denoising.solve", refuse)
+    code, out, err = run("in.png", "-l", "0.1", "--json")
+    assert code == 1
+    assert err == "tvdenoise: in.png: there is not memory enough for it; free some, or let --memory be less\n"
+    assert json.loads(out)["status"] == "failed"
 
 
 def test_the_default_name_ends_as_the_format_says(run, here):
@@ -602,7 +618,7 @@ class TestProcess:
         done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, check=True)
         assert set(done.stdout.split()) == expected
 
-    @pytest.mark.parametrize("arguments", [["--help"], ["--version"], []])
+    @pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
     def test_help_and_version_load_no_torch(self, arguments):
         program = (
             "import sys\n"
@@ -642,6 +658,17 @@ class TestProcess:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert "certified within" in done.stderr
         assert (here / "out.png").exists()
+
+    def test_a_signal_that_a_finalizer_swallows_comes_again(self):
+        program = (
+            "import os, signal, time, weakref\n"
+            "from tvdenoise.cli import app\n"
+            "signal.signal(signal.SIGTERM, app._terminate)\n"
+            "weakref.finalize(set(), lambda: (os.kill(os.getpid(), signal.SIGTERM), time.sleep(0)))\n"
+            "time.sleep(10)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (143, "tvdenoise: terminated; no output was left half written\n")
 
     @pytest.mark.parametrize(("signal_", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
     def test_interrupted_leaves_nothing(self, signal_, code, here):

@@ -301,6 +301,9 @@ class TestBadArguments:
             ({"tol": float("nan")}, "tol: nan"),
             ({"max_steps": 0}, "max_steps: 0"),
             ({"max_steps": 2.5}, "max_steps: 2.5 is not a whole number"),
+            ({"device": None}, "device: None is no name"),
+            ({"optimizer": 3}, "optimizer: 3 is no name"),
+            ({"channel_axis": True}, "channel_axis: a picture of 2 dimensions has no channels"),
             ({"weight": None}, "weight: None is neither a number"),
             ({"tol": "a"}, "tol: 'a' is not a finite number"),
         ],
@@ -323,7 +326,12 @@ class TestBadArguments:
             (np.zeros((4, 4), np.int64), "type int64"),
             (np.zeros((4, 4), complex), "type complex128"),
             (torch.zeros(4, 4, dtype=torch.bool), "type bool"),
-            ([[0.0, 1.0]], "it is a list"),
+            ([[0.0, 1.0]], "it is of type list; give a NumPy array, such as numpy.asarray makes"),
+            (
+                np.zeros((30, 64, 64)),
+                "where the channels are; set channel_axis, or volume=True for a volume; a stack is",
+            ),
+            (torch.zeros(64, 64, 3), r"its shape \(64, 64, 3\) does not say where the channels are"),
             (torch.eye(4).to_sparse(), "layout torch.sparse_coo.*; give a dense one"),
             (torch.zeros(4, 4).to(torch.float8_e4m3fn), "type torch.float8_e4m3fn"),
             (torch.zeros(4, 4, device="meta"), "on meta"),
@@ -335,6 +343,11 @@ class TestBadArguments:
     def test_images(self, image, message):
         with pytest.raises(ValueError, match=message):
             denoise(image, 0.1)
+
+    def test_a_sigma_in_the_numbers_of_the_type(self, noisy):
+        with pytest.raises(ValueError, match=r"sigma: 25\.5 is more than the whole range.*; divide it by the largest"):
+            denoise(noisy, sigma=25.5)
+        assert denoise(noisy / 1.0, sigma=25.5, max_steps=1).sigma == 25.5
 
     @pytest.mark.parametrize(("shape", "axis"), [((4, 4), 0), ((4, 4, 3), 3), ((4, 4, 3), -4)])
     def test_channel_axis(self, shape, axis):

@@ -62,3 +62,12 @@ def test_scaling_leaves_its_input_alone():
 def test_types_without_a_range_are_refused(dtype):
     with pytest.raises(ArrayError, match=r"x\.npy: values of type .* have no intensity range; convert it"):
         intensity.check_type("x.npy", np.dtype(dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+def test_a_range_far_from_the_values_loses_none_of_them(dtype):
+    values = np.arange(100).astype(dtype)
+    scale = (1e8, 1e8 + 255)
+    unit = intensity.to_unit(values, scale).astype(np.float64)
+    assert unit == pytest.approx((values - 1e8) / 255, rel=1e-7)
+    assert np.diff(intensity.from_unit(np.float64([0.2, 0.2 + 1 / 255]), scale, np.uint32)) == 1

@@ -449,15 +449,25 @@ class TestCompare:
         _, out, _ = run("compare", "clean.png", "clean.png")
         assert out.startswith("clean.png: PSNR inf dB, SSIM 1.0000, MSE 0, largest difference 0 (of 0..255, unclipped)")
 
-    def test_other_sizes_and_types_are_refused_one_by_one(self, run, here, noisy):
+    def test_other_types_by_their_own_range(self, run, here, noisy):
+        tifffile.imwrite("deep.tif", noisy.astype(np.uint16) * 257)
+        np.save("unit.npy", noisy / 255)
+        _, out, _ = run("compare", "clean.png", "in.png", "deep.tif", "unit.npy", "--json")
+        first, *others = (json.loads(line) for line in out.splitlines())
+        for other in others:
+            assert other["range"] == first["range"]
+            for name in ("psnr", "ssim", "mse", "largest"):
+                assert other[name] == pytest.approx(first[name], rel=1e-5)
+
+    def test_other_sizes_are_refused_one_by_one(self, run, here, noisy):
         Image.fromarray(noisy[1:]).save("small.png")
-        tifffile.imwrite("deep.tif", noisy.astype(np.uint16))
-        code, out, err = run("compare", "clean.png", "small.png", "in.png", "deep.tif", "none.png")
+        Image.fromarray(np.dstack([noisy] * 3)).save("colour.png")
+        code, out, err = run("compare", "clean.png", "small.png", "in.png", "colour.png", "none.png")
         assert code == 2
         assert out.startswith("in.png: PSNR")
         assert len(out.splitlines()) == 1
-        assert "small.png: it is 39x48x1 uint8, the reference 40x48x1 uint8; compare versions" in err
-        assert "deep.tif: it is 40x48x1 uint16" in err
+        assert "small.png: it is 39x48x1, the reference 40x48x1; compare versions" in err
+        assert "colour.png: it is 40x48x3" in err
         assert len(err.splitlines()) == 3
 
 

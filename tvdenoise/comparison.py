@@ -17,25 +17,24 @@ from tvdenoise.metrics import quality
 def compared(reference: PictureFile, path: Path, options: ReadOptions = ReadOptions()) -> dict[str, Any]:
     """Return PSNR and SSIM, MSE and the largest difference of a file to a clean one, over all pages.
 
-    Transparency does not count. MSE and differences are in the file's own numbers, PSNR and SSIM relative to the
-    reference's range; nothing is clipped.
+    Transparency does not count. MSE and differences are in the reference's own numbers, PSNR and SSIM relative to its
+    range; nothing is clipped. A file of another type, but for two of floats, is measured by the range of its own.
 
     Raises
     ------
     PictureError
-        If pages, sizes, colours or types differ.
+        If pages, sizes or colours differ.
     """
     file = images.read(path, options)
-    wanted, found = (", ".join(map(_kind, each.parts)) for each in (reference, file))
+    wanted, found = (", ".join(map(_shape, each.parts)) for each in (reference, file))
     if wanted != found:
-        remedy = "compare versions of one picture, of one type"
-        raise PictureError(path, f"it is {found}, the reference {wanted}", remedy)
+        raise PictureError(path, f"it is {found}, the reference {wanted}", "compare versions of one picture")
     squares, values, largest = 0.0, 0, 0.0
     ssims: list[float] = []
     scale = reference.parts[0].scale
     for clean, other in zip(reference.parts, file.parts, strict=True):
         for page in clean.pages():
-            a, b = (_unit(picture, scale, page) for picture in (clean, other))
+            a, b = _unit(clean, scale, page), _unit(other, scale if _is_alike(clean, other) else other.scale, page)
             difference = np.abs(a - b)
             squares += float(np.square(difference).sum())
             values += difference.size
@@ -55,9 +54,14 @@ def compared(reference: PictureFile, path: Path, options: ReadOptions = ReadOpti
     }
 
 
-def _kind(part: Picture) -> str:
-    shape = (*part.page_shape, *part.size, part.samples - part.alpha)
-    return f"{'x'.join(map(str, shape))} {part.pixels.dtype}"
+def _shape(part: Picture) -> str:
+    return "x".join(map(str, (*part.page_shape, *part.size, part.samples - part.alpha)))
+
+
+def _is_alike(clean: Picture, other: Picture) -> bool:
+    """Return whether the same numbers mean the same."""
+    types = clean.pixels.dtype, other.pixels.dtype
+    return types[0] == types[1] or all(dtype.kind == "f" for dtype in types)
 
 
 def _unit(picture: Picture, scale: tuple[float, float], page: images.Page) -> NDArray[np.float64]:

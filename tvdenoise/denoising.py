@@ -14,7 +14,7 @@ from torch import Tensor
 from tvdenoise import calculus, colour
 from tvdenoise.devices import is_out_of_memory, pick_device
 from tvdenoise.draws import drawn_noise
-from tvdenoise.errors import ArrayError
+from tvdenoise.errors import ArrayError, SettingError
 from tvdenoise.kinds import ColorChoice, ColorKind, TVKind
 from tvdenoise.noise_level import ChannelNoise
 from tvdenoise.planes import Image, Planes, as_planes
@@ -105,7 +105,7 @@ def denoise(
     lr: float | None = None,
     tol: float | None = None,
     max_steps: int | None = None,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     channel_axis: int | None = None,
     callback: Callable[[Progress], object] | None = None,
 ) -> Result[Image]:
@@ -146,8 +146,8 @@ def denoise(
         ``"auto"`` (a tensor's own accelerator; else the one that is there for pictures of 4 million values or more, and
         the CPU for smaller ones) or a torch device.
     channel_axis
-        The axis of the channels. Left out, a 3-D array whose last axis has at most 4 entries is (H, W, C), any other
-        3-D array is an error, and a 3-D tensor is (C, H, W).
+        The axis of the channels. Left out, a 3-D array whose last axis has at most 4 entries is (H, W, C), and a 3-D
+        tensor (C, H, W), unless its last axis is so short and its first is not; any other is an error.
     callback
         Called with a :class:`Progress` after each certificate.
 
@@ -171,7 +171,8 @@ def denoise(
     >>> result.status, result.image.round(4)
     ('tolerance', array([[0.1, 0.9]]))
     """
-    settings = Settings(weight, tv, color, sigma, volume, optimizer, lr, tol, max_steps, device)
+    name = str(device) if isinstance(device, torch.device) else device
+    settings = Settings(weight, tv, color, sigma, volume, optimizer, lr, tol, max_steps, name)
     return denoise_as_set(image, settings, channel_axis=channel_axis, callback=callback)
 
 
@@ -218,6 +219,9 @@ class _Order(Generic[Image]):
         self.f: Tensor = self._planes.f
         self._model = colour.chosen(settings.color, len(self.f))
         self.settings = dataclasses.replace(settings, color=self._model)
+        if self._planes.dtype is None and (settings.sigma or 0) > 1:
+            problem = f"{settings.sigma:g} is more than the whole range, whose width is 1"
+            raise SettingError("sigma", problem, "divide it by the largest value of the type, as in 25/255")
         weight = TYPICAL_WEIGHT if settings.weight == "auto" else settings.weight
         self._dtype = _dtype(self.f, self.settings, weight)
         self.device = pick_device(settings.device, self.f.device, self._dtype, self.f.numel())

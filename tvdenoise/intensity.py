@@ -122,11 +122,14 @@ def to_unit(pixels: NDArray[np.generic], scale: Range) -> NDArray[np.floating]:
     if scale == UNIT and pixels.dtype == kind:
         return pixels.view(kind)
     unit: NDArray[np.floating] = storage.empty(pixels.shape, kind)
+    low, high = scale
+    if low:  # differences from it may be small beside it
+        for rows in _chunks(pixels):
+            unit[rows] = (pixels[rows].astype(np.float64) - low) / (high - low)
+        return unit
     np.copyto(unit, pixels)
     if scale != UNIT:
-        low, high = scale
-        unit -= unit.dtype.type(low)
-        unit /= unit.dtype.type(high - low)
+        unit /= unit.dtype.type(high)
     return unit
 
 
@@ -151,8 +154,8 @@ def from_unit(unit: NDArray[np.floating], scale: Range, dtype: DTypeLike) -> NDA
     dtype, (low, high) = np.dtype(dtype), scale
     pixels: NDArray[np.generic] = storage.empty(unit.shape, dtype)
     for rows in _chunks(unit):
-        part = unit[rows]
-        values = part if scale == UNIT else part * unit.dtype.type(high - low) + unit.dtype.type(low)
+        part = unit[rows].astype(np.float64) if low else unit[rows]
+        values = part if scale == UNIT else part * part.dtype.type(high - low) + part.dtype.type(low)
         if dtype.kind in "iu":
             limits = np.iinfo(dtype)
             values = np.clip(np.rint(values), limits.min, limits.max)

@@ -192,6 +192,20 @@ def run(job: Job, observer: Observer | None = None) -> Row:
         except StopIteration as end:
             row: Row = end.value
             return row
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise out_of_memory(job) from error
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether it was memory that NumPy or torch could not get."""
+    return isinstance(error, MemoryError) or "allocate memory" in str(error)
+
+
+def out_of_memory(job: Job) -> PictureError:
+    """Return what a user is told then."""
+    return PictureError(job.source, "there is not memory enough for it", "free some, or let --memory be less")
 
 
 def limited(job: Job) -> AbstractContextManager[None]:

@@ -11,6 +11,9 @@ from torch import Tensor
 from tvdenoise import calculus, intensity
 from tvdenoise.errors import ArrayError
 
+FEW_CHANNELS = 4
+"""So many at most are taken for channels by where they stand."""
+
 Image = TypeVar("Image", NDArray[Any], Tensor)
 
 
@@ -43,20 +46,20 @@ def as_planes(image: Image, channel_axis: int | None, axes: Literal[2, 3] = 2) -
     if isinstance(image, np.ndarray):
         return _array_as_planes(image, _channel_axis(image.shape, channel_axis, axes))
     if not isinstance(image, Tensor):
-        raise ArrayError("image", f"it is a {type(image).__name__}", "give a NumPy array or a torch tensor")
-    axis = _channel_axis(image.shape, 0 if channel_axis is None and image.ndim == axes + 1 else channel_axis, axes)
+        problem = f"it is of type {type(image).__name__}"
+        raise ArrayError("image", problem, "give a NumPy array, such as numpy.asarray makes, or a torch tensor")
+    axis = _channel_axis(image.shape, channel_axis, axes, first=True)
     if image.layout != torch.strided or image.is_meta or (image.is_floating_point() and image.itemsize < 2):
         problem = f"it is a tensor of layout {image.layout}, type {image.dtype} on {image.device}"
         raise ArrayError("image", problem, "give a dense one of floats of 16 bits or more, or integers")
+    image = image.detach().resolve_neg()
     if not image.is_floating_point():
         f, restored_array, dtype = _array_as_planes(image.numpy(force=True), axis)
         return Planes(f, lambda u: torch.from_numpy(restored_array(u)).to(image.device), dtype)
-    if image.device.type == "cpu" or image.numel() == 0 or not torch.isfinite(image.detach()).all():
-        readable = image.detach().to(torch.promote_types(image.dtype, torch.float32))  # NumPy knows no bfloat16
+    if image.device.type == "cpu" or image.numel() == 0 or not torch.isfinite(image).all():
+        readable = image.to(torch.promote_types(image.dtype, torch.float32))  # NumPy knows no bfloat16
         intensity.check_finite("image", readable.numpy(force=True))
-    return Planes(
-        _to_front(image.detach(), axis), lambda u: _from_front(u, axis).to(image.device, image.dtype), image.dtype
-    )
+    return Planes(_to_front(image, axis), lambda u: _from_front(u, axis).to(image.device, image.dtype), image.dtype)
 
 
 def _array_as_planes(image: NDArray[Any], axis: int | None) -> Planes[NDArray[Any]]:
@@ -83,8 +86,8 @@ def _from_front(u: Tensor, axis: int | None) -> Tensor:
     return u[0] if axis is None else u.movedim(0, axis)
 
 
-def _channel_axis(shape: tuple[int, ...], asked: int | None, axes: Literal[2, 3]) -> int | None:
-    """Return the axis of the channels, None where there is none."""
+def _channel_axis(shape: tuple[int, ...], asked: int | None, axes: Literal[2, 3], *, first: bool = False) -> int | None:
+    """Return the axis of the channels, None where there is none: the last if it is short, or the ``first``."""
     what, layout = ("picture", "H, W") if axes == 2 else ("volume", "D, H, W")
     if len(shape) not in (axes, axes + 1):
         problem = f"{len(shape)} dimensions of shape {tuple(shape)} are not one {what}"
@@ -94,11 +97,13 @@ def _channel_axis(shape: tuple[int, ...], asked: int | None, axes: Literal[2, 3]
             raise ArrayError("channel_axis", f"a {what} of {axes} dimensions has no channels", "leave it out")
         return None
     if asked is None:
-        if shape[-1] > 4:
-            raise ArrayError(
-                "image", f"its shape {tuple(shape)} does not say where the channels are", "set channel_axis"
-            )
-        return -1
+        if (shape[-1] > FEW_CHANNELS) if not first else (shape[-1] <= FEW_CHANNELS < shape[0]):
+            problem = f"its shape {tuple(shape)} does not say where the channels are"
+            volume = "" if axes == 3 else ", or volume=True for a volume; a stack is a tensor (N, C, H, W)"
+            raise ArrayError("image", problem, f"set channel_axis{volume}")
+        return 0 if first else -1
+    if not isinstance(asked, int) or isinstance(asked, bool):
+        raise ArrayError("channel_axis", f"{asked!r} is no whole number", "give such as -1")
     if not -len(shape) <= asked < len(shape):
         remedy = f"use one from {-len(shape)} to {axes}"
         raise ArrayError("channel_axis", f"{asked} is not an axis of shape {tuple(shape)}", remedy)

@@ -22,7 +22,7 @@ Row = Mapping[str, Any]
 ENDINGS = (".png", ".svg", ".pdf")
 """Of the formats of charts."""
 
-WIDTH, HEIGHT, LABELS = 4.6, 3.4, 0.6
+WIDTH, HEIGHT, LABELS = 4.7, 3.4, 0.75
 """Inches of a panel, and of what is written beside it."""
 
 INK = "#123456"

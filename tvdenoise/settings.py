@@ -83,6 +83,8 @@ class Settings:
             raise SettingError("color", f"{self.color!r} is unknown", f"choose from {', '.join(get_args(ColorChoice))}")
         if self.tv not in get_args(TVKind):
             raise SettingError("tv", f"{self.tv!r} is unknown", f"choose from {', '.join(get_args(TVKind))}")
+        if not isinstance(self.device, str):
+            raise SettingError("device", f"{self.device!r} is no name", "give such as auto, cpu, or cuda:1")
         if self.optimizer not in (AUTO, *METHODS):
             raise SettingError("optimizer", *self._no_such_optimizer())
         if self.optimizer == "alternating" and not self._alternates:
@@ -135,6 +137,8 @@ class Settings:
         return self.tv == "anisotropic" and self.color != "coupled" and not self.volume
 
     def _no_such_optimizer(self) -> tuple[str, str]:
+        if not isinstance(self.optimizer, str):
+            return f"{self.optimizer!r} is no name", "leave it out for the fastest"
         if self.optimizer in NOT_OFFERED:
             return f"{self.optimizer} is not offered, it {NOT_OFFERED[self.optimizer]}", "leave it out for the fastest"
         names = (AUTO, *METHODS)

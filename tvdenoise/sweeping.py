@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tvdenoise import __version__, colour, engine, intensity
 from tvdenoise import job as jobs
 from tvdenoise.denoising import Result, denoise_as_set
-from tvdenoise.errors import ArrayError, TVDenoiseError
+from tvdenoise.errors import ArrayError, DeviceError, SettingError, TVDenoiseError
 from tvdenoise.intensity import Range
 from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.metrics import Quality, quality
@@ -60,6 +60,10 @@ class Grid:
     def __post_init__(self) -> None:
         """Check every setting."""
         list(self.settings())
+        if any(type(seed) is not int or seed < 0 for seed in self.seed):
+            raise SettingError("seed", f"{self.seed} are not whole numbers of 0 or more", "give such as (0, 1)")
+        if not all(noise is None or isinstance(noise, Noise) for noise in self.noise):
+            raise SettingError("noise", f"{self.noise} are not all a Noise, or None", "give such as Noise.read(text)")
 
     def settings(self) -> Iterator[Settings]:
         """Iterate over the combinations of what is asked of a run, lambda last."""
@@ -93,6 +97,11 @@ class Specimen:
 
     ``reference`` is its clean version, alike; the picture itself is clean where noise is added to it. What that is
     called, and ``dtype`` and ``range`` of the file the picture comes from, are told in rows; left out, the image's.
+
+    Raises
+    ------
+    ArrayError
+        If one of them is no array that has an intensity range, or is empty, or their shapes differ.
     """
 
     name: str
@@ -101,6 +110,16 @@ class Specimen:
     reference_name: str | None = None
     dtype: str | None = None
     range: Range | None = None
+
+    def __post_init__(self) -> None:
+        """Check both arrays."""
+        for image in [self.image] if self.reference is None else [self.image, self.reference]:
+            if not isinstance(image, np.ndarray) or image.size == 0:
+                raise ArrayError(self.name, "it is no array, or an empty one", "give a NumPy array of pixels")
+            intensity.check_type(self.name, image.dtype)
+            if image.shape != self.image.shape:
+                problem = f"its reference is of shape {image.shape}, not {self.image.shape}"
+                raise ArrayError(self.name, problem, "give the clean version of the same picture")
 
 
 @dataclass(frozen=True)
@@ -112,7 +131,8 @@ class TrialRow(jobs.Row):
     Attributes
     ----------
     key
-        What the run depends on (pictures, noise, seed, settings, version) as a hash: equal keys mean equal results.
+        What the run depends on (pictures, noise, seed, settings, version) as a hash: equal keys mean equal results, but
+        for the last digits of sums.
     hash
         The picture before noise is added, as a hash.
     reference
@@ -171,7 +191,7 @@ def sweep(
             draw: _Draw | None = None
             for settings in models:
                 made_of = [digest, reference_digest, str(noise), noise and noise.is_clipped, seed, __version__]
-                key = _hash(json.dumps([*made_of, dataclasses.astuple(settings), trace]).encode())
+                key = _hash(json.dumps([*made_of, dataclasses.astuple(settings), trace], default=float).encode())
                 if key in known:
                     continue
                 draw = draw or _Draw.of(image, reference, noise, seed)
@@ -248,6 +268,8 @@ def _run(row: TrialRow, draw: _Draw, settings: Settings, *, trace: bool) -> Tria
         result = denoise_as_set(draw.noisy, settings, channel_axis=axis, callback=note if trace else None)
         if result.status == "non_finite":
             raise ArrayError(row.input, f"{settings.method_name} left the finite numbers", "lower the rate")
+    except DeviceError:  # no run can be made
+        raise
     except TVDenoiseError as error:
         figures = jobs.Figures(weight=None if settings.weight == "auto" else settings.weight, color=settings.color)
         subject = row.input if error.subject == "image" else error.subject

@@ -66,7 +66,7 @@ def _by_lambda(found: Mapping[tuple[str, str], list[float]], groups: Sequence[st
         mean = means.get((weight, group))
         if mean is None:
             return "-"
-        return f"{mean:.2f}" + (" *" if mean == best[group] else "  ")
+        return f"{mean:.2f}" + (" *" if mean == best[group] and len(weights) > 1 else "  ")
 
     body = [[weight, *(cell(weight, group) for group in groups)] for weight in weights]
     return Table("Mean PSNR in dB by lambda (*: the best)", ["lambda", *groups], body)

@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sys
+import threading
 from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
@@ -17,6 +18,9 @@ from tvdenoise.errors import InputError, TVDenoiseError
 
 DEFAULT = "denoise"
 """The command that need not be typed."""
+
+AGAIN = 0.05
+"""Seconds after which a signal is sent again that nobody heard."""
 
 _OF_THE_GROUP = ("--install-completion", "--show-completion")
 
@@ -60,7 +64,8 @@ def main() -> None:
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
         signal.signal(signal.SIGHUP, _terminate)
     try:
-        code = app([_kept(word) for word in sys.argv[1:]] or ["--help"], prog_name="tvdenoise", standalone_mode=False)
+        words = [_kept(word) for word in sys.argv[1:]] or (["--help"] if sys.stdout.isatty() else [DEFAULT])
+        code = app(words, prog_name="tvdenoise", standalone_mode=False)
     except typer.TyperException as error:
         problem = error.format_message().replace(": Value error, ", ": ", 1).removesuffix(".")
         messages.failure(f"{problem}; see tvdenoise --help")
@@ -110,7 +115,14 @@ def _hear_no_more() -> None:
 
 
 def _terminate(signum: int, _frame: FrameType | None) -> None:
-    """Leave on a signal as on any exception, so that temporary files go."""
+    """Leave on a signal as on any exception, so that temporary files go; again where a finalizer swallows that."""
     _hear_no_more()
+
+    def again(caught: "sys.UnraisableHookArgs") -> None:
+        if isinstance(caught.exc_value, SystemExit):
+            signal.signal(signum, lambda *_: sys.exit(128 + signum))
+            threading.Timer(AGAIN, os.kill, (os.getpid(), signum)).start()
+
+    sys.unraisablehook = again
     messages.failure(f"terminated; {messages.NOTHING_HALF_WRITTEN}")
     sys.exit(128 + signum)

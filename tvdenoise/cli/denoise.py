@@ -34,6 +34,9 @@ MaxPixels = Annotated[
     typer.Option(metavar="INTEGER", help="Refuse pictures of more pixels a page [2^30].", rich_help_panel="Input"),
 ]
 
+LARGE = 2
+"""Lambda above which hardly anything remains of a picture: it may be meant for other intensities."""
+
 SEPARATORS = ("/", os.sep)
 """What a path ends in that is meant to be a folder."""
 
@@ -315,6 +318,8 @@ def command(
     from tvdenoise.job import Job
     from tvdenoise.plan import Naming, Selection, counterpart, is_folder, planned
 
+    if output == "":
+        raise OutputError("''", "an empty path names no file", "check what was to be in it, or give ./ for this folder")
     if as_json and output == str(STREAM):
         raise SettingError("json", "the picture goes to standard output itself", "name a file with --output")
     if output == str(STREAM) and sys.stdout.isatty():
@@ -353,6 +358,9 @@ def command(
         quiet=quiet,
         verbose=verbose,
     )
+    given = values.weight_of(weight)
+    if given != "auto" and given > LARGE and not quiet:
+        messages.note(f"lambda {given:g} is for intensities 0 to 1; if it was meant for 0 to 255, give {given:g}/255")
     naming = Naming(None if output is None else Path(output), values.suffix_of(suffix), output_format)
     if reference is not None and not is_folder(reference):
         check_source(reference, "reference")

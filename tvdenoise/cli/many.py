@@ -68,7 +68,7 @@ class _Report:
         self.counts: Counter[str] = Counter()
         self._count, self._manner = count, manner
         self._began = time.perf_counter()
-        self._pixels = self._at_limit = 0
+        self._pixels = self._at_limit = self._unchanged = 0
         self._reasons: Counter[str] = Counter()
         self._remarks: set[str] = set()
         self._unwritten = 0
@@ -120,6 +120,7 @@ class _Report:
                 self._remarks.update(outcome.remarks)
         if row.status == "done":
             self._at_limit += row.figures.stop == "max_steps"
+            self._unchanged += row.figures.sigma is not None and row.figures.weight == 0
             self._pixels += messages.pixels(outcome.facts)
             before, after = row.figures.psnr_before or math.nan, row.figures.psnr_after or math.nan
             if math.isfinite(before) and math.isfinite(after):
@@ -145,6 +146,8 @@ class _Report:
             messages.note(f"mean PSNR {before:.2f} -> {after:.2f} dB over {len(self._qualities)}")
         if self._at_limit:
             messages.note(f"{self._at_limit} stopped at the step limit before their tolerance")
+        if self._unchanged:
+            messages.note(f"{self._unchanged} came back as they were, since no noise was found in them")
         for reason, number in self._reasons.most_common(MOST_REASONS):
             messages.note(f"{number} failed: {reason}")
 

@@ -16,9 +16,6 @@ FLAGS = {"weight": "lambda", "max_steps": "max-steps", "max_pixels": "max-pixels
 """The flags whose names are not those of the settings."""
 
 EIGHT_BIT_STEPS = 255
-LARGE = 2
-"""Lambda above which hardly anything remains of a picture: it may be meant for other intensities."""
-
 INTERRUPTED = 130
 NOTHING_HALF_WRITTEN = "no output was left half written"
 
@@ -155,11 +152,7 @@ def _lambda(row: "Row") -> str:
     """Say lambda, and how it was chosen."""
     figures = row.figures
     if figures.sigma is None or row.range is None:
-        assert figures.weight is not None
-        hint = (
-            f" (for intensities 0 to 1; {figures.weight:g}/255 if meant for 0 to 255)" if figures.weight > LARGE else ""
-        )
-        return f"lambda {figures.weight:g}{hint}"
+        return f"lambda {figures.weight:g}"
     if figures.weight == 0:
         return "lambda 0, no noise" + ("" if figures.is_noise_correlated is None else " found")
     mean = "mean " if row.pages else ""

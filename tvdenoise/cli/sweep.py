@@ -170,9 +170,9 @@ def command(
         raise SettingError("sigma", "pictures of many ranges have no numbers in common", "give such as 25/255")
     grid = Grid(
         weight=values.weights_of(weight),
-        tv=_items(tv),  # type: ignore[arg-type]
-        color=_items(color),  # type: ignore[arg-type]
-        optimizer=_items(optimizer),
+        tv=_some("tv", tv),  # type: ignore[arg-type]
+        color=_some("color", color),  # type: ignore[arg-type]
+        optimizer=_some("optimizer", optimizer),
         noise=tuple(Noise.read(item, is_clipped=clip_noise) for item in _items(noise or "")) or (None,),
         seed=_seeds(seed),
         sigma=unit_sigma,
@@ -283,6 +283,13 @@ class _Runner:
 def _items(said: str) -> tuple[str, ...]:
     """Return the items of a list, each once."""
     return tuple(dict.fromkeys(item.strip() for item in said.split(",") if item.strip()))
+
+
+def _some(name: str, said: str) -> tuple[str, ...]:
+    items = _items(said)
+    if not items:
+        raise SettingError(name, "the list is empty", "leave it out")
+    return items
 
 
 def _seeds(said: str) -> tuple[int, ...]:

@@ -32,8 +32,11 @@ def reading(
     return ReadOptions(axes, scale_of(scale), nonfinite, max_pixels or MAX_PIXELS)
 
 
-def path_of(text: str) -> Path:
+def path_of(text: str | Path) -> Path:
     """Return a path; an empty one, as of a variable that is not set, would be the current folder."""
+    text = str(text)
+    if "\0" in text:
+        raise InputError(repr(text), "no path has such a character", "check it")
     if not text:
         raise InputError("''", "an empty path names no picture", "check what was to be in it, or give . for the folder")
     return Path(text)

@@ -189,7 +189,8 @@ def _decoded(source: Source, format_: str) -> PictureFile:
 def _check_content(path: Path, part: Picture, options: ReadOptions) -> None:
     if not {"Y", "X"} <= set(part.axes):
         problem = f"nothing says what the axes of its shape {part.pixels.shape} are"
-        raise PictureError(path, problem, "name them, such as --axes ZYX or YXC")
+        names = "TZYX"[-part.pixels.ndim :].rjust(part.pixels.ndim, "Q")
+        raise PictureError(path, problem, f"name them, such as --axes {names}, with C for colours")
     if options.nonfinite == "refuse" or not part.pixels.size:
         intensity.check_finite(path, part.pixels, "replace them, or denoise around them with --nonfinite keep")
 
