@@ -393,6 +393,21 @@ class TestRunner:
         assert done.returncode == 2
         assert re.fullmatch(r"tvdenoise: --jobs: another process cannot be started \(.*\); .*TMPDIR.*\n", done.stderr)
 
+    def test_a_process_that_does_not_start_is_started_again(self, scans, monkeypatch):
+        """As when the process that starts them is killed."""
+        start, starts = BaseProcess.start, []
+
+        def start_but_first(process: BaseProcess) -> None:
+            starts.append(process)
+            if len(starts) == 1:
+                raise EOFError
+            start(process)
+
+        monkeypatch.setattr(BaseProcess, "start", start_but_first)
+        told = []
+        batch.Crew(1).run(self.jobs(scans, 2), told.append)
+        assert [found.row.status for found in told] == ["done", "done"]
+
     def test_a_fault_of_ours_fails_its_picture_alone(self, scans, monkeypatch):
         def broken(*_: object) -> None:
             raise ZeroDivisionError("a fault")

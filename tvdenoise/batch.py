@@ -191,16 +191,23 @@ class Crew:
         self._busy[worker.line] = worker, task
 
     def _hired(self) -> _Worker:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, next(self._places)), daemon=True)
         try:
-            with interrupts_put_off():
-                process.start()
-        except (EOFError, OSError) as error:  # of the fork server too, which may have died
+            return self._started()
+        except (EOFError, OSError):  # of the fork server too, which may have died: then there is another one now
+            pass
+        try:
+            return self._started()
+        except (EOFError, OSError) as error:
             problem = f"another process cannot be started ({error})"
             remedy = "give fewer, allow more open files (ulimit -n), or let TMPDIR be a shorter path"
             raise SettingError("jobs", problem, remedy) from error
-        theirs.close()
+
+    def _started(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        with theirs:
+            process = self._context.Process(target=_serve, args=(theirs, next(self._places)), daemon=True)
+            with interrupts_put_off():
+                process.start()
         return _Worker(process, ours)
 
     def _heard(self, worker: _Worker, task: _Task) -> Outcome | None:
