@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tvdenoise import calculus, colour
+from tvdenoise.aggregation import RULES, aggregated, worst
 from tvdenoise.devices import is_out_of_memory, pick_device
 from tvdenoise.draws import drawn_noise
 from tvdenoise.errors import ArrayError, SettingError
@@ -386,30 +387,5 @@ def _stacked(pages: list[Result[Tensor]]) -> Result[Tensor]:
     """Put the results of a stack's pictures together."""
     if not pages:
         raise ArrayError("image", "the stack is empty", "give at least one picture")
-    return Result(
-        image=torch.stack([page.image for page in pages]),
-        status=max((page.status for page in pages), key=("tolerance", "max_steps", "non_finite").index),
-        steps=max(page.steps for page in pages),
-        energy=sum(page.energy for page in pages),
-        gap=sum(page.gap for page in pages),
-        rms_bound=max(page.rms_bound for page in pages),
-        tol=max(page.tol for page in pages),
-        seconds=sum(page.seconds for page in pages),
-        device=pages[0].device,
-        weight=sum(page.weight for page in pages) / len(pages),
-        color=pages[0].color,
-        sigma=_mean([page.sigma for page in pages]),
-        risk=_mean([page.risk for page in pages]),
-        is_noise_correlated=_any([page.is_noise_correlated for page in pages]),
-        is_noise_signal_dependent=_any([page.is_noise_signal_dependent for page in pages]),
-        pages=tuple(pages),
-    )
-
-
-def _any(values: list[bool | None]) -> bool | None:
-    return None if None in values else any(values)
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    figures = aggregated(pages, RULES | {"status": worst})
+    return Result(image=torch.stack([page.image for page in pages]), pages=tuple(pages), **figures)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tvdenoise import __version__, images, storage
+from tvdenoise.aggregation import RULES, aggregated, first, mean, mean_psnr, worst
 from tvdenoise.errors import DivergenceError, PictureError, SettingError, TVDenoiseError, WriteError
 from tvdenoise.images import Page, Picture, PictureFile, ReadOptions, WriteOptions
 from tvdenoise.kinds import ColorChoice
@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 
 LEAST_SIGMA = 12**-0.5
 """The standard deviation that rounding to whole numbers adds: noise of less says nothing about them."""
+
+
+FILE_RULES = RULES | {
+    "criterion": first,
+    "stop": worst,
+    "psnr_before": mean_psnr,
+    "psnr_after": mean_psnr,
+    "ssim_before": mean,
+    "ssim_after": mean,
+}
+"""What becomes of the figures of pages in a row about a file."""
 
 
 @dataclass(frozen=True)
@@ -309,69 +320,19 @@ def _pages(job: Job, picture: Picture) -> Iterator[Page]:
 def figures_of(result: "Result[NDArray[Any]]", before: "Quality | None", after: "Quality | None") -> Figures:
     """Return the figures of a page, measured before and after if there is a clean one."""
     return Figures(
-        weight=result.weight,
-        color=result.color,
-        sigma=result.sigma,
+        **{name: getattr(result, name) for name in RULES},
         criterion=None if result.risk is None else "sure",
-        risk=result.risk,
-        is_noise_correlated=result.is_noise_correlated,
-        is_noise_signal_dependent=result.is_noise_signal_dependent,
-        device=result.device,
-        steps=result.steps,
         stop=result.status,
-        energy=result.energy,
-        gap=result.gap,
-        rms_bound=result.rms_bound,
-        tol=result.tol,
         psnr_before=before and before.psnr,
         psnr_after=after and after.psnr,
         ssim_before=before and before.ssim,
         ssim_after=after and after.ssim,
-        seconds=result.seconds,
     )
 
 
 def _summed(pages: Sequence[Figures]) -> Figures:
     """Return the figures of a file from those of its pages."""
-    if len(pages) == 1:
-        return pages[0]
-
-    def each(name: str) -> list[Any]:
-        return [getattr(page, name) for page in pages]
-
-    def mean(name: str) -> float | None:
-        values = each(name)
-        return None if None in values else float(np.mean(values))
-
-    def whether_any(name: str) -> bool | None:
-        return None if None in each(name) else any(each(name))
-
-    def psnr(name: str) -> float | None:
-        values = each(name)
-        error = 0.0 if None in values else float(np.mean(np.power(10.0, np.multiply(values, -0.1))))
-        return None if None in values else -10 * math.log10(error) if error else math.inf
-
-    return Figures(
-        weight=mean("weight"),
-        color=pages[0].color,
-        sigma=mean("sigma"),
-        criterion=pages[0].criterion,
-        risk=mean("risk"),
-        is_noise_correlated=whether_any("is_noise_correlated"),
-        is_noise_signal_dependent=whether_any("is_noise_signal_dependent"),
-        device=pages[0].device,
-        steps=max(each("steps")),
-        stop="max_steps" if "max_steps" in each("stop") else "tolerance",
-        energy=sum(each("energy")),
-        gap=sum(each("gap")),
-        rms_bound=max(each("rms_bound")),
-        tol=max(each("tol")),
-        psnr_before=psnr("psnr_before"),
-        psnr_after=psnr("psnr_after"),
-        ssim_before=mean("ssim_before"),
-        ssim_after=mean("ssim_after"),
-        seconds=sum(each("seconds")),
-    )
+    return pages[0] if len(pages) == 1 else Figures(**aggregated(pages, FILE_RULES))
 
 
 def read_reference(job: Job, source: PictureFile, format_: str) -> PictureFile:
