@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tvdenoise.cli import messages, values
-from tvdenoise.cli.denoise import Axes, MaxPixels
+from tvdenoise.cli import messages, options, values
 from tvdenoise.errors import TVDenoiseError
 
 MENTION = "[bold]tvdenoise compare REFERENCE IMAGE...[/bold] measures PSNR, SSIM and MSE."
@@ -17,8 +16,8 @@ MENTION = "[bold]tvdenoise compare REFERENCE IMAGE...[/bold] measures PSNR, SSIM
 def command(
     reference: Annotated[Path, typer.Argument(metavar="REFERENCE", help="The clean picture.")],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures of the same size and colours.")],
-    axes: Axes = None,
-    max_pixels: MaxPixels = None,
+    axes: options.Axes = None,
+    max_pixels: options.MaxPixels = None,
     scale: Annotated[
         str | None,
         typer.Option("--range", metavar="LO,HI", help="The numbers that stand for 0 and 1, in all pictures."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tvdenoise import __version__
-from tvdenoise.cli import messages, values
+from tvdenoise.cli import messages, options, values
 from tvdenoise.cli.manner import Manner
 from tvdenoise.errors import InputError, OutputError, SettingError
 from tvdenoise.kinds import ColorChoice, TVKind
@@ -20,19 +20,6 @@ if TYPE_CHECKING:
     from tvdenoise.job import Job
     from tvdenoise.plan import Pair
 
-
-Axes = Annotated[
-    str | None,
-    typer.Option(
-        metavar="LETTERS",
-        help="Name the axes of an array or a TIFF: Y, X, S or C for colours, others for pages. Default: what it says.",
-        rich_help_panel="Model",
-    ),
-]
-MaxPixels = Annotated[
-    int | None,
-    typer.Option(metavar="INTEGER", help="Refuse pictures of more pixels a page [2^30].", rich_help_panel="Input"),
-]
 
 LARGE = 2
 """Lambda above which hardly anything remains of a picture: it may be meant for other intensities."""
@@ -120,7 +107,7 @@ def command(
             rich_help_panel="Input",
         ),
     ] = None,
-    axes: Axes = None,
+    axes: options.Axes = None,
     nonfinite: Annotated[
         values.Nonfinite,
         typer.Option(
@@ -129,7 +116,7 @@ def command(
             rich_help_panel="Input",
         ),
     ] = "refuse",
-    max_pixels: MaxPixels = None,
+    max_pixels: options.MaxPixels = None,
     sigma: Annotated[
         str | None,
         typer.Option(
@@ -180,35 +167,10 @@ def command(
             autocompletion=lambda incomplete: [name for name in (AUTO, *METHODS) if name.startswith(incomplete)],
         ),
     ] = AUTO,
-    lr: Annotated[
-        float | None,
-        typer.Option(
-            metavar="FLOAT",
-            help="The optimizer's rate; alternating has none. Default: the method's own.",
-            rich_help_panel="Solver",
-        ),
-    ] = None,
-    tol: Annotated[
-        float | None,
-        typer.Option(
-            metavar="FLOAT",
-            help="The result is certified to lie within this RMS of the exact minimiser, as a fraction of the range. "
-            "Default: 0.001, or 0.04 lambda where that is less.",
-            rich_help_panel="Solver",
-        ),
-    ] = None,
-    max_steps: Annotated[
-        int | None,
-        typer.Option(metavar="INTEGER", help="Step limit. Default: the method's own.", rich_help_panel="Solver"),
-    ] = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="auto (an accelerator, if the picture is worth it), cpu, cuda, cuda:1, mps, xpu.",
-            rich_help_panel="Solver",
-        ),
-    ] = "auto",
+    lr: options.Rate = None,
+    tol: options.Tolerance = None,
+    max_steps: options.MaxSteps = None,
+    device: options.Device = "auto",
     memory: Annotated[
         str | None,
         typer.Option(

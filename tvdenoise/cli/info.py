@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tvdenoise.cli import messages, values
-from tvdenoise.cli.denoise import Axes, MaxPixels
+from tvdenoise.cli import messages, options, values
 from tvdenoise.errors import TVDenoiseError
 
 MENTION = "[bold]tvdenoise info FILE...[/bold] tells what is read from files."
@@ -18,8 +17,8 @@ def command(
         list[Path] | None,
         typer.Argument(metavar="FILE...", help="Pictures; - is standard input. None: versions, devices and formats."),
     ] = None,
-    axes: Axes = None,
-    max_pixels: MaxPixels = None,
+    axes: options.Axes = None,
+    max_pixels: options.MaxPixels = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a file.")] = False,
 ) -> int:
     """Tell what the reader understands of files: format, axes, type, range, metadata, memory and device."""

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tvdenoise.cli import messages, values
-from tvdenoise.cli.denoise import Axes, MaxPixels
+from tvdenoise.cli import messages, options, values
 from tvdenoise.errors import OutputError
 
 if TYPE_CHECKING:
@@ -20,8 +19,8 @@ def command(
     rows: Annotated[Path, typer.Argument(metavar="ROWS", help="What a sweep wrote: .jsonl or .csv.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The page.")] = Path("report.html"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a page that exists.")] = False,
-    axes: Axes = None,
-    max_pixels: MaxPixels = None,
+    axes: options.Axes = None,
+    max_pixels: options.MaxPixels = None,
 ) -> None:
     """Show the rows of a sweep and its pictures in one page that opens offline."""
     from tvdenoise import results

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tvdenoise.cli import messages, values
+from tvdenoise.cli import messages, options, values
 from tvdenoise.cli import report as pages
-from tvdenoise.cli.denoise import Axes, MaxPixels
 from tvdenoise.errors import InputError, OutputError, SettingError, TVDenoiseError
 
 if TYPE_CHECKING:
@@ -90,18 +89,13 @@ def command(
         ),
     ] = None,
     sigma: Annotated[str | None, typer.Option(metavar="NUMBER", help="For lambda auto, such as 25/255.")] = None,
-    lr: Annotated[float | None, typer.Option(metavar="FLOAT", help="The optimizers' rate.")] = None,
-    tol: Annotated[float | None, typer.Option(metavar="FLOAT", help="The certified RMS distance [0.001].")] = None,
-    max_steps: Annotated[int | None, typer.Option(metavar="INTEGER", help="Step limit.")] = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", help="auto (an accelerator, if the picture is worth it), cpu, cuda, cuda:1, mps, xpu."
-        ),
-    ] = "auto",
+    lr: options.Rate = None,
+    tol: options.Tolerance = None,
+    max_steps: options.MaxSteps = None,
+    device: options.Device = "auto",
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with their subfolders.")] = False,
-    axes: Axes = None,
-    max_pixels: MaxPixels = None,
+    axes: options.Axes = None,
+    max_pixels: options.MaxPixels = None,
     reference: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="Clean picture, or folder of them.", rich_help_panel="Report"),

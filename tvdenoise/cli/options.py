@@ -1,0 +1,51 @@
+"""Options that several commands have."""
+
+from typing import Annotated
+
+import typer
+
+Axes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LETTERS",
+        help="Name the axes of an array or a TIFF: Y, X, S or C for colours, others for pages. Default: what it says.",
+        rich_help_panel="Model",
+    ),
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(metavar="INTEGER", help="Refuse pictures of more pixels a page [2^30].", rich_help_panel="Input"),
+]
+
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        metavar="FLOAT",
+        help="The optimizer's rate; alternating has none. Default: the method's own.",
+        rich_help_panel="Solver",
+    ),
+]
+
+Tolerance = Annotated[
+    float | None,
+    typer.Option(
+        metavar="FLOAT",
+        help="The result is certified to lie within this RMS of the exact minimiser, as a fraction of the range. "
+        "Default: 0.001, or 0.04 lambda where that is less.",
+        rich_help_panel="Solver",
+    ),
+]
+
+MaxSteps = Annotated[
+    int | None,
+    typer.Option(metavar="INTEGER", help="Step limit. Default: the method's own.", rich_help_panel="Solver"),
+]
+
+Device = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="auto (an accelerator, if the picture is worth it), cpu, cuda, cuda:1, mps, xpu.",
+        rich_help_panel="Solver",
+    ),
+]
