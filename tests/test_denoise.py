@@ -372,3 +372,11 @@ def test_result_says_everything(unit):
     assert result.seconds > 0
     assert 0 <= result.gap < result.energy
     assert seen[-1].step == result.steps
+
+
+def test_callback_hears_of_every_picture_of_a_stack(unit):
+    seen = []
+    result = denoise(torch.as_tensor(unit).expand(3, 1, -1, -1), 0.1, callback=seen.append)
+    alone = [progress.step for progress in seen[: len(seen) // 3]]
+    assert [progress.step for progress in seen] == 3 * alone
+    assert alone[-1] == result.steps

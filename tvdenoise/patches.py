@@ -18,9 +18,6 @@ SMALLEST = 3
 MIN_PATCHES = 3 * SIDE * SIDE
 MAX_PATCHES = 2**14
 
-CHUNK = 1024
-"""Patches, sorted by their texture, that are summed up once."""
-
 BLOCK = 256
 """Patches whose products are summed at a time: threads share larger sums, and the last bits tell how many they were."""
 
@@ -148,13 +145,13 @@ def _flat(patches: Tensor, texture: Tensor) -> Tensor:
     """Return the places of the patches that hold no more texture than the noise makes."""
     texture, order = texture.sort()
     patches = patches[order]
-    whole = len(patches) // CHUNK
-    chunks = _moments(patches[: whole * CHUNK].view(whole, CHUNK, SIDE * SIDE))
-    running = functional.pad(chunks.cumsum(0), (0, 0, 0, 0, 1, 0))  # of so many chunks
+    whole = len(patches) // BLOCK
+    blocks = _moments(patches[: whole * BLOCK].view(whole, BLOCK, SIDE * SIDE))
+    running = functional.pad(blocks.cumsum(0), (0, 0, 0, 0, 1, 0))  # of so many blocks
     number, variance = len(patches), 0.0
     for _ in range(10):
-        whole = number // CHUNK
-        moments = running[whole] + _moments(patches[whole * CHUNK : number])
+        whole = number // BLOCK
+        moments = running[whole] + _moments(patches[whole * BLOCK : number])
         previous, variance = variance, float(_spectrum(moments)[:SMALLEST].mean())
         if abs(variance - previous) <= 2e-3 * variance:
             break
