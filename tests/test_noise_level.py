@@ -106,18 +106,57 @@ def filtered(kernel: list[list[float]]) -> Tensor:
         ([[1.0, 1.0], [1.0, 1.0]], 0.5, 0.5),
         ([[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]], 2 / 3, 2 / 3),
         ([[1.0, 6.0, 1.0]], 12 / 38, 0.0),
+        ([[0.0, 1.0], [1.0, 0.0]], 0.0, 0.0),
+        (torch.outer(g := torch.exp(-(torch.arange(-4.0, 5) ** 2) / 2.88), g).tolist(), 0.84, 0.84),
     ],
 )
 def test_noise_that_neighbours_share(kernel, across, down):
     """The autocorrelation of filtered white noise is that of the filter."""
     noise = level(CAMERA + filtered(kernel))
-    assert noise.sigma == pytest.approx(0.1, rel=0.08)
-    correlation = np.array(noise.correlation)
+    assert noise.sigma == pytest.approx(0.1, rel=0.1)
+    correlation = np.array(noise.autocorrelation)
     middle = len(correlation) // 2
     assert np.array_equal(correlation, correlation[::-1, ::-1])
     assert correlation[middle, middle] == 1
     assert correlation[middle, middle + 1] == pytest.approx(across, abs=0.1)
     assert correlation[middle + 1, middle] == pytest.approx(down, abs=0.1)
+    if kernel == [[0.0, 1.0], [1.0, 0.0]]:  # one diagonal, not the other
+        assert correlation[middle + 1, middle - 1] == pytest.approx(0.5, abs=0.1)
+        assert correlation[middle + 1, middle + 1] == pytest.approx(0.0, abs=0.1)
+
+
+def test_noise_in_a_picture_that_was_made_smaller():
+    """What little seems flat at first says that the noise is white and weak."""
+    clean, noisy = (
+        np.asarray(Image.fromarray(plane.numpy()).resize((256, 256), Image.Resampling.LANCZOS))
+        for plane in (CAMERA[0], CAMERA[0] + 0.2 * normal(512, 512))
+    )
+    noise = level(torch.from_numpy(noisy.copy())[None])
+    assert noise.is_correlated
+    assert noise.sigma == pytest.approx(float(np.std(noisy - clean)), rel=0.15)
+
+
+@pytest.mark.parametrize("name", ["grass", "gravel", "brick", "moon"])
+def test_texture_that_is_everywhere_is_not_taken_for_shared_noise(name):
+    clean = torch.from_numpy(getattr(data, name)()).float()[None] / 255
+    assert level(clean).sigma < 0.1 * float(clean.std())
+    assert level(clean + 10 / 255 * normal(*clean.shape)).sigma == pytest.approx(10 / 255, rel=0.15)
+
+
+def test_hot_pixels_do_not_hide_that_neighbours_share_noise():
+    noisy = CAMERA + filtered([[1.0, 1.0]])
+    noisy.view(-1)[torch.randperm(noisy.numel(), generator=torch.Generator().manual_seed(0))[:200]] = 1.5
+    correlation = np.array(level(noisy).autocorrelation)
+    middle = len(correlation) // 2
+    assert correlation[middle, middle + 1] == pytest.approx(0.5, abs=0.1)
+
+
+def test_stripes_and_single_pixels_are_no_noise():
+    stripes = (torch.arange(100) % 2).float().expand(1, 80, 100)
+    spot = torch.full((1, 80, 80), 0.5)
+    spot[0, 40, 40] = 1
+    for f in (stripes, spot):
+        assert level(f).sigma == 0
 
 
 @pytest.mark.parametrize("quality", [90, 75, 50])

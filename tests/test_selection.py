@@ -155,9 +155,12 @@ def test_without_noise_there_is_nothing_to_remove():
 
 @pytest.mark.parametrize("shape", [(2, 60, 1500), (1, 3, 40, 41), (1, 2, 3)])
 def test_a_draw_has_the_variance_and_the_autocorrelation_of_the_noise(shape, monkeypatch):
-    monkeypatch.setattr(draws, "COINS", 2**14)  # so that it is drawn in bands
+    monkeypatch.setattr(draws, "COINS", 2**13)  # so that it is drawn in bands
     correlation = ((0.0, 0.25, 0.0), (0.5, 1.0, 0.5), (0.0, 0.25, 0.0))
-    noise = (ChannelNoise(SIGMA, SIGMA**2, correlation=correlation), ChannelNoise.constant(2 * SIGMA))[: shape[0]]
+    noise = (
+        ChannelNoise(SIGMA, SIGMA**2, autocorrelation=correlation, is_correlated=True),
+        ChannelNoise.constant(2 * SIGMA),
+    )[: shape[0]]
     first, *others = draws._draw(torch.zeros(shape), noise)
     assert float(first.square().mean()) == pytest.approx(SIGMA**2, rel=1e-4)
     if first.numel() > 1000:

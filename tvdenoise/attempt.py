@@ -108,8 +108,8 @@ def _settled(job: Job, *, overwrite: bool) -> Outcome | None:
 
 def _fault(job: Job, error: Exception, facts: Mapping[str, Any]) -> Outcome:
     """Return the outcome of a job that met lack of memory, or a fault of ours: no reason to lose other pictures."""
-    if jobs.is_out_of_memory(error):
-        return failure(job, jobs.out_of_memory(job), facts)
+    if jobs.is_lack_of_memory(error):
+        return failure(job, jobs.lack_of_memory(job), facts)
     reason = " ".join(f"{type(error).__name__}: {error}".split())
     return failure(job, PictureError(job.source, f"it met an unexpected error ({reason})", "please report it"), facts)
 

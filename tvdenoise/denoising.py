@@ -306,7 +306,7 @@ class _Order(Generic[Image]):
                 moved += calculus.rms_distance(rgb, opponent, colour.to_opponent)
         dtype = self._planes.dtype
         if dtype is not None and dtype.itemsize < u.dtype.itemsize:
-            moved += calculus.rms_distance(u.to(dtype), u)
+            moved += calculus.rms_distance(u, u, lambda part: part.to(dtype).double())
         return moved
 
 

@@ -1,7 +1,7 @@
 """The noise in a picture, and a draw of it in the coordinates in which the picture is solved."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -20,6 +20,9 @@ SHARED = 20
 
 COINS = 2**20
 """Signs drawn at a time."""
+
+BAND = 64
+"""Rows, at least, of a band of noise that neighbours share, which is drawn for itself."""
 
 SEED = 0x5EED
 """Of the draw by which lambda is chosen: none that anybody would draw a picture's noise with."""
@@ -54,7 +57,7 @@ def _growing_draw(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
     variance = torch.stack([channel.variance(plane) for channel, plane in zip(noise, f, strict=True)]).mean(0)
     shares = f.new_tensor([channel.sigma for channel in opponent])
     shares /= shares.square().mean().sqrt()
-    return _signs(f, opponent) * variance.sqrt_() * shares.view(-1, *(1,) * variance.ndim)
+    return _standard(f, opponent) * variance.sqrt_() * shares.view(-1, *(1,) * variance.ndim)
 
 
 def _unlike(noise: Sequence[ChannelNoise], factor: float) -> bool:
@@ -63,33 +66,44 @@ def _unlike(noise: Sequence[ChannelNoise], factor: float) -> bool:
 
 
 def _draw(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
-    """Return the standard deviation of the noise in every value of ``f`` times what :func:`_signs` draws."""
-    draw = _signs(f, noise)
+    """Return a draw of the noise in every value of ``f``."""
+    draw = _standard(f, noise)
     for plane, channel, values in zip(f, noise, draw, strict=True):
         values *= channel.variance(plane).sqrt_() if channel.gain else channel.sigma
     return draw
 
 
-def _signs(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
-    """Return random signs, always the same, mixed where neighbours share noise: some values at a time, for memory."""
+def _standard(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
+    """Return noise of variance 1, always the same: random signs, coloured where neighbours share noise."""
     generator = torch.Generator().manual_seed(SEED)
-    signs = calculus.empty(f.shape, f)
-    for part in torch.split(signs.view(-1), COINS):
+    draw = calculus.empty(f.shape, f)
+    for part in torch.split(draw.view(-1), COINS):  # which takes no memory to speak of
         part.copy_(torch.randint(0, 2, part.shape, generator=generator, dtype=torch.int8).mul_(2).sub_(1))
-    for plane, channel in zip(signs, noise, strict=True):
-        if channel.is_correlated:
-            for picture in plane.view(-1, *plane.shape[-2:]):
-                for band in torch.split(picture, max(1, COINS // plane.shape[-1])):
-                    mixed = _mixed(band.numpy(force=True), np.array(channel.correlation))
-                    band.copy_(torch.from_numpy(mixed))
-    return signs
+    for plane, channel in zip(draw, noise, strict=True):
+        if channel.autocorrelation:
+            for band in _bands(plane):
+                coloured = _coloured(band.numpy(force=True), np.array(channel.autocorrelation))
+                band.copy_(torch.from_numpy(coloured).to(band.dtype))
+    return draw
 
 
-def _mixed(white: NDArray[np.floating], correlation: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return white noise (H, W) given an autocorrelation and variance 1: its spectrum times the root of that's."""
-    ways = np.ix_(*(np.arange(-(lags // 2), lags // 2 + 1) for lags in correlation.shape))
+def _bands(plane: Tensor) -> Iterator[Tensor]:
+    """Cut (..., H, W) into (h, W) of about :data:`COINS` values, but of no fewer than :data:`BAND` rows."""
+    height, width = plane.shape[-2:]
+    number = max(1, min(height * width // COINS, height // BAND))
+    for picture in plane.view(-1, height, width):
+        yield from torch.tensor_split(picture, number)
+
+
+def _coloured(white: NDArray[np.floating], autocorrelation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return white noise (H, W) given an autocorrelation and variance 1.
+
+    Its spectrum is multiplied by the root of the power spectrum, which is the transform of the autocorrelation
+    (Wiener-Khinchin).
+    """
+    lags = np.arange(len(autocorrelation)) - len(autocorrelation) // 2
     kernel = np.zeros(white.shape)
-    kernel[tuple(way % side for way, side in zip(ways, white.shape, strict=True))] = correlation
+    np.add.at(kernel, np.ix_(*(lags % side for side in white.shape)), autocorrelation)
     power = np.maximum(np.fft.rfft2(kernel).real, 0.0)
-    mixed = np.fft.irfft2(np.fft.rfft2(white) * np.sqrt(power), s=white.shape)
-    return mixed / math.sqrt(float((mixed**2).mean()))
+    noise = np.fft.irfft2(np.fft.rfft2(white) * np.sqrt(power), s=white.shape)
+    return noise / math.sqrt(float((noise**2).mean()))

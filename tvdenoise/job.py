@@ -204,17 +204,19 @@ def run(job: Job, observer: Observer | None = None) -> Row:
             row: Row = end.value
             return row
         except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
+            if not is_lack_of_memory(error):
                 raise
-            raise out_of_memory(job) from error
+            raise lack_of_memory(job) from error
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Return whether it was memory that NumPy or torch could not get."""
-    return isinstance(error, MemoryError) or "allocate memory" in str(error)
+def is_lack_of_memory(error: Exception) -> bool:
+    """Return whether it was memory, not that of a device, which NumPy or torch could not get."""
+    return isinstance(error, MemoryError) or any(
+        said in str(error) for said in ("allocate memory", "not enough memory")
+    )
 
 
-def out_of_memory(job: Job) -> PictureError:
+def lack_of_memory(job: Job) -> PictureError:
     """Return what a user is told then."""
     return PictureError(job.source, "there is not memory enough for it", "free some, or let --memory be less")
 

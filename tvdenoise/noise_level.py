@@ -1,7 +1,7 @@
 """The standard deviation of the noise, from one picture."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -18,6 +18,14 @@ SEED = 0x71DE
 
 SPACINGS = (1, 2, 3, 4, 6)
 """Distances between the pixels of a patch, tried in turn: far enough apart they share no noise."""
+
+FAR, MOST = 6, 0.75
+"""From this spacing on a picture such as of grass looks like noise: what is read there must be less than so much of the
+standard deviation of the picture."""
+
+SHARED = 1.6
+"""The ratio of the median to the smallest eigenvalues above which noise counts as shared where none is found that is
+not."""
 
 TEXTURED = 1.5
 """The ratio of the median to the smallest eigenvalues, in the median over the brighter groups, above which texture may
@@ -42,21 +50,19 @@ class ChannelNoise:
         The smallest variance; where noise does not depend on the signal, the only one.
     gain, zero
         The rise of the variance with the intensity, and the intensity without shot noise.
-    correlation
-        Where neighbouring pixels share noise (JPEG, demosaicking, resampling): its autocorrelation at lags of some
-        pixels down and across, 1 in the middle.
+    is_correlated
+        Whether neighbouring pixels share noise (JPEG, demosaicking, resampling).
+    autocorrelation
+        The noise's, at lags of some pixels down and across, 1 in the middle; empty if it could not be read, and
+        where noise is white.
     """
 
     sigma: float
     least: float
     gain: float = 0.0
     zero: float = 0.0
-    correlation: tuple[tuple[float, ...], ...] = ()
-
-    @property
-    def is_correlated(self) -> bool:
-        """Whether neighbouring pixels share noise."""
-        return len(self.correlation) > 0
+    is_correlated: bool = False
+    autocorrelation: tuple[tuple[float, ...], ...] = ()
 
     @classmethod
     def constant(cls, sigma: float) -> "ChannelNoise":
@@ -90,7 +96,8 @@ def noise_level(f: Tensor) -> tuple[ChannelNoise, ...]:
     is told by that.
 
     Where neighbours share noise the smallest eigenvalues say too little. Patches are made of pixels further apart then,
-    until these share none; a rise with the signal could not be told from texture in them.
+    until these share none; a rise with the signal could not be told from texture in them. Where they always do, it is
+    the texture of the picture that is alike, or noise too much like a picture, and the first reading stands.
 
     Sources: Liu, Tanaka and Okutomi, "Single-image noise level estimation for blind denoising", IEEE Trans. Image
     Processing 22 (2013); eigenvalues as in Pyatykh, Hesser and Zheng, the same volume; the line: Foi, Trimeche,
@@ -106,12 +113,14 @@ def noise_level(f: Tensor) -> tuple[ChannelNoise, ...]:
     return tuple(_channel(plane, white_patches) for plane in f)
 
 
-def _channel(plane: Tensor, white: Callable[[int], Tensor]) -> ChannelNoise:
-    """Return the noise of a plane; ``white`` returns the patches of white noise, their means 0, by their spacing."""
+def _channel(plane: Tensor, reference: Callable[[int], Tensor]) -> ChannelNoise:
+    """Return the noise of a plane; ``reference`` returns those patches of white noise, by their spacing."""
     surveys = dict[int, Survey]()
     for spacing in SPACINGS:
-        found = survey(plane, spacing, white(spacing))
+        found = survey(plane, spacing, reference(spacing))
         if found is None:
+            break
+        if spacing >= FAR and found.reading.variance > MOST**2 * calculus.array(plane).var():
             break
         surveys[spacing] = found
         if spacing == 1 and (rising := _rising(plane, _by_brightness(found))):
@@ -120,29 +129,21 @@ def _channel(plane: Tensor, white: Callable[[int], Tensor]) -> ChannelNoise:
             break
     if not surveys:
         return ChannelNoise.constant(_median_level(plane))
-    spacing = _most_telling(surveys)
-    found = surveys[spacing]
+    spacing, found = next(((s, each) for s, each in surveys.items() if each.is_clear), (1, surveys[1]))
     noise = ChannelNoise.constant(math.sqrt(found.reading.variance))
-    if spacing == 1 or not found.is_clear:
-        return noise
+    if spacing == 1 or not found.reading.variance:
+        return replace(noise, is_correlated=found.reading.ratio > SHARED)
     shared = autocorrelation(plane, spacing, found)
-    return replace(noise, correlation=tuple(map(tuple, shared.tolist())))
-
-
-def _most_telling(surveys: Mapping[int, Survey]) -> int:
-    """Return the first spacing at which it is clear that no noise is shared, or seems so, or is shared least."""
-    clear = [spacing for spacing, found in surveys.items() if found.is_clear]
-    white = [spacing for spacing, found in surveys.items() if found.is_white]
-    return (clear or white or [min(surveys, key=lambda spacing: surveys[spacing].reading.correlation)])[0]
+    return replace(noise, is_correlated=True, autocorrelation=tuple(map(tuple, shared.tolist())))
 
 
 def _by_brightness(found: Survey) -> list[Reading]:
     """Return the readings of groups of patches with like means that have any noise, from dark to bright."""
-    brightness, patches, white, *_ = found
+    brightness, patches, reference, *_ = found
     if len(patches) < 2 * BINS * MIN_PATCHES:
         return []
     groups = brightness.argsort().tensor_split(BINS)
-    readings = [read(brightness[group], patches[group], white[group]) for group in groups]
+    readings = [read(brightness[group], patches[group], reference[group]) for group in groups]
     most = max(reading.variance for reading in readings)
     return [reading for reading in readings if reading.variance > 1e-3 * most]
 

@@ -40,23 +40,35 @@ class Reading(NamedTuple):
 
     brightness: float
     variance: float
-    correlation: float
-    """The ratio of the median to the smallest eigenvalues, 1 in white noise."""
+    ratio: float
+    """Of the median to the smallest eigenvalues, 1 in white noise."""
 
 
 class Survey(NamedTuple):
-    """Patches of a plane, each without its mean, those of them without texture, and the reading of these."""
+    """What the patches of a plane say.
+
+    Attributes
+    ----------
+    brightness, patches
+        Of all patches that can be used the means, and the rest.
+    reference
+        White noise at the same places.
+    places
+        Which of all patches of the plane are without texture, by their numbers.
+    reading
+        What these say.
+    """
 
     brightness: Tensor
     patches: Tensor
-    white: Tensor
+    reference: Tensor
     places: Tensor
     reading: Reading
 
     @property
     def is_white(self) -> bool:
         """Whether the pixels of a patch share no noise."""
-        return self.reading.correlation <= NOT_WHITE
+        return self.reading.ratio <= NOT_WHITE
 
     @property
     def is_clear(self) -> bool:
@@ -64,16 +76,16 @@ class Survey(NamedTuple):
         return self.is_white and len(self.places) >= FLAT * len(self.patches)
 
 
-def survey(plane: Tensor, spacing: int, white: Tensor) -> Survey | None:
+def survey(plane: Tensor, spacing: int, reference: Tensor) -> Survey | None:
     """Return the survey of a plane with patches of a spacing, None where there are too few.
 
-    ``white`` are the patches of white noise at the same places, their means 0.
+    ``reference`` are the patches of white noise at the same places, their means 0.
     """
     patches = patches_of(plane, spacing)
     usable = _usable(plane, patches)
     if int(usable.sum()) < MIN_PATCHES:
         usable = torch.ones_like(usable)
-    patches, white = patches[usable], white[usable]
+    patches, reference = patches[usable], reference[usable]
     if len(patches) < MIN_PATCHES:
         return None
     brightness, texture = patches.mean(1), _texture(patches)
@@ -81,23 +93,24 @@ def survey(plane: Tensor, spacing: int, white: Tensor) -> Survey | None:
     patches -= patches.mean(0)
     flat = _flat(patches, texture)
     places = usable.nonzero()[flat, 0]
-    return Survey(brightness, patches, white, places, read(brightness[flat], patches[flat], white[flat]))
+    return Survey(brightness, patches, reference, places, read(brightness[flat], patches[flat], reference[flat]))
 
 
-def read(brightness: Tensor, patches: Tensor, white: Tensor) -> Reading:
-    """Return the reading of patches, ``white`` being white noise at the same places."""
-    eigenvalues, reference = _spectrum(_moments(patches)), _spectrum(_moments(white))
-    variance = max(float(eigenvalues[:SMALLEST].mean() / reference[:SMALLEST].mean()), 0.0)
+def read(brightness: Tensor, patches: Tensor, reference: Tensor) -> Reading:
+    """Return the reading of patches, ``reference`` being white noise at the same places."""
+    eigenvalues, white = _spectrum(_moments(patches)), _spectrum(_moments(reference))
+    variance = max(float(eigenvalues[:SMALLEST].mean() / white[:SMALLEST].mean()), 0.0)
     middle = len(eigenvalues) // 2
-    median = float(eigenvalues[middle] / reference[middle])
+    median = float(eigenvalues[middle] / white[middle])
     return Reading(float(brightness.mean()), variance, median / variance if variance else math.inf if median else 1.0)
 
 
 def autocorrelation(plane: Tensor, spacing: int, found: Survey) -> NDArray[np.float64]:
     r"""Return the autocorrelation of the noise at lags of up to ``spacing`` pixels each way, that of 0 in the middle.
 
-    It is :math:`1 - \mathrm{E}(x_i - x_{i+d})^2 / 2\sigma^2` in places without texture: what there is of the picture
-    hardly changes from a pixel to one so near.
+    It is :math:`1 - \mathrm{E}(x_i - x_{i+d})^2 / 2\sigma^2` in places without texture, where what there is of the
+    picture hardly changes from a pixel to one so near. The median over the places passes over hot pixels between those
+    of which the patches are made.
     """
     squares = _squares(plane, spacing)
     span = squares.shape[-1]
@@ -108,7 +121,8 @@ def autocorrelation(plane: Tensor, spacing: int, found: Survey) -> NDArray[np.fl
         for across in range(-spacing, spacing + 1):
             here = x[:, : span - down, max(-across, 0) : span - max(across, 0)]
             there = x[:, down:, max(across, 0) : span - max(-across, 0)]
-            value = 1 - float(((here - there) ** 2).mean()) / (2 * found.reading.variance)
+            squares_of_differences = np.median(((here - there) ** 2).mean((1, 2)))
+            value = max(1 - float(squares_of_differences) / (2 * found.reading.variance), -1.0)
             result[spacing + down, spacing + across] = result[spacing - down, spacing - across] = value
     return result
 

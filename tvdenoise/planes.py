@@ -1,6 +1,7 @@
 """An array or a tensor as planes (C, ...) on the unit scale, and the way back to its kind, shape and type."""
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -63,7 +64,7 @@ def as_planes(image: Image, channel_axis: int | None, axes: Literal[2, 3] = 2) -
 
 
 def _array_as_planes(image: NDArray[Any], axis: int | None) -> Planes[NDArray[Any]]:
-    if isinstance(image, np.ma.MaskedArray):
+    if np.ma.is_masked(image):
         raise ArrayError("image", "it has a mask, which means nothing here", "fill it, such as with image.filled(0)")
     intensity.check_type("image", image.dtype)
     intensity.check_finite("image", image)
@@ -102,9 +103,9 @@ def _channel_axis(shape: tuple[int, ...], asked: int | None, axes: Literal[2, 3]
             volume = "" if axes == 3 else ", or volume=True for a volume; a stack is a tensor (N, C, H, W)"
             raise ArrayError("image", problem, f"set channel_axis{volume}")
         return 0 if first else -1
-    if not isinstance(asked, int) or isinstance(asked, bool):
+    if not isinstance(asked, Integral) or isinstance(asked, bool):
         raise ArrayError("channel_axis", f"{asked!r} is no whole number", "give such as -1")
     if not -len(shape) <= asked < len(shape):
         remedy = f"use one from {-len(shape)} to {axes}"
         raise ArrayError("channel_axis", f"{asked} is not an axis of shape {tuple(shape)}", remedy)
-    return asked
+    return int(asked)

@@ -97,7 +97,9 @@ class Settings:
             raise SettingError("lr", problem, "leave it out for the method's own")
         if self.tol is not None and not (_is_number(self.tol) and 0 < self.tol < math.inf):
             raise SettingError("tol", f"{self.tol!r} is not a finite number above 0", "leave it out for the default")
-        if self.max_steps is not None and not (isinstance(self.max_steps, Integral) and self.max_steps >= 1):
+        if self.max_steps is not None and not (
+            isinstance(self.max_steps, Integral) and _is_number(self.max_steps) and self.max_steps >= 1
+        ):
             problem = f"{self.max_steps!r} is not a whole number of 1 or more"
             raise SettingError("max_steps", problem, "leave it out")
 

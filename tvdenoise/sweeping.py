@@ -7,6 +7,7 @@ import json
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -60,7 +61,7 @@ class Grid:
     def __post_init__(self) -> None:
         """Check every setting."""
         list(self.settings())
-        if any(type(seed) is not int or seed < 0 for seed in self.seed):
+        if any(not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0 for seed in self.seed):
             raise SettingError("seed", f"{self.seed} are not whole numbers of 0 or more", "give such as (0, 1)")
         if not all(noise is None or isinstance(noise, Noise) for noise in self.noise):
             raise SettingError("noise", f"{self.noise} are not all a Noise, or None", "give such as Noise.read(text)")

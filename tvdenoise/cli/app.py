@@ -122,6 +122,8 @@ def _terminate(signum: int, _frame: FrameType | None) -> None:
         if isinstance(caught.exc_value, SystemExit):
             signal.signal(signum, lambda *_: sys.exit(128 + signum))
             threading.Timer(AGAIN, os.kill, (os.getpid(), signum)).start()
+        else:
+            sys.__unraisablehook__(caught)
 
     sys.unraisablehook = again
     messages.failure(f"terminated; {messages.NOTHING_HALF_WRITTEN}")

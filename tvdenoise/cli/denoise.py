@@ -50,8 +50,8 @@ def command(
             "--lambda",
             "-l",
             metavar="FLOAT|auto",
-            help="Weight of the total variation, for intensities 0 to 1: larger is smoother. auto: chosen by the noise "
-            "in the picture.",
+            help="Weight of the total variation, for intensities 0 to 1, such as 0.1 or 25/255: larger is smoother. "
+            "auto: chosen by the noise in the picture.",
         ),
     ] = "auto",
     output: Annotated[
@@ -321,7 +321,7 @@ def command(
         verbose=verbose,
     )
     given = values.weight_of(weight)
-    if given != "auto" and given > LARGE and not quiet:
+    if given != "auto" and given > LARGE and "/" not in weight and not quiet:
         messages.note(f"lambda {given:g} is for intensities 0 to 1; if it was meant for 0 to 255, give {given:g}/255")
     naming = Naming(None if output is None else Path(output), values.suffix_of(suffix), output_format)
     if reference is not None and not is_folder(reference):

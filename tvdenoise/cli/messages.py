@@ -114,7 +114,7 @@ def summary(row: "Row", facts: Mapping[str, Any]) -> str:
     assert figures.rms_bound is not None
     assert figures.tol is not None
     assert figures.seconds is not None
-    is_rounded = figures.stop == "tolerance" and figures.rms_bound > figures.tol
+    is_rounded = figures.stop == "tolerance" and figures.rms_bound > 1.1 * figures.tol and "float" in str(row.dtype)
     parts = [
         f"{row.input} -> {row.output}: {size(facts)}, {_lambda(row)}, {row.optimizer} on {figures.device}",
         f"{figures.steps} steps"
@@ -158,7 +158,7 @@ def _lambda(row: "Row") -> str:
     mean = "mean " if row.pages else ""
     sigma = _on_range(figures.sigma, *row.range)
     growing = " on average, growing with the signal" if figures.is_noise_signal_dependent else ""
-    shared = ", shared by neighbouring pixels" if figures.is_noise_correlated else ""
+    shared = ", shared by neighbouring pixels: if much remains, give --lambda" if figures.is_noise_correlated else ""
     return f"{mean}lambda {figures.weight:.4g} by SURE for noise of sigma {sigma}{growing}{shared}"
 
 
