@@ -94,7 +94,7 @@ def test_correlated_noise_is_recognised():
 
 def filtered(kernel: list[list[float]]) -> Tensor:
     """White noise of standard deviation 0.1 that a kernel has been over."""
-    weights = torch.tensor(kernel)
+    weights = torch.tensor(kernel, dtype=torch.float32)
     size = (CAMERA.shape[1] + weights.shape[0] - 1, CAMERA.shape[2] + weights.shape[1] - 1)
     return 0.1 * functional.conv2d(normal(1, 1, *size), weights[None, None])[0] / weights.norm()
 
@@ -123,6 +123,18 @@ def test_noise_that_neighbours_share(kernel, across, down):
     if kernel == [[0.0, 1.0], [1.0, 0.0]]:  # one diagonal, not the other
         assert correlation[middle + 1, middle - 1] == pytest.approx(0.5, abs=0.1)
         assert correlation[middle + 1, middle + 1] == pytest.approx(0.0, abs=0.1)
+
+
+def test_the_whole_autocorrelation_on_a_flat_picture():
+    kernel = np.array([[1.0, 2.0], [0.0, 1.0]])
+    shifted = {(i, j): np.pad(kernel, ((1 + i, 1 - i), (1 + j, 1 - j))) for i in (-1, 0, 1) for j in (-1, 0, 1)}
+    expected = [[float((shifted[0, 0] * shifted[i, j]).sum()) / 6 for j in (-1, 0, 1)] for i in (-1, 0, 1)]
+    correlation = np.array(level(0.5 + filtered(kernel.tolist())).autocorrelation)
+    middle = len(correlation) // 2
+    inner = np.s_[middle - 1 : middle + 2, middle - 1 : middle + 2]
+    assert correlation[inner] == pytest.approx(np.array(expected), abs=0.03)
+    correlation[inner] = 0
+    assert np.abs(correlation).max() < 0.06
 
 
 def test_noise_in_a_picture_that_was_made_smaller():
