@@ -1,7 +1,7 @@
 """How much is lost by choosing lambda from the picture alone where neighbouring pixels share noise.
 
 ``python benchmarks/correlated.py FOLDER`` adds Gaussian noise to the clean pictures of a folder, does to both what
-cameras and programs do, and compares ``denoise`` with the lambda of the highest PSNR on a grid of ratio 1.1. The noise
+cameras and programs do, and compares ``denoise`` with the lambda of the highest PSNR on a grid of ratio 1.2. The noise
 is given twice as strong before a picture is halved. Pictures are cut to 400 x 400 pixels.
 """
 
@@ -24,7 +24,7 @@ from tvdenoise import denoise, images
 from tvdenoise.metrics import quality
 
 SIDE = 400
-GRID = 1.1 ** np.arange(-20, 16)
+GRID = 1.2 ** np.arange(-10, 9)
 """Lambdas, as multiples of the standard deviation of what is added to the clean picture."""
 
 Pixels = NDArray[np.floating]

@@ -23,6 +23,9 @@ FAR, MOST = 6, 0.75
 """From this spacing on a picture such as of grass looks like noise: what is read there must be less than so much of the
 standard deviation of the picture."""
 
+MORE = 1.2
+"""How much more noise must be read at a larger spacing: less of it is texture such as bricks and fur."""
+
 SHARED = 1.6
 """The ratio of the median to the smallest eigenvalues above which noise counts as shared where none is found that is
 not."""
@@ -130,6 +133,8 @@ def _channel(plane: Tensor, reference: Callable[[int], Tensor]) -> ChannelNoise:
     if not surveys:
         return ChannelNoise.constant(_median_level(plane))
     spacing, found = next(((s, each) for s, each in surveys.items() if each.is_clear), (1, surveys[1]))
+    if found.reading.variance < MORE**2 * surveys[1].reading.variance:
+        spacing, found = 1, surveys[1]
     noise = ChannelNoise.constant(math.sqrt(found.reading.variance))
     if spacing == 1 or not found.reading.variance:
         return replace(noise, is_correlated=found.reading.ratio > SHARED)
