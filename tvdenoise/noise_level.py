@@ -23,7 +23,7 @@ FAR, MOST = 6, 0.75
 """From this spacing on a picture such as of grass looks like noise: what is read there must be less than so much of the
 standard deviation of the picture."""
 
-MORE = 1.2
+MORE = 1.4
 """How much more noise must be read at a larger spacing: less of it is texture such as bricks and fur."""
 
 SHARED = 1.6
