@@ -164,6 +164,10 @@ class TestTree:
         assert found["scans/b.jpg"]["status"] == "done"
         assert (scans / "b.jpg").read_bytes() == before
 
+    def test_pictures_without_noise_are_counted(self, run, here):
+        save(here / "flat" / "a.png", np.full((40, 48), 100, np.uint8))
+        assert "1 came back as they were, since no noise was found in them" in run("flat", "-o", "clean")[2]
+
     def test_names_that_are_too_long_fail_alone(self, scans, run, here):
         long = scans / f"{'x' * 248}.png"
         long.write_bytes((scans / "a.png").read_bytes())
@@ -418,6 +422,15 @@ class TestRunner:
         assert not isinstance(found, int)
         assert found.row.status == "failed"
         assert "it met an unexpected error (ZeroDivisionError: a fault); please report it" in str(found.row.error)
+
+    def test_lack_of_memory_is_told_as_such(self, scans, monkeypatch):
+        def refuse(*_: object) -> None:
+            raise MemoryError
+
+        monkeypatch.setattr("tvdenoise.job.begin", refuse)
+        found = attempt(*self.jobs(scans, 1), overwrite=False)
+        assert not isinstance(found, int)
+        assert "there is not memory enough for it; free some" in str(found.row.error)
 
     def test_a_fault_while_solving_fails_its_picture_alone(self, scans, monkeypatch):
         def broken(images: Sequence[np.ndarray], *arguments: object, **options: object) -> object:

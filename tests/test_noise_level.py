@@ -155,6 +155,13 @@ def test_texture_that_is_everywhere_is_not_taken_for_shared_noise(name):
     assert level(clean + 10 / 255 * normal(*clean.shape)).sigma == pytest.approx(10 / 255, rel=0.15)
 
 
+def test_texture_that_adds_a_little_is_not_taken_for_shared_noise():
+    coins = torch.from_numpy(data.coins()).float()[None] / 255
+    noise = level(coins + 3 / 255 * normal(*coins.shape))
+    assert noise.sigma == pytest.approx(3 / 255, rel=0.1)
+    assert not noise.is_correlated
+
+
 def test_hot_pixels_do_not_hide_that_neighbours_share_noise():
     noisy = CAMERA + filtered([[1.0, 1.0]])
     noisy.view(-1)[torch.randperm(noisy.numel(), generator=torch.Generator().manual_seed(0))[:200]] = 1.5

@@ -95,7 +95,8 @@ def _settled(job: Job, *, overwrite: bool) -> Outcome | None:
     try:
         if not overwrite and job.is_done:
             return Outcome(jobs.skipped(job))
-        if os.path.islink(job.target):  # noqa: PTH114 (a name too long is told below); perhaps to another of the pictures, or results
+        # Perhaps to another of the pictures, or results. (Path.is_symlink raises where a name is too long.)
+        if os.path.islink(job.target):  # noqa: PTH114
             raise OutputError(job.target, "it is a link", "remove it, or choose another folder")
         job.make_folder()
         job.check(overwrite=overwrite)

@@ -191,10 +191,8 @@ class Crew:
         self._busy[worker.line] = worker, task
 
     def _hired(self) -> _Worker:
-        try:
+        with suppress(EOFError, OSError):  # of the fork server too, which may have died: there is another one then
             return self._started()
-        except (EOFError, OSError):  # of the fork server too, which may have died: then there is another one now
-            pass
         try:
             return self._started()
         except (EOFError, OSError) as error:

@@ -16,8 +16,8 @@ from tvdenoise.patches import MIN_PATCHES, SIDE, Reading, Survey, autocorrelatio
 SEED = 0x71DE
 """Of the white noise that serves for comparison: none that anybody would draw a picture's noise with."""
 
-SPACINGS = (1, 2, 3, 4, 6)
-"""Distances between the pixels of a patch, tried in turn: far enough apart they share no noise."""
+SPACINGS = (2, 3, 4, 6)
+"""Distances between the pixels of a patch, tried in turn where neighbours share noise: far enough apart none do."""
 
 FAR, MOST = 6, 0.75
 """From this spacing on a picture such as of grass looks like noise: what is read there must be less than so much of the
@@ -118,28 +118,33 @@ def noise_level(f: Tensor) -> tuple[ChannelNoise, ...]:
 
 def _channel(plane: Tensor, reference: Callable[[int], Tensor]) -> ChannelNoise:
     """Return the noise of a plane; ``reference`` returns those patches of white noise, by their spacing."""
-    surveys = dict[int, Survey]()
-    for spacing in SPACINGS:
-        found = survey(plane, spacing, reference(spacing))
-        if found is None:
-            break
-        if spacing >= FAR and found.reading.variance > MOST**2 * calculus.array(plane).var():
-            break
-        surveys[spacing] = found
-        if spacing == 1 and (rising := _rising(plane, _by_brightness(found))):
-            return rising
-        if found.is_clear:
-            break
-    if not surveys:
+    near = survey(plane, 1, reference(1))
+    if near is None:
         return ChannelNoise.constant(_median_level(plane))
-    spacing, found = next(((s, each) for s, each in surveys.items() if each.is_clear), (1, surveys[1]))
-    if found.reading.variance < MORE**2 * surveys[1].reading.variance:
-        spacing, found = 1, surveys[1]
-    noise = ChannelNoise.constant(math.sqrt(found.reading.variance))
-    if spacing == 1 or not found.reading.variance:
-        return replace(noise, is_correlated=found.reading.ratio > SHARED)
-    shared = autocorrelation(plane, spacing, found)
-    return replace(noise, is_correlated=True, autocorrelation=tuple(map(tuple, shared.tolist())))
+    if rising := _rising(plane, _by_brightness(near)):
+        return rising
+    return (None if near.is_clear else _shared(plane, near, reference)) or replace(
+        ChannelNoise.constant(math.sqrt(near.reading.variance)), is_correlated=near.reading.ratio > SHARED
+    )
+
+
+def _shared(plane: Tensor, near: Survey, reference: Callable[[int], Tensor]) -> ChannelNoise | None:
+    """Return noise that neighbouring pixels share, if pixels further apart tell that it is so."""
+    for spacing in SPACINGS:
+        far = survey(plane, spacing, reference(spacing))
+        if far is None:
+            return None
+        if far.is_clear:
+            break
+    else:
+        return None
+    variance = far.reading.variance
+    is_texture = spacing >= FAR and variance > MOST**2 * float(calculus.array(plane).var())
+    if is_texture or variance <= MORE**2 * near.reading.variance:
+        return None
+    found = autocorrelation(plane, spacing, far)
+    noise = ChannelNoise.constant(math.sqrt(variance))
+    return replace(noise, is_correlated=True, autocorrelation=tuple(map(tuple, found.tolist())))
 
 
 def _by_brightness(found: Survey) -> list[Reading]:

@@ -66,14 +66,9 @@ class Survey(NamedTuple):
     reading: Reading
 
     @property
-    def is_white(self) -> bool:
-        """Whether the pixels of a patch share no noise."""
-        return self.reading.ratio <= NOT_WHITE
-
-    @property
     def is_clear(self) -> bool:
-        """Whether they share none, and enough patches say so."""
-        return self.is_white and len(self.places) >= FLAT * len(self.patches)
+        """Whether the pixels of a patch share no noise, and enough patches say so."""
+        return self.reading.ratio <= NOT_WHITE and len(self.places) >= FLAT * len(self.patches)
 
 
 def survey(plane: Tensor, spacing: int, reference: Tensor) -> Survey | None:
