@@ -6,7 +6,7 @@ neighbour: its difference is 0, and what a field holds there never counts.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -52,13 +52,13 @@ def wide(t: Tensor) -> Tensor:
     return t.to("cpu" if t.device.type == "mps" else t.device).to(torch.float64, copy=True)
 
 
-def rms_distance(u: Tensor, v: Tensor, change: Callable[[Tensor], Tensor] = lambda t: t) -> float:
-    """Return the root mean square of ``change(u) - v``, two (C, H, W) or (C, D, H, W), in float64."""
+def rounding(u: Tensor, dtype: torch.dtype) -> float:
+    """Return the root mean square difference between (C, H, W), or (C, D, H, W), and the same in another type."""
     rows = max(1, CHUNK * u.shape[1] // u.numel())
     total = 0.0
     for start in range(0, u.shape[1], rows):
-        a, b = (wide(t[:, start : start + rows]) for t in (u, v))
-        total += float((change(a.to(b.device)) - b).square_().sum())
+        part = wide(u[:, start : start + rows])
+        total += float((part.to(dtype).double() - part).square_().sum())
     return math.sqrt(total / u.numel())
 
 

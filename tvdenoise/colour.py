@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from tvdenoise import calculus
@@ -42,6 +43,16 @@ def to_opponent(rgb: Tensor) -> Tensor:
 def from_opponent(opponent: Tensor) -> Tensor:
     """Undo :func:`to_opponent`, whose matrix is orthonormal."""
     return _combined(tuple(zip(*_OPPONENT, strict=True)), opponent)
+
+
+def rounding(channels: Tensor) -> float:
+    r"""Return a bound on the root mean square of what rounding adds to either transform.
+
+    A factor, a product and two sums are rounded, each by half the :math:`\epsilon` of the type, relative to
+    :math:`|M| |x|`, whose 2-norm is at most :math:`\sqrt3 \|x\|`.
+    """
+    rms = float(torch.linalg.vector_norm(channels)) / math.sqrt(channels.numel())
+    return 2 * math.sqrt(3) * torch.finfo(channels.dtype).eps * rms
 
 
 def _combined(rows: Sequence[Sequence[float]], channels: Tensor) -> Tensor:

@@ -302,11 +302,10 @@ class _Order(Generic[Image]):
         """Return how far the picture moves, RMS, on its way to opponent colours and back, and to a narrower type."""
         moved = 0.0
         if problem.ratios:
-            for rgb, opponent in ((self.f, problem.f), (u, solved)):
-                moved += calculus.rms_distance(rgb, opponent, colour.to_opponent)
+            moved += colour.rounding(problem.f) + colour.rounding(solved)
         dtype = self._planes.dtype
         if dtype is not None and dtype.itemsize < u.dtype.itemsize:
-            moved += calculus.rms_distance(u, u, lambda part: part.to(dtype).double())
+            moved += calculus.rounding(u, dtype)
         return moved
 
 
