@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tvdenoise.noise_level import ChannelNoise, noise_level
+from tvdenoise.patches import BITS, SIDE, exact
 
 CAMERA = torch.from_numpy(data.camera()).float()[None] / 255
 
@@ -46,6 +47,19 @@ def test_is_the_same_bit_by_bit_on_any_number_of_threads(gain):
     torch.set_num_threads(threads)
     assert len(levels) == 1
     assert (levels.pop().gain > 0) == (gain > 0)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 3e5])
+def test_sums_over_patches_are_the_same_in_any_order(scale):
+    patches = scale * normal(3000, SIDE * SIDE)
+    wide = exact(patches.clone())
+    assert torch.equal(wide.mT @ wide, wide.flip(0).mT.contiguous() @ wide.flip(0))
+    assert (wide[:, :-1] - patches).abs().max() <= 2.0**-BITS * patches.abs().max()
+    assert (wide[:, -1] == 1).all()
+
+
+def test_values_at_the_end_of_their_type():
+    assert level(1e-42 * normal(1, 60, 60)).sigma == 0
 
 
 def test_each_channel_has_its_own():

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tvdenoise import calculus
-from tvdenoise.patches import MIN_PATCHES, SIDE, Reading, Survey, autocorrelation, patches_of, read, survey
+from tvdenoise.patches import MIN_PATCHES, SIDE, Reading, Survey, autocorrelation, exact, patches_of, read, survey
 
 SEED = 0x71DE
 """Of the white noise that serves for comparison: none that anybody would draw a picture's noise with."""
@@ -106,12 +106,12 @@ def noise_level(f: Tensor) -> tuple[ChannelNoise, ...]:
     Processing 22 (2013); eigenvalues as in Pyatykh, Hesser and Zheng, the same volume; the line: Foi, Trimeche,
     Katkovnik and Egiazarian, "Practical Poissonian-Gaussian noise modeling and fitting", the same journal, 17 (2008).
     """
-    white = torch.randn(f.shape[1:], generator=torch.Generator().manual_seed(SEED)).to(f)
+    white = torch.randn(f.shape[1:], generator=torch.Generator().manual_seed(SEED)).to(f.dtype)
 
     @cache
     def white_patches(spacing: int) -> Tensor:
         patches = patches_of(white, spacing)
-        return patches - patches.mean(1, keepdim=True)
+        return exact(patches - patches.mean(1, keepdim=True))
 
     return tuple(_channel(plane, white_patches) for plane in f)
 

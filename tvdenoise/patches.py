@@ -18,8 +18,14 @@ SMALLEST = 3
 MIN_PATCHES = 3 * SIDE * SIDE
 MAX_PATCHES = 2**14
 
+BITS = 19
+"""Of a value in a patch: sums of products are exact in float64 then, and the same in whatever order threads form
+them. Values below ``2**LEAST`` have fewer."""
+
+LEAST = -100
+
 BLOCK = 256
-"""Patches whose products are summed at a time: threads share larger sums, and the last bits tell how many they were."""
+"""Patches whose sums are kept, so that sums over the first of all patches need not begin anew."""
 
 FLATNESS = 155.9
 """The 0.99 quantile of a patch's sum of squared neighbour differences in white noise of variance 1."""
@@ -85,7 +91,8 @@ def survey(plane: Tensor, spacing: int, reference: Tensor) -> Survey | None:
         return None
     brightness, texture = patches.mean(1), _texture(patches)
     patches -= brightness[:, None]
-    patches -= patches.mean(0)
+    patches -= torch.from_numpy(patches.numpy().mean(0))  # torch's threads may share a sum
+    patches = exact(patches)
     flat = _flat(patches, texture)
     places = usable.nonzero()[flat, 0]
     return Survey(brightness, patches, reference, places, read(brightness[flat], patches[flat], reference[flat]))
@@ -123,8 +130,8 @@ def autocorrelation(plane: Tensor, spacing: int, found: Survey) -> NDArray[np.fl
 
 
 def patches_of(plane: Tensor, spacing: int) -> Tensor:
-    """Return evenly spread patches of pixels that are ``spacing`` apart, row by row each, (N, SIDE * SIDE)."""
-    return _squares(plane, spacing)[..., ::spacing, ::spacing].reshape(-1, SIDE * SIDE)
+    """Return evenly spread patches of pixels that are ``spacing`` apart, row by row, (N, SIDE * SIDE) on the CPU."""
+    return _squares(plane, spacing)[..., ::spacing, ::spacing].reshape(-1, SIDE * SIDE).cpu()
 
 
 def _squares(plane: Tensor, spacing: int) -> Tensor:
@@ -138,10 +145,10 @@ def _squares(plane: Tensor, spacing: int) -> Tensor:
 
 def _usable(plane: Tensor, patches: Tensor) -> Tensor:
     """Return which patches touch neither end of the values, and hold more than the value most of the constant hold."""
-    low, high = patches.aminmax(dim=1) if len(patches) else (plane.new_zeros(0),) * 2
+    low, high = patches.aminmax(dim=1) if len(patches) else (patches.new_zeros(0),) * 2
     is_constant = low == high
     border = low[is_constant].mode().values if is_constant.any() else torch.nan
-    return (low > plane.min()) & (high < plane.max()) & ~(is_constant & (low == border))
+    return (low > float(plane.min())) & (high < float(plane.max())) & ~(is_constant & (low == border))
 
 
 def _texture(patches: Tensor) -> Tensor:
@@ -155,7 +162,7 @@ def _flat(patches: Tensor, texture: Tensor) -> Tensor:
     texture, order = texture.sort()
     patches = patches[order]
     whole = len(patches) // BLOCK
-    blocks = _moments(patches[: whole * BLOCK].view(whole, BLOCK, SIDE * SIDE))
+    blocks = _moments(patches[: whole * BLOCK].view(whole, BLOCK, patches.shape[-1]))
     running = functional.pad(blocks.cumsum(0), (0, 0, 0, 0, 1, 0))  # of so many blocks
     number, variance = len(patches), 0.0
     for _ in range(10):
@@ -171,14 +178,16 @@ def _flat(patches: Tensor, texture: Tensor) -> Tensor:
     return order[:number]
 
 
+def exact(patches: Tensor) -> Tensor:
+    """Return patches in float64, each followed by a 1, rounded in place so that :data:`BITS` holds."""
+    largest = float(patches.abs().max()) if len(patches) else 0.0
+    unit = math.ldexp(1.0, max(math.frexp(largest)[1], LEAST) - BITS)
+    return functional.pad(patches.div_(unit).round_().mul_(unit).double(), (0, 1), value=1.0)
+
+
 def _moments(patches: Tensor) -> Tensor:
-    """Return the sums of products of two pixels of (..., N, SIDE * SIDE), and last of one and 1."""
-    wide = functional.pad(patches, (0, 1), value=1.0)
-    number, values = wide.shape[-2] // BLOCK, wide.shape[-1]
-    rest = wide[..., number * BLOCK :, :]
-    blocks = wide[..., : number * BLOCK, :].reshape(*wide.shape[:-2], number, BLOCK, values)
-    sums: Tensor = (blocks.mT @ blocks).cpu().double().sum(-3) + (rest.mT @ rest).cpu().double()
-    return sums
+    """Return the sums of products of two values in :func:`exact` patches (..., N, SIDE * SIDE + 1)."""
+    return patches.mT @ patches
 
 
 def _spectrum(moments: Tensor) -> Tensor:
