@@ -13,6 +13,9 @@ from problems import KINDS
 
 from tvdenoise.cli import main
 
+workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))  # processes that share the cores
+torch.set_num_threads(max(1, torch.get_num_threads() // workers))
+
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # is read when Triton is first imported, whoever does it
 
