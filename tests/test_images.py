@@ -877,6 +877,22 @@ class TestRefused:
         with pytest.raises(PictureError, match="the file is empty"):
             images.read(tmp_path / "b.png")
 
+    @pytest.mark.parametrize(
+        ("content", "name"),
+        [
+            (imagecodecs.jpegxl_encode(np.zeros((8, 8), np.uint8), usecontainer=False), "JPEG XL"),
+            (imagecodecs.jpegxl_encode(np.zeros((8, 8), np.uint8), usecontainer=True), "JPEG XL"),
+            (imagecodecs.jpeg2k_encode(np.zeros((8, 8), np.uint8), codecformat="jp2"), "JPEG 2000"),
+            (imagecodecs.jpeg2k_encode(np.zeros((8, 8), np.uint8), codecformat="j2k"), "JPEG 2000"),
+            (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+            (b"%PDF-1.7", "PDF"),
+        ],
+    )
+    def test_formats_that_are_not_read_are_called_by_their_names(self, tmp_path, content, name):
+        (tmp_path / "a.png").write_bytes(content)
+        with pytest.raises(PictureError, match=f"it is a file of {name}, which is not read; convert it, and give a"):
+            images.read(tmp_path / "a.png")
+
     def test_an_ending_that_says_something_else(self, tmp_path):
         (tmp_path / "a.png").write_bytes(b"P6 1 1 255\n\1\2\3")
         with pytest.raises(PictureError, match=r"says PNG, but it is a PNM file; rename it to end in \.pnm"):

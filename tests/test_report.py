@@ -183,7 +183,7 @@ class TestCommand:
         assert run("report", "rows.jsonl", "-o", "page.html")[0] == 0
         made = (here / "page.html").read_text()
         assert "It cannot be shown: in.png: there is no such file" in made
-        assert "It cannot be shown: the file is no longer what it was." in made
+        assert "It cannot be shown: the file, or how it is read, is no longer what it was." in made
 
     def test_lambda_0_is_shown_too(self, run, here):
         assert run("sweep", "clean.png", "--noise", "gaussian:0.001", "-l", "0", "--report", "page.html")[0] == 0

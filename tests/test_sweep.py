@@ -344,6 +344,18 @@ class TestCommand:
         _, out, _ = run("sweep", "--config", "sub/e.toml", "--lambda", "0.3", "--json", "--out", "other.jsonl")
         assert {json.loads(line)["lambda"] for line in out.splitlines()} == {0.3}
 
+    def test_numbers_that_stand_for_black_and_white(self, run, here, noisy):
+        np.save("a.npy", 100 + noisy.astype(np.uint16))
+        options = ("-l", "0.1", "--range", "100,355", "--json")
+        row = json.loads(run("sweep", "a.npy", *options, "-o", "rows.jsonl")[1])
+        single = json.loads(run("a.npy", "-o", "b.npy", *options)[1])
+        assert row["range"] == single["range"] == [100, 355]
+        assert row["energy"] == pytest.approx(single["energy"], rel=1e-6)
+        assert run("report", "rows.jsonl", "--range", "100,355")[0] == 0
+        assert "no longer what it was" not in (here / "report.html").read_text()
+        assert run("report", "rows.jsonl", "--overwrite")[0] == 0
+        assert "no longer what it was" in (here / "report.html").read_text()
+
     @pytest.mark.parametrize(
         ("text", "message"),
         [

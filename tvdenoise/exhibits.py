@@ -43,7 +43,7 @@ def exhibits(rows: Sequence[Row], options: ReadOptions = ReadOptions()) -> Itera
             yield Exhibit(title, f"It cannot be shown: {error}", own)
             continue
         if digest_of(specimen.image) != best["hash"]:
-            yield Exhibit(title, "It cannot be shown: the file is no longer what it was.", own)
+            yield Exhibit(title, "It cannot be shown: the file, or how it is read, is no longer what it was.", own)
             continue
         clean: NDArray[Any] | None = specimen.reference
         noisy: NDArray[Any] = specimen.image

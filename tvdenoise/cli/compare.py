@@ -18,17 +18,14 @@ def command(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures of the same size and colours.")],
     axes: options.Axes = None,
     max_pixels: options.MaxPixels = None,
-    scale: Annotated[
-        str | None,
-        typer.Option("--range", metavar="LO,HI", help="The numbers that stand for 0 and 1, in all pictures."),
-    ] = None,
+    scale: options.Range = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a picture.")] = False,
 ) -> None:
     """Measure PSNR, SSIM, MSE and the largest difference of pictures to a clean one, unclipped, on its range."""
     from tvdenoise import images as files
     from tvdenoise.comparison import compared
 
-    reading = values.reading(axes=axes, scale=scale, max_pixels=max_pixels, nonfinite="refuse")
+    reading = values.reading(axes=axes, scale=scale, max_pixels=max_pixels)
     clean, worst = files.read(reference, reading), 0
     for path in images:
         try:

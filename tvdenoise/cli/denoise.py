@@ -98,15 +98,7 @@ def command(
             "--no-metadata", help="Write pixels and colour profile alone, turned upright.", rich_help_panel="Output"
         ),
     ] = False,
-    scale: Annotated[
-        str | None,
-        typer.Option(
-            "--range",
-            metavar="LO,HI",
-            help="The numbers that stand for 0 and 1. Default: the type's range; floats beyond -1 to 2, their own.",
-            rich_help_panel="Input",
-        ),
-    ] = None,
+    scale: options.Range = None,
     axes: options.Axes = None,
     nonfinite: Annotated[
         values.Nonfinite,

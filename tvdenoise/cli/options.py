@@ -12,6 +12,17 @@ Axes = Annotated[
         rich_help_panel="Model",
     ),
 ]
+
+Range = Annotated[
+    str | None,
+    typer.Option(
+        "--range",
+        metavar="LO,HI",
+        help="The numbers that stand for 0 and 1. Default: the type's range; floats beyond -1 to 2, their own.",
+        rich_help_panel="Input",
+    ),
+]
+
 MaxPixels = Annotated[
     int | None,
     typer.Option(metavar="INTEGER", help="Refuse pictures of more pixels a page [2^30].", rich_help_panel="Input"),

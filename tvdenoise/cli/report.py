@@ -20,6 +20,7 @@ def command(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The page.")] = Path("report.html"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a page that exists.")] = False,
     axes: options.Axes = None,
+    scale: options.Range = None,
     max_pixels: options.MaxPixels = None,
 ) -> None:
     """Show the rows of a sweep and its pictures in one page that opens offline."""
@@ -27,7 +28,7 @@ def command(
 
     found, ignored = results.read(rows)
     check(output, overwrite=overwrite)
-    reading = values.reading(axes=axes, max_pixels=max_pixels, nonfinite="refuse")
+    reading = values.reading(axes=axes, scale=scale, max_pixels=max_pixels)
     write(output, found, ignored, reading, command=messages.command_line())
 
 

@@ -95,6 +95,7 @@ def command(
     device: options.Device = "auto",
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with their subfolders.")] = False,
     axes: options.Axes = None,
+    scale: options.Range = None,
     max_pixels: options.MaxPixels = None,
     reference: Annotated[
         Path | None,
@@ -180,7 +181,7 @@ def command(
     if plot is not None:
         _check_plot(plot)
     plan = planned(sources, selection=Selection(recursive))
-    reading = values.reading(axes=axes, max_pixels=max_pixels, nonfinite="refuse")
+    reading = values.reading(axes=axes, scale=scale, max_pixels=max_pixels)
     runner = _Runner(plan, grid, reference, reading, as_json=as_json, quiet=quiet, trace=trace)
     code = runner.run(out)
     if not as_json:

@@ -22,7 +22,7 @@ MOST_BYTES = 2**62
 
 
 def reading(
-    *, axes: str | None, max_pixels: int | None, nonfinite: Nonfinite, scale: str | None = None
+    *, axes: str | None, scale: str | None = None, max_pixels: int | None, nonfinite: Nonfinite = "refuse"
 ) -> "ReadOptions":
     """Return what the flags say of reading, or raise :class:`SettingError`."""
     from tvdenoise.images import MAX_PIXELS, ReadOptions

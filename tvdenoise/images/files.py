@@ -23,7 +23,16 @@ from tvdenoise.errors import (
     WriteError,
 )
 from tvdenoise.images.atomic import atomic
-from tvdenoise.images.formats import FORMATS, TURNED, impossible, losses, told_by_content, told_by_ending, type_held
+from tvdenoise.images.formats import (
+    FORMATS,
+    TURNED,
+    impossible,
+    losses,
+    not_read,
+    told_by_content,
+    told_by_ending,
+    type_held,
+)
 from tvdenoise.images.orientation import orientation, upright
 from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source, is_shown
 from tvdenoise.intensity import Range
@@ -164,6 +173,8 @@ def _format_of(path: Path, start: bytes) -> str:
     told, promised = told_by_content(start), told_by_ending(path)
     if told is None:
         remedy = f"give a {', '.join(FORMATS)} file"
+        if other := not_read(start):
+            raise PictureError(path, f"it is a file of {other}, which is not read", f"convert it, and {remedy}")
         raise PictureError(path, "it is not a picture of a kind that can be read", remedy)
     if promised not in (None, told):
         problem = f"its ending says {promised}, but it is a {told} file"
