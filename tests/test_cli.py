@@ -613,9 +613,13 @@ class TestProcess:
             ("in.png --tv i", {"isotropic"}),
             ("--optimizer adam", {"adam", "adamax", "adamw"}),
             ("info --a", {"--axes"}),
+            ("sw", {"sweep"}),
+            ("in", set()),  # in.png, which is for the shell to tell
+            ("in.png -f t", {"tiff"}),
+            ("in.png --device cu", {"cuda"}),
         ],
     )
-    def test_shells_complete_the_command_nobody_types(self, words, expected):
+    def test_shells_complete_the_command_nobody_types_and_the_others(self, here, words, expected):
         line = f"tvdenoise {words}"
         asked = {"_TVDENOISE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
         command = [sys.executable, "-m", "tvdenoise"]

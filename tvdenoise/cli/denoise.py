@@ -34,6 +34,13 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
+def _other_commands(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete a word that begins as no file does, but as another command."""
+    group = context.parent and context.parent.command
+    names = [name for name in getattr(group, "commands", ()) if incomplete and name.startswith(incomplete)]
+    return [] if names and any(Path().glob(f"{incomplete}*")) else names
+
+
 def command(
     sources: Annotated[
         list[Path] | None,
@@ -42,6 +49,7 @@ def command(
             parser=values.path_of,
             help="Pictures, of any depth, in one page or many, and folders of them; - is standard input.",
             show_default=False,
+            autocompletion=_other_commands,
         ),
     ] = None,
     weight: Annotated[
@@ -81,6 +89,7 @@ def command(
             metavar="NAME",
             help="Format of the output. Default: by its ending.",
             rich_help_panel="Output",
+            autocompletion=values.formats_that_start,
         ),
     ] = None,
     overwrite: Annotated[
@@ -156,7 +165,7 @@ def command(
             help=f"auto, or one of {', '.join(METHODS)}. auto is alternating for anisotropic TV without coupling "
             "where no --lr is given, and fista for all else.",
             rich_help_panel="Solver",
-            autocompletion=lambda incomplete: [name for name in (AUTO, *METHODS) if name.startswith(incomplete)],
+            autocompletion=options.one_of(AUTO, *METHODS),
         ),
     ] = AUTO,
     lr: options.Rate = None,

@@ -1,8 +1,15 @@
 """Options that several commands have."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
+
+
+def one_of(*names: str) -> Callable[[str], list[str]]:
+    """Return what completes one of some names in a shell."""
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
+
 
 Axes = Annotated[
     str | None,
@@ -57,6 +64,7 @@ Device = Annotated[
     typer.Option(
         metavar="NAME",
         help="auto (an accelerator, if the picture is worth it), cpu, cuda, cuda:1, mps, xpu.",
+        autocompletion=one_of("auto", "cpu", "cuda", "mps", "xpu"),
         rich_help_panel="Solver",
     ),
 ]

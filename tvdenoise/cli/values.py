@@ -139,6 +139,13 @@ def format_of(name: str | None) -> str | None:
     return found
 
 
+def formats_that_start(incomplete: str) -> list[str]:
+    """Return the names of formats that complete a word."""
+    from tvdenoise.images import FORMATS
+
+    return [name.lower() for name in FORMATS if name.startswith(incomplete.upper())]
+
+
 def suffix_of(text: str | None) -> str | None:
     """Return a part of a name."""
     if text is not None and ("/" in text or "\0" in text or os.sep in text):
