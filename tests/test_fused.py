@@ -147,6 +147,9 @@ for kernel, types in (
     (certificate._centre, {}),
     (alternation._alternate, {}),
 ):
+    pointers = {each.name: each for each in kernel.params if each.name.endswith("_at")}
+    fresh = {"weights_at", "parts_at"}  # which begin where a block of memory does
+    assert all(each.do_not_specialize_on_alignment for name, each in pointers.items() if name not in fresh)
     for planes, rows, columns, is_isotropic, averages in ((1, 32, 64, True, True), (4, 32, 32, False, False)):
         given = dict(PLANES=planes, ROWS=rows, COLUMNS=columns, IS_ISOTROPIC=is_isotropic, AVERAGES=averages)
         given = {name: value for name, value in given.items() if name in kernel.arg_names}

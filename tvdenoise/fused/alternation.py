@@ -44,7 +44,10 @@ def alternate(
     """
     weights = f.new_tensor([weight for *_, weight in groups])
     at_once = steps if _tiling(f, 0).is_whole else STEPS
-    now, then = (p, previous), (torch.zeros_like(p), torch.zeros_like(p))
+    now, then = (p, previous), (torch.empty_like(p), torch.empty_like(p))
+    for field in then:
+        field[0, ..., -1, :] = 0  # no difference, and in no square
+        field[1, ..., -1] = 0
     with torch.cuda.device_of(f):
         for step in range(first_step, first_step + steps, at_once):
             number = min(at_once, first_step + steps - step)

@@ -7,7 +7,7 @@ import triton.language as tl
 from torch import Tensor
 
 from tvdenoise.fused.ascent import project
-from tvdenoise.fused.tiles import SIZES, Tiling, jit, place
+from tvdenoise.fused.tiles import REGISTERS, SIZES, Tiling, jit, place
 
 
 def centre(f: Tensor, p: Tensor, v: Tensor, out: Tensor) -> None:
@@ -58,6 +58,7 @@ def sums(
             COLUMNS=tiling.columns,
             IS_ISOTROPIC=tv == "isotropic",
             num_warps=tiling.warps,
+            maxnreg=REGISTERS,
         )
     totals: list[float] = parts.sum(0).tolist()
     return totals

@@ -4,6 +4,7 @@ A program holds the values of ``PLANES`` planes that make vectors together, ``RO
 three powers of two, as Triton asks. Neighbours are found by moving a whole tile one place along an axis.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import triton
@@ -62,10 +63,13 @@ class Tiling(NamedTuple):
         return self.tiles == 1
 
 
-jit: Any = triton.jit
-
 SIZES = ("values", "height", "width", "stride", "planes", "across", "tiles", "row_halo", "column_halo")
 """Arguments that no code is compiled for: one program does for pictures of every size."""
+
+POINTERS = ("f_at", "u_at", "v_at", "p_at", "previous_at", "average_at", "new_p_at", "new_previous_at", "out_at")
+"""The same of where they lie: rows of any width are read value by value."""
+
+jit: Any = partial(triton.jit, do_not_specialize_on_alignment=POINTERS)
 
 
 @jit
