@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from problems import picture
 from skimage.restoration import denoise_tv_chambolle
 
 from tvdenoise import Result, TVDenoiseError, denoise
@@ -380,3 +381,25 @@ def test_callback_hears_of_every_picture_of_a_stack(unit):
     alone = [progress.step for progress in seen[: len(seen) // 3]]
     assert [progress.step for progress in seen] == 3 * alone
     assert alone[-1] == result.steps
+
+
+@pytest.mark.parametrize("optimizer", ["auto", "fista", "adam", "lbfgs"])
+def test_what_torch_is_told_elsewhere_changes_nothing(optimizer):
+    """Inference mode, and another default device or type."""
+    f = picture(3, 30, 40) + 0.05 * torch.randn(3, 30, 40, generator=torch.Generator().manual_seed(0))
+    settings = {"optimizer": optimizer, "max_steps": 5, "color": "opponent"}
+    expected = denoise(f, **settings)
+    results = []
+    with torch.inference_mode():
+        results += [denoise(f, **settings), denoise(f.clone(), **settings)]
+    with torch.device("meta"):
+        results += [denoise(f, **settings)]
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        results += [denoise(f, **settings)]
+    finally:
+        torch.set_default_dtype(before)
+    for result in results:
+        assert result.weight == expected.weight
+        assert torch.equal(result.image, expected.image)

@@ -1,10 +1,17 @@
 """Devices that this machine has not: torch is told that it has them."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
 
-from tvdenoise.devices import WORTH, pick_device
-from tvdenoise.errors import DeviceError
+from tvdenoise import denoise, denoising, devices, engine
+from tvdenoise.attempt import Outcome, attempt
+from tvdenoise.devices import WORTH, knows_float64, pick_device
+from tvdenoise.errors import DeviceError, PictureError, PrecisionError
+from tvdenoise.job import Job
+from tvdenoise.settings import Settings
 
 CPU = torch.device("cpu")
 
@@ -51,5 +58,64 @@ def test_float64_is_not_asked_of_a_device_that_has_none(machine):
     machine("mps")
     assert pick_device("auto", CPU, torch.float32, WORTH).type == "mps"
     assert pick_device("auto", torch.device("mps"), torch.float64, WORTH) == CPU
-    with pytest.raises(DeviceError, match="mps: it computes in float32 at most"):
+    with pytest.raises(PrecisionError, match="image: mps computes in float32 at most"):
         pick_device("mps", CPU, torch.float64, WORTH)
+
+
+@pytest.mark.parametrize("has_fp64", [True, False])
+def test_some_of_intels_have_float64(machine, monkeypatch, has_fp64):
+    machine("xpu")
+    monkeypatch.setattr(torch.xpu, "get_device_properties", lambda _: SimpleNamespace(has_fp64=has_fp64))
+    assert knows_float64(torch.device("xpu")) == has_fp64
+    assert pick_device("auto", CPU, torch.float64, WORTH).type == ("xpu" if has_fp64 else "cpu")
+
+
+def test_processes_take_turns_where_no_number_is_told(machine, monkeypatch):
+    machine("cuda", 2)
+    monkeypatch.setattr(devices, "_turn", None)
+    devices.take_turn(3)
+    for name, expected in (("auto", "cuda:1"), ("cuda", "cuda:1"), ("cuda:0", "cuda:0"), ("cpu", "cpu")):
+        assert pick_device(name, CPU, torch.float32, WORTH) == torch.device(expected)
+
+
+def test_a_file_that_is_too_fine_for_a_device_fails_alone(machine, run, here):
+    machine("mps")
+    np.save("fine.npy", np.zeros((9, 9)))
+    code, _, err = run("fine.npy", "-o", "out.npy", "--device", "mps", "-l", "0.1")
+    expected = "fine.npy: mps computes in float32 at most, too coarse for it or for the tolerance; use the device cpu"
+    assert (code, err) == (1, f"tvdenoise: {expected}\n")
+    outcome = attempt(Job(here / "fine.npy", here / "out.npy", Settings(0.1, device="mps")), overwrite=False)
+    assert isinstance(outcome, Outcome)
+    assert isinstance(outcome.error, PictureError)
+    assert outcome.row.error == f"{here}/{expected}"
+
+
+def test_what_fails_on_an_accelerator_nobody_asked_for_is_done_on_the_cpu(machine, monkeypatch):
+    machine("cuda")
+    monkeypatch.setattr(devices, "WORTH", 1)
+    monkeypatch.setattr(engine, "_remarks", [])
+    f = torch.rand(20, 30)
+    placed = denoising._placed
+
+    def fails(f, device, dtype):
+        if device.type == "cuda":
+            raise RuntimeError("no kernel image\nis available")
+        return placed(f, device, dtype)
+
+    monkeypatch.setattr(denoising, "_placed", fails)
+    assert torch.equal(denoise(f).image, denoise(f, device="cpu").image)
+    assert engine.remarks() == ["the CPU did what cuda could not: no kernel image is available"]
+    with pytest.raises(RuntimeError, match="no kernel image"):
+        denoise(f, device="cuda")
+
+
+class Elsewhere(torch.Tensor):
+    device = torch.device("cuda:1")
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_auto_is_asked_for_where_a_tensor_is(monkeypatch, dtype):
+    asked = []
+    monkeypatch.setattr(denoising, "pick_device", lambda *arguments: asked.append(arguments[1]) or CPU)
+    denoising._Order(torch.zeros(3, 3, dtype=dtype).as_subclass(Elsewhere), Settings(0.1), None)
+    assert asked == [torch.device("cuda:1")]

@@ -276,8 +276,9 @@ def _serve(line: "Connection[Any, Any]", place: int) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     import torch  # late: the process that gives jobs does not need it
 
-    if (count := torch.accelerator.device_count()) > 1:
-        torch.accelerator.set_device_index(place % count)
+    from tvdenoise import devices
+
+    devices.take_turn(place)
     writing = ExitStack()  # from the beginning of writing until it is told
 
     def stay() -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tvdenoise import storage
+from tvdenoise.devices import knows_float64
 from tvdenoise.kinds import TVKind
 
 CHUNK = 2**20
@@ -48,8 +49,8 @@ def copied(t: Tensor) -> Tensor:
 
 
 def wide(t: Tensor) -> Tensor:
-    """Return a copy in float64, which lies on the CPU where its device knows none (Apple's)."""
-    return t.to("cpu" if t.device.type == "mps" else t.device).to(torch.float64, copy=True)
+    """Return a copy in float64, which lies on the CPU where its device knows none."""
+    return t.to(t.device if knows_float64(t.device) else "cpu").to(torch.float64, copy=True)
 
 
 def rounding(u: Tensor, dtype: torch.dtype) -> float:

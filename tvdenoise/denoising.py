@@ -11,7 +11,7 @@ from typing import Generic, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from tvdenoise import calculus, colour
+from tvdenoise import calculus, colour, engine
 from tvdenoise.aggregation import RULES, aggregated, worst
 from tvdenoise.devices import is_out_of_memory, pick_device
 from tvdenoise.draws import drawn_noise
@@ -158,6 +158,8 @@ def denoise(
         For an impossible setting or image; each is a ``ValueError``.
     DeviceError
         If the device is unknown or not there.
+    PrecisionError
+        If it does not know float64, which the image needs.
 
     Notes
     -----
@@ -185,12 +187,13 @@ def denoise_as_set(
     callback: Callable[[Progress], object] | None = None,
 ) -> Result[Image]:
     """Do what :func:`denoise` does, with the model and the solver as ``settings`` say."""
-    if isinstance(image, Tensor) and image.ndim == settings.axes + 2:
-        if channel_axis is not None:
-            raise ArrayError("channel_axis", "in a stack the channels are at axis 1", "leave it out")
-        pages = (_Order(page, settings, 0) for page in image)
-        return _stacked([order.done(callback) for order in pages] if callback else _done_together(pages))
-    return _Order(image, settings, channel_axis).done(callback)
+    with torch.inference_mode(mode=False):  # in which autograd, and so torch's optimizers, would find nothing to do
+        if isinstance(image, Tensor) and image.ndim == settings.axes + 2:
+            if channel_axis is not None:
+                raise ArrayError("channel_axis", "in a stack the channels are at axis 1", "leave it out")
+            pages = (_Order(page, settings, 0) for page in image)
+            return _stacked([order.done(callback) for order in pages] if callback else _done_together(pages))
+        return _Order(image, settings, channel_axis).done(callback)
 
 
 def denoise_together(
@@ -225,7 +228,8 @@ class _Order(Generic[Image]):
             raise SettingError("sigma", problem, "divide it by the largest value of the type, as in 25/255")
         weight = TYPICAL_WEIGHT if settings.weight == "auto" else settings.weight
         self._dtype = _dtype(self.f, self.settings, weight)
-        self.device = pick_device(settings.device, self.f.device, self._dtype, self.f.numel())
+        self._home = image.device if isinstance(image, Tensor) else torch.device("cpu")
+        self.device = pick_device(settings.device, self._home, self._dtype, self.f.numel())
 
     @property
     def is_for_stacks(self) -> bool:
@@ -233,12 +237,18 @@ class _Order(Generic[Image]):
         return self.device.type != "cpu" and self.settings.is_stackable
 
     def done(self, callback: Callable[[Progress], object] | None = None) -> Result[Image]:
-        """Solve the problem, on the CPU or with its help where a device has no room for it."""
+        """Solve the problem, on the CPU or with its help where a device has no room for it, or fails unasked."""
         try:
             return self._done_at(self.device, None, callback)
         except RuntimeError as error:
-            if self.device.type == "cpu" or not is_out_of_memory(error):
+            if self.device.type == "cpu":
                 raise
+            if not is_out_of_memory(error):
+                if self.settings.device != "auto" or self._home.type != "cpu":
+                    raise
+                engine.remark(f"the CPU did what {self.device} could not: {' '.join(str(error).split())[:200]}")
+                self.settings = dataclasses.replace(self.settings, device="cpu")
+                return self._done_at(self._home, None, callback)
         with suppress(RuntimeError):  # where there is not memory for so much as a beginning
             torch.accelerator.empty_cache()
         return self._done_at(torch.device("cpu"), self.device, callback)
@@ -364,7 +374,8 @@ def _dtype(f: Tensor, settings: Settings, weight: float) -> torch.dtype:
 def _placed(f: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Return a picture on a device in some precision, or on its way there."""
     if f.device.type == "cpu" and device.type == "cuda" and f.numel() <= PINNED:
-        return f.to(dtype).contiguous().pin_memory().to(device, non_blocking=True)
+        with torch.accelerator.device_index(device.index):  # or another's driver is begun with
+            return f.to(dtype).contiguous().pin_memory().to(device, non_blocking=True)
     f = f.to(device, dtype)
     return f if f.is_contiguous() else calculus.copied(f)
 

@@ -4,12 +4,24 @@ import warnings
 
 import torch
 
-from tvdenoise.errors import DeviceError
+from tvdenoise.errors import DeviceError, PrecisionError
 
 WORTH = 2**22
 """Values of a picture from which on an accelerator is taken without being asked for: two cores need some 0.4 s for them
 at lambda 0.1, and an accelerator takes tenths of a second to start. The picture decides and not how many there are, so
 that a run that is broken off and taken up again goes on in the same way."""
+
+OUT_OF_MEMORY = ("out of memory", "out_of_device_memory", "invalid buffer size")
+"""What CUDA, Intel's and Apple's say."""
+
+
+_turn: int | None = None
+
+
+def take_turn(turn: int) -> None:
+    """Let this process take, of several accelerators, that of its turn where a name tells none."""
+    global _turn
+    _turn = turn
 
 
 def pick_device(name: str, home: torch.device, dtype: torch.dtype, values: int) -> torch.device:
@@ -21,11 +33,13 @@ def pick_device(name: str, home: torch.device, dtype: torch.dtype, values: int) 
     Raises
     ------
     DeviceError
-        If the name is unknown to torch, the device is not there, or it does not know the type.
+        If the name is unknown to torch, or the device is not there.
+    PrecisionError
+        If it does not know the type.
     """
     there = torch.accelerator.current_accelerator(check_available=True)
     if name == "auto":
-        device = home if home.type != "cpu" or there is None or values < WORTH else there
+        device = home if home.type != "cpu" or there is None or values < WORTH else _in_turn(there)
         return device if _knows(device, dtype) else torch.device("cpu")
     remedy = f"use auto, cpu or {there.type}" if there is not None else "use auto or cpu"
     try:
@@ -38,8 +52,16 @@ def pick_device(name: str, home: torch.device, dtype: torch.dtype, values: int) 
     if there is None or device.type != there.type or (device.index or 0) >= torch.accelerator.device_count():
         raise DeviceError(name, "torch finds no such device on this machine", remedy)
     if not _knows(device, dtype):
-        raise DeviceError(name, "it computes in float32 at most, too coarse for this picture or tolerance", "use cpu")
-    return device
+        problem = f"{name} computes in float32 at most, too coarse for it or for the tolerance"
+        raise PrecisionError("image", problem, "use the device cpu")
+    return _in_turn(device)
+
+
+def _in_turn(device: torch.device) -> torch.device:
+    """Return the device itself where there is one of its kind, or its number is told."""
+    if _turn is None or device.index is not None:
+        return device
+    return torch.device(device.type, _turn % torch.accelerator.device_count())
 
 
 def synchronize(device: torch.device) -> None:
@@ -50,9 +72,16 @@ def synchronize(device: torch.device) -> None:
 
 def is_out_of_memory(error: Exception) -> bool:
     """Return whether a device had too little memory, for whatever it was that it needed it."""
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error).lower()
+    said = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or any(words in said for words in OUT_OF_MEMORY)
+
+
+def knows_float64(device: torch.device) -> bool:
+    """Return whether a device computes in float64: Apple's and some of Intel's do not."""
+    if device.type == "xpu":
+        return bool(torch.xpu.get_device_properties(device).has_fp64)
+    return device.type != "mps"
 
 
 def _knows(device: torch.device, dtype: torch.dtype) -> bool:
-    """Return whether a device computes in ``dtype``: Apple's knows no float64."""
-    return device.type != "mps" or dtype != torch.float64
+    return dtype != torch.float64 or knows_float64(device)

@@ -78,7 +78,8 @@ def _standard(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
     generator = torch.Generator().manual_seed(SEED)
     draw = calculus.empty(f.shape, f)
     for part in torch.split(draw.view(-1), COINS):  # which takes no memory to speak of
-        part.copy_(torch.randint(0, 2, part.shape, generator=generator, dtype=torch.int8).mul_(2).sub_(1))
+        coins = torch.randint(0, 2, part.shape, generator=generator, device="cpu", dtype=torch.int8)
+        part.copy_(coins.mul_(2).sub_(1))
     for plane, channel in zip(draw, noise, strict=True):
         if channel.autocorrelation:
             for band in _bands(plane):

@@ -47,6 +47,10 @@ class DeviceError(TVDenoiseError):
     exit_code = 2
 
 
+class PrecisionError(TVDenoiseError):
+    """The device asked for does not compute as precisely as a picture needs it."""
+
+
 class MissingExtraError(TVDenoiseError):
     """A package is needed that is an extra of this one."""
 

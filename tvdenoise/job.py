@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tvdenoise import __version__, images, storage
 from tvdenoise.aggregation import RULES, aggregated, first, mean, mean_psnr, worst
-from tvdenoise.errors import DivergenceError, PictureError, SettingError, TVDenoiseError, WriteError
+from tvdenoise.errors import DivergenceError, PictureError, PrecisionError, SettingError, TVDenoiseError, WriteError
 from tvdenoise.images import Page, Picture, PictureFile, ReadOptions, WriteOptions
 from tvdenoise.kinds import ColorChoice
 from tvdenoise.settings import Settings
@@ -200,6 +200,8 @@ def run(job: Job, observer: Observer | None = None) -> Row:
             while True:
                 result = denoise_as_set(*requests.pop(), channel_axis=-1, callback=observer.on_progress)
                 requests.append(under_way.send(result))
+        except PrecisionError as error:
+            raise of_file(job, error) from error
         except StopIteration as end:
             row: Row = end.value
             return row
@@ -219,6 +221,11 @@ def is_lack_of_memory(error: Exception) -> bool:
 def lack_of_memory(job: Job) -> PictureError:
     """Return what a user is told then."""
     return PictureError(job.source, "there is not memory enough for it", "free some, or let --memory be less")
+
+
+def of_file(job: Job, error: PrecisionError) -> PictureError:
+    """Return an error about an array as one about the file it is from."""
+    return PictureError(job.source, error.problem, error.remedy)
 
 
 def limited(job: Job) -> AbstractContextManager[None]:

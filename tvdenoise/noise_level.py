@@ -106,7 +106,8 @@ def noise_level(f: Tensor) -> tuple[ChannelNoise, ...]:
     Processing 22 (2013); eigenvalues as in Pyatykh, Hesser and Zheng, the same volume; the line: Foi, Trimeche,
     Katkovnik and Egiazarian, "Practical Poissonian-Gaussian noise modeling and fitting", the same journal, 17 (2008).
     """
-    white = torch.randn(f.shape[1:], generator=torch.Generator().manual_seed(SEED)).to(f.dtype)
+    generator = torch.Generator().manual_seed(SEED)
+    white = torch.randn(f.shape[1:], generator=generator, device="cpu", dtype=torch.float32).to(f.dtype)
 
     @cache
     def white_patches(spacing: int) -> Tensor:

@@ -117,8 +117,8 @@ class Problem:
     @np.errstate(over="ignore")
     def flat(self) -> Tensor:
         """The picture that is the mean of each channel everywhere: the answer for a large enough lambda."""
-        means = calculus.array(self.f).mean(tuple(range(-self.axes, 0)))
-        return torch.as_tensor(means).reshape(*self.f.shape[: -self.axes], *[1] * self.axes).expand_as(self.f)
+        means = torch.as_tensor(calculus.array(self.f).mean(tuple(range(-self.axes, 0))), device=self.f.device)
+        return means.reshape(*self.f.shape[: -self.axes], *[1] * self.axes).expand_as(self.f)
 
     @cached_property
     @np.errstate(over="ignore", invalid="ignore")
