@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tvdenoise.noise_level import ChannelNoise, noise_level
-from tvdenoise.patches import BITS, SIDE, exact
+from tvdenoise.patches import SIDE, moments
 
 CAMERA = torch.from_numpy(data.camera()).float()[None] / 255
 
@@ -49,17 +49,29 @@ def test_is_the_same_bit_by_bit_on_any_number_of_threads(gain):
     assert (levels.pop().gain > 0) == (gain > 0)
 
 
-@pytest.mark.parametrize("scale", [1e-30, 1.0, 3e5])
-def test_sums_over_patches_are_the_same_in_any_order(scale):
-    patches = scale * normal(3000, SIDE * SIDE)
-    wide = exact(patches.clone())
-    assert torch.equal(wide.mT @ wide, wide.flip(0).mT.contiguous() @ wide.flip(0))
-    assert (wide[:, :-1] - patches).abs().max() <= 2.0**-BITS * patches.abs().max()
-    assert (wide[:, -1] == 1).all()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("number", "scale"), [(3000, 1e-30), (3000, 3e5), (75, 1.0), (1, 1.0), (200_000, 1.0)])
+def test_sums_over_patches_are_the_same_in_any_order(number, scale, dtype):
+    patches = (scale * normal(number, SIDE * SIDE)).to(dtype)
+    sums = moments(patches)
+    assert torch.equal(sums, moments(patches.flip(0)))
+    wide = patches.double()
+    assert (sums[:-1, :-1] - wide.mT @ wide).abs().max() <= 2.0**-14 * number * wide.abs().max() ** 2
+    assert sums[-1, -1] == number
 
 
 def test_values_at_the_end_of_their_type():
-    assert level(1e-42 * normal(1, 60, 60)).sigma == 0
+    for dtype, scale in ((torch.float32, 1e-42), (torch.float64, 1e-300)):
+        assert level(scale * normal(1, 60, 60).to(dtype)).sigma == pytest.approx(scale, rel=0.1)
+
+
+@pytest.mark.parametrize("peak", [1e2, 1e5, 1e7])
+def test_noise_beside_what_is_bright_beyond_all_else(peak):
+    sky = normal(1, 256, 256)
+    stars = torch.zeros_like(sky)
+    stars[0, 30::60, 30::60] = peak
+    stars = functional.conv2d(stars[None], torch.ones(1, 1, 3, 3) / 9, padding=1)[0]
+    assert level(sky + stars).sigma == pytest.approx(1, rel=0.05)
 
 
 def test_each_channel_has_its_own():

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tvdenoise import calculus
-from tvdenoise.patches import MIN_PATCHES, SIDE, Reading, Survey, autocorrelation, exact, patches_of, read, survey
+from tvdenoise.patches import MIN_PATCHES, SIDE, Reading, Survey, autocorrelation, patches_of, read, survey
 
 SEED = 0x71DE
 """Of the white noise that serves for comparison: none that anybody would draw a picture's noise with."""
@@ -112,7 +112,7 @@ def noise_level(f: Tensor) -> tuple[ChannelNoise, ...]:
     @cache
     def white_patches(spacing: int) -> Tensor:
         patches = patches_of(white, spacing)
-        return exact(patches - patches.mean(1, keepdim=True))
+        return patches - patches.mean(1, keepdim=True)
 
     return tuple(_channel(plane, white_patches) for plane in f)
 

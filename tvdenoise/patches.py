@@ -18,12 +18,6 @@ SMALLEST = 3
 MIN_PATCHES = 3 * SIDE * SIDE
 MAX_PATCHES = 2**14
 
-BITS = 19
-"""Of a value in a patch: sums of products are exact in float64 then, and the same in whatever order threads form
-them. Values below ``2**LEAST`` have fewer."""
-
-LEAST = -100
-
 BLOCK = 256
 """Patches whose sums are kept, so that sums over the first of all patches need not begin anew."""
 
@@ -91,8 +85,6 @@ def survey(plane: Tensor, spacing: int, reference: Tensor) -> Survey | None:
         return None
     brightness, texture = patches.mean(1), _texture(patches)
     patches -= brightness[:, None]
-    patches -= torch.from_numpy(patches.numpy().mean(0))  # torch's threads may share a sum
-    patches = exact(patches)
     flat = _flat(patches, texture)
     places = usable.nonzero()[flat, 0]
     return Survey(brightness, patches, reference, places, read(brightness[flat], patches[flat], reference[flat]))
@@ -100,7 +92,7 @@ def survey(plane: Tensor, spacing: int, reference: Tensor) -> Survey | None:
 
 def read(brightness: Tensor, patches: Tensor, reference: Tensor) -> Reading:
     """Return the reading of patches, ``reference`` being white noise at the same places."""
-    eigenvalues, white = _spectrum(_moments(patches)), _spectrum(_moments(reference))
+    eigenvalues, white = _spectrum(moments(patches)), _spectrum(moments(reference))
     variance = max(float(eigenvalues[:SMALLEST].mean() / white[:SMALLEST].mean()), 0.0)
     middle = len(eigenvalues) // 2
     median = float(eigenvalues[middle] / white[middle])
@@ -162,13 +154,13 @@ def _flat(patches: Tensor, texture: Tensor) -> Tensor:
     texture, order = texture.sort()
     patches = patches[order]
     whole = len(patches) // BLOCK
-    blocks = _moments(patches[: whole * BLOCK].view(whole, BLOCK, patches.shape[-1]))
+    blocks = moments(patches[: whole * BLOCK].view(whole, BLOCK, patches.shape[-1]))
     running = functional.pad(blocks.cumsum(0), (0, 0, 0, 0, 1, 0))  # of so many blocks
     number, variance = len(patches), 0.0
     for _ in range(10):
         whole = number // BLOCK
-        moments = running[whole] + _moments(patches[whole * BLOCK : number])
-        previous, variance = variance, float(_spectrum(moments)[:SMALLEST].mean())
+        sums = running[whole] + moments(patches[whole * BLOCK : number])
+        previous, variance = variance, float(_spectrum(sums)[:SMALLEST].mean())
         if abs(variance - previous) <= 2e-3 * variance:
             break
         narrowed = int(torch.searchsorted(texture, FLATNESS * variance))
@@ -178,21 +170,26 @@ def _flat(patches: Tensor, texture: Tensor) -> Tensor:
     return order[:number]
 
 
-def exact(patches: Tensor) -> Tensor:
-    """Return patches in float64, each followed by a 1, rounded in place so that :data:`BITS` holds."""
-    largest = float(patches.abs().max()) if len(patches) else 0.0
-    unit = math.ldexp(1.0, max(math.frexp(largest)[1], LEAST) - BITS)
-    return functional.pad(patches.div_(unit).round_().mul_(unit).double(), (0, 1), value=1.0)
+def moments(patches: Tensor) -> Tensor:
+    """Return the sums of products of two pixels of (..., N, SIDE * SIDE), and last of one and 1, in float64.
+
+    Values are first rounded to so many bits of the largest that the sums are exact, and so the same whatever libraries
+    and threads, which share them, the order.
+    """
+    number = patches.shape[-2]
+    if not number:
+        return patches.new_zeros((patches.shape[-1] + 1,) * 2, dtype=torch.float64)
+    bits = (53 - number.bit_length()) // 2
+    largest = patches.abs().amax((-2, -1), keepdim=True).numpy()
+    digits = np.finfo(largest.dtype).nmant
+    # Beside such a number nothing is left of digits beyond those.
+    shift = torch.from_numpy(np.ldexp(np.full_like(largest, 1.5), np.frexp(largest)[1] - bits + digits))
+    wide = functional.pad(patches.add(shift).sub_(shift).double(), (0, 1), value=1.0)
+    return wide.mT @ wide
 
 
-def _moments(patches: Tensor) -> Tensor:
-    """Return the sums of products of two values in :func:`exact` patches (..., N, SIDE * SIDE + 1)."""
-    return patches.mT @ patches
-
-
-def _spectrum(moments: Tensor) -> Tensor:
+def _spectrum(sums: Tensor) -> Tensor:
     """Return the eigenvalues of the covariance of patches whose own means are 0, smallest first, but for that 0."""
-    *_, sums = moments
-    mean = sums[:-1] / sums[-1]
-    eigenvalues: Tensor = torch.linalg.eigvalsh(moments[:-1, :-1] / sums[-1] - torch.outer(mean, mean))[1:]
+    mean, number = sums[-1, :-1] / sums[-1, -1], sums[-1, -1]
+    eigenvalues: Tensor = torch.linalg.eigvalsh(sums[:-1, :-1] / number - torch.outer(mean, mean))[1:]
     return eigenvalues
