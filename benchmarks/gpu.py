@@ -6,8 +6,8 @@ All in one run, on one card, warm, with the device's own clock; a row has the me
 - A launch of either ascent by the number of its steps, against the copy, and what a step costs. 44 bytes are counted a
   value and launch (the picture, the average and two fields of two components read, the average and the fields written);
   36 for alternating descent, which needs half of the field before.
-- Whole solves, certified, at a given lambda and where it is chosen: 24 megapixels of RGB, 512x512 gray, and stacks of
-  the latter, for each of their pictures.
+- Whole solves, certified, at a given lambda and where it is chosen: 24 megapixels of RGB, 512x512 gray; and at a given
+  lambda stacks of the latter, for each of their pictures.
 - The time to the same true error for deepinv's ``TVDenoiser`` (``pip install deepinv``) and for a plain loop over
   ``torch.optim.Adam``.
 - 1,000 files of 512x512 by the command, and how busy the card is meanwhile.

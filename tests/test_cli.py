@@ -614,6 +614,7 @@ class TestProcess:
             ("--optimizer adam", {"adam", "adamax", "adamw"}),
             ("info --a", {"--axes"}),
             ("sw", {"sweep"}),
+            ("in.png sw", set()),
             ("in", set()),  # in.png, which is for the shell to tell
             ("in.png -f t", {"tiff"}),
             ("in.png --device cu", {"cuda"}),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tvdenoise import denoise, denoising, devices, engine
+from tvdenoise import denoise, denoising, devices, engine, sweeping
 from tvdenoise.attempt import Outcome, attempt
 from tvdenoise.devices import WORTH, knows_float64, pick_device
 from tvdenoise.errors import DeviceError, PictureError, PrecisionError
@@ -105,8 +105,32 @@ def test_what_fails_on_an_accelerator_nobody_asked_for_is_done_on_the_cpu(machin
     monkeypatch.setattr(denoising, "_placed", fails)
     assert torch.equal(denoise(f).image, denoise(f, device="cpu").image)
     assert engine.remarks() == ["the CPU did what cuda could not: no kernel image is available"]
-    with pytest.raises(RuntimeError, match="no kernel image"):
-        denoise(f, device="cuda")
+    for asked in (f, "cuda"), (f.as_subclass(Elsewhere), "auto"):
+        with pytest.raises(RuntimeError, match="no kernel image"):
+            denoise(asked[0], device=asked[1])
+
+
+def test_what_a_listener_raises_is_no_failure_of_the_accelerator(machine, monkeypatch):
+    machine("cuda")
+    monkeypatch.setattr(devices, "WORTH", 1)
+    monkeypatch.setattr(engine, "_remarks", [])
+    placed, heard = denoising._placed, []
+    monkeypatch.setattr(denoising, "_placed", lambda f, _, dtype: placed(f, CPU, dtype))
+
+    def stop(progress):
+        heard.append(progress.step)
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        denoise(torch.rand(20, 30), 0.1, callback=stop)
+    assert (heard, engine.remarks()) == ([0], [])
+
+
+def test_warming_up_a_sweep_asks_for_no_float64(monkeypatch):
+    asked = []
+    monkeypatch.setattr(denoising, "pick_device", lambda *arguments: asked.append(arguments[2]) or CPU)
+    sweeping._warm_up(sweeping.Grid(weight=(0.1,), optimizer=("auto", "adam")))
+    assert asked == [torch.float32, torch.float32]
 
 
 class Elsewhere(torch.Tensor):

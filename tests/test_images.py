@@ -884,7 +884,8 @@ class TestRefused:
             (imagecodecs.jpegxl_encode(np.zeros((8, 8), np.uint8), usecontainer=True), "JPEG XL"),
             (imagecodecs.jpeg2k_encode(np.zeros((8, 8), np.uint8), codecformat="jp2"), "JPEG 2000"),
             (imagecodecs.jpeg2k_encode(np.zeros((8, 8), np.uint8), codecformat="j2k"), "JPEG 2000"),
-            (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+            *((b"\0\0\0\x18ftyp" + brand + bytes(8), "HEIF") for brand in (b"heic", b"hevc", b"mif1", b"msf1")),
+            (b"v/1\x01", "OpenEXR"),
             (b"%PDF-1.7", "PDF"),
         ],
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tvdenoise import job as jobs
 from tvdenoise.description import describe
-from tvdenoise.errors import OutputError, PictureError, PrecisionError, SettingError, TVDenoiseError
+from tvdenoise.errors import OutputError, PictureError, SettingError, TVDenoiseError
 from tvdenoise.images import PictureFile
 from tvdenoise.job import Job, Observer, Request, Row
 
@@ -124,8 +124,6 @@ def _attempt(job: Job, listener: "_Listener") -> Generator[Request, "Result[NDAr
         return Outcome(row, listener.facts, remarks=tuple(remarks()))
     except _NoRoomError:
         return int(listener.facts["memory"])
-    except PrecisionError as error:
-        return failure(job, jobs.of_file(job, error), listener.facts)
     except TVDenoiseError as error:
         return failure(job, error, listener.facts)
     except Exception as error:  # noqa: BLE001

@@ -145,7 +145,7 @@ def denoise(
         The tolerance; by default 1e-3, or 0.04 lambda where that is less.
     device
         ``"auto"`` (a tensor's own accelerator; else the one that is there for pictures of 4 million values or more, and
-        the CPU for smaller ones) or a torch device.
+        the CPU for smaller ones, and for those that fail there) or a torch device.
     channel_axis
         The axis of the channels. Left out, a 3-D array whose last axis has at most 4 entries is (H, W, C), and a 3-D
         tensor (C, H, W), unless its last axis is so short and its first is not; any other is an error.
@@ -159,7 +159,7 @@ def denoise(
     DeviceError
         If the device is unknown or not there.
     PrecisionError
-        If it does not know float64, which the image needs.
+        If it does not know float64, which the image or the tolerance needs.
 
     Notes
     -----
@@ -237,14 +237,24 @@ class _Order(Generic[Image]):
         return self.device.type != "cpu" and self.settings.is_stackable
 
     def done(self, callback: Callable[[Progress], object] | None = None) -> Result[Image]:
-        """Solve the problem, on the CPU or with its help where a device has no room for it, or fails unasked."""
+        """Solve the problem, on the CPU or with its help where a device has no room for it.
+
+        An accelerator that nobody asked for and that fails before anything is heard of it is done without.
+        """
+        heard: list[Progress] = []
+
+        def hear(progress: Progress) -> None:
+            heard.append(progress)
+            if callback is not None:
+                callback(progress)
+
         try:
-            return self._done_at(self.device, None, callback)
+            return self._done_at(self.device, None, hear)
         except RuntimeError as error:
             if self.device.type == "cpu":
                 raise
             if not is_out_of_memory(error):
-                if self.settings.device != "auto" or self._home.type != "cpu":
+                if heard or self.settings.device != "auto" or self._home.type != "cpu":
                     raise
                 engine.remark(f"the CPU did what {self.device} could not: {' '.join(str(error).split())[:200]}")
                 self.settings = dataclasses.replace(self.settings, device="cpu")

@@ -58,7 +58,7 @@ def pick_device(name: str, home: torch.device, dtype: torch.dtype, values: int) 
 
 
 def _in_turn(device: torch.device) -> torch.device:
-    """Return the device itself where there is one of its kind, or its number is told."""
+    """Return the device, of several that whose turn it is where no number is told."""
     if _turn is None or device.index is not None:
         return device
     return torch.device(device.type, _turn % torch.accelerator.device_count())

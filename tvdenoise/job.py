@@ -198,10 +198,11 @@ def run(job: Job, observer: Observer | None = None) -> Row:
             from tvdenoise.denoising import denoise_as_set  # late: importing torch takes longer than most failures
 
             while True:
-                result = denoise_as_set(*requests.pop(), channel_axis=-1, callback=observer.on_progress)
+                try:
+                    result = denoise_as_set(*requests.pop(), channel_axis=-1, callback=observer.on_progress)
+                except PrecisionError as error:
+                    under_way.throw(error)
                 requests.append(under_way.send(result))
-        except PrecisionError as error:
-            raise of_file(job, error) from error
         except StopIteration as end:
             row: Row = end.value
             return row
@@ -221,11 +222,6 @@ def is_lack_of_memory(error: Exception) -> bool:
 def lack_of_memory(job: Job) -> PictureError:
     """Return what a user is told then."""
     return PictureError(job.source, "there is not memory enough for it", "free some, or let --memory be less")
-
-
-def of_file(job: Job, error: PrecisionError) -> PictureError:
-    """Return an error about an array as one about the file it is from."""
-    return PictureError(job.source, error.problem, error.remedy)
 
 
 def limited(job: Job) -> AbstractContextManager[None]:
@@ -274,7 +270,10 @@ def _denoised_pages(
     for number, (noisy, filled, clean, page) in enumerate(pages, 1):
         observer.on_page(number, len(pages))
         settings = _settings(job, noisy)
-        result = yield Request(noisy.unit(page), settings)
+        try:
+            result = yield Request(noisy.unit(page), settings)
+        except PrecisionError as error:
+            raise PictureError(job.source, error.problem, error.remedy) from error
         if result.status == "non_finite":
             remedy = "report it as a bug" if settings.method_name == "alternating" else "lower the rate"
             problem = f"{job.settings.method_name} left the finite numbers by step {result.steps}"

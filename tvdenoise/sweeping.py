@@ -228,7 +228,7 @@ def _warm_up(grid: Grid) -> None:
     """Load whatever the methods load when they are first used, so that no trace's clock sees it."""
     engine.load()
     for optimizer in grid.optimizer:
-        denoise_as_set(np.eye(4), Settings(0.1, optimizer=optimizer, max_steps=1, device=grid.device))
+        denoise_as_set(np.eye(4, dtype=np.float32), Settings(0.1, optimizer=optimizer, max_steps=1, device=grid.device))
 
 
 @dataclass(frozen=True)

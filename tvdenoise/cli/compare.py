@@ -18,7 +18,15 @@ def command(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures of the same size and colours.")],
     axes: options.Axes = None,
     max_pixels: options.MaxPixels = None,
-    scale: options.Range = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            "--range",
+            metavar="LO,HI",
+            help="The numbers that stand for 0 and 1, in all pictures. Default: what the reference's are.",
+            rich_help_panel="Input",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a picture.")] = False,
 ) -> None:
     """Measure PSNR, SSIM, MSE and the largest difference of pictures to a clean one, unclipped, on its range."""

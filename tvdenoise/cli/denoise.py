@@ -35,7 +35,9 @@ def _print_version(asked: bool) -> None:
 
 
 def _other_commands(context: typer.Context, incomplete: str) -> list[str]:
-    """Complete a word that begins as no file does, but as another command."""
+    """Complete the first word, where it begins as no file does, but as another command."""
+    if context.params.get("sources"):
+        return []
     group = context.parent and context.parent.command
     names = [name for name in getattr(group, "commands", ()) if incomplete and name.startswith(incomplete)]
     return [] if names and any(Path().glob(f"{incomplete}*")) else names

@@ -28,10 +28,10 @@ from tvdenoise.images.formats import (
     TURNED,
     impossible,
     losses,
-    not_read,
     told_by_content,
     told_by_ending,
     type_held,
+    unread_format,
 )
 from tvdenoise.images.orientation import orientation, upright
 from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source, is_shown
@@ -173,7 +173,7 @@ def _format_of(path: Path, start: bytes) -> str:
     told, promised = told_by_content(start), told_by_ending(path)
     if told is None:
         remedy = f"give a {', '.join(FORMATS)} file"
-        if other := not_read(start):
+        if other := unread_format(start):
             raise PictureError(path, f"it is a file of {other}, which is not read", f"convert it, and {remedy}")
         raise PictureError(path, "it is not a picture of a kind that can be read", remedy)
     if promised not in (None, told):

@@ -145,7 +145,7 @@ _MARKS = (
 )
 
 _NOT_READ = (
-    *((4, brand, "HEIC") for brand in (b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1")),
+    *((4, brand, "HEIF") for brand in (b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1")),
     *((0, mark, "JPEG XL") for mark in (b"\xff\x0a", b"\0\0\0\x0cJXL ")),
     *((0, mark, "JPEG 2000") for mark in (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")),
     (0, b"v/1\x01", "OpenEXR"),
@@ -153,7 +153,7 @@ _NOT_READ = (
 )
 
 
-def not_read(start: bytes) -> str | None:
+def unread_format(start: bytes) -> str | None:
     """Return the name of a format that people may try and that is not read, by how a file starts."""
     return next((name for place, mark, name in _NOT_READ if start[place:].startswith(mark)), None)
 
