@@ -707,9 +707,10 @@ class TestProcess:
         assert len(bounds) > 2
         assert bounds == sorted(bounds, reverse=True)
 
-    def test_a_terminal_gets_no_picture(self, run, monkeypatch):
+    @pytest.mark.parametrize("arguments", [["in.png", "-o", "-"], ["-"]])
+    def test_a_terminal_gets_no_picture(self, run, monkeypatch, arguments):
         monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-        code, out, err = run("in.png", "-o", "-", "-l", "0.1")
+        code, out, err = run(*arguments, "-l", "0.1")
         assert (code, out) == (2, "")
         assert err == "tvdenoise: -: standard output is a terminal; send it on with > or |, or name a file\n"
 
