@@ -135,6 +135,7 @@ class TestTree:
         )
         mean = rf"mean PSNR {np.mean(befores):.2f} -> {np.mean(afters):.2f} dB over 4"
         assert mean in err
+        assert re.search(r"mean SSIM 0\.\d{4} -> 0\.\d{4} over 4", err)
 
     def test_a_dry_run_only_says(self, scans, run, here):
         save(here / "clean" / "a.png", picture(0))

@@ -219,10 +219,10 @@ class TestGood:
         assert json.loads(out)["psnr_before"] == pytest.approx(expected.psnr, abs=1e-3)
         assert json.loads(out)["range"] == [f.min(), f.max()]
 
-    def test_quiet_and_verbose(self, run):
+    def test_quiet_and_verbose(self, run, noisy):
         assert run("in.png", "-o", "out.png", "-l", "0.1", "-q") == (0, "", "")
         code, out, err = run("in.png", "-o", "out.png", "-l", "0.1", "-v", "--overwrite")
-        assert "PNG 48x40 gray, axes YX, uint8, range 0..255, " in err
+        assert f"PNG 48x40 gray, axes YX, uint8 from {noisy.min()} to {noisy.max()}, range 0..255, " in err
         assert re.search(r"energy \d+\.\d+, gap \S+, anisotropic", err)
 
     def test_running_out_of_steps_is_said(self, run):
@@ -270,13 +270,31 @@ class TestGood:
         assert "stack.npy: none of its axes TPYX is known to be the depth of a volume; call it Z, such as" in err
         assert code == 1
 
-    def test_info_tells_what_is_read(self, run):
+    def test_info_tells_what_is_read(self, run, noisy):
         code, out, err = run("info", "in.png", "none.png")
         assert code == 2
-        assert re.fullmatch(r"in\.png: PNG 48x40 gray, axes YX, uint8, range 0\.\.255, 1 MiB to denoise on \w+\n", out)
+        what = rf"uint8 from {noisy.min()} to {noisy.max()}, range 0\.\.255"
+        assert re.fullmatch(rf"in\.png: PNG 48x40 gray, axes YX, {what}, 1 MiB to denoise on \w+\n", out)
         assert err == "tvdenoise: none.png: there is no such file; check the path\n"
         facts = json.loads(run("info", "--json", "in.png")[1])
         assert (facts["format"], facts["shape"], facts["pages"]) == ("PNG", [40, 48], 1)
+
+    def test_white_elsewhere_than_at_the_end_of_the_type(self, run, noisy):
+        for name, factor in (("dim.png", 16), ("full.png", 257)):
+            Image.fromarray(noisy.astype(np.uint16) * factor).save(name)
+        hint = "no value above 4095 of 65535: if that is its white, say --range 0,4095"
+        for options, is_told in (
+            (["-l", "0.1"], True),
+            (["-l", "0.1", "-v"], True),
+            (["--sigma", "25/255"], True),
+            (["-l", "0.1", "-q"], False),
+            (["-l", "0.1", "--range", "0,4095"], False),
+            ([], False),
+        ):
+            _, _, err = run("dim.png", "-o", "out.png", "--overwrite", *options)
+            assert err.count(hint) == is_told
+            assert hint not in run("full.png", "-o", "out.png", "--overwrite", *options)[2]
+        assert f"1 with {hint}\n" in run("dim.png", "full.png", "-o", "many/", "-l", "0.1")[2]
 
     def test_info_tells_what_there_is(self, run):
         code, out, err = run("info")
@@ -410,7 +428,7 @@ BAD = [
             ("wide.npy", "", r"-3\.4e\+38\.\.3\.4e\+38"),
         ]
     ),
-    ("exif.jpg -o out.tif", 2, r"out\.tif: a TIFF file would lose EXIF; end it in \.npy or \.jpg, or say --allow-loss"),
+    ("exif.jpg -o out.tif", 2, r"out\.tif: a TIFF file would lose EXIF; end it in \.png or \.jpg, or say --allow-loss"),
     ("info ./-", 2, r"/-: there is no such file; check the path"),
     ("info float.npy --axes ZYX", 2, r"--axes: ZYX does not name the 2 axes"),
     (
@@ -618,6 +636,7 @@ class TestProcess:
             ("in", set()),  # in.png, which is for the shell to tell
             ("in.png -f t", {"tiff"}),
             ("in.png --device cu", {"cuda"}),
+            ("sweep in.png --tv anisotropic,i", {"anisotropic,isotropic"}),
         ],
     )
     def test_shells_complete_the_command_nobody_types_and_the_others(self, here, words, expected):

@@ -179,7 +179,7 @@ class TestClashes:
         self.refused(InputError, "no such file", [tmp_path / "none"])
         (tmp_path / "empty").mkdir()
         self.refused(InputError, r"no picture in it \(\.png, .*--recursive", [tmp_path / "empty"])
-        with pytest.raises(InputError, match=r"subfolders .*--exclude, and --include"):
+        with pytest.raises(InputError, match=r"subfolders that --include would take .*check the pattern"):
             planned([scans], selection=Selection(True, include=("*.gif",)))
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may look into all folders")

@@ -392,7 +392,7 @@ class TestCommand:
         (here / "rows.jsonl").write_text("".join([first, single, changed, *others]))
         _, _, err = run(*SWEEP, "-o", "rows.jsonl")
         assert "rows.jsonl: ignored 2 lines that are no rows of a sweep" in err
-        assert "1 runs done, 0 failed, 11 there already" in err
+        assert "1 run done, 0 failed, 11 there already" in err
         (here / "single.jsonl").write_text(single)
         code, _, err = run("report", "single.jsonl")
         assert (code, "it is no file of rows of a sweep" in err) == (2, True)
@@ -470,6 +470,17 @@ class TestCompare:
             assert other["range"] == first["range"]
             for name in ("psnr", "ssim", "mse", "largest"):
                 assert other[name] == pytest.approx(first[name], rel=1e-5)
+
+    def test_a_range_is_that_of_the_type_of_the_reference(self, run, here):
+        twelve_bits = np.random.default_rng(2).integers(0, 4096, (2, 30, 30), np.uint16)
+        for name, pixels in zip(("clean.tif", "in.tif"), twelve_bits, strict=True):
+            tifffile.imwrite(name, pixels)
+        np.save("unit.npy", twelve_bits[1] / 4095)
+        _, out, _ = run("compare", "clean.tif", "in.tif", "unit.npy", "--range", "0,4095", "--json")
+        first, second = (json.loads(line) for line in out.splitlines())
+        difference = (twelve_bits[0].astype(float) - twelve_bits[1]) / 4095
+        assert first["psnr"] == pytest.approx(-10 * np.log10(np.square(difference).mean()))
+        assert second["psnr"] == pytest.approx(first["psnr"], rel=1e-5)
 
     def test_other_sizes_are_refused_one_by_one(self, run, here, noisy):
         Image.fromarray(noisy[1:]).save("small.png")

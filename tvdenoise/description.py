@@ -4,6 +4,7 @@ import math
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from tvdenoise import intensity
 from tvdenoise.images import FORMATS, Picture, PictureFile
 
 PACKAGES = (
@@ -22,7 +23,7 @@ PACKAGES = (
 
 
 def describe(file: PictureFile, *, volume: bool = False) -> dict[str, Any]:
-    """Return format, shape, axes, type, range, colours, pages, metadata, notes and the memory it takes, in bytes.
+    """Return format, shape, axes, type, values, range, colours, pages, metadata, notes, hints and memory in bytes.
 
     A file whose pages differ is described by the first kind of them.
     """
@@ -34,13 +35,24 @@ def describe(file: PictureFile, *, volume: bool = False) -> dict[str, Any]:
         "shape": first.pixels.shape,
         "axes": first.axes,
         "dtype": str(first.pixels.dtype),
+        "values": intensity.extremes(first.pixels),
         "range": first.scale,
         "colours": _colours(first),
         "pages": file.page_count,
         "metadata": [*file.metadata.kinds, *file.kinds],
         "notes": [*file.notes, *(f"cannot be kept: {loss}" for loss in file.losses)],
+        "hints": _hints(first),
         "memory": 2 * held + _solver_copies(3 if volume else 2) * page,
     }
+
+
+def _hints(part: Picture) -> list[str]:
+    """Say where an integer picture uses so little of its type's range that its white may be elsewhere."""
+    top, largest = part.scale[1], intensity.extremes(part.pixels)[1]
+    white = 2 ** max(8, int(largest).bit_length()) - 1
+    if part.pixels.dtype.kind not in "iu" or part.scale != intensity.type_range(part.pixels.dtype) or 4 * white > top:
+        return []
+    return [f"no value above {white} of {top:.0f}: if that is its white, say --range 0,{white}"]
 
 
 def _solver_copies(axes: int) -> int:

@@ -64,7 +64,7 @@ def measured_range(pixels: NDArray[np.generic]) -> Range:
     """
     if pixels.dtype.kind in "iu":
         return type_range(pixels.dtype)
-    low, high = _extremes(pixels)
+    low, high = extremes(pixels)
     if low >= -1 and high <= 2:
         return UNIT
     return (low, high) if high > low else (low, low + 1)
@@ -76,13 +76,13 @@ def check_range(subject: object, pixels: NDArray[np.generic], scale: Range) -> N
         return
     (low, high), kind = scale, unit_type(pixels.dtype)
     limits, span = np.finfo(kind), abs(high - low)
-    largest = max(abs(value - low) for value in _extremes(pixels))
+    largest = max(abs(value - low) for value in extremes(pixels))
     if not (float(limits.tiny) <= span <= float(limits.max) and largest <= MAX_UNIT * span):
         problem = f"{low:g}..{high:g} is too wide or too narrow a range to scale its {pixels.dtype} values by"
         raise ArrayError(subject, problem, "give another --range")
 
 
-def _extremes(pixels: NDArray[np.generic]) -> Range:
+def extremes(pixels: NDArray[np.generic]) -> Range:
     """Return the smallest and the largest of the finite values."""
     low, high = float(pixels.min()), float(pixels.max())
     if not (math.isfinite(low) and math.isfinite(high)):

@@ -228,10 +228,12 @@ def _add_folder(plan: Plan, root: Path, selection: Selection) -> None:
         if selection.recursive:
             todo += [path for path in reversed(folders) if _is_entered(plan, path, selection)]
     if len(plan) == before:
-        problem = f"there is no picture in it{' or its subfolders' if selection.recursive else ''}"
-        problem += f" ({', '.join(ending for row in FORMATS.values() for ending in row.endings)}"
-        problem += "; less --exclude, and --include)" if selection.include or selection.exclude else ")"
-        remedy = "check the path" if selection.recursive else "look into its subfolders with --recursive"
+        patterns = [f"--{name}" for name in ("include", "exclude") if getattr(selection, name)]
+        of_which = f" that {' and '.join(patterns)} would take" if patterns else ""
+        problem = f"there is no picture in it{' or its subfolders' if selection.recursive else ''}{of_which}"
+        problem += f" ({', '.join(ending for row in FORMATS.values() for ending in row.endings)})"
+        remedy = "check the pattern" if patterns else "check the path"
+        remedy += "" if selection.recursive else ", or look into its subfolders with --recursive"
         raise InputError(root, problem, remedy)
 
 

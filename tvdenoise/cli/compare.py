@@ -23,7 +23,7 @@ def command(
         typer.Option(
             "--range",
             metavar="LO,HI",
-            help="The numbers that stand for 0 and 1, in all pictures. Default: what the reference's are.",
+            help="The numbers that stand for 0 and 1 in the reference, and in pictures of its type. Default: its own.",
             rich_help_panel="Input",
         ),
     ] = None,
@@ -33,8 +33,8 @@ def command(
     from tvdenoise import images as files
     from tvdenoise.comparison import compared
 
-    reading = values.reading(axes=axes, scale=scale, max_pixels=max_pixels)
-    clean, worst = files.read(reference, reading), 0
+    clean = files.read(reference, values.reading(axes=axes, scale=scale, max_pixels=max_pixels))
+    reading, worst = values.reading(axes=axes, max_pixels=max_pixels), 0
     for path in images:
         try:
             row = compared(clean, path, reading)

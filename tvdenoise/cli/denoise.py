@@ -331,7 +331,7 @@ def command(
         check_source(reference, "reference")
     inputs = sources or []
     if not inputs and files_from is None:
-        raise InputError("INPUT", "there is none", "name a picture or a folder, or --files-from FILE")
+        raise InputError("INPUT", "there is none", "name a picture or a folder, or --files-from FILE; see --help")
     if files_from is None and len(inputs) == 1 and not is_folder(inputs[0]):
         from tvdenoise.cli.one import denoise_one
 

@@ -70,9 +70,11 @@ class _Report:
         self._began = time.perf_counter()
         self._pixels = self._at_limit = self._unchanged = 0
         self._reasons: Counter[str] = Counter()
+        self._hints: Counter[str] = Counter()
         self._remarks: set[str] = set()
         self._unwritten = 0
-        self._qualities: list[tuple[float, float]] = []
+        self._psnrs: list[tuple[float, float]] = []
+        self._ssims: list[tuple[float, float]] = []
         is_hidden = manner.quiet or not sys.stderr.isatty()
         self._bar: tqdm[Any] = tqdm(total=count, unit="picture", leave=False, disable=is_hidden)
 
@@ -122,9 +124,9 @@ class _Report:
             self._at_limit += row.figures.stop == "max_steps"
             self._unchanged += row.figures.sigma is not None and row.figures.weight == 0
             self._pixels += messages.pixels(outcome.facts)
-            before, after = row.figures.psnr_before or math.nan, row.figures.psnr_after or math.nan
-            if math.isfinite(before) and math.isfinite(after):
-                self._qualities.append((before, after))
+            self._hints.update(messages.hints(row, outcome.facts))
+            self._psnrs += _finite_pair(row.figures.psnr_before, row.figures.psnr_after)
+            self._ssims += _finite_pair(row.figures.ssim_before, row.figures.ssim_after)
 
     def close(self) -> None:
         """Sum up."""
@@ -141,15 +143,24 @@ class _Report:
         messages.note(f"{', '.join(parts)} in {_duration(seconds)}" + (rate if self.counts["done"] else ""))
         if self._unwritten >= GIVE_UP:
             messages.note(f"stopped, since the last {self._unwritten} results could not be written")
-        if self._qualities:
-            before, after = (fmean(values) for values in zip(*self._qualities, strict=True))
-            messages.note(f"mean PSNR {before:.2f} -> {after:.2f} dB over {len(self._qualities)}")
+        for sentence, pairs in (("PSNR {:.2f} -> {:.2f} dB", self._psnrs), ("SSIM {:.4f} -> {:.4f}", self._ssims)):
+            if pairs:
+                means = (fmean(values) for values in zip(*pairs, strict=True))
+                messages.note(f"mean {sentence.format(*means)} over {len(pairs)}")
         if self._at_limit:
             messages.note(f"{self._at_limit} stopped at the step limit before their tolerance")
         if self._unchanged:
             messages.note(f"{self._unchanged} came back as they were, since no noise was found in them")
+        for hint, number in self._hints.most_common():
+            messages.note(f"{number} with {hint}")
         for reason, number in self._reasons.most_common(MOST_REASONS):
             messages.note(f"{number} failed: {reason}")
+
+
+def _finite_pair(before: float | None, after: float | None) -> list[tuple[float, float]]:
+    """Return both in a list, or none if one is not known or infinite."""
+    is_known = before is not None and after is not None and math.isfinite(before) and math.isfinite(after)
+    return [(before, after)] if is_known else []  # type: ignore[list-item]
 
 
 def _duration(seconds: float) -> str:

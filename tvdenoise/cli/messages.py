@@ -87,17 +87,24 @@ def size(facts: Mapping[str, Any]) -> str:
 def sentence(facts: Mapping[str, Any]) -> str:
     """Say all that was found in one line."""
     low, high = facts["range"]
+    least, largest = facts["values"]
     parts = [
         f"{facts['format']} {size(facts)}",
         f"axes {facts['axes']}",
-        facts["dtype"],
+        f"{facts['dtype']} from {least:.6g} to {largest:.6g}",
         f"range {span(low, high)}",
         *facts["metadata"],
         *facts["notes"],
+        *facts["hints"],
         f"{math.ceil(facts['memory'] / 2**20)} MiB to denoise"
         + (f" on {facts['device']}" if "device" in facts else ""),
     ]
     return ", ".join(parts)
+
+
+def hints(row: "Row", facts: Mapping[str, Any]) -> list[str]:
+    """Return what was found that may have been meant otherwise, where lambda or sigma was given for the range."""
+    return list(facts["hints"]) if row.figures.is_noise_correlated is None else []
 
 
 def listed(machine: Mapping[str, Any]) -> str:

@@ -33,7 +33,10 @@ def denoise_one(task: Job, manner: Manner, *, makes_folder: bool) -> int:
     if manner.quiet:
         return 0
     messages.note(messages.summary(row, watcher.facts))
-    if manner.verbose:
+    if not manner.verbose:  # which has told them
+        for hint in messages.hints(row, watcher.facts):
+            messages.note(hint)
+    else:
         from tvdenoise.engine import remarks  # torch is loaded by now
 
         model = f"{row.tv}, {row.figures.color}" + (", slices coupled" if row.volume else "")

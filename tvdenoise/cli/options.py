@@ -11,6 +11,16 @@ def one_of(*names: str) -> Callable[[str], list[str]]:
     return lambda incomplete: [name for name in names if name.startswith(incomplete)]
 
 
+def some_of(*names: str) -> Callable[[str], list[str]]:
+    """Return what completes the last of a list of some names."""
+
+    def completed(incomplete: str) -> list[str]:
+        listed, comma, last = incomplete.rpartition(",")
+        return [f"{listed}{comma}{name}" for name in names if name.startswith(last)]
+
+    return completed
+
+
 Axes = Annotated[
     str | None,
     typer.Option(

@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from tvdenoise.cli import messages, options, values
 from tvdenoise.cli import report as pages
 from tvdenoise.errors import InputError, OutputError, SettingError, TVDenoiseError
+from tvdenoise.kinds import ColorChoice, TVKind
+from tvdenoise.methods import AUTO, METHODS
 
 if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions
@@ -57,13 +59,31 @@ def command(
         ),
     ] = "auto",
     tv: Annotated[
-        str, typer.Option(metavar="LIST", help="anisotropic, isotropic.", rich_help_panel="Grid")
+        str,
+        typer.Option(
+            metavar="LIST",
+            help=f"{', '.join(get_args(TVKind))}.",
+            rich_help_panel="Grid",
+            autocompletion=options.some_of(*get_args(TVKind)),
+        ),
     ] = "anisotropic",
     color: Annotated[
-        str, typer.Option(metavar="LIST", help="rgb, opponent, coupled, auto.", rich_help_panel="Grid")
+        str,
+        typer.Option(
+            metavar="LIST",
+            help=f"{', '.join(get_args(ColorChoice))}.",
+            rich_help_panel="Grid",
+            autocompletion=options.some_of(*get_args(ColorChoice)),
+        ),
     ] = "rgb",
     optimizer: Annotated[
-        str, typer.Option(metavar="LIST", help="Such as auto,fista,adam,lbfgs.", rich_help_panel="Grid")
+        str,
+        typer.Option(
+            metavar="LIST",
+            help="Such as auto,fista,adam,lbfgs.",
+            rich_help_panel="Grid",
+            autocompletion=options.some_of(AUTO, *METHODS),
+        ),
     ] = "auto",
     noise: Annotated[
         str | None,
@@ -258,7 +278,9 @@ class _Runner:
         if not self._quiet:
             kept = f", {len(known.asked)} there already" if known.asked else ""
             seconds = time.perf_counter() - began
-            messages.note(f"{self._counts['done']} runs done, {self._counts['failed']} failed{kept}, {seconds:.1f} s")
+            done = self._counts["done"]
+            runs = f"{done} run{'s' * (done != 1)} done, {self._counts['failed']} failed"
+            messages.note(f"{runs}{kept}, {seconds:.1f} s")
         self.rows += [known[key] for key in known.asked]
         return 1 if self._counts["failed"] else 0
 

@@ -285,7 +285,8 @@ def prepared(
 
 def _endings_that_lose_nothing(file: PictureFile, options: WriteOptions) -> list[str]:
     """Return the endings of the formats, among those that hold the most and the file's own, that lose nothing of it."""
-    names = dict.fromkeys(("TIFF", "NPY", file.format))
+    is_bare = not (options.metadata and (file.metadata.kinds or file.kinds))
+    names = dict.fromkeys(("TIFF", "PNG", *(["NPY"] if is_bare else []), file.format))
     able = (name for name in names if impossible(file, name) is None)
     return [FORMATS[name].endings[0] for name in able if not losses(file, name, metadata=options.metadata)]
 
