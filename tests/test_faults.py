@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
@@ -263,6 +264,31 @@ class TestWriting:
                 raise error
             assert target.read_bytes() == b"old"
             assert folder(tmp_path) == {"a.bin"}
+
+    def test_where_open_files_are_neither_replaced_nor_removed(self, tmp_path, monkeypatch):
+        """As on Windows, which knows neither locks nor modes of this kind."""
+        monkeypatch.setattr("tvdenoise.images.atomic.fcntl", None)
+        monkeypatch.delattr(os, "fchmod")
+        opened: list[BinaryIO] = []
+        for name in ("replace", "unlink"):
+
+            def refused_while_open(path, *others, method=getattr(Path, name)):
+                if not opened[-1].closed:
+                    raise PermissionError(13, "it is open")
+                return method(path, *others)
+
+            monkeypatch.setattr(Path, name, refused_while_open)
+        target = tmp_path / "a.bin"
+        for content in (b"old", b"new"):
+            with atomic(target) as file:
+                opened.append(file)
+                file.write(content)
+            assert target.read_bytes() == content
+        with pytest.raises(ValueError, match="broken"), atomic(target) as file:  # noqa: PT012
+            opened.append(file)
+            raise ValueError("broken")
+        assert target.read_bytes() == b"new"
+        assert folder(tmp_path) == {"a.bin"}
 
     def test_what_a_killed_process_left_is_taken_over(self, tmp_path):
         program = "import os, sys; from pathlib import Path; from tvdenoise.images.atomic import atomic\n"

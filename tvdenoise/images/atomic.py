@@ -44,6 +44,8 @@ def atomic(target: Path) -> Iterator[BinaryIO]:
                     file.close()
                 temporary.replace(place)
             except BaseException:
+                if fcntl is None:
+                    file.close()
                 with suppress(OSError):
                     temporary.unlink()
                 raise
@@ -83,5 +85,7 @@ def _opened_or_made(path: str, flags: int) -> int:
 
 def _take_mode(place: Path, file: BinaryIO) -> None:
     """Let a file be read and written by whom the one that it replaces is, if there is one."""
+    if not hasattr(os, "fchmod"):  # Windows, before Python 3.13
+        return
     with suppress(OSError):
         os.fchmod(file.fileno(), stat.S_IMODE(place.stat().st_mode))
