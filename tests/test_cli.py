@@ -21,7 +21,7 @@ from tvdenoise import __version__, denoise
 from tvdenoise.metrics import quality
 
 ROW_KEYS = (
-    "input output status error shape dtype range tv volume optimizer lambda color sigma criterion risk "
+    "input output status error shape dtype range tv volume spacing optimizer lambda color sigma criterion risk "
     "is_noise_correlated is_noise_signal_dependent device steps stop energy gap rms_bound tol psnr_before psnr_after "
     "ssim_before ssim_after seconds version pages"
 ).split()
@@ -266,6 +266,10 @@ class TestGood:
         assert row["volume"] is True
         assert [page["energy"] for page in row["pages"]] == [one.energy for one in alone]
         assert np.array_equal(np.load("out.npy"), np.stack([one.image for one in alone], axis=1))
+        code, out, err = run(*arguments, "--axes", "ZTYX", "--spacing", "2.5")
+        row, apart = json.loads(out), denoise(stack, 0.1, volume=True, spacing=2.5)
+        assert row["spacing"] == 2.5
+        assert np.array_equal(np.load("out.npy")[:, 0], apart.image)
         code, out, err = run(*arguments, "--axes", "TPYX")
         assert "stack.npy: none of its axes TPYX is known to be the depth of a volume; call it Z, such as" in err
         assert code == 1
@@ -373,6 +377,12 @@ BAD = [
         "in.png -o out.png --sigma 0.1",
         2,
         r"--sigma: noise of 0\.1 is less than the rounding of whole numbers; a fraction",
+    ),
+    ("in.png -o out.png --spacing 2", 2, r"--spacing: it is for the slices of a volume; leave it out, or take them"),
+    (
+        "in.png -o out.png --volume --spacing 0",
+        2,
+        r"--spacing: 0\.0 is not a number from 0\.001 to 1000; give the",
     ),
     ("in.png -o out.png --volume", 1, r"in\.png: a single picture has no depth; leave out --volume"),
     ("in.png -o out.png -l 0.1 --sigma 25", 2, r"--sigma: it is for choosing lambda, and lambda is given"),

@@ -124,12 +124,31 @@ class TestVolumes:
         picture, volume = denoise(unit, 0.1, tv=tv), denoise(np.stack([unit] * 4), 0.1, tv=tv, volume=True)
         assert rms(volume.image, picture.image) <= picture.rms_bound + volume.rms_bound
 
+    @pytest.mark.parametrize("spacing", [0.5, 2.5])
+    def test_a_step_between_slices_counts_by_their_distance(self, spacing, tv):
+        """Two voxels move towards each other by lambda over the distance."""
+        result = denoise(np.array([[[0.0]], [[1.0]]]), 0.1, tv=tv, volume=True, spacing=spacing, tol=1e-7)
+        assert result.image.ravel() == pytest.approx([0.1 / spacing, 1 - 0.1 / spacing], abs=1e-6)
+
+    def test_slices_far_apart_are_pictures(self, volume, tv):
+        whole = denoise(volume, 0.1, tv=tv, volume=True, spacing=1000)
+        for solved, single in zip(whole.image, volume, strict=True):
+            picture = denoise(single, 0.1, tv=tv)
+            far = whole.rms_bound * len(volume) ** 0.5  # what one of the slices may have of it
+            assert rms(solved, picture.image) <= picture.rms_bound + far + 2 * 0.1 / 1000
+
+    def test_lambda_is_chosen_for_slices_at_their_distance(self, unit):
+        """The estimate of the risk is right, which it is not where its pictures are of another model."""
+        clean = np.stack([np.roll(unit, 6 * n, 0) for n in range(6)])
+        noisy = clean + np.random.default_rng(1).normal(0, 0.1, clean.shape)
+        result = denoise(noisy, tv="isotropic", volume=True, spacing=0.5, sigma=0.1)
+        assert result.risk == pytest.approx(((result.image - clean) ** 2).mean(), rel=0.1)
+
+    @pytest.mark.parametrize("spacing", [1, 0.4])
     @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
-    def test_every_optimizer_solves_volumes(self, volume, optimizer, tv):
-        ours, theirs = (
-            denoise(volume, 0.1, tv=tv, volume=True),
-            denoise(volume, 0.1, tv=tv, volume=True, optimizer=optimizer),
-        )
+    def test_every_optimizer_solves_volumes(self, volume, optimizer, tv, spacing):
+        fading, model = volume * np.linspace(0, 1, 6)[:, None, None], {"tv": tv, "volume": True, "spacing": spacing}
+        ours, theirs = denoise(fading, 0.1, **model), denoise(fading, 0.1, **model, optimizer=optimizer)
         assert rms(ours.image, theirs.image) <= ours.rms_bound + theirs.rms_bound
         assert theirs.rms_bound < 0.01
 

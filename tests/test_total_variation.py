@@ -63,6 +63,14 @@ def test_a_volume_has_differences_between_its_slices():
     torch.testing.assert_close(mean, sum(u.diff(dim=axis).abs().mean() for axis in range(3)))
 
 
+def test_slices_further_apart_differ_by_less_a_width():
+    middle = torch.zeros(3, 3, 3, dtype=torch.float64)
+    middle[1, 1, 1] = 1
+    assert float(TotalVariation(axes=3, spacing=2)(middle)) == 4 + 2 / 2
+    assert float(TotalVariation(tv="isotropic", axes=3, spacing=2)(middle)) == pytest.approx(2.25**0.5 + 2 + 1 / 2)
+    assert float(TotalVariation(axes=3, spacing=2, is_mean_reduction=True)(middle)) == pytest.approx(5 / 18)
+
+
 @pytest.mark.parametrize("shape", [(1, 6), (6, 1), (1, 1), (2, 1, 6), (2, 3, 6, 1)])
 @pytest.mark.parametrize("arguments", [{}, {"is_mean_reduction": True}, {"tv": "isotropic"}, {"smoothing": 0.1}])
 def test_one_pixel_wide_axes_contribute_nothing(shape, arguments):
@@ -96,6 +104,8 @@ def test_integers_are_refused_because_their_differences_wrap():
         ({"smoothing": -1.0}, "0 or more, not -1.0"),
         ({"smoothing": float("nan")}, "0 or more, not nan"),
         ({"axes": 1}, r"2 \(pictures\) or 3 \(volumes\), not 1"),
+        ({"axes": 3, "spacing": 0}, "above 0, and 1 without axes=3, not 0"),
+        ({"spacing": 2}, "1 without axes=3, not 2"),
     ],
 )
 def test_impossible_arguments_are_refused(arguments, message):

@@ -95,6 +95,7 @@ class Projected(Ascent):
         )
 
     def _by_torch(self, steps: int) -> None:
+        f, spacing = self.problem.f, self.problem.spacing
         project = partial(self.problem.project, scratch=self.picture)
         optimizer = FISTA([self.parameter], self.rate, project, maximize=True)
         state = optimizer.state[self.parameter]
@@ -103,8 +104,8 @@ class Projected(Ascent):
 
         def closure() -> None:
             """Set the gradient of d, that of the picture f - D^T p, and take the picture into the average."""
-            u = calculus.subtract_adjoint(self.problem.f, self.parameter, self.picture)
-            self.parameter.grad = calculus.gradient(u, gradient)
+            u = calculus.subtract_adjoint(f, self.parameter, self.picture, spacing)
+            self.parameter.grad = calculus.gradient(u, gradient, spacing)
             if self.average is not None:
                 self.average.add_(u.sub_(self.average).mul_(3 / (state["step"] + 2)))
 

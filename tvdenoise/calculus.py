@@ -2,7 +2,8 @@
 
 A field has one component an axis, in front: for pictures ``u`` of shape (..., H, W), :math:`D u` has shape
 (2, ..., H, W); for volumes (..., D, H, W) it has shape (3, ..., D, H, W). The last entry along an axis has no forward
-neighbour: its difference is 0, and what a field holds there never counts.
+neighbour: its difference is 0, and what a field holds there never counts. Differences along D are divided by the
+``spacing`` of the slices, their distance in units of that between pixels.
 """
 
 import math
@@ -20,9 +21,9 @@ CHUNK = 2**20
 """Values that are copied to float64 at a time."""
 
 
-def operator_bound(axes: int) -> float:
-    r"""Return an upper bound on :math:`\|D\|^2`: 4 for each axis (Chambolle 2004)."""
-    return 4.0 * axes
+def operator_bound(axes: int, spacing: float = 1.0) -> float:
+    r"""Return an upper bound on :math:`\|D\|^2`: 4 for each axis (Chambolle 2004), over the square of its spacing."""
+    return 4.0 * 2 + (4.0 / spacing**2 if axes == 3 else 0.0)
 
 
 def empty(shape: tuple[int, ...], like: Tensor) -> Tensor:
@@ -78,39 +79,42 @@ def clear_border(p: Tensor) -> Tensor:
     return p
 
 
-def gradient(u: Tensor, out: Tensor) -> Tensor:
+def gradient(u: Tensor, out: Tensor, spacing: float = 1.0) -> Tensor:
     """Write the forward differences :math:`D u` into ``out`` (which holds 0 where no neighbour is) and return it."""
     axes = out.shape[0]
     for component, axis in zip(out, range(-axes, 0), strict=True):
         n = u.shape[axis] - 1
         torch.sub(u.narrow(axis, 1, n), u.narrow(axis, 0, n), out=component.narrow(axis, 0, n))
+    if axes == 3 and spacing != 1:
+        out[0].div_(spacing)
     return out
 
 
-def subtract_adjoint(f: Tensor, p: Tensor, out: Tensor) -> Tensor:
+def subtract_adjoint(f: Tensor, p: Tensor, out: Tensor, spacing: float = 1.0) -> Tensor:
     r"""Write :math:`f - D^\top p` into ``out`` and return it."""
     out.copy_(f)
-    for inside, upper, lower in _edges(p, out):
+    for inside, upper, lower in _edges(p, out, spacing):
         upper.add_(inside)
         lower.sub_(inside)
     return out
 
 
-def minus_adjoint(f: Tensor, p: Tensor) -> Tensor:
+def minus_adjoint(f: Tensor, p: Tensor, spacing: float = 1.0) -> Tensor:
     r"""Return :math:`f - D^\top p` by plain arithmetic: see :func:`array`."""
     q = copied(f)
-    for edges in _edges(p, q):
+    for edges in _edges(p, q, spacing):
         inside, upper, lower = map(array, edges)
         upper += inside
         lower -= inside
     return q
 
 
-def _edges(p: Tensor, u: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield of each component of a field what counts, and the pixels on both sides of it."""
+def _edges(p: Tensor, u: Tensor, spacing: float) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield of each component of a field what counts, over its spacing, and the pixels on both sides of it."""
     for component, axis in zip(p, range(-p.shape[0], 0), strict=True):
         n = u.shape[axis] - 1
-        yield component.narrow(axis, 0, n), u.narrow(axis, 0, n), u.narrow(axis, 1, n)
+        inside = component.narrow(axis, 0, n)
+        yield inside / spacing if axis == -3 and spacing != 1 else inside, u.narrow(axis, 0, n), u.narrow(axis, 1, n)
 
 
 def magnitude(g: Tensor, tv: TVKind, *, coupled: bool = False) -> Tensor:

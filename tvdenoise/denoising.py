@@ -103,6 +103,7 @@ def denoise(
     color: ColorChoice = "rgb",
     sigma: float | None = None,
     volume: bool = False,
+    spacing: float = 1.0,
     optimizer: str = "auto",
     lr: float | None = None,
     tol: float | None = None,
@@ -137,6 +138,9 @@ def denoise(
         Take the image as a volume, whose slices are coupled by differences of their own: an array (D, H, W) or
         (D, H, W, C), or a tensor (D, H, W), (C, D, H, W) or (N, C, D, H, W). All that is said here of pictures then
         holds for volumes.
+    spacing
+        The distance between the slices of a volume in units of that between pixels, by which the differences between
+        slices are divided.
     optimizer
         A row of the method table: ``"alternating"``, ``"fista"``, or an optimizer of ``torch.optim`` by its lower-case
         name; ``"auto"`` for the first of these that the model and ``lr`` allow.
@@ -176,7 +180,7 @@ def denoise(
     ('tolerance', array([[0.1, 0.9]]))
     """
     name = str(device) if isinstance(device, torch.device) else device
-    settings = Settings(weight, tv, color, sigma, volume, optimizer, lr, tol, max_steps, name)
+    settings = Settings(weight, tv, color, sigma, volume, spacing, optimizer, lr, tol, max_steps, name)
     return denoise_as_set(image, settings, channel_axis=channel_axis, callback=callback)
 
 
@@ -399,6 +403,7 @@ def _problem(f: Tensor, settings: Settings) -> Problem:
         0.0 if settings.weight == "auto" else float(settings.weight),
         settings.tv,
         settings.axes,
+        settings.spacing,
         coupled=settings.color == "coupled",
         ratios=colour.OPPONENT_RATIOS if is_opponent else (),
     )

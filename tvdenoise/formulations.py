@@ -77,7 +77,7 @@ def _centre(problem: Problem, p: Tensor, v: Tensor, out: Tensor) -> Certificate:
     if kernels is not None:
         kernels.centre(problem.f, p, v, out)
     else:
-        calculus.subtract_adjoint(problem.f, p, out).mul_(0.5).add_(v, alpha=0.5)
+        calculus.subtract_adjoint(problem.f, p, out, problem.spacing).mul_(0.5).add_(v, alpha=0.5)
     return certify(problem, out, p, v)
 
 
@@ -102,7 +102,9 @@ class Primal:
         self.parameter = problem.f.clone().requires_grad_()
         self._optimizer = optimizer([self.parameter])
         self._scheduler = scheduler and scheduler(self._optimizer)
-        self._variation = TotalVariation(tv=problem.tv, smoothing=smoothing, axes=problem.axes, coupled=problem.coupled)
+        self._variation = TotalVariation(
+            tv=problem.tv, smoothing=smoothing, axes=problem.axes, coupled=problem.coupled, spacing=problem.spacing
+        )
         self._weights = problem.f.new_tensor(problem.ratios or (1.0,)) * problem.weight
         self._judge = Dual(problem)
         self._owed = 0

@@ -145,6 +145,7 @@ class Row:
     range: tuple[float, float] | None = None
     tv: str | None = None
     volume: bool | None = None
+    spacing: float | None = None
     optimizer: str | None = None
     figures: Figures = Figures()
     version: str = __version__
@@ -253,6 +254,7 @@ def begin(job: Job, observer: Observer) -> Running:
         range=first.scale,
         tv=job.settings.tv,
         volume=job.settings.volume,
+        spacing=job.settings.spacing if job.settings.volume else None,
         optimizer=settings.method_name,
         figures=figures,
         pages=pages if len(pages) > 1 else None,
@@ -384,6 +386,7 @@ def _without_figures(job: Job, status: Literal["skipped", "failed", "planned"], 
         error=error,
         tv=job.settings.tv,
         volume=job.settings.volume,
+        spacing=job.settings.spacing if job.settings.volume else None,
         optimizer=job.settings.method_name,
         figures=Figures(weight=None if job.settings.weight == "auto" else job.settings.weight),
     )

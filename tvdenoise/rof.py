@@ -52,6 +52,8 @@ class Problem:
         Its kind.
     axes
         The number of spatial axes: 2 for a picture, 3 for a volume.
+    spacing
+        The distance between the slices of a volume in units of that between pixels.
     coupled
         Whether the channels of a pixel make one vector.
     ratios
@@ -64,6 +66,7 @@ class Problem:
     weight: float
     tv: TVKind
     axes: Literal[2, 3] = 2
+    spacing: float = 1.0
     coupled: bool = False
     ratios: tuple[float, ...] = ()
     away: torch.device | None = None
@@ -71,7 +74,7 @@ class Problem:
     @property
     def step_size(self) -> float:
         r"""The step size on the dual: :data:`STRETCH` times :math:`1/L`, with :math:`L = \|D\|^2`."""
-        return STRETCH / calculus.operator_bound(self.axes)
+        return STRETCH / calculus.operator_bound(self.axes, self.spacing)
 
     @property
     def alternates(self) -> bool:
@@ -238,11 +241,11 @@ def _slab_sums(problem: Problem, slab: _Slab, *tensors: Tensor) -> Tensor:
         return norm.square()
 
     def energy(w: Tensor) -> Tensor:
-        g = calculus.gradient(w, calculus.new_field(w, problem.axes))
+        g = calculus.gradient(w, calculus.new_field(w, problem.axes), problem.spacing)
         return 0.5 * square(w - f) + problem.variation(own(g))
 
     problem.project(calculus.clear_border(p))
-    change = calculus.subtract_adjoint(torch.zeros_like(f), p, torch.empty_like(f))
+    change = calculus.subtract_adjoint(torch.zeros_like(f), p, torch.empty_like(f), problem.spacing)
     q = f + change
     # d(p) = -<q - f, q + f> / 2, where large intensities do not drown it.
     dual_terms = own(change) * own(f + q)

@@ -152,7 +152,7 @@ class _Path:
         steps = min(max(STEPS * weight / self.spread, LEAST_STEPS), MOST_STEPS)
         steps *= SHARE if problem.alternates else 1
         self.field, self.weight = ascend(problem, self.field, math.ceil(steps)), weight
-        u = calculus.minus_adjoint(problem.f, self.field)
+        u = calculus.minus_adjoint(problem.f, self.field, problem.spacing)
         above, below, f, noise = (calculus.array(t) for t in (*u.unbind(1), self._f, self._noise))
         residual = float((((above + below) / 2 - f) ** 2).mean())
         trace = float(((above - below) * noise).mean()) / (2 * PROBE)

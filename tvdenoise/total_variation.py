@@ -26,7 +26,8 @@ class TotalVariation(nn.Module):
         \mathrm{TV}(u) = \sum |D_v u| + |D_h u| \quad\text{(anisotropic)}, \qquad
         \mathrm{TV}(u) = \sum \sqrt{(D_v u)^2 + (D_h u)^2} \quad\text{(isotropic)}.
 
-    In a volume the differences between its slices join them, as a third term or a third square.
+    In a volume the differences between its slices join them, divided by their ``spacing``, as a third term or a third
+    square.
 
     Parameters
     ----------
@@ -43,6 +44,8 @@ class TotalVariation(nn.Module):
     coupled
         Take the 2-norm of the differences of all channels at a pixel before summing: over the channels alone in each
         direction (anisotropic), or over channels and directions (isotropic). Not with ``is_mean_reduction``.
+    spacing
+        The distance between the slices of a volume in units of that between pixels.
 
     Notes
     -----
@@ -74,6 +77,7 @@ class TotalVariation(nn.Module):
         smoothing: float = 0.0,
         axes: Literal[2, 3] = 2,
         coupled: bool = False,
+        spacing: float = 1.0,
     ) -> None:
         super().__init__()
         if tv not in ("anisotropic", "isotropic"):
@@ -86,11 +90,14 @@ class TotalVariation(nn.Module):
             raise ValueError(f"smoothing must be 0 or more, not {smoothing}")
         if axes not in _LAYOUTS:
             raise ValueError(f"axes must be 2 (pictures) or 3 (volumes), not {axes}")
+        if not (0 < spacing < math.inf and (axes == 3 or spacing == 1)):
+            raise ValueError(f"spacing must be a finite number above 0, and 1 without axes=3, not {spacing}")
         self.is_mean_reduction = is_mean_reduction
         self.tv = tv
         self.smoothing = smoothing
         self.axes = axes
         self.coupled = coupled
+        self.spacing = spacing
 
     def forward(self, u: Tensor) -> Tensor:
         """Return the total variation: a scalar for (H, W) or (C, H, W), N values for (N, C, H, W).
@@ -112,6 +119,8 @@ class TotalVariation(nn.Module):
             raise TypeError(f"the tensor must hold floating-point numbers, not {u.dtype}: scale it to [0, 1] first")
         one = tuple(range(-min(u.ndim, self.axes + 1), 0))
         differences = [u.diff(dim=axis) for axis in range(-self.axes, 0)]
+        if self.spacing != 1:
+            differences[0] = differences[0] / self.spacing
         if self.coupled and u.ndim > self.axes:
             differences = [reduce(_length, torch.split(d, 1, -self.axes - 1)) for d in differences]
         if self.tv == "isotropic":
@@ -126,7 +135,7 @@ class TotalVariation(nn.Module):
 
     def extra_repr(self) -> str:
         """Name the arguments in ``repr``."""
-        arguments = ("is_mean_reduction", "tv", "smoothing", "axes", "coupled")
+        arguments = ("is_mean_reduction", "tv", "smoothing", "axes", "coupled", "spacing")
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in arguments)
 
     def _absolute(self, t: Tensor) -> Tensor:

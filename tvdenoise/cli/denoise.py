@@ -160,6 +160,15 @@ def command(
             rich_help_panel="Model",
         ),
     ] = False,
+    spacing: Annotated[
+        float,
+        typer.Option(
+            metavar="NUMBER",
+            help="Distance between the slices of a volume, in pixel widths: 2.5 where slices of 500 nm have pixels of "
+            "200 nm.",
+            rich_help_panel="Model",
+        ),
+    ] = 1.0,
     optimizer: Annotated[
         str,
         typer.Option(
@@ -300,6 +309,7 @@ def command(
             color=color or ("auto" if is_best else "rgb"),
             sigma=unit_sigma,
             volume=volume,
+            spacing=spacing,
             optimizer=optimizer,
             lr=lr,
             tol=tol,

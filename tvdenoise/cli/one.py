@@ -39,7 +39,7 @@ def denoise_one(task: Job, manner: Manner, *, makes_folder: bool) -> int:
     else:
         from tvdenoise.engine import remarks  # torch is loaded by now
 
-        model = f"{row.tv}, {row.figures.color}" + (", slices coupled" if row.volume else "")
+        model = f"{row.tv}, {row.figures.color}" + (f", slices coupled, {row.spacing:g} apart" if row.volume else "")
         for remark in remarks():
             messages.note(remark)
         messages.note(f"energy {row.figures.energy:.6g}, gap {row.figures.gap:.3g}, {model}")
