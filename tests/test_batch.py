@@ -207,6 +207,12 @@ class TestTree:
             assert run("scans", "-o", "parts", "-r", "-l", "0.1", "--shard", part)[0] == 0
         assert tree(here / "parts") == tree(here / "whole")
 
+    def test_sigma_beside_lambda_is_refused_once(self, scans, run, here):
+        for sigma in ("25", "25/255"):
+            code, out, err = run("scans", "-o", "clean", "-r", "-l", "0.1", "--sigma", sigma)
+            assert (code, out) == (2, "")
+            assert err == "tvdenoise: --sigma: it is for choosing lambda, and lambda is given; leave one of them out\n"
+
     def test_fail_fast(self, scans, run, here):
         (scans / "0.png").touch()
         code, out, err = run("scans", "-o", "clean", "-r", "-l", "0.1", "--fail-fast", "-j", "1")

@@ -31,6 +31,7 @@ def test_integers_are_rounded_and_clipped():
         ([0.0, 2.5], (0, 2.5)),
         ([-1024.0, 3071.0], (-1024, 3071)),
         ([700.0, 700.0], (700, 701)),
+        ([1e20, 1e20], (1e20, 1e20 + 1e11)),
     ],
 )
 def test_range_of_floats(values, expected):

@@ -242,3 +242,12 @@ def test_curves_leave_out_what_is_not_finite_and_need_several_lambdas():
     (axes,) = figure.axes
     assert axes.lines[0].get_xydata().tolist() == [[0.1, 20.0], [0.2, 22.0]]
     assert axes.lines[1].get_xydata().tolist() == [[0.2, 22.0]]
+
+
+def test_the_course_of_the_first_picture_is_drawn_whatever_the_lambdas_of_others():
+    trace = [{"step": step, "seconds": 0.1 * step, "rms_bound": 1 / step} for step in (1, 2)]
+    row = {"status": "done", "noise": None, "tv": "t", "color": "c", "optimizer": "o", "criterion": "sure"}
+    row |= {"seed": None, "psnr_after": None, "ssim_after": None, "trace": trace}
+    figure = plots.drawn([row | {"input": name, "lambda": weight} for name, weight in (("a", 0.1), ("b", 0.2))])
+    (axes,) = figure.axes
+    assert axes.lines[0].get_ydata().tolist() == [1.0, 0.5]

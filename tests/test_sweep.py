@@ -70,6 +70,8 @@ class TestNoise:
     def test_is_written_as_it_is_read(self):
         assert [str(Noise("gaussian", amount)) for amount in (25 / 255, 0.1)] == ["gaussian:25/255", "gaussian:0.1"]
         assert str(Noise("poisson")) == "poisson"
+        for amount in (0.12345678, 25 / 255 + 1e-12, 1 / 3, 3e-7, 0.0):
+            assert Noise.read(str(Noise("speckle", amount))) == Noise("speckle", amount)
 
     @pytest.mark.parametrize(
         "arguments", [("brown", 0.1), ("gaussian", None), ("gaussian", -1), ("salt-pepper", 1.5), ("poisson", 2)]
@@ -117,6 +119,13 @@ class TestSweep:
         )
         assert (row.noise, row.data_range, row.is_clipped) == ("gaussian:0.1", 1, False)
         assert all((row.figures.psnr_after is None) == (row.noise is None) for row in rows)
+
+    def test_numbers_of_numpy_are_numbers(self, clean):
+        rows = [
+            next(sweep([Specimen("a", clean)], Grid((number(1),), noise=(Noise("poisson"),), seed=(whole(0),))))
+            for number, whole in ((float, int), (np.float64, np.int64), (np.float32, np.uint8))
+        ]
+        assert len({row.key for row in rows}) == 1
 
     def test_gray_pictures_count_once_for_every_colour_model(self, clean):
         """They are the same by all of them, and a mean over other pictures would be no comparison."""
@@ -344,6 +353,14 @@ class TestCommand:
         _, out, _ = run("sweep", "--config", "sub/e.toml", "--lambda", "0.3", "--json", "--out", "other.jsonl")
         assert {json.loads(line)["lambda"] for line in out.splitlines()} == {0.3}
 
+    def test_toml_is_utf8_whatever_the_locale(self, here):
+        (here / "é.toml").write_text('# é\ninputs = "clean.png"\nlambda = 0.1', "utf-8")
+        command = [sys.executable, "-m", "tvdenoise", "sweep", "--config", "é.toml", "--report", "page.html"]
+        ascii_only = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+        done = subprocess.run(command, env=os.environ | ascii_only, capture_output=True, check=False)
+        assert (done.returncode, "1 run done" in done.stderr.decode()) == (0, True)
+        assert "\N{MULTIPLICATION SIGN}" in (here / "page.html").read_text("utf-8")
+
     def test_numbers_that_stand_for_black_and_white(self, run, here, noisy):
         np.save("a.npy", 100 + noisy.astype(np.uint16))
         options = ("-l", "0.1", "--range", "100,355", "--json")
@@ -414,6 +431,19 @@ class TestCommand:
         assert "| lambda | gaussian:0.1 | poisson |\n| --- | --- | --- |\n| 0.05 |" in out
 
 
+def test_a_table_that_lacks_a_column_is_not_added_to(run, here):
+    """One of somebody's own in its place makes up for nothing."""
+    path = here / "rows.csv"
+    assert run(*SWEEP, "-o", path)[0] == 0
+    header, rest = path.read_text().split("\n", 1)
+    assert ",seconds," in header
+    path.write_text(header.replace(",seconds,", ",mine,") + "\n" + rest)
+    before = path.read_text()
+    code, _, err = run(*SWEEP, "-o", path)
+    assert code == 2
+    assert path.read_text() == before
+
+
 class TestTables:
     def row(self, **changes: object) -> dict:
         fixed = {"input": "a", "status": "done", "noise": None, "tv": "t", "color": "c", "optimizer": "o"}
@@ -435,6 +465,10 @@ class TestTables:
     def test_columns_are_what_varies(self):
         by_lambda, _ = summary([self.row(tv=tv, noise=noise) for tv in "ab" for noise in "xy"])
         assert by_lambda.header == ["lambda", "x, a", "y, a", "x, b", "y, b"]
+
+    def test_names_that_would_split_a_cell(self):
+        (line,) = summary([self.row(input="a|b")])[1].markdown().splitlines()[4:]
+        assert line == r"| a\|b | 0.1: 20.00 |"
 
     def test_nothing_measured(self):
         assert summary([self.row(psnr_after=None)]) == []
@@ -470,6 +504,19 @@ class TestCompare:
             assert other["range"] == first["range"]
             for name in ("psnr", "ssim", "mse", "largest"):
                 assert other[name] == pytest.approx(first[name], rel=1e-5)
+
+    def test_pages_of_several_types_each_by_its_own_range(self, run, here):
+        random = np.random.default_rng(2)
+        eight, sixteen = random.integers(0, 255, (30, 30), np.uint8), random.integers(0, 65000, (20, 30), np.uint16)
+        for name, change in (("clean.tif", 0), ("in.tif", 1)):
+            with tifffile.TiffWriter(name) as writer:
+                writer.write(eight + np.uint8(change))
+                writer.write(sixteen + np.uint16(257 * change))
+        _, out, _ = run("compare", "clean.tif", "in.tif", "--json")
+        row = json.loads(out)
+        assert row["psnr"] == pytest.approx(20 * np.log10(255), abs=1e-3)
+        assert row["mse"] == pytest.approx((900 * 1 + 600 * 257**2) / 1500)
+        assert row["largest"] == pytest.approx(257)
 
     def test_a_range_is_that_of_the_type_of_the_reference(self, run, here):
         twelve_bits = np.random.default_rng(2).integers(0, 4096, (2, 30, 30), np.uint16)

@@ -29,27 +29,29 @@ def compared(reference: PictureFile, path: Path, options: ReadOptions = ReadOpti
     wanted, found = (", ".join(map(_shape, each.parts)) for each in (reference, file))
     if wanted != found:
         raise PictureError(path, f"it is {found}, the reference {wanted}", "compare versions of one picture")
-    squares, values, largest = 0.0, 0, 0.0
+    squares, own_squares, values, largest = 0.0, 0.0, 0, 0.0
     ssims: list[float] = []
-    scale = reference.parts[0].scale
     for clean, other in zip(reference.parts, file.parts, strict=True):
+        scale = clean.scale
+        span = scale[1] - scale[0]
         for page in clean.pages():
             a, b = _unit(clean, scale, page), _unit(other, scale if _is_alike(clean, other) else other.scale, page)
             difference = np.abs(a - b)
-            squares += float(np.square(difference).sum())
+            total = float(np.square(difference).sum())
+            squares, own_squares = squares + total, own_squares + total * span * span
             values += difference.size
-            largest = max(largest, float(difference.max()))
+            largest = max(largest, float(difference.max()) * span)
             ssim = quality(a, b).ssim
             ssims += [] if ssim is None else [ssim]
-    span, mse = scale[1] - scale[0], squares / values
+    (low, high), mse = reference.parts[0].scale, squares / values
     return {
         "input": str(path),
         "psnr": -10 * math.log10(mse) if mse else math.inf,
         "ssim": float(np.mean(ssims)) if ssims else None,
-        "mse": mse * span * span,
-        "largest": largest * span,
-        "range": scale,
-        "data_range": span,
+        "mse": own_squares / values,
+        "largest": largest,
+        "range": (low, high),
+        "data_range": high - low,
         "is_clipped": False,
     }
 

@@ -43,7 +43,8 @@ class Result(Generic[Image]):
     image
         Of the kind, shape and type of the input.
     status
-        Why it stopped: ``"tolerance"`` (certified), ``"max_steps"`` or ``"non_finite"``. The image is the best seen.
+        Why it stopped: ``"tolerance"`` (certified), ``"max_steps"`` or ``"non_finite"``. The image is the
+        best seen, of a method on the dual the last.
     steps
         Steps taken at full size; in a stack the largest number.
     energy

@@ -67,7 +67,7 @@ def measured_range(pixels: NDArray[np.generic]) -> Range:
     low, high = extremes(pixels)
     if low >= -1 and high <= 2:
         return UNIT
-    return (low, high) if high > low else (low, low + 1)
+    return (low, high) if high > low else (low, low + max(1.0, 1e-9 * abs(low)))
 
 
 def check_range(subject: object, pixels: NDArray[np.generic], scale: Range) -> None:

@@ -66,12 +66,12 @@ class Noise:
         return cls(kind, value, is_clipped)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
-        """Return kind and amount as :meth:`read` takes them."""
+        """Return kind and amount as :meth:`read` takes them, every digit: it tells rows of a sweep apart."""
         if self.amount is None:
             return self.kind
-        levels = self.amount * 255
-        is_whole = levels >= 1 and abs(levels - round(levels)) < 1e-9
-        return f"{self.kind}:" + (f"{round(levels)}/255" if is_whole else f"{self.amount:.6g}")
+        levels = round(self.amount * 255)
+        is_whole = levels >= 1 and self.amount == levels / 255
+        return f"{self.kind}:" + (f"{levels}/255" if is_whole else f"{float(self.amount)!r}")
 
     def added_to(self, picture: NDArray[np.floating], seed: int) -> NDArray[np.floating]:
         """Return a noisy version of a picture on the unit scale, the same for the same seed."""

@@ -130,10 +130,9 @@ def _traces(rows: Sequence[Row]) -> dict[str, list[tuple[float, float]]]:
     traced = [row for row in rows if row.get("trace")]
     if not traced:
         return {}
-    first, largest = traced[0], max(row["lambda"] for row in traced)
-    alike = [
-        row for row in traced if (row["input"], row["seed"], row["lambda"]) == (first["input"], first["seed"], largest)
-    ]
+    first = [row for row in traced if all(row[name] == traced[0][name] for name in ("input", "seed"))]
+    largest = max(row["lambda"] for row in first)
+    alike = [row for row in first if row["lambda"] == largest]
     names = varied(alike)
     return {
         group_of(row, names): [(entry["seconds"], entry["rms_bound"]) for entry in row["trace"] if entry["step"]]

@@ -80,7 +80,7 @@ class Results:
 
     def _cells(self, row: Mapping[str, Any]) -> str:
         names = [name for name in row if name not in LEFT_OUT]
-        if self._header and set(names) > set(self._header):
+        if self._header and not set(names) <= set(self._header):
             raise OutputError(self._path, "it has not the columns of this version", "choose another name")
         text, self._header = "" if self._header else _csv_line(names), self._header or names
         return text + _csv_line([_cell(row.get(name)) for name in self._header])

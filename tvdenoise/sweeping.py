@@ -192,7 +192,7 @@ def sweep(
             draw: _Draw | None = None
             for settings in models:
                 made_of = [digest, reference_digest, str(noise), noise and noise.is_clipped, seed, __version__]
-                key = _hash(json.dumps([*made_of, dataclasses.astuple(settings), trace], default=float).encode())
+                key = _hash(json.dumps([*made_of, dataclasses.astuple(settings), trace], default=_plain).encode())
                 if key in known:
                     continue
                 draw = draw or _Draw.of(image, reference, noise, seed)
@@ -214,6 +214,11 @@ def sweep(
                     is_noise_clipped=bool(noise and noise.is_clipped),
                 )
                 yield _run(row, draw, settings, trace=trace)
+
+
+def _plain(number: object) -> float:
+    """Return a number of NumPy as Python's, whole ones as such: the same settings are written the same."""
+    return int(number) if isinstance(number, Integral) else float(number)  # type: ignore[arg-type]
 
 
 def _for_channels(settings: Settings, image: NDArray[np.floating]) -> Settings:

@@ -27,7 +27,8 @@ class Table:
     def markdown(self) -> str:
         """Return it in Markdown."""
         lines = [self.header, ["---"] * len(self.header), *self.body]
-        return f"{self.title}\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        rows = ("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
+        return f"{self.title}\n\n" + "\n".join(rows)
 
     def text(self) -> str:
         """Return it in columns."""

@@ -29,7 +29,7 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a picture.")] = False,
 ) -> None:
-    """Measure PSNR, SSIM, MSE and the largest difference of pictures to a clean one, unclipped, on its range."""
+    """Measure PSNR, SSIM, MSE and the largest difference of pictures from a clean one, unclipped, on its range."""
     from tvdenoise import images as files
     from tvdenoise.comparison import compared
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -79,7 +80,7 @@ def command(
         str | None,
         typer.Option(
             metavar="TEXT",
-            help="What follows the name of the picture. Default: _denoised beside it, nothing in a folder.",
+            help="Appended to the picture's name. Default: _denoised beside it, nothing in a folder.",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -100,7 +101,7 @@ def command(
     allow_loss: Annotated[
         bool,
         typer.Option(
-            "--allow-loss", help="Convert even where depth, alpha, pages or metadata go.", rich_help_panel="Output"
+            "--allow-loss", help="Convert even if depth, alpha, pages or metadata are lost.", rich_help_panel="Output"
         ),
     ] = False,
     no_metadata: Annotated[
@@ -148,7 +149,7 @@ def command(
     preset: Annotated[
         Literal["best"] | None,
         typer.Option(
-            help="best: --lambda auto --tv isotropic --color auto, but for what is said otherwise.",
+            help="best: --lambda auto --tv isotropic --color auto, save where you give another.",
             rich_help_panel="Model",
         ),
     ] = None,
@@ -197,7 +198,7 @@ def command(
         typer.Option(
             "--recursive",
             "-r",
-            help="Folders with their subfolders; the tree is repeated.",
+            help="Enter subfolders too; the output repeats their tree.",
             rich_help_panel="Batch",
         ),
     ] = False,
@@ -205,7 +206,7 @@ def command(
         list[str] | None,
         typer.Option(
             metavar="PATTERN",
-            help="Of folders only pictures whose name, or with a / whose path in it, is such as *.tif. Repeatable.",
+            help="In folders only pictures whose name, or path for a pattern with a /, matches: *.tif. Repeatable.",
             rich_help_panel="Batch",
             show_default=False,
         ),
@@ -214,7 +215,7 @@ def command(
         list[str] | None,
         typer.Option(
             metavar="PATTERN",
-            help="Of folders no pictures and subfolders that are such as *_old. Repeatable.",
+            help="In folders leave out pictures and subfolders that match: *_old. Repeatable.",
             rich_help_panel="Batch",
             show_default=False,
         ),
@@ -242,7 +243,7 @@ def command(
         str | None,
         typer.Option(
             metavar="K/N",
-            help="Part K of N of the pictures, told by their paths: for N machines.",
+            help="Only part K of N of the pictures, split by path: for N machines.",
             rich_help_panel="Batch",
         ),
     ] = None,
@@ -256,10 +257,10 @@ def command(
         ),
     ] = None,
     fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="Begin no more pictures once one failed.", rich_help_panel="Batch")
+        bool, typer.Option("--fail-fast", help="Start no more pictures once one has failed.", rich_help_panel="Batch")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Only print what would become of what.", rich_help_panel="Batch")
+        bool, typer.Option("--dry-run", "-n", help="Only print which picture would go where.", rich_help_panel="Batch")
     ] = False,
     reference: Annotated[
         Path | None,
@@ -272,7 +273,7 @@ def command(
     ] = None,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="Print a JSON object a picture on stdout, as they end.", rich_help_panel="Report"),
+        typer.Option("--json", help="Print one JSON object per picture on stdout.", rich_help_panel="Report"),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel="Report")] = False,
     verbose: Annotated[
@@ -300,32 +301,38 @@ def command(
         raise OutputError("-", "standard output is a terminal", "send it on with > or |, or name a file")
     is_best = preset == "best"
     unit_sigma, file_sigma = values.sigmas_of(sigma)
-    output_format = values.format_of(format_)
+    settings = Settings(
+        weight=values.weight_of(weight),
+        tv=tv or ("isotropic" if is_best else "anisotropic"),
+        color=color or ("auto" if is_best else "rgb"),
+        sigma=unit_sigma,
+        volume=volume,
+        spacing=spacing,
+        optimizer=optimizer,
+        lr=lr,
+        tol=tol,
+        max_steps=max_steps,
+        device=device,
+    )
+    if file_sigma is not None:
+        replace(settings, sigma=file_sigma)  # what settings refuse is told once and not picture by picture
+    if settings.weight != "auto" and settings.weight > LARGE and "/" not in weight and not quiet:
+        number = f"{settings.weight:g}"
+        messages.note(f"lambda {number} is for intensities 0 to 1; if it was meant for 0 to 255, give {number}/255")
+    output_format, limit = values.format_of(format_), values.size_of(memory)
     job_of = partial(
         Job,
-        settings=Settings(
-            weight=values.weight_of(weight),
-            tv=tv or ("isotropic" if is_best else "anisotropic"),
-            color=color or ("auto" if is_best else "rgb"),
-            sigma=unit_sigma,
-            volume=volume,
-            spacing=spacing,
-            optimizer=optimizer,
-            lr=lr,
-            tol=tol,
-            max_steps=max_steps,
-            device=device,
-        ),
+        settings=settings,
         sigma=file_sigma,
         reading=values.reading(axes=axes, scale=scale, max_pixels=max_pixels, nonfinite=nonfinite),
         writing=WriteOptions(output_format, allow_loss=allow_loss, metadata=not no_metadata),
-        memory=values.size_of(memory),
+        memory=limit,
     )
     manner = Manner(
         shard=values.part_of(shard),
         workers=values.workers_of(jobs),
         scheduler=scheduler,
-        memory=values.size_of(memory),
+        memory=limit,
         overwrite=overwrite,
         fail_fast=fail_fast,
         dry_run=dry_run,
@@ -333,9 +340,6 @@ def command(
         quiet=quiet,
         verbose=verbose,
     )
-    given = values.weight_of(weight)
-    if given != "auto" and given > LARGE and "/" not in weight and not quiet:
-        messages.note(f"lambda {given:g} is for intensities 0 to 1; if it was meant for 0 to 255, give {given:g}/255")
     naming = Naming(None if output is None else Path(output), values.suffix_of(suffix), output_format)
     if reference is not None and not is_folder(reference):
         check_source(reference, "reference")

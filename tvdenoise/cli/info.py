@@ -21,7 +21,7 @@ def command(
     max_pixels: options.MaxPixels = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a file.")] = False,
 ) -> int:
-    """Tell what the reader understands of files: format, axes, type, range, metadata, memory and device."""
+    """Show what tvdenoise reads from files: format, axes, type, range, metadata, memory and device."""
     from tvdenoise import images
     from tvdenoise.description import describe, device, machine
 

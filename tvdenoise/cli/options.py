@@ -42,7 +42,7 @@ Range = Annotated[
 
 MaxPixels = Annotated[
     int | None,
-    typer.Option(metavar="INTEGER", help="Refuse pictures of more pixels a page [2^30].", rich_help_panel="Input"),
+    typer.Option(metavar="INTEGER", help="Refuse pictures of more pixels per page [2^30].", rich_help_panel="Input"),
 ]
 
 Rate = Annotated[

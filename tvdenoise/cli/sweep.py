@@ -89,12 +89,12 @@ def command(
         str | None,
         typer.Option(
             metavar="LIST",
-            help="Added to the pictures, which are clean then: gaussian:25/255, poisson, salt-pepper:0.05, "
+            help="Noise to add to the pictures, taken as clean: gaussian:25/255, poisson, salt-pepper:0.05, "
             "speckle:0.2; unclipped.",
             rich_help_panel="Grid",
         ),
     ] = None,
-    seed: Annotated[str, typer.Option(metavar="LIST", help="Of the noise.", rich_help_panel="Grid")] = "0",
+    seed: Annotated[str, typer.Option(metavar="LIST", help="Seed of noise.", rich_help_panel="Grid")] = "0",
     clip_noise: Annotated[
         bool, typer.Option("--clip-noise", help="Clip noisy pictures to 0..1.", rich_help_panel="Grid")
     ] = False,
@@ -319,7 +319,8 @@ def _seeds(said: str) -> tuple[int, ...]:
 def _configured(path: Path, context: typer.Context) -> dict[str, Any]:
     """Return what an experiment's file says, by the names of parameters."""
     try:
-        said = tomllib.loads(path.read_text())
+        with path.open("rb") as file:
+            said = tomllib.load(file)
     except OSError as error:
         raise InputError(path, f"it cannot be read ({error.strerror})", "check the path") from error
     except ValueError as error:

@@ -44,7 +44,6 @@ _REPEATABLE = {
 }
 """Compressions that keep every bit and that pixels can be put back into."""
 
-_TAKEN_BY_OTHERS = {"ICC profile": 34675, "XMP": 700}
 _OWN = {"EXIF": 34665, "GPS": 34853, "IPTC": 33723, "Photoshop": 34377, "GeoTIFF": 34735}
 _OWN |= {"document name": 269, "maker": 271, "model": 272, "date": 306, "artist": 315, "host": 316, "copyright": 33432}
 _PRIVATE = 65000

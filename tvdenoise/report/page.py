@@ -102,7 +102,7 @@ def page(
     """
     here = resources.files(__package__)
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(
-        (here / "template.html").read_text()
+        (here / "template.html").read_text("utf-8")
     )
     shown = {key: name for key, name in COLUMNS.items() if any(row.get(key) is not None for row in rows)}
     return template.render(
@@ -114,12 +114,12 @@ def page(
         pictures=list(_pictures(exhibits)),
         header=list(shown.values()),
         body=[[_cell(row.get(key)) for key in shown] for row in rows],
-        style=(here / "page.css").read_text(),
-        script=(here / "page.js").read_text(),
-        slider=(here / "img-comparison-slider.js").read_text(),
+        style=(here / "page.css").read_text("utf-8"),
+        script=(here / "page.js").read_text("utf-8"),
+        slider=(here / "img-comparison-slider.js").read_text("utf-8"),
         slider_version=SLIDER,
         budget=BUDGET >> 20,
-        licence=(here / "img-comparison-slider.LICENSE").read_text(),
+        licence=(here / "img-comparison-slider.LICENSE").read_text("utf-8"),
     )
 
 
