@@ -373,7 +373,7 @@ class TestRunner:
         expected = (scans / "0.npy").read_bytes()
         need = alone.facts["memory"]
         budget = 2 * storage.MINIMUM
-        assert storage.room_within(budget // 2) < need < storage.room_within(budget)
+        assert storage.array_bytes_within(budget // 2) < need < storage.array_bytes_within(budget)
         found: list[Outcome] = []
         batch.Crew(2, budget, overwrite=True).run(jobs, found.append)
         assert [each.row.status for each in found] == ["done", "done"]
@@ -381,16 +381,16 @@ class TestRunner:
 
     def test_says_how_much_is_needed_instead_of_doing_more_than_there_is_room_for(self, scans):
         (job,) = self.jobs(scans, 1)
-        need = attempt(job, overwrite=False, room=1000)
+        answers: dict[int, Outcome | int] = {}
+        attempt_together([job], answers.__setitem__, overwrite=False, memory_left=1000)
+        need = answers[0]
         assert isinstance(need, int)
         assert need > 1000
         assert not job.target.exists()
-        done = attempt(job, overwrite=False, room=need)
-        assert not isinstance(done, int)
-        assert done.facts["memory"] == need
+        attempt_together([job], answers.__setitem__, overwrite=False, memory_left=need)
+        assert answers[0].facts["memory"] == need
         two = [dataclasses.replace(job, target=job.target.with_stem(name)) for name in "ab"]
-        answers: dict[int, Outcome | int] = {}
-        attempt_together(two, answers.__setitem__, overwrite=False, room=2 * need - 1)
+        attempt_together(two, answers.__setitem__, overwrite=False, memory_left=2 * need - 1)
         assert isinstance(answers[0], Outcome)
         assert answers[1] == need
 

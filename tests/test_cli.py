@@ -38,7 +38,7 @@ class TestGood:
         assert np.array_equal(np.asarray(Image.open("out.png")), denoise(noisy, 0.1).image)
         line = (
             r"in\.png -> out\.png: 48x40 gray, lambda 0\.1, alternating on \w+, \d+ steps, certified within 0\.0\d+ "
-            r"of the exact minimiser \(0\.\d+ of an 8-bit grey level\), \d+\.\d\d s of steps\n"
+            r"of the exact minimiser \(0\.\d+ of an 8-bit gray level\), \d+\.\d\d s of steps\n"
         )
         assert re.fullmatch(line, err)
         assert names(here) == {"in.png", "clean.png", "out.png"}

@@ -46,7 +46,7 @@ def is_mapped(array: np.ndarray) -> bool:
 def test_arrays_lie_in_memory_while_the_budget_lasts(tiny, tmp_path):
     with storage.limited(2000, tmp_path):
         first = storage.empty((10, 10), np.float64)
-        assert storage.room() == 1000 * 2 * storage.SHARE - 800
+        assert storage.memory_left() == 1000 * 2 * storage.SHARE - 800
         second = storage.empty((10, 10), np.float64)
         assert (is_mapped(first), is_mapped(second)) == (False, True)
         view = first[2:]
@@ -57,7 +57,7 @@ def test_arrays_lie_in_memory_while_the_budget_lasts(tiny, tmp_path):
         gc.collect()
         assert not is_mapped(storage.empty((10, 10), np.float64))
     assert not is_mapped(storage.empty((10, 10), np.float64))
-    assert storage.room() is None
+    assert storage.memory_left() is None
 
 
 def test_what_leaves_memory_comes_back(tiny, tmp_path, monkeypatch):
@@ -96,7 +96,7 @@ def test_a_budget_for_less_than_the_program_is_refused(tmp_path):
 def test_without_a_budget_half_of_what_is_free_is_taken(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(storage, "available", lambda: 1000)
     with storage.limited(None, tmp_path):
-        assert storage.room() == 500 * storage.SHARE
+        assert storage.memory_left() == 500 * storage.SHARE
 
 
 def test_a_process_that_has_grown_already_may_go_on(tiny, tmp_path, monkeypatch):
@@ -105,7 +105,7 @@ def test_a_process_that_has_grown_already_may_go_on(tiny, tmp_path, monkeypatch)
     monkeypatch.setattr(storage, "LEAST", 200)
     monkeypatch.setattr(storage, "resident", lambda: 900)
     with storage.limited(800, tmp_path):
-        assert storage.room() == 200 * storage.SHARE
+        assert storage.memory_left() == 200 * storage.SHARE
     with pytest.raises(SettingError, match="memory: 0M is hardly more"), storage.limited(699, tmp_path):
         pass
 

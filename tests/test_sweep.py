@@ -35,7 +35,7 @@ def clean() -> np.ndarray:
 
 
 class TestNoise:
-    GREY = np.full((200, 300), 0.5, np.float32)
+    GRAY = np.full((200, 300), 0.5, np.float32)
 
     @pytest.mark.parametrize(
         ("noise", "deviation"),
@@ -46,8 +46,8 @@ class TestNoise:
         ],
     )
     def test_has_the_moments_it_is_called_by(self, noise, deviation):
-        noisy = noise.added_to(self.GREY, 3)
-        assert noisy.dtype == self.GREY.dtype
+        noisy = noise.added_to(self.GRAY, 3)
+        assert noisy.dtype == self.GRAY.dtype
         assert noisy.std() == pytest.approx(deviation, rel=0.04)
         assert noisy.mean() == pytest.approx(0.5, abs=0.003)
 
@@ -59,12 +59,12 @@ class TestNoise:
 
     def test_is_the_same_for_the_same_seed_alone(self):
         noise = Noise("gaussian", 0.1)
-        assert np.array_equal(noise.added_to(self.GREY, 1), noise.added_to(self.GREY, 1))
-        assert not np.array_equal(noise.added_to(self.GREY, 1), noise.added_to(self.GREY, 2))
+        assert np.array_equal(noise.added_to(self.GRAY, 1), noise.added_to(self.GRAY, 1))
+        assert not np.array_equal(noise.added_to(self.GRAY, 1), noise.added_to(self.GRAY, 2))
 
     def test_is_clipped_only_if_asked(self):
-        assert np.ptp(Noise("gaussian", 0.5).added_to(self.GREY, 0)) > 2
-        clipped = Noise("gaussian", 0.5, is_clipped=True).added_to(self.GREY, 0)
+        assert np.ptp(Noise("gaussian", 0.5).added_to(self.GRAY, 0)) > 2
+        clipped = Noise("gaussian", 0.5, is_clipped=True).added_to(self.GRAY, 0)
         assert (clipped.min(), clipped.max()) == (0, 1)
 
     def test_is_written_as_it_is_read(self):
@@ -150,9 +150,9 @@ class TestSweep:
     def test_what_is_known_is_not_done_again(self, clean):
         grid = Grid(weight=(0.05, 0.1, 0.2), noise=(Noise("gaussian", 0.1),))
         rows = list(sweep([Specimen("a", clean)], grid))
-        left = list(sweep([Specimen("renamed", clean)], grid, known={rows[1].key}))
+        left = list(sweep([Specimen("renamed", clean)], grid, is_known={rows[1].key}.__contains__))
         assert [row.key for row in left] == [rows[0].key, rows[2].key]
-        other = list(sweep([Specimen("a", clean + 0.001)], grid, known={row.key for row in rows}))
+        other = list(sweep([Specimen("a", clean + 0.001)], grid, is_known={row.key for row in rows}.__contains__))
         assert len(other) == 3
 
     def test_against_a_reference(self, clean):
@@ -316,7 +316,7 @@ def fill(path: Path, clean: np.ndarray) -> None:
     torch.set_num_threads(1)
     grid = Grid(weight=weights_of("0.01:0.5:10"), noise=(Noise("gaussian", 0.1),))
     with results.opened(path) as file:
-        for row in sweep([Specimen("a", clean)], grid, known={row["key"] for row in file.rows}):
+        for row in sweep([Specimen("a", clean)], grid, is_known={row["key"] for row in file.rows}.__contains__):
             file.add(row)
 
 

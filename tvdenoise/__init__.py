@@ -7,7 +7,7 @@ Conventions, everywhere in this package:
   larger lambda is smoother. By default TV is the anisotropic sum of absolute neighbour differences, channel by channel:
   what ``TotalVariation()`` returns.
 - One tolerance: the result is certified to lie within ``tol`` RMS of the exact minimiser, as a fraction of the
-  intensity range. The default is 1e-3, a quarter of an 8-bit grey level, or 0.04 lambda where that is less.
+  intensity range. The default is 1e-3, a quarter of an 8-bit gray level, or 0.04 lambda where that is less.
 
 Importing the package imports no torch; using one of its names does.
 """

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from tvdenoise import job as jobs
 from tvdenoise.description import describe
-from tvdenoise.errors import OutputError, PictureError, SettingError, TVDenoiseError
+from tvdenoise.errors import OutputError, PictureError, SettingError, TVDenoiseError, reason
 from tvdenoise.images import PictureFile
-from tvdenoise.job import Job, Observer, Request, Row
+from tvdenoise.job import Job, Observer, Request
+from tvdenoise.rows import Row
 
 if TYPE_CHECKING:
     from tvdenoise.denoising import Result
@@ -33,18 +34,18 @@ class Outcome:
 
 def failure(job: Job, error: TVDenoiseError, facts: Mapping[str, Any] | None = None) -> Outcome:
     """Return the outcome of a job that raised ``error``."""
-    return Outcome(jobs.failed(job, error), facts or {}, error)
+    return Outcome(job.row("failed", error), facts or {}, error)
 
 
-def attempt(job: Job, *, overwrite: bool, room: int | None = None) -> Outcome | int:
+def attempt(job: Job, *, overwrite: bool) -> Outcome:
     """Do a job and return what became of it, an error or not; make the folder of its output.
 
-    An output that exists is left alone unless ``overwrite``. If the picture takes more than ``room`` bytes to denoise
-    nothing is done, and that number is returned.
+    An output that exists is left alone unless ``overwrite``.
     """
-    answers: list[Outcome | int] = []
-    attempt_together([job], lambda _, answer: answers.append(answer), overwrite=overwrite, room=room)
-    return answers[0]
+    answers: list[Any] = []
+    attempt_together([job], lambda _, answer: answers.append(answer), overwrite=overwrite)
+    outcome: Outcome = answers[0]
+    return outcome
 
 
 def attempt_together(
@@ -52,15 +53,16 @@ def attempt_together(
     tell: Callable[[int, Outcome | int], object],
     *,
     overwrite: bool,
-    room: int | None = None,
+    memory_left: int | None = None,
     before_write: Callable[[], object] = lambda: None,
 ) -> None:
     """Do jobs, whose pictures are denoised together, and tell of each by its number what :func:`attempt` returns.
 
-    They share the memory that the first may take, and ``room``. ``before_write`` is called when a result is about to be
-    written; nothing else is done until that is told.
+    They share the memory that the first may take, and ``memory_left``: of a picture that takes more bytes to denoise
+    than are left of it nothing is done, and that number is told. ``before_write`` is called when a result is about to
+    be written; nothing else is done until that is told.
     """
-    left = _Room(room)
+    left = _Memory(memory_left)
     under_way = {}
     for number, job in enumerate(todo):
         settled = _settled(job, overwrite=overwrite)
@@ -94,7 +96,7 @@ def _settled(job: Job, *, overwrite: bool) -> Outcome | None:
     """Return what became of a job that needs no work, or cannot be done; make the folder of its output."""
     try:
         if not overwrite and job.is_done:
-            return Outcome(jobs.skipped(job))
+            return Outcome(job.row("skipped"))
         # Perhaps to another of the pictures, or results. (Path.is_symlink raises where a name is too long.)
         if os.path.islink(job.target):  # noqa: PTH114
             raise OutputError(job.target, "it is a link", "remove it, or choose another folder")
@@ -111,8 +113,8 @@ def _fault(job: Job, error: Exception, facts: Mapping[str, Any]) -> Outcome:
     """Return the outcome of a job that met lack of memory, or a fault of ours: no reason to lose other pictures."""
     if jobs.is_lack_of_memory(error):
         return failure(job, jobs.lack_of_memory(job), facts)
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
-    return failure(job, PictureError(job.source, f"it met an unexpected error ({reason})", "please report it"), facts)
+    problem = f"it met an unexpected error ({reason(error)})"
+    return failure(job, PictureError(job.source, problem, "please report it"), facts)
 
 
 def _attempt(job: Job, listener: "_Listener") -> Generator[Request, "Result[NDArray[Any]] | None", Outcome | int]:
@@ -122,7 +124,7 @@ def _attempt(job: Job, listener: "_Listener") -> Generator[Request, "Result[NDAr
         from tvdenoise.engine import remarks  # torch is loaded by now
 
         return Outcome(row, listener.facts, remarks=tuple(remarks()))
-    except _NoRoomError:
+    except _TooLargeError:
         return int(listener.facts["memory"])
     except TVDenoiseError as error:
         return failure(job, error, listener.facts)
@@ -146,31 +148,31 @@ def _answers(requests: Mapping[int, Request]) -> dict[int, "Result[NDArray[Any]]
 
 
 @dataclass
-class _Room:
+class _Memory:
     """The bytes that are left for pictures, None for any number."""
 
     left: int | None
 
 
-class _NoRoomError(Exception):
+class _TooLargeError(Exception):
     """A picture takes more memory than it may."""
 
 
 class _Listener(Observer):
     """Keeps what was read, and stops at pictures that are too large."""
 
-    def __init__(self, job: Job, room: _Room, before_write: Callable[[], object]) -> None:
+    def __init__(self, job: Job, memory: _Memory, before_write: Callable[[], object]) -> None:
         self.facts: dict[str, Any] = {}
         self._before_write = before_write
-        self._is_volume, self._room = job.settings.volume, room
+        self._is_volume, self._memory = job.settings.volume, memory
 
     def on_read(self, file: PictureFile) -> None:
         """Keep the facts."""
         self.facts = describe(file, volume=self._is_volume)
-        if self._room.left is not None:
-            if self.facts["memory"] > self._room.left:
-                raise _NoRoomError
-            self._room.left -= self.facts["memory"]
+        if self._memory.left is not None:
+            if self.facts["memory"] > self._memory.left:
+                raise _TooLargeError
+            self._memory.left -= self.facts["memory"]
 
     def on_write(self) -> None:
         """Pass it on."""

@@ -179,9 +179,9 @@ class Crew:
         return int(_size(job) * self._growth.get(job.source.suffix, 0))
 
     def _begin(self, task: _Task) -> None:
-        room = None if task.share == self._memory else storage.room_within(task.share)
+        left = None if task.share == self._memory else storage.array_bytes_within(task.share)
         threads = max(1, cores() * task.share // self._memory)
-        order = ([replace(job, memory=task.share) for job in task.jobs.values()], threads, room, self._overwrite)
+        order = ([replace(job, memory=task.share) for job in task.jobs.values()], threads, left, self._overwrite)
         worker = self._idle.pop() if self._idle else self._hired()
         try:
             worker.line.send(order)
@@ -291,9 +291,9 @@ def _serve(line: "Connection[Any, Any]", place: int) -> None:
     code = 1
     try:
         while True:
-            todo, threads, room, overwrite = line.recv()
+            todo, threads, left, overwrite = line.recv()
             torch.set_num_threads(threads)
-            attempt_together(todo, tell, overwrite=overwrite, room=room, before_write=stay)
+            attempt_together(todo, tell, overwrite=overwrite, memory_left=left, before_write=stay)
     except EOFError:
         code = 0  # there are no more
     finally:

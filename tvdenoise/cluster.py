@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tvdenoise import storage
 from tvdenoise.attempt import Outcome, attempt, failure
-from tvdenoise.errors import ClusterError, MissingExtraError, PictureError, SettingError
+from tvdenoise.errors import ClusterError, MissingExtraError, PictureError, SettingError, reason
 from tvdenoise.interrupts import interrupts_put_off
 from tvdenoise.job import Job
 
@@ -162,8 +162,7 @@ def _outcome(job: Job, future: "Future[Outcome]") -> Outcome:
     if isinstance(error, KilledWorker):
         problem, remedy = "every worker that tried it died", "give workers more memory"
     else:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        problem, remedy = f"the worker could not do it ({reason})", "install the same tvdenoise for all workers"
+        problem, remedy = f"the worker could not do it ({reason(error)})", "install the same tvdenoise for all workers"
     return failure(job, PictureError(job.source, problem, remedy))
 
 
@@ -181,6 +180,4 @@ def _do(job: Job, *, overwrite: bool) -> Outcome:
     memory = job.memory or (limit and max(limit // 2, storage.MINIMUM))
     with _one_at_a_time:
         torch.set_num_threads(worker.state.nthreads)  # a worker sets OpenMP to one thread
-        outcome = attempt(replace(job, memory=memory), overwrite=overwrite)
-    assert isinstance(outcome, Outcome)
-    return outcome
+        return attempt(replace(job, memory=memory), overwrite=overwrite)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tvdenoise.devices import is_out_of_memory
+from tvdenoise.errors import reason
 from tvdenoise.interrupts import ENDING, put_off
 from tvdenoise.kinds import TVKind
 
@@ -83,8 +84,7 @@ def _load(device: torch.device, dtype: torch.dtype, tv: TVKind, planes: int) -> 
     except Exception as error:
         if is_out_of_memory(error):  # not for good
             raise
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        remark(f"computed by torch alone, which takes several times as long: {reason}")
+        remark(f"computed by torch alone, which takes several times as long: {reason(error)[:200]}")
         return None
     return room
 

@@ -1,4 +1,4 @@
-"""The failures a user can cause: one exception a kind, with its exit code; each names its subject and a remedy."""
+"""The failures a user can cause: one exception per kind, with its exit code; each names its subject and a remedy."""
 
 from typing import Any
 
@@ -33,6 +33,11 @@ def _rebuilt(kind: type[TVDenoiseError], subject: str, problem: str, remedy: str
     error = kind.__new__(kind)
     TVDenoiseError.__init__(error, subject, problem, remedy)
     return error
+
+
+def reason(error: Exception) -> str:
+    """Return what an exception of somebody else's says, in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 class SettingError(TVDenoiseError, ValueError):

@@ -1,7 +1,7 @@
 """The pictures of an experiment, made again from its rows: as noisy as they were, and denoised as came out best."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,20 @@ from tvdenoise.errors import TVDenoiseError
 from tvdenoise.images import ReadOptions
 from tvdenoise.noise import Noise
 from tvdenoise.report import Exhibit
+from tvdenoise.rows import RowDict
 from tvdenoise.settings import Settings
 from tvdenoise.specimens import read_specimen
 from tvdenoise.sweeping import digest_of
 
-Row = Mapping[str, Any]
 
-
-def exhibits(rows: Sequence[Row], options: ReadOptions = ReadOptions()) -> Iterator[Exhibit]:
+def exhibits(rows: Sequence[RowDict], options: ReadOptions = ReadOptions()) -> Iterator[Exhibit]:
     """Yield an exhibit for every picture under every noise, at its first seed.
 
     It shows the run of the highest PSNR; without any, that whose lambda was chosen for the picture, or the one in the
     middle. The picture is denoised anew, by the fastest method, which ends at the same minimiser.
     """
     read = lru_cache(1)(lambda source, reference: read_specimen(Path(source), reference and Path(reference), options))
-    groups: dict[tuple[str, str | None, bool], list[Row]] = {}
+    groups: dict[tuple[str, str | None, bool], list[RowDict]] = {}
     for row in rows:
         groups.setdefault((row["input"], row["noise"], row["is_noise_clipped"]), []).append(row)
     for (name, noise, is_clipped), own in groups.items():
@@ -55,7 +54,7 @@ def exhibits(rows: Sequence[Row], options: ReadOptions = ReadOptions()) -> Itera
         yield Exhibit(title, _caption(best), own, images, noisy - result.image)
 
 
-def _best(rows: Sequence[Row]) -> Row:
+def _best(rows: Sequence[RowDict]) -> RowDict:
     measured = [row for row in rows if row["psnr_after"] is not None]
     if measured:
         return max(measured, key=lambda row: row["psnr_after"])
@@ -63,7 +62,7 @@ def _best(rows: Sequence[Row]) -> Row:
     return chosen[0] if chosen else sorted(rows, key=lambda row: row["lambda"])[len(rows) // 2]
 
 
-def _caption(row: Row) -> str:
+def _caption(row: RowDict) -> str:
     how = ", chosen from the noisy picture" if row["criterion"] else ""
     parts = [f"Shown: {row['tv']}, {row['color']}, lambda {row['lambda']:.4g}{how}"]
     if row["psnr_after"] is not None:

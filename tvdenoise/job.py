@@ -1,10 +1,9 @@
 """One file to another: what a command does once and a batch repeats. torch loads when a job runs."""
 
 import dataclasses
-import math
 import os
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from numpy.typing import NDArray
 
-from tvdenoise import __version__, images, storage
-from tvdenoise.aggregation import RULES, aggregated, first, mean, mean_psnr, worst
+from tvdenoise import images, storage
 from tvdenoise.errors import DivergenceError, PictureError, PrecisionError, SettingError, TVDenoiseError, WriteError
 from tvdenoise.images import Page, Picture, PictureFile, ReadOptions, WriteOptions
-from tvdenoise.kinds import ColorChoice
+from tvdenoise.rows import Figures, Row, figures_of, summed
 from tvdenoise.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,17 +25,6 @@ if TYPE_CHECKING:
 
 LEAST_SIGMA = 12**-0.5
 """The standard deviation that rounding to whole numbers adds: noise of less says nothing about them."""
-
-
-FILE_RULES = RULES | {
-    "criterion": first,
-    "stop": worst,
-    "psnr_before": mean_psnr,
-    "psnr_after": mean_psnr,
-    "ssim_before": mean,
-    "ssim_after": mean,
-}
-"""What becomes of the figures of pages in a row about a file."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +46,21 @@ class Job:
     def is_done(self) -> bool:
         """Whether the output exists: files are written whole or not at all."""
         return os.path.lexists(self.target)
+
+    def row(self, status: Literal["skipped", "failed", "planned"], error: TVDenoiseError | None = None) -> Row:
+        """Return the row of a job that is not done, and of the error that is why."""
+        settings = self.settings
+        return Row(
+            input=str(self.source),
+            output=str(self.target),
+            status=status,
+            error=None if error is None else str(error),
+            tv=settings.tv,
+            volume=settings.volume,
+            spacing=settings.spacing if settings.volume else None,
+            optimizer=settings.method_name,
+            figures=Figures(weight=None if settings.weight == "auto" else settings.weight),
+        )
 
     def make_folder(self) -> None:
         """Make the folder of the output, if need be.
@@ -98,78 +100,6 @@ class Observer:
 
     def on_write(self) -> None:
         """Hear that the result is about to be written."""
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What is reported about a page or a volume, and in sum about a file.
-
-    Energies, gaps and distances are on the unit scale; ``rms_bound`` is that of the floats written, or of integers
-    before they were rounded; PSNR (data range 1, unclipped) and SSIM are those of the numbers written. Of several pages
-    steps and distances are the largest, energies, gaps and seconds the sums, PSNR that of the mean squared error, other
-    numbers the means; what holds of any page holds of the file. Sigma and the risk are known where lambda was chosen,
-    what the noise is like where it was estimated.
-    """
-
-    weight: float | None = None
-    color: ColorChoice | None = None
-    sigma: float | None = None
-    criterion: str | None = None
-    risk: float | None = None
-    is_noise_correlated: bool | None = None
-    is_noise_signal_dependent: bool | None = None
-    device: str | None = None
-    steps: int | None = None
-    stop: str | None = None
-    energy: float | None = None
-    gap: float | None = None
-    rms_bound: float | None = None
-    tol: float | None = None
-    psnr_before: float | None = None
-    psnr_after: float | None = None
-    ssim_before: float | None = None
-    ssim_after: float | None = None
-    seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Row:
-    """What is reported about one file; ``pages`` has the figures of each page, or volume, where there are several."""
-
-    input: str
-    output: str | None
-    status: Literal["done", "skipped", "failed", "planned"]
-    error: str | None = None
-    shape: tuple[int, ...] | None = None
-    dtype: str | None = None
-    range: tuple[float, float] | None = None
-    tv: str | None = None
-    volume: bool | None = None
-    spacing: float | None = None
-    optimizer: str | None = None
-    figures: Figures = Figures()
-    version: str = __version__
-    pages: tuple[Figures, ...] | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the row by its keys: the figures stand among the other fields, and ``weight`` is called ``lambda``."""
-        row: dict[str, Any] = {}
-        for key, value in dataclasses.asdict(self).items():
-            row |= _named(value) if key == "figures" else {key: value}
-        return row | {"pages": row["pages"] and [_named(page) for page in row["pages"]]}
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the row as a JSON object, in which an infinite PSNR is null."""
-        row = self.as_dict()
-        return _finite(row) | {"pages": row["pages"] and [_finite(page) for page in row["pages"]]}
-
-
-def _named(figures: dict[str, Any]) -> dict[str, Any]:
-    return {"lambda" if key == "weight" else key: value for key, value in figures.items()}
-
-
-def _finite(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: None if value == math.inf else value for key, value in row.items()}
 
 
 class Request(NamedTuple):
@@ -243,7 +173,7 @@ def begin(job: Job, observer: Observer) -> Running:
     pages = yield from _denoised_pages(job, source, target, reference, observer)
     observer.on_write()
     images.write(job.target, target)
-    first, figures = source.parts[0], _summed(pages)
+    first, figures = source.parts[0], summed(pages)
     settings = dataclasses.replace(job.settings, color=figures.color or job.settings.color)
     return Row(
         input=str(job.source),
@@ -327,24 +257,6 @@ def _pages(job: Job, picture: Picture) -> Iterator[Page]:
     return picture.pages(picture.depth_axis if job.settings.volume else "")
 
 
-def figures_of(result: "Result[NDArray[Any]]", before: "Quality | None", after: "Quality | None") -> Figures:
-    """Return the figures of a page, measured before and after if there is a clean one."""
-    return Figures(
-        **{name: getattr(result, name) for name in RULES},
-        criterion=None if result.risk is None else "sure",
-        stop=result.status,
-        psnr_before=before and before.psnr,
-        psnr_after=after and after.psnr,
-        ssim_before=before and before.ssim,
-        ssim_after=after and after.ssim,
-    )
-
-
-def _summed(pages: Sequence[Figures]) -> Figures:
-    """Return the figures of a file from those of its pages."""
-    return pages[0] if len(pages) == 1 else Figures(**aggregated(pages, FILE_RULES))
-
-
 def read_reference(job: Job, source: PictureFile, format_: str) -> PictureFile:
     """Read the clean picture; its floats are scaled as those of the noisy picture are, its white is white there."""
     assert job.reference is not None
@@ -361,32 +273,3 @@ def read_reference(job: Job, source: PictureFile, format_: str) -> PictureFile:
         is_turned = part.is_inverted != noisy.is_inverted
         parts.append(dataclasses.replace(part, scale=scale[::-1] if is_turned else scale))
     return dataclasses.replace(clean, parts=tuple(parts))
-
-
-def failed(job: Job, error: TVDenoiseError) -> Row:
-    """Return the row of a job that raised ``error``."""
-    return _without_figures(job, "failed", str(error))
-
-
-def skipped(job: Job) -> Row:
-    """Return the row of a job whose output is there already."""
-    return _without_figures(job, "skipped")
-
-
-def planned(job: Job) -> Row:
-    """Return the row of a job that is yet to be done."""
-    return _without_figures(job, "planned")
-
-
-def _without_figures(job: Job, status: Literal["skipped", "failed", "planned"], error: str | None = None) -> Row:
-    return Row(
-        input=str(job.source),
-        output=str(job.target),
-        status=status,
-        error=error,
-        tv=job.settings.tv,
-        volume=job.settings.volume,
-        spacing=job.settings.spacing if job.settings.volume else None,
-        optimizer=job.settings.method_name,
-        figures=Figures(weight=None if job.settings.weight == "auto" else job.settings.weight),
-    )

@@ -3,7 +3,7 @@
 from typing import Literal
 
 ColorKind = Literal["rgb", "opponent", "coupled"]
-"""How total variation treats colours: channel by channel, as luma and chroma, or as one vector a pixel."""
+"""How total variation treats colours: channel by channel, as luma and chroma, or as one vector per pixel."""
 
 ColorChoice = Literal["rgb", "opponent", "coupled", "auto"]
 """A colour model, or ``"auto"``: opponent for RGB, rgb for all else."""

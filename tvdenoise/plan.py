@@ -1,6 +1,6 @@
 """Which file becomes which: every pair is known, and every clash refused, before a picture is opened.
 
-Of files only names are held, a list a folder, so that a million of them are no burden.
+Of files only names are held, a list per folder, so that a million of them are no burden.
 """
 
 import os

@@ -8,16 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tvdenoise.errors import MissingExtraError, WriteError
+from tvdenoise.rows import RowDict
 from tvdenoise.tables import by_model, group_of, varied
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-Row = Mapping[str, Any]
 
 ENDINGS = (".png", ".svg", ".pdf")
 """Of the formats of charts."""
@@ -37,7 +36,7 @@ def check_installed() -> None:
         raise MissingExtraError("charts", "Matplotlib is not installed", "plot") from error
 
 
-def drawn(rows: Sequence[Row], ink: str = "black") -> "Figure | None":
+def drawn(rows: Sequence[RowDict], ink: str = "black") -> "Figure | None":
     """Return a figure with a panel for each kind of curve that the rows have, or None if they have none.
 
     PSNR and SSIM by lambda are means over pictures and seeds, the best marked by a ring, lambda "auto" by a star; the
@@ -100,7 +99,7 @@ Curves = dict[str, tuple[list[tuple[float, float]], tuple[float, float] | None]]
 """For each group its points, and the point of lambda "auto"."""
 
 
-def _by_lambda(rows: Sequence[Row], name: str) -> Curves:
+def _by_lambda(rows: Sequence[RowDict], name: str) -> Curves:
     """Return the means of a figure by lambda, where there are several."""
     values: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     chosen: dict[str, list[tuple[float, float]]] = defaultdict(list)
@@ -125,7 +124,7 @@ def _by_lambda(rows: Sequence[Row], name: str) -> Curves:
     }
 
 
-def _traces(rows: Sequence[Row]) -> dict[str, list[tuple[float, float]]]:
+def _traces(rows: Sequence[RowDict]) -> dict[str, list[tuple[float, float]]]:
     """Return the certified distance by seconds for the runs of the first picture at the largest lambda."""
     traced = [row for row in rows if row.get("trace")]
     if not traced:

@@ -1,6 +1,7 @@
 """Rows in a file, JSON lines or CSV: appended one at a time, read again after a kill, in any version's words."""
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -11,10 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tvdenoise import __version__, job
+from tvdenoise import __version__
 from tvdenoise.errors import InputError, OutputError, WriteError
-
-Row = dict[str, Any]
+from tvdenoise.rows import Figures, Row, RowDict
 
 ENDINGS = (".jsonl", ".csv")
 
@@ -26,15 +26,14 @@ TEXT = frozenset({"input", "output", "reference", "error", "version", "key", "ha
 
 
 NUMBERS = frozenset(
-    {
-        *("lambda", "sigma", "risk", "steps", "energy", "gap", "rms_bound", "tol", "seconds", "seed"),
-        *("psnr_before", "psnr_after", "ssim_before", "ssim_after"),
-    }
-)
+    "lambda" if field.name == "weight" else field.name
+    for field in dataclasses.fields(Figures)
+    if field.type in (float | None, int | None)
+) | {"seed"}
 """Cells of numbers."""
 
 NAMES = frozenset({"status", "criterion", "tv", "color", "optimizer", "is_noise_clipped"})
-"""What else no row of a sweep lacks."""
+"""Further columns that every row of a sweep has."""
 
 MODEL = frozenset({"tv", "color", "optimizer"})
 """Of these, what is text."""
@@ -63,7 +62,7 @@ class Results:
         file.truncate()
         self._header = _header(content[:whole]) if path.suffix == ".csv" else []
 
-    def add(self, row: job.Row) -> None:
+    def add(self, row: Row) -> None:
         """Append a row in one piece.
 
         Raises
@@ -108,7 +107,7 @@ def opened(path: Path) -> Iterator[Results]:
         yield Results(file, path)
 
 
-def read(path: Path) -> tuple[list[Row], list[str]]:
+def read(path: Path) -> tuple[list[RowDict], list[str]]:
     """Return the rows of a file, and in words what was ignored.
 
     Raises
@@ -139,7 +138,7 @@ def _lock(file: BinaryIO, path: Path) -> None:
         raise OutputError(path, "another run is writing to it", "wait for it, or choose another name") from error
 
 
-def _parsed(content: bytes, path: Path) -> tuple[list[Row], list[str], int]:
+def _parsed(content: bytes, path: Path) -> tuple[list[RowDict], list[str], int]:
     """Return the rows, what is ignored, and the length of what is whole."""
     whole = content.rfind(b"\n") + 1
     ignored = ["the last line, which breaks off"] if whole < len(content) else []
@@ -166,7 +165,7 @@ def _beginning(path: Path) -> bytes:
     return b"input," if path.suffix == ".csv" else b'{"input": '
 
 
-def _is_row(row: Row) -> bool:
+def _is_row(row: RowDict) -> bool:
     """Return whether a row has all that others go by, of the types that they expect."""
     if not row.keys() >= TEXT | NUMBERS | NAMES or row["status"] not in ("done", "failed"):
         return False
@@ -192,7 +191,7 @@ def _is_traced(entry: Any) -> bool:  # noqa: ANN401 (of any kind that JSON has)
     return isinstance(entry, dict) and all(type(entry.get(name)) in (int, float) for name in TRACED)
 
 
-def _json_rows(text: str) -> Iterator[Row | None]:
+def _json_rows(text: str) -> Iterator[RowDict | None]:
     for line in text.splitlines():
         try:
             row = json.loads(line)
@@ -201,7 +200,7 @@ def _json_rows(text: str) -> Iterator[Row | None]:
         yield row if isinstance(row, dict) else None
 
 
-def _csv_rows(text: str) -> Iterator[Row | None]:
+def _csv_rows(text: str) -> Iterator[RowDict | None]:
     lines = csv.reader(io.StringIO(text))
     header = next(lines, [])
     for cells in lines:

@@ -11,7 +11,7 @@ from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.methods import AUTO, METHODS, NOT_OFFERED, Method
 
 DEFAULT_TOL = 1e-3
-"""A quarter of an 8-bit grey level."""
+"""A quarter of an 8-bit gray level."""
 
 TOL_OVER_WEIGHT = 0.04
 """The default tolerance is no more than this times lambda: of a picture that fills little of its range 1e-3 may be

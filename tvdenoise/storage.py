@@ -46,7 +46,7 @@ MINIMUM = PROGRAM + LEAST
 """The least that a process may be given."""
 
 
-def room_within(limit: int) -> int:
+def array_bytes_within(limit: int) -> int:
     """Return the bytes of arrays that a budget lets lie in memory."""
     return int(SHARE * (limit - PROGRAM))
 
@@ -154,7 +154,7 @@ def limited(limit: int | None, folder: Path) -> Iterator[None]:
             budget().close()
 
 
-def room() -> int | None:
+def memory_left() -> int | None:
     """Return the bytes for which arrays may still lie in memory, None without a budget."""
     budget = _budget.get()
     return None if budget is None else budget().left

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Integral
@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvdenoise import __version__, colour, engine, intensity
-from tvdenoise import job as jobs
 from tvdenoise.denoising import Result, denoise_as_set
 from tvdenoise.errors import ArrayError, DeviceError, SettingError, TVDenoiseError
 from tvdenoise.intensity import Range
 from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.metrics import Quality, quality
 from tvdenoise.noise import Noise
+from tvdenoise.rows import Figures, Row, figures_of
 from tvdenoise.settings import Settings
 from tvdenoise.solve import Progress
 
@@ -87,7 +87,7 @@ class Grid:
             yield from ((noise, seed) for seed in (self.seed if noise else (None,)))
 
     def __len__(self) -> int:
-        """Return the number of rows a picture."""
+        """Return the number of rows per picture."""
         runs = len(self.tv) * len(self.color) * len(self.optimizer) * len(self.weight)
         return runs * sum(1 for _ in self.draws())
 
@@ -124,7 +124,7 @@ class Specimen:
 
 
 @dataclass(frozen=True)
-class TrialRow(jobs.Row):
+class TrialRow(Row):
     """The row of one run of a sweep: that of a job, and what tells it from others.
 
     PSNR and SSIM are those of unclipped floats on the unit scale: ``data_range`` is 1, ``is_clipped`` false.
@@ -158,7 +158,11 @@ class TrialRow(jobs.Row):
 
 
 def sweep(
-    specimens: Iterable[Specimen], grid: Grid, *, known: Container[str] = (), trace: bool = False
+    specimens: Iterable[Specimen],
+    grid: Grid,
+    *,
+    is_known: Callable[[str], bool] = lambda _: False,
+    trace: bool = False,
 ) -> Iterator[TrialRow]:
     """Run a grid over pictures and yield a row as each run ends; a run that fails yields one that says why.
 
@@ -168,8 +172,8 @@ def sweep(
         The pictures, each of which is let go before the next is asked for.
     grid
         The settings.
-    known
-        The keys of rows that need not be made again.
+    is_known
+        Asked with the key of a row whether it need not be made again, such as ``keys.__contains__``.
     trace
         Whether rows tell every certificate on the way.
 
@@ -193,7 +197,7 @@ def sweep(
             for settings in models:
                 made_of = [digest, reference_digest, str(noise), noise and noise.is_clipped, seed, __version__]
                 key = _hash(json.dumps([*made_of, dataclasses.astuple(settings), trace], default=_plain).encode())
-                if key in known:
+                if is_known(key):
                     continue
                 draw = draw or _Draw.of(image, reference, noise, seed)
                 row = TrialRow(
@@ -277,14 +281,14 @@ def _run(row: TrialRow, draw: _Draw, settings: Settings, *, trace: bool) -> Tria
     except DeviceError:  # no run can be made
         raise
     except TVDenoiseError as error:
-        figures = jobs.Figures(weight=None if settings.weight == "auto" else settings.weight, color=settings.color)
+        figures = Figures(weight=None if settings.weight == "auto" else settings.weight, color=settings.color)
         subject = row.input if error.subject == "image" else error.subject
         return dataclasses.replace(row, error=f"{subject}: {error.problem}; {error.remedy}", figures=figures)
     after = None if draw.clean is None else quality(draw.clean, result.image)
     return dataclasses.replace(
         row,
         status="done",
-        figures=jobs.figures_of(result, draw.before, after),
+        figures=figures_of(result, draw.before, after),
         trace=tuple(steps) if trace else None,
     )
 

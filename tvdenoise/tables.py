@@ -5,9 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
-Row = Mapping[str, Any]
+from tvdenoise.rows import RowDict
 
 VARIED = ("noise", "tv", "color", "optimizer")
 """What a column of the tables stands for, as far as it varies."""
@@ -40,7 +39,7 @@ class Table:
         return "\n".join([self.title, *(line.rstrip() for line in lines)])
 
 
-def summary(rows: Iterable[Row]) -> list[Table]:
+def summary(rows: Iterable[RowDict]) -> list[Table]:
     """Return both tables for rows that have a PSNR; infinite ones are left out of means."""
     measured = by_model(
         [row for row in rows if row["status"] == "done" and math.isfinite(row["psnr_after"] or math.nan)]
@@ -87,18 +86,18 @@ def _best(found: Mapping[tuple[str, str, str], list[float]], groups: Sequence[st
     return Table("The best lambda of each picture, and its PSNR", ["picture", *groups], body)
 
 
-def by_model(rows: Sequence[Row]) -> list[Row]:
+def by_model(rows: Sequence[RowDict]) -> list[RowDict]:
     """Return the rows, those of gray pictures once for every colour model: their results are the same by all."""
     models = list(dict.fromkeys(row["color"] for row in rows))
     return [{**row, "color": color} for row in rows for color in (models if _is_gray(row) else [row["color"]])]
 
 
-def _is_gray(row: Row) -> bool:
+def _is_gray(row: RowDict) -> bool:
     shape = row.get("shape") or ()
     return len(shape) == 2 or shape[-1:] in ([1], (1,))
 
 
-def varied(rows: Sequence[Row]) -> list[str]:
+def varied(rows: Sequence[RowDict]) -> list[str]:
     """Return what varies among rows; the optimizer does not where the model alone decides which it is."""
     models: dict[tuple[str, str, bool], set[str]] = defaultdict(set)
     for row in rows:
@@ -107,13 +106,13 @@ def varied(rows: Sequence[Row]) -> list[str]:
     return [name for name in VARIED if len({row[name] for row in rows}) > 1 and (name != "optimizer" or is_given)]
 
 
-def group_of(row: Row, names: Sequence[str]) -> str:
+def group_of(row: RowDict, names: Sequence[str]) -> str:
     """Return what a row has for some names."""
     parts = [str(row[name] or "none") for name in names]
     return ", ".join(parts) or "PSNR"
 
 
-def _lambda(row: Row) -> str:
+def _lambda(row: RowDict) -> str:
     return "auto" if row["criterion"] else f"{row['lambda']:.{PLACES}g}"
 
 

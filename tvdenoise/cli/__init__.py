@@ -1,4 +1,4 @@
-"""The command line: a module a command, thin over importable functions; the only room that prints and exits."""
+"""The command line: a module per command, thin over importable functions; the only room that prints and exits."""
 
 import sys
 

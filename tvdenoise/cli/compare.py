@@ -15,7 +15,7 @@ MENTION = "[bold]tvdenoise compare REFERENCE IMAGE...[/bold] measures PSNR, SSIM
 
 def command(
     reference: Annotated[Path, typer.Argument(metavar="REFERENCE", help="The clean picture.")],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures of the same size and colours.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Pictures of the same size and colours.")],
     axes: options.Axes = None,
     max_pixels: options.MaxPixels = None,
     scale: Annotated[
@@ -27,7 +27,7 @@ def command(
             rich_help_panel="Input",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a picture.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per picture.")] = False,
 ) -> None:
     """Measure PSNR, SSIM, MSE and the largest difference of pictures from a clean one, unclipped, on its range."""
     from tvdenoise import images as files

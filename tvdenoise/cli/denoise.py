@@ -224,8 +224,8 @@ def command(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="More pictures, a path a line (or between NULs); - is standard input. In an output folder they keep "
-            "their folders.",
+            help="More pictures, one path per line, or NUL-separated; - is standard input. In an output folder they "
+            "keep their folders.",
             rich_help_panel="Batch",
         ),
     ] = None,
@@ -235,7 +235,7 @@ def command(
             "--jobs",
             "-j",
             metavar="INTEGER|auto",
-            help="Pictures at work at once, each in a process. auto: one a core, if there is memory.",
+            help="Pictures at once, each in a process. auto: one per core, if there is memory.",
             rich_help_panel="Batch",
         ),
     ] = "auto",

@@ -15,11 +15,11 @@ MENTION = "[bold]tvdenoise info FILE...[/bold] tells what is read from files."
 def command(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILE...", help="Pictures; - is standard input. None: versions, devices and formats."),
+        typer.Argument(metavar="FILE", help="Pictures; - is standard input. None: versions, devices and formats."),
     ] = None,
     axes: options.Axes = None,
     max_pixels: options.MaxPixels = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a file.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per file.")] = False,
 ) -> int:
     """Show what tvdenoise reads from files: format, axes, type, range, metadata, memory and device."""
     from tvdenoise import images

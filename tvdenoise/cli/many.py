@@ -13,7 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from tvdenoise import batch, job
+from tvdenoise import batch
 from tvdenoise.attempt import Outcome
 from tvdenoise.cli import messages
 from tvdenoise.cli.dry import foretell
@@ -84,7 +84,7 @@ class _Report:
             if self._must_stop:
                 return
             if task.is_done and not self._manner.overwrite:
-                self.add(Outcome(job.skipped(task)))
+                self.add(Outcome(task.row("skipped")))
             else:
                 yield task
 

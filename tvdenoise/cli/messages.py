@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tvdenoise.errors import DeviceError, SettingError, TVDenoiseError, WriteError
 
 if TYPE_CHECKING:
-    from tvdenoise.job import Row
+    from tvdenoise.rows import Row
 
 FLAGS = {"weight": "lambda", "max_steps": "max-steps", "max_pixels": "max-pixels"}
 """The flags whose names are not those of the settings."""
@@ -139,7 +139,7 @@ def _own_units(row: "Row") -> str:
     if row.range is None or row.range == (0, 1):
         return ""
     if row.dtype == "uint8" and row.range == (0, EIGHT_BIT_STEPS):
-        return f" ({row.figures.rms_bound * EIGHT_BIT_STEPS:.2g} of an 8-bit grey level)"
+        return f" ({row.figures.rms_bound * EIGHT_BIT_STEPS:.2g} of an 8-bit gray level)"
     return f" ({_on_range(row.figures.rms_bound, *row.range)})"
 
 

@@ -26,7 +26,7 @@ def denoise_one(task: Job, manner: Manner, *, makes_folder: bool) -> int:
             row = job.run(task, watcher)
     except TVDenoiseError as error:
         if manner.as_json and error.exit_code == 1:
-            messages.data(json.dumps(job.failed(task, error).as_json()))
+            messages.data(json.dumps(task.row("failed", error).as_json()))
         raise
     if manner.as_json:
         messages.data(json.dumps(row.as_json()))

@@ -26,7 +26,7 @@ Axes = Annotated[
     typer.Option(
         metavar="LETTERS",
         help="Name the axes of an array or a TIFF: Y, X, S or C for colours, others for pages. Default: what it says.",
-        rich_help_panel="Model",
+        rich_help_panel="Input",
     ),
 ]
 

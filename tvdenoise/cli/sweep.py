@@ -19,6 +19,7 @@ from tvdenoise.cli import report as pages
 from tvdenoise.errors import InputError, OutputError, SettingError, TVDenoiseError
 from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.methods import AUTO, METHODS
+from tvdenoise.rows import RowDict
 
 if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions
@@ -108,7 +109,14 @@ def command(
             rich_help_panel="Grid",
         ),
     ] = None,
-    sigma: Annotated[str | None, typer.Option(metavar="NUMBER", help="For lambda auto, such as 25/255.")] = None,
+    sigma: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Standard deviation of the noise, for lambda auto, such as 25/255. Default: estimated.",
+            rich_help_panel="Grid",
+        ),
+    ] = None,
     lr: options.Rate = None,
     tol: options.Tolerance = None,
     max_steps: options.MaxSteps = None,
@@ -213,21 +221,6 @@ def command(
     raise typer.Exit(code)
 
 
-class _Known(dict[str, dict[str, Any]]):
-    """Rows that are there already, by their keys; ``asked`` are the keys of those that were to be made."""
-
-    def __init__(self, rows: dict[str, dict[str, Any]]) -> None:
-        super().__init__(rows)
-        self.asked: list[str] = []
-
-    def __contains__(self, key: object) -> bool:
-        """Return whether a row is there, and keep in mind that it was to be made."""
-        if not super().__contains__(key):
-            return False
-        self.asked.append(str(key))
-        return True
-
-
 class _Runner:
     """Makes the rows, or takes them from a file."""
 
@@ -242,7 +235,7 @@ class _Runner:
         quiet: bool,
         trace: bool,
     ) -> None:
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[RowDict] = []
         self.ignored: list[str] = []
         self._plan, self._grid, self._reference, self._reading = plan, grid, reference, reading
         self._as_json, self._quiet, self._trace = as_json, quiet, trace
@@ -258,14 +251,22 @@ class _Runner:
         began = time.perf_counter()
         is_hidden = self._quiet or not sys.stderr.isatty()
         with nullcontext() if path is None else results.opened(path) as file:
-            known = _Known({} if file is None else {row["key"]: row for row in file.rows if row["status"] == "done"})
+            there = {} if file is None else {row["key"]: row for row in file.rows if row["status"] == "done"}
             self.ignored = [] if file is None else file.ignored
             if self._reference is None and self._grid.noise == (None,) and not self._quiet:
                 messages.note("there will be no PSNR without clean pictures: give --noise or --reference")
             for words in self.ignored:
                 messages.note(f"{path}: ignored {words}")
+            kept: list[RowDict] = []
             with tqdm(total=len(self._plan) * len(self._grid), unit="run", leave=False, disable=is_hidden) as bar:
-                for row in sweep(self._specimens(), self._grid, known=known, trace=self._trace):
+
+                def is_known(key: str) -> bool:
+                    if key in there:
+                        bar.update()
+                        kept.append(there[key])
+                    return key in there
+
+                for row in sweep(self._specimens(), self._grid, is_known=is_known, trace=self._trace):
                     bar.update()
                     self._counts[row.status] += 1
                     if file is not None:
@@ -276,12 +277,12 @@ class _Runner:
                         messages.failure(row.error)
                     self.rows.append(row.as_dict())
         if not self._quiet:
-            kept = f", {len(known.asked)} there already" if known.asked else ""
+            already = f", {len(kept)} there already" if kept else ""
             seconds = time.perf_counter() - began
             done = self._counts["done"]
             runs = f"{done} run{'s' * (done != 1)} done, {self._counts['failed']} failed"
-            messages.note(f"{runs}{kept}, {seconds:.1f} s")
-        self.rows += [known[key] for key in known.asked]
+            messages.note(f"{runs}{already}, {seconds:.1f} s")
+        self.rows += kept
         return 1 if self._counts["failed"] else 0
 
     def _specimens(self) -> Iterator["Specimen"]:
@@ -360,7 +361,7 @@ def _check_plot(path: Path) -> None:
     check_installed()
 
 
-def _plot(rows: list[dict[str, Any]], path: Path) -> None:
+def _plot(rows: list[RowDict], path: Path) -> None:
     from tvdenoise import plots
 
     figure = plots.drawn(rows)
@@ -370,7 +371,7 @@ def _plot(rows: list[dict[str, Any]], path: Path) -> None:
         plots.save(figure, path)
 
 
-def _print_tables(rows: list[dict[str, Any]], *, markdown: bool) -> None:
+def _print_tables(rows: list[RowDict], *, markdown: bool) -> None:
     from tvdenoise.tables import summary
 
     for table in summary(rows):

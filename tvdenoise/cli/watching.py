@@ -60,9 +60,9 @@ class VerboseWatcher(Watcher):
         """Keep the facts and say them."""
         super().on_read(file)
         messages.note(messages.sentence(self.facts))
-        room = storage.room()
-        if room is not None and room < self.facts["memory"]:
-            messages.note(f"{room / 2**20:.0f} MiB of that in memory, the rest in a scratch file")
+        left = storage.memory_left()
+        if left is not None and left < self.facts["memory"]:
+            messages.note(f"{left / 2**20:.0f} MiB of that in memory, the rest in a scratch file")
 
 
 @contextmanager

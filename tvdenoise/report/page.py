@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tvdenoise import __version__, plots
-
-Row = Mapping[str, Any]
+from tvdenoise.rows import RowDict
 
 BUDGET = 2 * 2**20
 """Bytes of the page that a picture may take, with all that is laid over it."""
 
 VISIBLE = 0.15
-"""The standard deviation at which residuals are shown, on grey."""
+"""The standard deviation at which residuals are shown, on gray."""
 
 SLIDER = "8.0.7"
 """The version of img-comparison-slider."""
@@ -69,13 +68,13 @@ class Exhibit:
 
     title: str
     caption: str
-    rows: Sequence[Row]
+    rows: Sequence[RowDict]
     images: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
     residual: NDArray[np.floating] | None = None
 
 
 def page(
-    rows: Sequence[Row],
+    rows: Sequence[RowDict],
     exhibits: Iterable[Exhibit],
     *,
     title: str = "tvdenoise",
@@ -123,7 +122,7 @@ def page(
     )
 
 
-def _versions(rows: Sequence[Row]) -> str:
+def _versions(rows: Sequence[RowDict]) -> str:
     made = ", ".join(sorted({str(row["version"]) for row in rows}))
     return f"Runs by tvdenoise {made}; page by {__version__} with " + ", ".join(
         f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-image")
@@ -145,7 +144,7 @@ def _pictures(exhibits: Iterable[Exhibit]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _chart(rows: Sequence[Row]) -> str:
+def _chart(rows: Sequence[RowDict]) -> str:
     figure = plots.drawn(rows, plots.INK)
     return "" if figure is None else plots.svg(figure)
 
@@ -159,8 +158,8 @@ def _encoded(
     while True:
         sources = {name: _data_url(_reduced(image, factor), lossless=True) for name, image in images.items()}
         if residual is not None and spread > 0:
-            grey = 0.5 + _reduced(residual, factor) * (VISIBLE / spread)
-            sources[f"residual, {VISIBLE / spread:.2g} times"] = _data_url(grey, lossless=False)
+            gray = 0.5 + _reduced(residual, factor) * (VISIBLE / spread)
+            sources[f"residual, {VISIBLE / spread:.2g} times"] = _data_url(gray, lossless=False)
         if sum(map(len, sources.values())) <= BUDGET:
             return sources, factor
         factor *= 2

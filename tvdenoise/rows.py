@@ -1,0 +1,120 @@
+"""What is reported about a file, a page or a run: figures under the names that JSON and CSV know them by."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from tvdenoise import __version__
+from tvdenoise.aggregation import RULES, aggregated, first, mean, mean_psnr, worst
+from tvdenoise.kinds import ColorChoice
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tvdenoise.denoising import Result
+    from tvdenoise.metrics import Quality
+
+RowDict = Mapping[str, Any]
+"""A row by its keys, as it was read from a file."""
+
+FILE_RULES = RULES | {
+    "criterion": first,
+    "stop": worst,
+    "psnr_before": mean_psnr,
+    "psnr_after": mean_psnr,
+    "ssim_before": mean,
+    "ssim_after": mean,
+}
+"""What becomes of the figures of pages in a row about a file."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is reported about a page or a volume, and in sum about a file.
+
+    Energies, gaps and distances are on the unit scale; ``rms_bound`` is that of the floats written, or of integers
+    before they were rounded; PSNR (data range 1, unclipped) and SSIM are those of the numbers written. Of several pages
+    steps and distances are the largest, energies, gaps and seconds the sums, PSNR that of the mean squared error, other
+    numbers the means; what holds of any page holds of the file. Sigma and the risk are known where lambda was chosen,
+    what the noise is like where it was estimated.
+    """
+
+    weight: float | None = None
+    color: ColorChoice | None = None
+    sigma: float | None = None
+    criterion: str | None = None
+    risk: float | None = None
+    is_noise_correlated: bool | None = None
+    is_noise_signal_dependent: bool | None = None
+    device: str | None = None
+    steps: int | None = None
+    stop: str | None = None
+    energy: float | None = None
+    gap: float | None = None
+    rms_bound: float | None = None
+    tol: float | None = None
+    psnr_before: float | None = None
+    psnr_after: float | None = None
+    ssim_before: float | None = None
+    ssim_after: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is reported about one file; ``pages`` has the figures of each page, or volume, where there are several."""
+
+    input: str
+    output: str | None
+    status: Literal["done", "skipped", "failed", "planned"]
+    error: str | None = None
+    shape: tuple[int, ...] | None = None
+    dtype: str | None = None
+    range: tuple[float, float] | None = None
+    tv: str | None = None
+    volume: bool | None = None
+    spacing: float | None = None
+    optimizer: str | None = None
+    figures: Figures = Figures()
+    version: str = __version__
+    pages: tuple[Figures, ...] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the row by its keys: the figures stand among the other fields, and ``weight`` is called ``lambda``."""
+        row: dict[str, Any] = {}
+        for key, value in dataclasses.asdict(self).items():
+            row |= _named(value) if key == "figures" else {key: value}
+        return row | {"pages": row["pages"] and [_named(page) for page in row["pages"]]}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the row as a JSON object, in which an infinite PSNR is null."""
+        row = self.as_dict()
+        return _finite(row) | {"pages": row["pages"] and [_finite(page) for page in row["pages"]]}
+
+
+def _named(figures: dict[str, Any]) -> dict[str, Any]:
+    return {"lambda" if key == "weight" else key: value for key, value in figures.items()}
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: None if value == math.inf else value for key, value in row.items()}
+
+
+def figures_of(result: "Result[NDArray[Any]]", before: "Quality | None", after: "Quality | None") -> Figures:
+    """Return the figures of a page, measured before and after if there is a clean one."""
+    return Figures(
+        **{name: getattr(result, name) for name in RULES},
+        criterion=None if result.risk is None else "sure",
+        stop=result.status,
+        psnr_before=before and before.psnr,
+        psnr_after=after and after.psnr,
+        ssim_before=before and before.ssim,
+        ssim_after=after and after.ssim,
+    )
+
+
+def summed(pages: Sequence[Figures]) -> Figures:
+    """Return the figures of a file from those of its pages."""
+    return pages[0] if len(pages) == 1 else Figures(**aggregated(pages, FILE_RULES))
