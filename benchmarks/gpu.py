@@ -33,7 +33,7 @@ from skimage.data import astronaut, camera
 from torch import Tensor
 
 from tvdenoise import TotalVariation, denoise, engine
-from tvdenoise.ascents import SWEEP, Alternating, Projected
+from tvdenoise.ascents import REFRESH, AlternatingAscent, FISTAAscent
 from tvdenoise.coarse import coarse_start
 from tvdenoise.devices import synchronize
 from tvdenoise.formulations import Dual
@@ -43,10 +43,10 @@ TOOL = [sys.executable, "-m", "tvdenoise"]
 WEIGHT = 0.1
 ERROR = 1e-3
 WAYS = {
-    "alternating, anisotropic": (Alternating, {"tv": "anisotropic"}, 36),
-    "fista, anisotropic": (Projected, {"tv": "anisotropic"}, 44),
-    "fista, isotropic": (Projected, {"tv": "isotropic"}, 44),
-    "fista, isotropic, coupled": (Projected, {"tv": "isotropic", "coupled": True}, 44),
+    "alternating, anisotropic": (AlternatingAscent, {"tv": "anisotropic"}, 36),
+    "fista, anisotropic": (FISTAAscent, {"tv": "anisotropic"}, 44),
+    "fista, isotropic": (FISTAAscent, {"tv": "isotropic"}, 44),
+    "fista, isotropic, coupled": (FISTAAscent, {"tv": "isotropic", "coupled": True}, 44),
 }
 STEPS = (1, 2, 3, 4, 6, 8)
 STACKS = (4, 16)
@@ -138,19 +138,19 @@ def _launches(clock: Clock, f: Tensor) -> Iterator[rows.Row]:
     copy = torch.empty_like(f)
     bandwidth = 2 * f.nbytes / clock(lambda: copy.copy_(f))
     for name, (way, model, moved) in WAYS.items():
-        dual = Dual(Problem(f, WEIGHT, **model), way=way)
+        dual = Dual(Problem(f, WEIGHT, **model), make_ascent=way)
         if f.device.type != "cuda":
-            yield _row(f"{name}: a step", 1e9 * clock(partial(dual.advance, SWEEP)) / SWEEP / f.numel(), "ns/value")
+            yield _row(f"{name}: a step", 1e9 * clock(partial(dual.advance, REFRESH)) / REFRESH / f.numel(), "ns/value")
             continue
         from tvdenoise import fused
 
         if dual.problem.kernels(f) is None:
             sys.exit("; ".join(engine.remarks()))
-        kernel = fused.alternation if way is Alternating else fused.ascent
+        kernel = fused.alternation if way is AlternatingAscent else fused.ascent
         before = kernel.STEPS
         for steps in STEPS:
             kernel.STEPS = steps
-            seconds = clock(partial(dual.advance, SWEEP)) * steps / SWEEP
+            seconds = clock(partial(dual.advance, REFRESH)) * steps / REFRESH
             yield _row(f"{name}, {steps} a launch: a launch", moved * f.numel() / seconds / bandwidth, "of the copy")
             yield _row(f"{name}, {steps} a launch: a step", 1e9 * seconds / steps / f.numel(), "ns/value")
         kernel.STEPS = before

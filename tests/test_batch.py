@@ -27,12 +27,12 @@ from problems import rest_of
 
 from tvdenoise import batch, storage
 from tvdenoise.attempt import Outcome, attempt, attempt_together
-from tvdenoise.cli.manner import Manner
 from tvdenoise.cli.many import _Report
+from tvdenoise.cli.run_options import RunOptions
 from tvdenoise.denoising import denoise_together
 from tvdenoise.images.atomic import _alone, _beside
 from tvdenoise.job import Job
-from tvdenoise.plan import Naming, Selection, planned
+from tvdenoise.plan import FileFilter, Naming, planned
 from tvdenoise.settings import Settings
 
 COMMAND = [sys.executable, "-m", "tvdenoise"]
@@ -496,7 +496,7 @@ def test_what_is_remarked_in_any_process_is_said_once(scans, capsys):
     done = attempt(job, overwrite=False)
     assert isinstance(done, Outcome)
     for verbose in (True, False):
-        report = _Report(2, Manner(verbose=verbose))
+        report = _Report(2, RunOptions(verbose=verbose))
         for _ in range(2):
             report.add(dataclasses.replace(done, remarks=("the CPU goes on",)))
         assert capsys.readouterr().err.count("the CPU goes on\n") == int(verbose)
@@ -589,7 +589,7 @@ def batch_stops(failed: int) -> bool:
 def go_through(scans: Path, output: Path) -> None:
     """What a process of a batch does, one picture after the other; at lambda 0 most of it is reading and writing."""
     torch.set_num_threads(1)
-    for pair in planned([scans], Naming(output), Selection(recursive=True)).pairs():
+    for pair in planned([scans], Naming(output), FileFilter(recursive=True)).pairs():
         attempt(Job(pair.source, pair.target, Settings(weight=0)), overwrite=False)
 
 

@@ -9,7 +9,7 @@ import torch
 from problems import picture
 
 from tvdenoise import ascents, engine
-from tvdenoise.ascents import Alternating, Projected
+from tvdenoise.ascents import AlternatingAscent, FISTAAscent
 from tvdenoise.compiled import ascent
 from tvdenoise.formulations import Dual
 from tvdenoise.rof import Problem, certify
@@ -33,7 +33,7 @@ def compiled_or_not(monkeypatch):
 
     def both(function, *arguments):
         for start in (math.inf, -1.0):
-            monkeypatch.setattr(engine, "START", start)
+            monkeypatch.setattr(engine, "LOADING_SECONDS", start)
             yield function(*arguments)
 
     return both
@@ -60,8 +60,8 @@ def run(problem, start, way, counts):
 def test_steps_are_those_of_fista_bit_by_bit(compiled_or_not, shape, model, dtype, tv, threads, monkeypatch):
     problem = Problem(picture(*shape, dtype=dtype) - 0.4, 0.1, tv, **model)  # around 0, where rounding shows
     start = torch.randn(2, *shape, dtype=dtype, generator=torch.Generator().manual_seed(1)) * 0.1
-    monkeypatch.setattr(ascent, "SWEEP", 6)
-    plain, fused = compiled_or_not(run, problem, start, Projected, (1, 6, 5, 14))
+    monkeypatch.setattr(ascent, "STEPS", 6)
+    plain, fused = compiled_or_not(run, problem, start, FISTAAscent, (1, 6, 5, 14))
     for expected, got in zip(plain, fused, strict=True):
         assert torch.equal(expected, got)
 
@@ -74,8 +74,8 @@ def test_steps_are_those_of_fista_bit_by_bit(compiled_or_not, shape, model, dtyp
 def test_steps_are_those_of_alternating_descent_bit_by_bit(compiled_or_not, shape, model, dtype, threads, monkeypatch):
     problem = Problem(picture(*shape, dtype=dtype) - 0.4, 0.1, "anisotropic", **model)
     start = torch.randn(2, *shape, dtype=dtype, generator=torch.Generator().manual_seed(1)) * 0.1
-    monkeypatch.setattr(ascents, "SWEEP", 4)
-    plain, fused = compiled_or_not(run, problem, start, Alternating, (1, 6, 5, 3))
+    monkeypatch.setattr(ascents, "REFRESH", 4)
+    plain, fused = compiled_or_not(run, problem, start, AlternatingAscent, (1, 6, 5, 3))
     for expected, got in zip(plain, fused, strict=True):
         assert torch.equal(expected, got)
 
@@ -91,7 +91,7 @@ def test_certificates_agree(compiled_or_not, shape, model, tv):
 
 
 def test_torch_computes_until_loading_pays(monkeypatch):
-    monkeypatch.setattr(engine, "START", 1.0)
+    monkeypatch.setattr(engine, "LOADING_SECONDS", 1.0)
     monkeypatch.setattr(engine, "_spent", 0.0)
     small = torch.zeros(1, 8, 8)
     assert engine.kernels(small, tv="isotropic") is None
@@ -110,7 +110,7 @@ def test_where_nothing_can_be_compiled_torch_goes_on(fault, tmp_path):
         f"{'import numba' if 'njit' in fault else 'from tvdenoise import compiled' if 'compiled' in fault else ''}\n"
         f"{fault}\n"
         "from tvdenoise import denoise, engine\n"
-        "engine.START = -1\n"
+        "engine.LOADING_SECONDS = -1\n"
         "result = denoise(torch.rand(16, 16), 0.1)\n"
         "print(result.status, bool(engine.remarks()))\n"
     )

@@ -8,7 +8,8 @@ import torch
 
 from tvdenoise import denoise, denoising, devices, engine, sweeping
 from tvdenoise.attempt import Outcome, attempt
-from tvdenoise.devices import WORTH, knows_float64, pick_device
+from tvdenoise.devices import MIN_VALUES_FOR_ACCELERATOR as ENOUGH
+from tvdenoise.devices import knows_float64, pick_device
 from tvdenoise.errors import DeviceError, PictureError, PrecisionError
 from tvdenoise.job import Job
 from tvdenoise.settings import Settings
@@ -28,38 +29,38 @@ def machine(monkeypatch):
 
 def test_auto_is_the_accelerator_if_there_is_one(machine):
     machine(None)
-    assert pick_device("auto", CPU, torch.float32, WORTH) == CPU
+    assert pick_device("auto", CPU, torch.float32, ENOUGH) == CPU
     machine("cuda")
-    assert pick_device("auto", CPU, torch.float64, WORTH).type == "cuda"
+    assert pick_device("auto", CPU, torch.float64, ENOUGH).type == "cuda"
 
 
 def test_auto_leaves_small_pictures_to_the_cpu(machine):
     machine("cuda")
-    assert pick_device("auto", CPU, torch.float32, WORTH - 1) == CPU
+    assert pick_device("auto", CPU, torch.float32, ENOUGH - 1) == CPU
     assert pick_device("auto", torch.device("cuda"), torch.float32, 1).type == "cuda"
     assert pick_device("cuda", CPU, torch.float32, 1).type == "cuda"
 
 
 def test_auto_stays_where_a_tensor_is(machine):
     machine("cuda", 2)
-    assert pick_device("auto", torch.device("cuda:1"), torch.float32, WORTH) == torch.device("cuda:1")
+    assert pick_device("auto", torch.device("cuda:1"), torch.float32, ENOUGH) == torch.device("cuda:1")
 
 
 def test_named_devices_must_be_there(machine):
     machine("cuda", 2)
-    assert pick_device("cpu", torch.device("cuda:0"), torch.float64, WORTH) == CPU
-    assert pick_device("cuda:1", CPU, torch.float64, WORTH) == torch.device("cuda:1")
+    assert pick_device("cpu", torch.device("cuda:0"), torch.float64, ENOUGH) == CPU
+    assert pick_device("cuda:1", CPU, torch.float64, ENOUGH) == torch.device("cuda:1")
     for name in ("cuda:2", "xpu", "gpu"):
         with pytest.raises(DeviceError, match=f"{name}: torch .* use auto, cpu or cuda"):
-            pick_device(name, CPU, torch.float32, WORTH)
+            pick_device(name, CPU, torch.float32, ENOUGH)
 
 
 def test_float64_is_not_asked_of_a_device_that_has_none(machine):
     machine("mps")
-    assert pick_device("auto", CPU, torch.float32, WORTH).type == "mps"
-    assert pick_device("auto", torch.device("mps"), torch.float64, WORTH) == CPU
+    assert pick_device("auto", CPU, torch.float32, ENOUGH).type == "mps"
+    assert pick_device("auto", torch.device("mps"), torch.float64, ENOUGH) == CPU
     with pytest.raises(PrecisionError, match="image: mps computes in float32 at most"):
-        pick_device("mps", CPU, torch.float64, WORTH)
+        pick_device("mps", CPU, torch.float64, ENOUGH)
 
 
 @pytest.mark.parametrize("has_fp64", [True, False])
@@ -67,7 +68,7 @@ def test_some_of_intels_have_float64(machine, monkeypatch, has_fp64):
     machine("xpu")
     monkeypatch.setattr(torch.xpu, "get_device_properties", lambda _: SimpleNamespace(has_fp64=has_fp64))
     assert knows_float64(torch.device("xpu")) == has_fp64
-    assert pick_device("auto", CPU, torch.float64, WORTH).type == ("xpu" if has_fp64 else "cpu")
+    assert pick_device("auto", CPU, torch.float64, ENOUGH).type == ("xpu" if has_fp64 else "cpu")
 
 
 def test_processes_take_turns_where_no_number_is_told(machine, monkeypatch):
@@ -75,7 +76,7 @@ def test_processes_take_turns_where_no_number_is_told(machine, monkeypatch):
     monkeypatch.setattr(devices, "_turn", None)
     devices.take_turn(3)
     for name, expected in (("auto", "cuda:1"), ("cuda", "cuda:1"), ("cuda:0", "cuda:0"), ("cpu", "cpu")):
-        assert pick_device(name, CPU, torch.float32, WORTH) == torch.device(expected)
+        assert pick_device(name, CPU, torch.float32, ENOUGH) == torch.device(expected)
 
 
 def test_a_file_that_is_too_fine_for_a_device_fails_alone(machine, run, here):
@@ -92,7 +93,7 @@ def test_a_file_that_is_too_fine_for_a_device_fails_alone(machine, run, here):
 
 def test_what_fails_on_an_accelerator_nobody_asked_for_is_done_on_the_cpu(machine, monkeypatch):
     machine("cuda")
-    monkeypatch.setattr(devices, "WORTH", 1)
+    monkeypatch.setattr(devices, "MIN_VALUES_FOR_ACCELERATOR", 1)
     monkeypatch.setattr(engine, "_remarks", [])
     f = torch.rand(20, 30)
     placed = denoising._placed
@@ -112,7 +113,7 @@ def test_what_fails_on_an_accelerator_nobody_asked_for_is_done_on_the_cpu(machin
 
 def test_what_a_listener_raises_is_no_failure_of_the_accelerator(machine, monkeypatch):
     machine("cuda")
-    monkeypatch.setattr(devices, "WORTH", 1)
+    monkeypatch.setattr(devices, "MIN_VALUES_FOR_ACCELERATOR", 1)
     monkeypatch.setattr(engine, "_remarks", [])
     placed, heard = denoising._placed, []
     monkeypatch.setattr(denoising, "_placed", lambda f, _, dtype: placed(f, CPU, dtype))
@@ -141,5 +142,5 @@ class Elsewhere(torch.Tensor):
 def test_auto_is_asked_for_where_a_tensor_is(monkeypatch, dtype):
     asked = []
     monkeypatch.setattr(denoising, "pick_device", lambda *arguments: asked.append(arguments[1]) or CPU)
-    denoising._Order(torch.zeros(3, 3, dtype=dtype).as_subclass(Elsewhere), Settings(0.1), None)
+    denoising._Task(torch.zeros(3, 3, dtype=dtype).as_subclass(Elsewhere), Settings(0.1), None)
     assert asked == [torch.device("cuda:1")]

@@ -10,7 +10,7 @@ import torch
 from problems import picture
 
 from tvdenoise import engine
-from tvdenoise.ascents import Alternating, Projected
+from tvdenoise.ascents import AlternatingAscent, FISTAAscent
 from tvdenoise.formulations import Dual
 from tvdenoise.methods import METHODS
 from tvdenoise.rof import Problem, certify
@@ -40,7 +40,7 @@ def fused_or_not(monkeypatch):
     from tvdenoise import fused
 
     def both(function, *arguments):
-        monkeypatch.setattr(engine, "START", -1.0)
+        monkeypatch.setattr(engine, "LOADING_SECONDS", -1.0)
         for room in (None, fused):
             monkeypatch.setattr(engine, "_load", lambda *_, room=room: room)
             yield function(*arguments)
@@ -66,7 +66,7 @@ def test_steps_are_those_of_fista(fused_or_not, shape, model, tv):
     start = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1)) * 0.1
     f, start = on_device(picture(*shape, dtype=torch.float32) - 0.4, start)
     problem = Problem(f, 0.1, tv, **model)
-    (*plain, _), (*fused, certificate) = fused_or_not(run, problem, start, Projected, (1, 6, 5))
+    (*plain, _), (*fused, certificate) = fused_or_not(run, problem, start, FISTAAscent, (1, 6, 5))
     for expected, got in zip(plain, fused, strict=True):
         assert torch.allclose(expected, got, rtol=0, atol=1e-6)
     assert certificate.rms_bound > 0 or shape[-2:] == (1, 1)
@@ -74,7 +74,7 @@ def test_steps_are_those_of_fista(fused_or_not, shape, model, tv):
 
 def test_steps_in_double_precision(fused_or_not, tv):
     f, start = on_device(picture(1, 37, 33, dtype=torch.float64), torch.zeros(2, 1, 37, 33, dtype=torch.float64))
-    plain, fused = fused_or_not(run, Problem(f, 0.1, tv), start, Projected, (9,))
+    plain, fused = fused_or_not(run, Problem(f, 0.1, tv), start, FISTAAscent, (9,))
     for expected, got in zip(plain[:-1], fused[:-1], strict=True):
         assert torch.allclose(expected, got, rtol=0, atol=1e-8)  # scalars are float32
 
@@ -88,7 +88,7 @@ def test_steps_are_those_of_alternating_descent(fused_or_not, shape, dtype, monk
     start = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1), dtype=dtype) * 0.1
     f, start = on_device(picture(*shape, dtype=dtype) - 0.4, start)
     problem = Problem(f, 0.1, "anisotropic", ratios=(1.0, 0.5) if shape[0] == 2 else ())
-    (*plain, _), (*fused, certificate) = fused_or_not(run, problem, start, Alternating, (1, 5))
+    (*plain, _), (*fused, certificate) = fused_or_not(run, problem, start, AlternatingAscent, (1, 5))
     for previous in (plain[1], fused[1]):
         previous[0, ..., ::2, :] = previous[1, ..., ::2] = 0  # of even squares it is not needed
     for expected, got in zip(plain, fused, strict=True):

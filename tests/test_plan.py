@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tvdenoise.errors import InputError, OutputError, SettingError
-from tvdenoise.plan import Naming, Plan, Selection, counterpart, planned
+from tvdenoise.plan import FileFilter, Naming, Plan, counterpart, planned
 
 TREE = "b.png a.jpg sub/c.TIF sub/deep/d.npy sub/deep/a.jpg other/e.png notes.txt .hidden.png .git/f.png noend"
 
@@ -38,7 +38,7 @@ class TestSelection:
         assert plan.overlooked == {"hidden": 1, "of another kind": 2}
 
     def test_a_tree_is_repeated(self, scans, tmp_path):
-        plan = planned([scans], Naming(tmp_path / "out"), Selection(recursive=True))
+        plan = planned([scans], Naming(tmp_path / "out"), FileFilter(recursive=True))
         pictures = ["a.jpg", "b.png", "other/e.png", "sub/c.TIF", "sub/deep/a.jpg", "sub/deep/d.npy"]
         assert listing(plan) == pictures
         assert results(plan, tmp_path / "out") == pictures
@@ -58,8 +58,8 @@ class TestSelection:
         ],
     )
     def test_patterns(self, scans, include, exclude, expected):
-        selection = Selection(True, tuple(include.split()), tuple(exclude.split()))
-        assert listing(planned([scans], selection=selection)) == expected.split()
+        file_filter = FileFilter(True, tuple(include.split()), tuple(exclude.split()))
+        assert listing(planned([scans], file_filter=file_filter)) == expected.split()
 
     def test_links_are_followed_to_files_inside_alone(self, scans, tmp_path):
         (tmp_path / "outside.png").touch()
@@ -67,13 +67,13 @@ class TestSelection:
         (scans / "leaves.png").symlink_to(tmp_path / "outside.png")
         (scans / "loop").symlink_to(scans, target_is_directory=True)
         (scans / "folder.png").symlink_to("sub", target_is_directory=True)
-        plan = planned([scans], selection=Selection(recursive=True))
+        plan = planned([scans], file_filter=FileFilter(recursive=True))
         assert {"inside.png"} == {name for name in listing(plan) if "/" not in name} - {"a.jpg", "b.png"}
         assert len(plan) == 7
         assert plan.overlooked["links to folders or out of the folder"] == 3
 
     def test_files_that_are_named_are_taken_whatever_they_are_called(self, scans):
-        plan = planned([scans / ".hidden.png", scans / "noend"], selection=Selection(exclude=("*",)))
+        plan = planned([scans / ".hidden.png", scans / "noend"], file_filter=FileFilter(exclude=("*",)))
         assert listing(plan) == [".hidden.png", "noend"]
 
     def test_a_list_keeps_its_folders_below_the_output(self, tmp_path):
@@ -103,19 +103,19 @@ class TestNames:
 @pytest.mark.parametrize("naming", [Naming(), Naming(suffix="_x", format="TIFF")])
 @pytest.mark.parametrize("recursive", [False, True])
 def test_results_beside_are_no_pictures_of_the_next_run(scans, naming, recursive):
-    selection = Selection(recursive)
-    first = planned([scans], naming, selection)
+    file_filter = FileFilter(recursive)
+    first = planned([scans], naming, file_filter)
     for pair in first.pairs():
         pair.target.touch()
-    second = planned([scans], naming, selection)
+    second = planned([scans], naming, file_filter)
     assert list(second.pairs()) == list(first.pairs())
-    assert second.overlooked[f"named as results are (*{naming.added})"] == len(first)
+    assert second.overlooked[f"named as results are (*{naming.effective_suffix})"] == len(first)
 
 
 class TestClashes:
     def refused(self, error, message, inputs, naming=Naming(), recursive=False, **options):
         with pytest.raises(error, match=message):
-            planned(inputs, naming, Selection(recursive), **options)
+            planned(inputs, naming, FileFilter(recursive), **options)
 
     def test_same_stem(self, scans, tmp_path):
         (scans / "a.png").touch()
@@ -168,8 +168,8 @@ class TestClashes:
         self.refused(OutputError, message, [scans], Naming(scans / "out"), recursive=True)
         self.refused(OutputError, r"--exclude sub", [scans], Naming(scans / "sub" / "out"), recursive=True)
         assert len(planned([scans], Naming(scans / "out"))) == 2
-        assert len(planned([scans], Naming(scans / ".out"), Selection(recursive=True))) == 6
-        assert len(planned([scans], Naming(scans / "out"), Selection(recursive=True, exclude=("out",)))) == 6
+        assert len(planned([scans], Naming(scans / ".out"), FileFilter(recursive=True))) == 6
+        assert len(planned([scans], Naming(scans / "out"), FileFilter(recursive=True, exclude=("out",)))) == 6
 
     def test_a_link_to_a_tree_of_inputs(self, scans, tmp_path):
         (tmp_path / "elsewhere").symlink_to(scans / "sub", target_is_directory=True)
@@ -180,14 +180,14 @@ class TestClashes:
         (tmp_path / "empty").mkdir()
         self.refused(InputError, r"no picture in it \(\.png, .*--recursive", [tmp_path / "empty"])
         with pytest.raises(InputError, match=r"subfolders that --include would take .*check the pattern"):
-            planned([scans], selection=Selection(True, include=("*.gif",)))
+            planned([scans], file_filter=FileFilter(True, include=("*.gif",)))
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may look into all folders")
     def test_a_folder_that_cannot_be_looked_into(self, scans):
         (scans / "sub").chmod(0)
         try:
             self.refused(InputError, r"sub: it cannot be looked into .* --exclude sub", [scans], recursive=True)
-            assert len(planned([scans], selection=Selection(True, exclude=("sub",)))) == 3
+            assert len(planned([scans], file_filter=FileFilter(True, exclude=("sub",)))) == 3
         finally:
             (scans / "sub").chmod(0o700)
 
@@ -195,7 +195,7 @@ class TestClashes:
 class TestShards:
     @pytest.mark.parametrize("parts", [1, 2, 3, 7])
     def test_part_the_plan(self, scans, parts):
-        plan = planned([scans], selection=Selection(recursive=True))
+        plan = planned([scans], file_filter=FileFilter(recursive=True))
         shards = [listing(plan, shard=(part, parts)) for part in range(1, parts + 1)]
         assert sorted(itertools.chain(*shards)) == sorted(listing(plan))
 

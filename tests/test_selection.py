@@ -11,11 +11,11 @@ from skimage import data
 from torch import Tensor
 from torch.nn import functional
 
-from tvdenoise import calculus, denoise, draws, selection
+from tvdenoise import calculus, denoise, probe, selection
 from tvdenoise.methods import METHODS
 from tvdenoise.noise_level import ChannelNoise
 from tvdenoise.rof import Problem
-from tvdenoise.selection import PROBE, select_weight
+from tvdenoise.selection import EPSILON, select_weight
 from tvdenoise.solve import solve
 
 SIGMA = 0.1
@@ -56,10 +56,10 @@ def test_risk_is_that_of_its_slow_twin(tv):
     problem = problem_of(f, tv)
     for weight, risk in select_weight(problem, draw).curve:
         above, below = (
-            exact(dataclasses.replace(problem, f=f.double() + sign * PROBE * draw), weight) for sign in (1, -1)
+            exact(dataclasses.replace(problem, f=f.double() + sign * EPSILON * draw), weight) for sign in (1, -1)
         )
         residual = float(((above + below) / 2 - f).square().mean())
-        trace = float(((above - below) * draw).mean()) / (2 * PROBE)
+        trace = float(((above - below) * draw).mean()) / (2 * EPSILON)
         twin = residual + 2 * trace - float(draw.square().mean())
         assert risk == pytest.approx(twin, abs=0.01 * SIGMA**2)
 
@@ -113,7 +113,7 @@ def test_a_part_of_a_large_picture_is_enough(tv, monkeypatch):
     target = clean(160)
     f, draw = target + normal(target, 7), signs(target, 8)
     whole = select_weight(problem_of(f, tv), draw)
-    monkeypatch.setattr(selection, "WHOLE", 160 * 80)
+    monkeypatch.setattr(selection, "MOST_PIXELS", 160 * 80)
     part = select_weight(problem_of(f, tv), draw)
     assert part.field is None
     assert part.weight == pytest.approx(whole.weight, rel=0.25)
@@ -121,7 +121,7 @@ def test_a_part_of_a_large_picture_is_enough(tv, monkeypatch):
 
 @pytest.mark.parametrize("shape", [(3, 300, 310), (1, 5, 100, 90), (1, 40, 2000), (1, 1, 9000)])
 def test_the_part_is_as_large_as_it_may_be_and_from_everywhere(shape, monkeypatch):
-    monkeypatch.setattr(selection, "WHOLE", 8000)
+    monkeypatch.setattr(selection, "MOST_PIXELS", 8000)
     for axis, length in enumerate(shape[1:], 1):
         place = torch.arange(length).view(-1, *(1,) * (len(shape) - 1 - axis)).expand(shape)
         part = selection._sample(place, len(shape) - 1)
@@ -132,7 +132,7 @@ def test_the_part_is_as_large_as_it_may_be_and_from_everywhere(shape, monkeypatc
 
 @pytest.mark.parametrize("color", ["rgb", "opponent", "coupled"])
 def test_parts_of_colours_and_volumes(color, tv, monkeypatch):
-    monkeypatch.setattr(selection, "WHOLE", 4000)
+    monkeypatch.setattr(selection, "MOST_PIXELS", 4000)
     colours, volume = clean(96, 3), clean(96, 3)[:, None].repeat(1, 3, 1, 1)
     for f, is_volume in ((colours, False), (volume, True)):
         result = denoise(f + normal(f, 15), tv=tv, color=color, volume=is_volume)
@@ -144,7 +144,7 @@ def test_no_lambda_is_solved_twice(monkeypatch):
     monkeypatch.setattr(selection._Path, "_estimate", lambda _, weight: (math.log(weight) + 2) ** 2)
     for start in np.linspace(-4, 0, 101):
         path = selection._Path(problem_of(clean(4), "isotropic"), clean(4), 1.0)
-        selection._lowest(path.risk, float(start), math.log(selection.FACTOR))
+        selection._minimize(path.risk, float(start), math.log(selection.FACTOR))
         assert len({round(position, 6) for position in path.known}) == len(path.known)
 
 
@@ -155,13 +155,13 @@ def test_without_noise_there_is_nothing_to_remove():
 
 @pytest.mark.parametrize("shape", [(2, 60, 1500), (1, 3, 40, 41), (1, 2, 3)])
 def test_a_draw_has_the_variance_and_the_autocorrelation_of_the_noise(shape, monkeypatch):
-    monkeypatch.setattr(draws, "COINS", 2**13)  # so that it is drawn in bands
+    monkeypatch.setattr(probe, "SIGNS_AT_ONCE", 2**13)  # so that it is drawn in bands
     correlation = ((0.0, 0.25, 0.0), (0.5, 1.0, 0.5), (0.0, 0.25, 0.0))
     noise = (
         ChannelNoise(SIGMA, SIGMA**2, autocorrelation=correlation, is_correlated=True),
         ChannelNoise.constant(2 * SIGMA),
     )[: shape[0]]
-    first, *others = draws._draw(torch.zeros(shape), noise)
+    first, *others = probe._probe(torch.zeros(shape), noise)
     assert float(first.square().mean()) == pytest.approx(SIGMA**2, rel=1e-4)
     if first.numel() > 1000:
         shared = [

@@ -12,7 +12,7 @@ from problems import picture
 
 from tvdenoise import calculus
 from tvdenoise import solve as solve_module
-from tvdenoise.ascents import Alternating, Projected, ascend
+from tvdenoise.ascents import AlternatingAscent, FISTAAscent, ascend
 from tvdenoise.coarse import STEPS, coarse_start
 from tvdenoise.formulations import Dual
 from tvdenoise.methods import METHODS
@@ -62,7 +62,7 @@ def test_certified_distance_falls_at_the_accelerated_rate(problem, method):
 def test_dual_meets_the_bound_of_fista(tv, step):
     """d(p*) - d(p_k) <= 2 |p*|^2 / (t (k + 1)^2) for steps t = 1/L = 1/8, and for the longer ones taken here."""
     problem = Problem(picture(1, 24, 20), 0.1, tv)
-    values, field = ascended(problem, partial(Projected, rate=step))
+    values, field = ascended(problem, partial(FISTAAscent, rate=step))
     squared_norm = float(field.square().sum())
     for k, value in enumerate(values[:500], 1):
         assert values[-1] - value <= 2 * squared_norm / (step * (k + 1) ** 2)
@@ -71,7 +71,7 @@ def test_dual_meets_the_bound_of_fista(tv, step):
 def test_dual_meets_the_bound_of_alternating_descent():
     """d(p*) - d(p_k) <= 2 |D^T p*|^2 / (k + 1)^2, of the field on odd squares, though all are but nearly solved."""
     problem = Problem(picture(1, 24, 20), 0.1, "anisotropic")
-    values, field = ascended(problem, Alternating)
+    values, field = ascended(problem, AlternatingAscent)
     field[0, :, ::2] = field[1, :, :, ::2] = 0
     moved = calculus.subtract_adjoint(torch.zeros_like(problem.f), field, torch.empty_like(problem.f))
     for k, value in enumerate(values[:500], 1):
@@ -81,7 +81,7 @@ def test_dual_meets_the_bound_of_alternating_descent():
 
 def ascended(problem, way):
     """Return d(p) after each of many steps, and the field."""
-    dual = Dual(problem, way=way)
+    dual = Dual(problem, make_ascent=way)
     values, flat = [], torch.zeros_like(problem.f)
     for _ in range(1200):
         dual.advance(1)
@@ -184,7 +184,7 @@ def test_memory_is_seven_copies_of_the_picture(tv):
         "import re, torch; from pathlib import Path\n"
         "from tvdenoise import Settings, engine\n"
         "from tvdenoise.denoising import denoise_as_set\n"
-        f"engine.START, settings = -1, Settings(0.1, tv={tv!r}, device='cpu', tol=3e-4, max_steps=25)\n"
+        f"engine.LOADING_SECONDS, settings = -1, Settings(0.1, tv={tv!r}, device='cpu', tol=3e-4, max_steps=25)\n"
         "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+) kB', Path('/proc/self/status').read_text())[1])\n"
         "denoise_as_set(torch.rand(1, 1024, 1024), settings)\n"
         "before = peak()\n"

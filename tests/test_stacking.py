@@ -15,7 +15,7 @@ from tvdenoise.methods import METHODS
 from tvdenoise.rof import Problem
 from tvdenoise.settings import Settings
 from tvdenoise.solve import solve, solve_together
-from tvdenoise.stacking import Stack, kind
+from tvdenoise.stacking import Stack, stacking_key
 
 MODELS = {
     "anisotropic": {"tv": "anisotropic"},
@@ -90,7 +90,7 @@ def test_those_that_are_done_take_no_more_steps(problems):
 def test_what_fits():
     """Pictures of one size, type, model and kind of start; nothing else."""
     one = Problem(picture(3, 8, 9), 0.1, "isotropic")
-    assert kind(one) == kind(replace(one, f=picture(3, 8, 9, seed=1)))
+    assert stacking_key(one) == stacking_key(replace(one, f=picture(3, 8, 9, seed=1)))
     others = [
         replace(one, f=picture(3, 9, 8)),
         replace(one, f=one.f.float()),
@@ -100,7 +100,7 @@ def test_what_fits():
         replace(one, ratios=(1.0, 2.0, 2.0)),
         replace(one, f=100 * one.f),
     ]
-    assert kind(one) not in map(kind, others)
+    assert stacking_key(one) not in map(stacking_key, others)
 
 
 @pytest.fixture
@@ -112,14 +112,14 @@ def sizes(monkeypatch):
         sizes.append(len(problems))
         return solve_together(problems, *arguments, **options)
 
-    monkeypatch.setattr(denoising._Order, "is_for_stacks", True)
+    monkeypatch.setattr(denoising._Task, "may_stack", True)
     monkeypatch.setattr(denoising, "solve_together", counted)
     return sizes
 
 
 def test_pictures_of_a_stack(sizes, monkeypatch):
     stack = torch.stack([picture(3, 16, 20, seed=seed, dtype=torch.float32) for seed in range(5)])
-    monkeypatch.setattr(denoising, "STACK", 3 * stack[0].numel())
+    monkeypatch.setattr(denoising, "MAX_STACKED_VALUES", 3 * stack[0].numel())
     for color in ("rgb", "opponent", "coupled"):
         pages = denoise(stack, 0.1, color=color).pages
         for page, f in zip(pages, stack, strict=True):
@@ -146,7 +146,7 @@ def test_what_has_no_room_together_is_done_one_by_one(monkeypatch):
     def without_room(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(denoising._Order, "is_for_stacks", True)
+    monkeypatch.setattr(denoising._Task, "may_stack", True)
     monkeypatch.setattr(denoising, "solve_together", without_room)
     stack = torch.stack([picture(1, 16, 20, seed=seed) for seed in range(3)])
     assert torch.equal(denoise(stack, 0.1).image, torch.stack([denoise(f, 0.1).image for f in stack]))

@@ -75,7 +75,7 @@ def test_what_leaves_memory_comes_back(tiny, tmp_path, monkeypatch):
 @pytest.mark.parametrize("start", [-1.0, math.inf])
 @pytest.mark.parametrize("model", [{"color": "opponent"}, {"color": "coupled", "tv": "isotropic"}, {"weight": 0.05}])
 def test_the_result_is_the_same_under_any_budget(start, model, tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "START", start)
+    monkeypatch.setattr(engine, "LOADING_SECONDS", start)
     f = picture(3, 50, 41, dtype=torch.float32).permute(1, 2, 0).numpy()
     results = [denoise(f, **model)]
     for budget in (1, 100_000):

@@ -25,7 +25,7 @@ MODELS = [
 def bands(monkeypatch):
     """Give a device memory for so many rows."""
     monkeypatch.setattr(streaming, "STEPS", 4)
-    monkeypatch.setattr(ascents, "SWEEP", 4)
+    monkeypatch.setattr(ascents, "REFRESH", 4)
     monkeypatch.setattr(engine, "_remarks", [])
     return lambda rows: monkeypatch.setattr(streaming, "rows_within", lambda *_: rows)
 

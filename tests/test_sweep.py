@@ -21,7 +21,7 @@ from PIL import Image
 from tvdenoise import Grid, Noise, Specimen, __version__, denoise, results, sweep
 from tvdenoise.cli.values import weights_of
 from tvdenoise.errors import SettingError
-from tvdenoise.tables import summary
+from tvdenoise.tables import summary_tables
 
 APART = {"seconds", "trace", "pages"}
 """What differs from run to run, and what no table has."""
@@ -140,7 +140,7 @@ class TestSweep:
             ("colour", "coupled"),
         ]
         gray, *others = (row["psnr_after"] for row in rows)
-        means, best = summary(rows)
+        means, best = summary_tables(rows)
         assert means.header == ["lambda", "rgb", "opponent", "coupled"]
         assert [float(cell.split()[0]) for cell in means.body[0][1:]] == pytest.approx(
             [(gray + other) / 2 for other in others], abs=0.006
@@ -458,20 +458,20 @@ class TestTables:
             self.row(input="b", **{"lambda": 0.2}, psnr_after=math.inf),
             self.row(status="failed", psnr_after=None),
         ]
-        by_lambda, best = summary(rows)
+        by_lambda, best = summary_tables(rows)
         assert [list(map(str.strip, line)) for line in by_lambda.body] == [["0.1", "25.00 *"], ["0.2", "24.00"]]
         assert [list(line) for line in best.body] == [["a", "0.2: 24.00"], ["b", "0.1: 30.00"]]
 
     def test_columns_are_what_varies(self):
-        by_lambda, _ = summary([self.row(tv=tv, noise=noise) for tv in "ab" for noise in "xy"])
+        by_lambda, _ = summary_tables([self.row(tv=tv, noise=noise) for tv in "ab" for noise in "xy"])
         assert by_lambda.header == ["lambda", "x, a", "y, a", "x, b", "y, b"]
 
     def test_names_that_would_split_a_cell(self):
-        (line,) = summary([self.row(input="a|b")])[1].markdown().splitlines()[4:]
+        (line,) = summary_tables([self.row(input="a|b")])[1].markdown().splitlines()[4:]
         assert line == r"| a\|b | 0.1: 20.00 |"
 
     def test_nothing_measured(self):
-        assert summary([self.row(psnr_after=None)]) == []
+        assert summary_tables([self.row(psnr_after=None)]) == []
 
 
 class TestCompare:

@@ -14,10 +14,10 @@ from tvdenoise import calculus, engine
 from tvdenoise.optimizers import FISTA, AlternatingDescent
 from tvdenoise.rof import Problem
 
-SWEEP = 24
+REFRESH = 24
 """Steps of alternating descent after which the picture is computed anew from the field."""
 
-EVERY = 2
+AVERAGE_EVERY = 2
 """Steps of alternating descent from one picture that the average takes in to the next: more would bring nothing."""
 
 
@@ -32,8 +32,8 @@ class Ascent(ABC):
         The number k of steps taken.
     average
         A picture that takes in those on the way, weighted by the square of the step number; None for none.
-    picture
-        A buffer that lies idle between steps.
+    scratch
+        A picture that lies idle between steps.
     reach
         Rows (of a volume slices) on either side that a step looks at.
     """
@@ -46,32 +46,32 @@ class Ascent(ABC):
             self.parameter = calculus.new_field(problem.f, problem.axes)
         else:
             self.parameter = calculus.clear_border(start)
-        self.previous = calculus.copied(self.parameter)
+        self.previous = calculus.contiguous_copy(self.parameter)
         self.step = 0
         self.average: Tensor | None = None
-        self.picture = calculus.empty(problem.f.shape, problem.f)
+        self.scratch = calculus.empty(problem.f.shape, problem.f)
 
     def advance(self, steps: int) -> None:
         """Take some steps."""
         kernels = self.problem.kernels(self.parameter, self.previous)
         if kernels is not None:
-            self._by(kernels, steps)
+            self._advance_compiled(kernels, steps)
         else:
             began = time.perf_counter()
-            self._by_torch(steps)
+            self._advance_with_torch(steps)
             engine.spend(time.perf_counter() - began)
         self.step += steps
 
     @abstractmethod
-    def _by(self, kernels: ModuleType, steps: int) -> None:
+    def _advance_compiled(self, kernels: ModuleType, steps: int) -> None:
         """Take some steps with compiled code."""
 
     @abstractmethod
-    def _by_torch(self, steps: int) -> None:
+    def _advance_with_torch(self, steps: int) -> None:
         """Take some steps with torch's operations."""
 
 
-class Projected(Ascent):
+class FISTAAscent(Ascent):
     """The ascent by :class:`FISTA`, which any problem allows."""
 
     reach = 1
@@ -80,7 +80,7 @@ class Projected(Ascent):
         super().__init__(problem, start)
         self.rate = rate or problem.step_size
 
-    def _by(self, kernels: ModuleType, steps: int) -> None:
+    def _advance_compiled(self, kernels: ModuleType, steps: int) -> None:
         problem = self.problem
         self.parameter, self.previous = kernels.ascend(
             problem.f,
@@ -94,9 +94,9 @@ class Projected(Ascent):
             steps,
         )
 
-    def _by_torch(self, steps: int) -> None:
+    def _advance_with_torch(self, steps: int) -> None:
         f, spacing = self.problem.f, self.problem.spacing
-        project = partial(self.problem.project, scratch=self.picture)
+        project = partial(self.problem.project, scratch=self.scratch)
         optimizer = FISTA([self.parameter], self.rate, project, maximize=True)
         state = optimizer.state[self.parameter]
         state |= {"step": self.step, "previous": self.previous}
@@ -104,7 +104,7 @@ class Projected(Ascent):
 
         def closure() -> None:
             """Set the gradient of d, that of the picture f - D^T p, and take the picture into the average."""
-            u = calculus.subtract_adjoint(f, self.parameter, self.picture, spacing)
+            u = calculus.subtract_adjoint(f, self.parameter, self.scratch, spacing)
             self.parameter.grad = calculus.gradient(u, gradient, spacing)
             if self.average is not None:
                 self.average.add_(u.sub_(self.average).mul_(3 / (state["step"] + 2)))
@@ -147,7 +147,7 @@ class Edge(NamedTuple):
         self.b.sub_(change)
 
 
-class Alternating(Ascent):
+class AlternatingAscent(Ascent):
     r"""The ascent by :class:`AlternatingDescent`, for differences that total variation takes one by one.
 
     The edges between the pixels of a picture fall into two sets of 2 by 2 squares: those whose corners are even, and
@@ -165,10 +165,10 @@ class Alternating(Ascent):
 
     def advance(self, steps: int) -> None:
         """Take some steps."""
-        for taken in range(0, steps, SWEEP):
-            super().advance(min(SWEEP, steps - taken))
+        for taken in range(0, steps, REFRESH):
+            super().advance(min(REFRESH, steps - taken))
 
-    def _by(self, kernels: ModuleType, steps: int) -> None:
+    def _advance_compiled(self, kernels: ModuleType, steps: int) -> None:
         self.parameter, self.previous = kernels.alternate(
             self.problem.f,
             self.parameter,
@@ -177,14 +177,14 @@ class Alternating(Ascent):
             list(self.problem.groups()),
             self.step + 1,
             steps,
-            EVERY,
-            self.picture,
+            AVERAGE_EVERY,
+            self.scratch,
         )
 
-    def _by_torch(self, steps: int) -> None:
+    def _advance_with_torch(self, steps: int) -> None:
         """Hold even and odd rows and columns apart: torch is several times as fast on what lies side by side."""
-        whole = [self.picture, *self.parameter, *self.previous, *([] if self.average is None else [self.average])]
-        calculus.subtract_adjoint(self.problem.f, self.parameter, self.picture)
+        whole = [self.scratch, *self.parameter, *self.previous, *([] if self.average is None else [self.average])]
+        calculus.subtract_adjoint(self.problem.f, self.parameter, self.scratch)
         u, down, right, old_down, old_right, *average = parts = [_corners(t) for t in whole]
         across = [list(self._edges(-1, start, u, right, old_right)) for start in (0, 1)]
         along = [list(self._edges(-2, start, u, down, old_down)) for start in (0, 1)]
@@ -206,9 +206,9 @@ class Alternating(Ascent):
             optimizer.state[x] |= {"step": self.step, "previous": previous}
         for step in range(self.step + 1, self.step + steps + 1):
             optimizer.step(follow)
-            if average and step % EVERY == 0:
+            if average and step % AVERAGE_EVERY == 0:
                 for corner, mean in average[0].items():
-                    mean.add_(torch.sub(u[corner], mean).mul_(3 / (step // EVERY + 2)))
+                    mean.add_(torch.sub(u[corner], mean).mul_(3 / (step // AVERAGE_EVERY + 2)))
         for t, corners in zip(whole[1:], parts[1:], strict=True):
             for (row, column), values in corners.items():
                 t[..., row::2, column::2] = values
@@ -220,7 +220,7 @@ class Alternating(Ascent):
             first, second = ((start, other), (1 - start, other)) if axis == -2 else ((other, start), (other, 1 - start))
             a, x, old = (t[first].narrow(axis, 0, n) for t in (u, field, previous))
             b = u[second].narrow(axis, start, n)
-            for channels, weight in self.problem.weights():
+            for channels, weight in self.problem.channel_weights():
                 yield Edge(a[channels], b[channels], x[channels], old[channels], weight)
 
 
@@ -230,7 +230,7 @@ MakeAscent = Callable[[Problem, Tensor | None], Ascent]
 
 def ascent_of(problem: Problem, start: Tensor | None = None) -> Ascent:
     """Return the quickest way up from a field, which is overwritten."""
-    return Alternating(problem, start) if problem.alternates else Projected(problem, start)
+    return AlternatingAscent(problem, start) if problem.alternates else FISTAAscent(problem, start)
 
 
 def ascend(problem: Problem, start: Tensor, steps: int) -> Tensor:

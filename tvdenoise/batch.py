@@ -22,7 +22,7 @@ from typing import Any
 from tvdenoise import images, storage
 from tvdenoise.attempt import Outcome, attempt_together, failure
 from tvdenoise.errors import PictureError, SettingError
-from tvdenoise.interrupts import ENDING, interrupts_put_off, put_off
+from tvdenoise.interrupts import ENDING, deferred, sigint_blocked
 from tvdenoise.job import Job
 
 PATIENCE = 10.0
@@ -131,12 +131,12 @@ class Crew:
     def _work(self, todo: Iterator[Job], tell: Callable[[Outcome], None]) -> None:
         while True:
             while len(self._busy) < self._number and self._can_begin(todo):
-                with put_off(*ENDING):
+                with deferred(*ENDING):
                     self._begin(self._waiting.popleft())
             if not self._busy:
                 return
             for line in wait(list(self._busy)):
-                with put_off(*ENDING):  # or what was heard might not be told
+                with deferred(*ENDING):  # or what was heard might not be told
                     outcome = self._heard(*self._busy[line])
                     if outcome is not None:
                         tell(outcome)
@@ -150,7 +150,7 @@ class Crew:
         for worker, task in self._busy.values():
             with suppress(EOFError, OSError):
                 while worker.line.poll(PATIENCE):
-                    with put_off(*ENDING):
+                    with deferred(*ENDING):
                         _, answer = worker.line.recv()
                         if isinstance(answer, Outcome):
                             tell(answer)
@@ -204,7 +204,7 @@ class Crew:
         ours, theirs = self._context.Pipe()
         with theirs:
             process = self._context.Process(target=_serve, args=(theirs, next(self._places)), daemon=True)
-            with interrupts_put_off():
+            with sigint_blocked():
                 process.start()
         return _Worker(process, ours)
 
@@ -282,7 +282,7 @@ def _serve(line: "Connection[Any, Any]", place: int) -> None:
     writing = ExitStack()  # from the beginning of writing until it is told
 
     def stay() -> None:
-        writing.enter_context(put_off(signal.SIGTERM))
+        writing.enter_context(deferred(signal.SIGTERM))
 
     def tell(number: int, answer: Outcome | int) -> None:
         line.send((number, answer))

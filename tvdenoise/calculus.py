@@ -42,24 +42,24 @@ def array(t: Tensor) -> Any:  # noqa: ANN401
     return t.numpy() if t.device.type == "cpu" else t
 
 
-def copied(t: Tensor) -> Tensor:
+def contiguous_copy(t: Tensor) -> Tensor:
     """Return a contiguous copy."""
     copy = empty(t.shape, t)
     array(copy)[...] = array(t)
     return copy
 
 
-def wide(t: Tensor) -> Tensor:
+def to_float64(t: Tensor) -> Tensor:
     """Return a copy in float64, which lies on the CPU where its device knows none."""
     return t.to(t.device if knows_float64(t.device) else "cpu").to(torch.float64, copy=True)
 
 
-def rounding(u: Tensor, dtype: torch.dtype) -> float:
+def cast_error(u: Tensor, dtype: torch.dtype) -> float:
     """Return the root mean square difference between (C, H, W), or (C, D, H, W), and the same in another type."""
     rows = max(1, CHUNK * u.shape[1] // u.numel())
     total = 0.0
     for start in range(0, u.shape[1], rows):
-        part = wide(u[:, start : start + rows])
+        part = to_float64(u[:, start : start + rows])
         total += float((part.to(dtype).double() - part).square_().sum())
     return math.sqrt(total / u.numel())
 
@@ -101,7 +101,7 @@ def subtract_adjoint(f: Tensor, p: Tensor, out: Tensor, spacing: float = 1.0) ->
 
 def minus_adjoint(f: Tensor, p: Tensor, spacing: float = 1.0) -> Tensor:
     r"""Return :math:`f - D^\top p` by plain arithmetic: see :func:`array`."""
-    q = copied(f)
+    q = contiguous_copy(f)
     for edges in _edges(p, q, spacing):
         inside, upper, lower = map(array, edges)
         upper += inside

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tvdenoise import storage
 from tvdenoise.attempt import Outcome, attempt, failure
 from tvdenoise.errors import ClusterError, MissingExtraError, PictureError, SettingError, reason
-from tvdenoise.interrupts import interrupts_put_off
+from tvdenoise.interrupts import sigint_blocked
 from tvdenoise.job import Job
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def connected(scheduler: str, workers: int | None = None) -> Iterator["Client"]:
     for name in ("distributed", "distributed.client", "tornado.application", "asyncio"):  # what is lost is told by rows
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler == "local":
-        with interrupts_put_off():
+        with sigint_blocked():
             cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,

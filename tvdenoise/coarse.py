@@ -14,7 +14,7 @@ STEPS = 15
 ALTERNATING_STEPS = 10
 """Steps of alternating descent there."""
 
-SMALLEST = 32
+MIN_SIDE = 32
 """The side at which the steps of the size above do as well from nothing."""
 
 LEAST_WEIGHT = 0.12
@@ -28,10 +28,10 @@ def coarse_start(problem: Problem) -> Tensor:
     same problem with :math:`\lambda/2`, and twice its field, laid over both edges, is nearly feasible and nearly
     optimal. Steps mend fine detail soon and large areas late, and here those are small.
     """
-    return start_from_half(problem) if pays(problem) else calculus.new_field(problem.f, problem.axes)
+    return start_from_half(problem) if is_worthwhile(problem) else calculus.new_field(problem.f, problem.axes)
 
 
-def pays(problem: Problem) -> bool:
+def is_worthwhile(problem: Problem) -> bool:
     """Return whether a start is worth looking for; it never is where the spread is not a number."""
     return problem.weight > LEAST_WEIGHT * problem.spread
 
@@ -43,7 +43,7 @@ def start_from_half(problem: Problem) -> Tensor:
 
 def _start(problem: Problem, steps: int) -> Tensor:
     """Return the start from half the size after some steps there, and more at the sizes below."""
-    if max(problem.f.shape[-problem.axes :]) <= SMALLEST:
+    if max(problem.f.shape[-problem.axes :]) <= MIN_SIDE:
         return calculus.new_field(problem.f, problem.axes)
     half = dataclasses.replace(problem, f=_halved(problem.f, problem.axes), weight=problem.weight / 2)
     return _doubled(ascend(half, _start(half, 2 * steps), steps), problem.f, problem.axes)

@@ -45,7 +45,7 @@ def from_opponent(opponent: Tensor) -> Tensor:
     return _combined(tuple(zip(*_OPPONENT, strict=True)), opponent)
 
 
-def rounding(channels: Tensor) -> float:
+def rounding_bound(channels: Tensor) -> float:
     r"""Return a bound on the root mean square of what rounding adds to either transform.
 
     A factor, a product and two sums are rounded, each by half the :math:`\epsilon` of the type, relative to

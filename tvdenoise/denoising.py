@@ -14,23 +14,23 @@ from torch import Tensor
 from tvdenoise import calculus, colour, engine
 from tvdenoise.aggregation import RULES, aggregated, worst
 from tvdenoise.devices import is_out_of_memory, pick_device
-from tvdenoise.draws import drawn_noise
 from tvdenoise.errors import ArrayError, SettingError
 from tvdenoise.kinds import ColorChoice, ColorKind, TVKind
 from tvdenoise.noise_level import ChannelNoise
 from tvdenoise.planes import Image, Planes, as_planes
+from tvdenoise.probe import noise_and_probe
 from tvdenoise.rof import Problem
 from tvdenoise.selection import Selection, select_weight
 from tvdenoise.settings import Settings
 from tvdenoise.solve import Progress, Solution, Status, solve, solve_together
-from tvdenoise.stacking import kind
+from tvdenoise.stacking import stacking_key
 
 TYPICAL_WEIGHT = 0.1
 
-STACK = 2**22
+MAX_STACKED_VALUES = 2**22
 """Values of pictures that are solved together: more than any accelerator works on at once."""
 
-PINNED = STACK
+MAX_PINNED_VALUES = MAX_STACKED_VALUES
 """Values up to which a picture goes to a card from pinned memory, while the next is prepared."""
 
 
@@ -197,9 +197,9 @@ def denoise_as_set(
         if isinstance(image, Tensor) and image.ndim == settings.axes + 2:
             if channel_axis is not None:
                 raise ArrayError("channel_axis", "in a stack the channels are at axis 1", "leave it out")
-            pages = (_Order(page, settings, 0) for page in image)
-            return _stacked([order.done(callback) for order in pages] if callback else _done_together(pages))
-        return _Order(image, settings, channel_axis).done(callback)
+            pages = (_Task(page, settings, 0) for page in image)
+            return _stacked([task.done(callback) for task in pages] if callback else _done_together(pages))
+        return _Task(image, settings, channel_axis).done(callback)
 
 
 def denoise_together(
@@ -210,7 +210,7 @@ def denoise_together(
     Those that an accelerator is to solve take their steps together where they are of one size and model.
     """
     pairs = zip(images, settings, strict=True)
-    return _done_together(_Order(image, one, channel_axis) for image, one in pairs)
+    return _done_together(_Task(image, one, channel_axis) for image, one in pairs)
 
 
 class _Posed(NamedTuple):
@@ -221,7 +221,7 @@ class _Posed(NamedTuple):
     choice: Selection | None = None
 
 
-class _Order(Generic[Image]):
+class _Task(Generic[Image]):
     """A picture, and what is to be done with it."""
 
     def __init__(self, image: Image, settings: Settings, channel_axis: int | None) -> None:
@@ -238,7 +238,7 @@ class _Order(Generic[Image]):
         self.device = pick_device(settings.device, self._home, self._dtype, self.f.numel())
 
     @property
-    def is_for_stacks(self) -> bool:
+    def may_stack(self) -> bool:
         """Whether it may be solved together with others: where one small picture would leave most idle."""
         return self.device.type != "cpu" and self.settings.is_stackable
 
@@ -281,8 +281,8 @@ class _Order(Generic[Image]):
         problem = dataclasses.replace(_problem(f, self.settings), away=away)
         if self.settings.weight != "auto":
             return _Posed(problem)
-        noise, draw = drawn_noise(f, problem, self.settings.sigma)
-        choice = select_weight(problem, draw)
+        noise, probe = noise_and_probe(f, problem, self.settings.sigma)
+        choice = select_weight(problem, probe)
         dtype = _dtype(problem.f, self.settings, choice.weight)
         home = home if away else pick_device(self.settings.device, home, dtype, f.numel())
         problem = dataclasses.replace(problem, f=_placed(problem.f, home, dtype), weight=choice.weight)
@@ -328,50 +328,50 @@ class _Order(Generic[Image]):
         """Return how far the picture moves, RMS, on its way to opponent colours and back, and to a narrower type."""
         moved = 0.0
         if problem.ratios:
-            moved += colour.rounding(problem.f) + colour.rounding(solved)
+            moved += colour.rounding_bound(problem.f) + colour.rounding_bound(solved)
         dtype = self._planes.dtype
         if dtype is not None and dtype.itemsize < u.dtype.itemsize:
-            moved += calculus.rounding(u, dtype)
+            moved += calculus.cast_error(u, dtype)
         return moved
 
 
-def _done_together(orders: Iterable[_Order[Image]]) -> list[Result[Image]]:
+def _done_together(tasks: Iterable[_Task[Image]]) -> list[Result[Image]]:
     """Do what is ordered, as much at a time as is to be solved together."""
-    results, chunk = list[Result[Image]](), list[_Order[Image]]()
-    for order in orders:
-        chunk.append(order)
-        if not order.is_for_stacks or sum(one.f.numel() for one in chunk) >= STACK:
+    results, chunk = list[Result[Image]](), list[_Task[Image]]()
+    for task in tasks:
+        chunk.append(task)
+        if not task.may_stack or sum(one.f.numel() for one in chunk) >= MAX_STACKED_VALUES:
             results += _chunk_done(chunk)
             chunk = []
     return results + _chunk_done(chunk)
 
 
-def _chunk_done(orders: Sequence[_Order[Image]]) -> list[Result[Image]]:
+def _chunk_done(tasks: Sequence[_Task[Image]]) -> list[Result[Image]]:
     """Do what is ordered: what fits together, or where that takes too much memory each for itself."""
-    if len(orders) > 1:
+    if len(tasks) > 1:
         try:
-            return _results(orders)
+            return _results(tasks)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-    return [order.done() for order in orders]
+    return [task.done() for task in tasks]
 
 
-def _results(orders: Sequence[_Order[Image]]) -> list[Result[Image]]:
-    posed = [order.posed(order.device) for order in orders]  # and on their way while we go on
+def _results(tasks: Sequence[_Task[Image]]) -> list[Result[Image]]:
+    posed = [task.posed(task.device) for task in tasks]  # and on their way while we go on
     groups = defaultdict[tuple[Settings, Hashable], list[int]](list)
-    for number, (order, (problem, *_)) in enumerate(zip(orders, posed, strict=True)):
-        groups[order.settings, kind(problem)].append(number)
+    for number, (task, (problem, *_)) in enumerate(zip(tasks, posed, strict=True)):
+        groups[task.settings, stacking_key(problem)].append(number)
     solutions = dict[int, Solution]()
     for (settings, _), (first, *others) in groups.items():
         if not others:
-            solutions[first] = orders[first].solution(posed[first])
+            solutions[first] = tasks[first].solution(posed[first])
             continue
         problems = [posed[number].problem for number in (first, *others)]
         tol = settings.tolerance(problems[0].weight)
         found = solve_together(problems, settings.method, tol=tol, lr=settings.lr, max_steps=settings.max_steps)
         solutions |= zip((first, *others), found, strict=True)
-    return [order.result(posed[number], solutions[number]) for number, order in enumerate(orders)]
+    return [task.result(posed[number], solutions[number]) for number, task in enumerate(tasks)]
 
 
 def _dtype(f: Tensor, settings: Settings, weight: float) -> torch.dtype:
@@ -389,11 +389,11 @@ def _dtype(f: Tensor, settings: Settings, weight: float) -> torch.dtype:
 
 def _placed(f: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Return a picture on a device in some precision, or on its way there."""
-    if f.device.type == "cpu" and device.type == "cuda" and f.numel() <= PINNED:
+    if f.device.type == "cpu" and device.type == "cuda" and f.numel() <= MAX_PINNED_VALUES:
         with torch.accelerator.device_index(device.index):  # or another's driver is begun with
             return f.to(dtype).contiguous().pin_memory().to(device, non_blocking=True)
     f = f.to(device, dtype)
-    return f if f.is_contiguous() else calculus.copied(f)
+    return f if f.is_contiguous() else calculus.contiguous_copy(f)
 
 
 def _problem(f: Tensor, settings: Settings) -> Problem:

@@ -6,7 +6,7 @@ import torch
 
 from tvdenoise.errors import DeviceError, PrecisionError
 
-WORTH = 2**22
+MIN_VALUES_FOR_ACCELERATOR = 2**22
 """Values of a picture from which on an accelerator is taken without being asked for: two cores need some 0.4 s for them
 at lambda 0.1, and an accelerator takes tenths of a second to start. The picture decides and not how many there are, so
 that a run that is broken off and taken up again goes on in the same way."""
@@ -27,8 +27,8 @@ def take_turn(turn: int) -> None:
 def pick_device(name: str, home: torch.device, dtype: torch.dtype, values: int) -> torch.device:
     """Return the device called ``name`` for so many values, which must know numbers of type ``dtype``.
 
-    ``"auto"`` is ``home`` if that is an accelerator, else one if there is any that does and they are :data:`WORTH` it,
-    else the CPU.
+    ``"auto"`` is ``home`` if that is an accelerator, else one that does, if there is any
+    and there are :data:`MIN_VALUES_FOR_ACCELERATOR` values, else the CPU.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def pick_device(name: str, home: torch.device, dtype: torch.dtype, values: int) 
     """
     there = torch.accelerator.current_accelerator(check_available=True)
     if name == "auto":
-        device = home if home.type != "cpu" or there is None or values < WORTH else _in_turn(there)
+        device = home if home.type != "cpu" or there is None or values < MIN_VALUES_FOR_ACCELERATOR else _in_turn(there)
         return device if _knows(device, dtype) else torch.device("cpu")
     remedy = f"use auto, cpu or {there.type}" if there is not None else "use auto or cpu"
     try:

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from tvdenoise.devices import is_out_of_memory
 from tvdenoise.errors import reason
-from tvdenoise.interrupts import ENDING, put_off
+from tvdenoise.interrupts import ENDING, deferred
 from tvdenoise.kinds import TVKind
 
-START = 0.5
+LOADING_SECONDS = 0.5
 """Seconds that loading takes, once the code has been compiled on a machine."""
 
 SECONDS_A_VALUE = 3e-7
@@ -43,7 +43,7 @@ def kernels(f: Tensor, *others: Tensor, tv: TVKind, planes: int = 1) -> ModuleTy
         return None
     if f.dtype not in (torch.float32, torch.float64) or f.device.type not in ("cpu", "cuda"):
         return None
-    if f.device.type == "cpu" and _spent + SECONDS_A_VALUE * f.numel() < START:
+    if f.device.type == "cpu" and _spent + SECONDS_A_VALUE * f.numel() < LOADING_SECONDS:
         return None
     if f.device.type == "cuda" and planes > MOST_PLANES:
         return None
@@ -52,7 +52,7 @@ def kernels(f: Tensor, *others: Tensor, tv: TVKind, planes: int = 1) -> ModuleTy
 
 def load() -> None:
     """Load what most pictures need now, instead of when it pays."""
-    spend(START)
+    spend(LOADING_SECONDS)
     _load(torch.device("cpu"), torch.float32, "anisotropic", 1)
 
 
@@ -75,7 +75,7 @@ def _load(device: torch.device, dtype: torch.dtype, tv: TVKind, planes: int) -> 
     """Return the room for a device, tried out, or None: what it is made of may fail in ways of its own."""
     room: ModuleType
     try:
-        with put_off(*ENDING):  # which compilers, called back from C, would swallow
+        with deferred(*ENDING):  # which compilers, called back from C, would swallow
             if device.type == "cuda":
                 from tvdenoise import fused as room
             else:

@@ -14,20 +14,20 @@ from tvdenoise.rof import Certificate, Problem, certify
 from tvdenoise.total_variation import TotalVariation
 
 
-class Answering(Protocol):
+class HasCandidate(Protocol):
     """What has an answer to a problem at any time."""
 
     device: torch.device
     """Where steps are taken."""
 
-    is_steady: bool
+    returns_last: bool
     """Whether the last candidate may stand for the best, which need not be kept then."""
 
     def candidate(self) -> tuple[Tensor, Certificate]:
         """Return the present answer and its certificate; the next step overwrites it."""
 
 
-class Formulation(Answering, Protocol):
+class Formulation(HasCandidate, Protocol):
     """A way to put the problem to an optimizer."""
 
     def advance(self, steps: int) -> None:
@@ -35,15 +35,15 @@ class Formulation(Answering, Protocol):
 
 
 class Dual:
-    """Maximise d(p) over the field; the candidate is that of :func:`centred`."""
+    """Maximise d(p) over the field; the candidate is that of :func:`ball_centre`."""
 
-    is_steady = True
+    returns_last = True
 
-    def __init__(self, problem: Problem, start: Tensor | None = None, way: MakeAscent = ascent_of) -> None:
+    def __init__(self, problem: Problem, start: Tensor | None = None, make_ascent: MakeAscent = ascent_of) -> None:
         self.problem = problem
         self.device = problem.f.device
-        self.ascent = way(problem, start)
-        self.average = self.ascent.average = calculus.copied(problem.f)
+        self.ascent = make_ascent(problem, start)
+        self.average = self.ascent.average = calculus.contiguous_copy(problem.f)
 
     def advance(self, steps: int) -> None:
         """Take some steps."""
@@ -51,14 +51,14 @@ class Dual:
 
     def candidate(self) -> tuple[Tensor, Certificate]:
         """Return the centre of the smaller ball, in a buffer that lies idle between steps, and its certificate."""
-        return centred(self.problem, self.ascent.parameter, self.average, self.ascent.picture)
+        return ball_centre(self.problem, self.ascent.parameter, self.average, self.ascent.scratch)
 
     def judge(self, u: Tensor) -> Certificate:
         """Certify any picture by what the field has reached."""
         return certify(self.problem, u, self.ascent.parameter, self.average)
 
 
-def centred(problem: Problem, p: Tensor, average: Tensor, out: Tensor) -> tuple[Tensor, Certificate]:
+def ball_centre(problem: Problem, p: Tensor, average: Tensor, out: Tensor) -> tuple[Tensor, Certificate]:
     r"""Return the centre of the ball in which :func:`tvdenoise.rof.certify` finds the minimiser, and its certificate.
 
     It is half way between :math:`q = f - D^\top p` and :math:`v`, the average of the pictures on the way, weighted by
@@ -88,7 +88,7 @@ class Primal:
     the method has come is not for the method to say.
     """
 
-    is_steady = False
+    returns_last = False
 
     def __init__(
         self,

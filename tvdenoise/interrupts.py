@@ -11,7 +11,7 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @contextmanager
-def interrupts_put_off() -> Iterator[None]:
+def sigint_blocked() -> Iterator[None]:
     """Start processes and threads that never hear of Ctrl-C; this thread does afterwards, if it came meanwhile."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
@@ -25,7 +25,7 @@ def interrupts_put_off() -> Iterator[None]:
 
 
 @contextmanager
-def put_off(*signals: signal.Signals) -> Iterator[None]:
+def deferred(*signals: signal.Signals) -> Iterator[None]:
     """Do something whole: what Python does on these signals, it does afterwards."""
     if threading.current_thread() is not threading.main_thread():  # which alone does it
         yield

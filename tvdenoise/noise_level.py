@@ -16,15 +16,15 @@ from tvdenoise.patches import MIN_PATCHES, SIDE, Reading, Survey, autocorrelatio
 SEED = 0x71DE
 """Of the white noise that serves for comparison: none that anybody would draw a picture's noise with."""
 
-SPACINGS = (2, 3, 4, 6)
+DILATIONS = (2, 3, 4, 6)
 """Distances between the pixels of a patch, tried in turn where neighbours share noise: far enough apart none do."""
 
 FAR, MOST = 6, 0.75
-"""From this spacing on a picture such as of grass looks like noise: what is read there must be less than so much of the
-standard deviation of the picture."""
+"""From this dilation on texture such as grass passes for noise: a reading counts only below so much of the standard
+deviation of the picture."""
 
 MORE = 1.4
-"""How much more noise must be read at a larger spacing: less of it is texture such as bricks and fur."""
+"""How much more noise must be read at a larger dilation: less of it is texture such as bricks and fur."""
 
 SHARED = 1.6
 """The ratio of the median to the smallest eigenvalues above which noise counts as shared where none is found that is
@@ -110,15 +110,15 @@ def noise_level(f: Tensor) -> tuple[ChannelNoise, ...]:
     white = torch.randn(f.shape[1:], generator=generator, device="cpu", dtype=torch.float32).to(f.dtype)
 
     @cache
-    def white_patches(spacing: int) -> Tensor:
-        patches = patches_of(white, spacing)
+    def white_patches(dilation: int) -> Tensor:
+        patches = patches_of(white, dilation)
         return patches - patches.mean(1, keepdim=True)
 
     return tuple(_channel(plane, white_patches) for plane in f)
 
 
 def _channel(plane: Tensor, reference: Callable[[int], Tensor]) -> ChannelNoise:
-    """Return the noise of a plane; ``reference`` returns those patches of white noise, by their spacing."""
+    """Return the noise of a plane; ``reference`` returns those patches of white noise, by their dilation."""
     near = survey(plane, 1, reference(1))
     if near is None:
         return ChannelNoise.constant(_median_level(plane))
@@ -131,8 +131,8 @@ def _channel(plane: Tensor, reference: Callable[[int], Tensor]) -> ChannelNoise:
 
 def _shared(plane: Tensor, near: Survey, reference: Callable[[int], Tensor]) -> ChannelNoise | None:
     """Return noise that neighbouring pixels share, if pixels further apart tell that it is so."""
-    for spacing in SPACINGS:
-        far = survey(plane, spacing, reference(spacing))
+    for dilation in DILATIONS:
+        far = survey(plane, dilation, reference(dilation))
         if far is None:
             return None
         if far.is_clear:
@@ -140,10 +140,10 @@ def _shared(plane: Tensor, near: Survey, reference: Callable[[int], Tensor]) -> 
     else:
         return None
     variance = far.reading.variance
-    is_texture = spacing >= FAR and variance > MOST**2 * float(calculus.array(plane).var())
+    is_texture = dilation >= FAR and variance > MOST**2 * float(calculus.array(plane).var())
     if is_texture or variance <= MORE**2 * near.reading.variance:
         return None
-    found = autocorrelation(plane, spacing, far)
+    found = autocorrelation(plane, dilation, far)
     noise = ChannelNoise.constant(math.sqrt(variance))
     return replace(noise, is_correlated=True, autocorrelation=tuple(map(tuple, found.tolist())))
 

@@ -71,12 +71,12 @@ class Survey(NamedTuple):
         return self.reading.ratio <= NOT_WHITE and len(self.places) >= FLAT * len(self.patches)
 
 
-def survey(plane: Tensor, spacing: int, reference: Tensor) -> Survey | None:
-    """Return the survey of a plane with patches of a spacing, None where there are too few.
+def survey(plane: Tensor, dilation: int, reference: Tensor) -> Survey | None:
+    """Return the survey of a plane with patches of a dilation, None where there are too few.
 
     ``reference`` are the patches of white noise at the same places, their means 0.
     """
-    patches = patches_of(plane, spacing)
+    patches = patches_of(plane, dilation)
     usable = _usable(plane, patches)
     if int(usable.sum()) < MIN_PATCHES:
         usable = torch.ones_like(usable)
@@ -99,36 +99,36 @@ def read(brightness: Tensor, patches: Tensor, reference: Tensor) -> Reading:
     return Reading(float(brightness.mean()), variance, median / variance if variance else math.inf if median else 1.0)
 
 
-def autocorrelation(plane: Tensor, spacing: int, found: Survey) -> NDArray[np.float64]:
-    r"""Return the autocorrelation of the noise at lags of up to ``spacing`` pixels each way, that of 0 in the middle.
+def autocorrelation(plane: Tensor, dilation: int, found: Survey) -> NDArray[np.float64]:
+    r"""Return the autocorrelation of the noise at lags of up to ``dilation`` pixels each way, that of 0 in the middle.
 
     It is :math:`1 - \mathrm{E}(x_i - x_{i+d})^2 / 2\sigma^2` in places without texture, where what there is of the
     picture hardly changes from a pixel to one so near. The median over the places passes over hot pixels between those
     of which the patches are made.
     """
-    squares = _squares(plane, spacing)
+    squares = _squares(plane, dilation)
     span = squares.shape[-1]
     places = found.places[:: math.ceil(len(found.places) * span**2 / WINDOWS)]
     x = squares[torch.unravel_index(places, squares.shape[:-2])].cpu().double().numpy()
-    result = np.ones((2 * spacing + 1,) * 2)
-    for down in range(spacing + 1):
-        for across in range(-spacing, spacing + 1):
+    result = np.ones((2 * dilation + 1,) * 2)
+    for down in range(dilation + 1):
+        for across in range(-dilation, dilation + 1):
             here = x[:, : span - down, max(-across, 0) : span - max(across, 0)]
             there = x[:, down:, max(across, 0) : span - max(-across, 0)]
             squares_of_differences = np.median(((here - there) ** 2).mean((1, 2)))
             value = max(1 - float(squares_of_differences) / (2 * found.reading.variance), -1.0)
-            result[spacing + down, spacing + across] = result[spacing - down, spacing - across] = value
+            result[dilation + down, dilation + across] = result[dilation - down, dilation - across] = value
     return result
 
 
-def patches_of(plane: Tensor, spacing: int) -> Tensor:
-    """Return evenly spread patches of pixels that are ``spacing`` apart, row by row, (N, SIDE * SIDE) on the CPU."""
-    return _squares(plane, spacing)[..., ::spacing, ::spacing].reshape(-1, SIDE * SIDE).cpu()
+def patches_of(plane: Tensor, dilation: int) -> Tensor:
+    """Return evenly spread patches of pixels that are ``dilation`` apart, row by row, (N, SIDE * SIDE) on the CPU."""
+    return _squares(plane, dilation)[..., ::dilation, ::dilation].reshape(-1, SIDE * SIDE).cpu()
 
 
-def _squares(plane: Tensor, spacing: int) -> Tensor:
+def _squares(plane: Tensor, dilation: int) -> Tensor:
     """Return the squares that such patches span, (..., span, span)."""
-    span = (SIDE - 1) * spacing + 1
+    span = (SIDE - 1) * dilation + 1
     if min(plane.shape[-2:]) < span:
         return plane.new_zeros(0, span, span)
     step = math.ceil((plane.numel() / MAX_PATCHES) ** 0.5)

@@ -20,7 +20,7 @@ SUFFIX = "_denoised"
 
 
 @dataclass(frozen=True)
-class Selection:
+class FileFilter:
     """Which pictures of a folder are taken: files that end as those of a format do, and whose name starts with no dot.
 
     Attributes
@@ -71,7 +71,7 @@ class Naming:
     format: str | None = None
 
     @property
-    def added(self) -> str:
+    def effective_suffix(self) -> str:
         """What follows the name of a picture."""
         return (SUFFIX if self.folder is None else "") if self.suffix is None else self.suffix
 
@@ -81,7 +81,7 @@ class Naming:
         ending = path.suffix
         if self.format is not None and ending.lower() not in FORMATS[self.format].endings:
             ending = FORMATS[self.format].endings[0]
-        return f"{path.stem}{self.added}{ending}"
+        return f"{path.stem}{self.effective_suffix}{ending}"
 
     def beside_or_below(self, source: Path) -> Path:
         """Return the result of a single picture: beside it, or in the folder; a stream stays one."""
@@ -150,7 +150,7 @@ class Plan:
 def planned(
     inputs: Sequence[Path],
     naming: Naming = Naming(),
-    selection: Selection = Selection(),
+    file_filter: FileFilter = FileFilter(),
     *,
     listed: Iterable[Path] = (),
 ) -> Plan:
@@ -174,7 +174,7 @@ def planned(
         if path == STREAM:
             raise InputError("-", "standard input is one picture, not one of several", "denoise it for itself")
         if is_folder(path):
-            _add_folder(plan, path, selection)
+            _add_folder(plan, path, file_filter)
         else:
             check_source(path)
             plan.add(path.parent, Path(), [path.name])
@@ -201,16 +201,16 @@ def counterpart(reference: Path, relative: Path) -> Path:
     return next((path for path in (same, *others) if os.path.isfile(path)), same)  # noqa: PTH113 (as above)
 
 
-def _add_folder(plan: Plan, root: Path, selection: Selection) -> None:
+def _add_folder(plan: Plan, root: Path, file_filter: FileFilter) -> None:
     before, real_root = len(plan), os.path.realpath(root)
     output = plan.naming.folder and Path(os.path.realpath(plan.naming.folder))
     is_among = output is None or output == Path(real_root)
-    if is_among and not plan.naming.added:
+    if is_among and not plan.naming.effective_suffix:
         problem = f"without one the results in {root} would be pictures to denoise in the next run"
         raise SettingError("suffix", problem, "give such as _denoised, or another --output")
     if output is not None:
-        _refuse_results_among_pictures(output, Path(real_root), root, selection)
-    left_out = plan.naming.added if is_among else ""
+        _refuse_results_among_pictures(output, Path(real_root), root, file_filter)
+    left_out = plan.naming.effective_suffix if is_among else ""
     todo = [""]
     while todo:
         folder = todo.pop()
@@ -222,18 +222,18 @@ def _add_folder(plan: Plan, root: Path, selection: Selection) -> None:
                 folders.append(path)
             elif reason := _reason_to_overlook(entry, real_root, left_out):
                 plan.overlook(reason)
-            elif selection.takes(path):
+            elif file_filter.takes(path):
                 names.append(entry.name)
         plan.add(root / folder, Path(folder), names)
-        if selection.recursive:
-            todo += [path for path in reversed(folders) if _is_entered(plan, path, selection)]
+        if file_filter.recursive:
+            todo += [path for path in reversed(folders) if _is_entered(plan, path, file_filter)]
     if len(plan) == before:
-        patterns = [f"--{name}" for name in ("include", "exclude") if getattr(selection, name)]
+        patterns = [f"--{name}" for name in ("include", "exclude") if getattr(file_filter, name)]
         of_which = f" that {' and '.join(patterns)} would take" if patterns else ""
-        problem = f"there is no picture in it{' or its subfolders' if selection.recursive else ''}{of_which}"
+        problem = f"there is no picture in it{' or its subfolders' if file_filter.recursive else ''}{of_which}"
         problem += f" ({', '.join(ending for row in FORMATS.values() for ending in row.endings)})"
         remedy = "check the pattern" if patterns else "check the path"
-        remedy += "" if selection.recursive else ", or look into its subfolders with --recursive"
+        remedy += "" if file_filter.recursive else ", or look into its subfolders with --recursive"
         raise InputError(root, problem, remedy)
 
 
@@ -246,11 +246,11 @@ def _entries(folder: Path, root: Path) -> list[os.DirEntry[str]]:
         raise InputError(folder, f"it cannot be looked into ({error.strerror})", remedy) from error
 
 
-def _is_entered(plan: Plan, path: str, selection: Selection) -> bool:
+def _is_entered(plan: Plan, path: str, file_filter: FileFilter) -> bool:
     if path.rpartition("/")[2].startswith("."):
         plan.overlook("hidden")
         return False
-    return not selection.leaves_out(path)
+    return not file_filter.leaves_out(path)
 
 
 def _reason_to_overlook(entry: os.DirEntry[str], root: str, added: str) -> str:
@@ -271,13 +271,13 @@ def _is_file_inside(link: str, folder: str) -> bool:
     return real.is_relative_to(folder) and not real.is_dir()
 
 
-def _refuse_results_among_pictures(output: Path, real_root: Path, root: Path, selection: Selection) -> None:
+def _refuse_results_among_pictures(output: Path, real_root: Path, root: Path, file_filter: FileFilter) -> None:
     """Refuse an output folder in which pictures are looked for: the next run would take its results for some."""
-    if not selection.recursive or output == real_root or not output.is_relative_to(real_root):
+    if not file_filter.recursive or output == real_root or not output.is_relative_to(real_root):
         return
     parts = output.relative_to(real_root).parts
     ways = ("/".join(parts[: i + 1]) for i in range(len(parts)))
-    if not any(part.startswith(".") for part in parts) and not any(map(selection.leaves_out, ways)):
+    if not any(part.startswith(".") for part in parts) and not any(map(file_filter.leaves_out, ways)):
         problem = f"it lies in {root}, and its results would be pictures to denoise in the next run"
         raise OutputError(output, problem, f"choose a folder outside, or add --exclude {parts[0]}")
 

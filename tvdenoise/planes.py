@@ -72,7 +72,8 @@ def _array_as_planes(image: NDArray[Any], axis: int | None) -> Planes[NDArray[An
     unit = torch.from_numpy(np.require(intensity.to_unit(image, scale), requirements=["C", "W"]))
 
     def restored(u: Tensor) -> NDArray[Any]:
-        values = intensity.from_unit(calculus.copied(_from_front(u, axis)).numpy(force=True), scale, image.dtype)
+        unit = calculus.contiguous_copy(_from_front(u, axis)).numpy(force=True)
+        values = intensity.from_unit(unit, scale, image.dtype)
         return np.ascontiguousarray(values)
 
     dtype = getattr(torch, image.dtype.name) if image.dtype.kind == "f" else None

@@ -83,20 +83,20 @@ class Problem:
 
     def project(self, p: Tensor, scratch: Tensor | None = None) -> Tensor:
         """Project a field in place on the feasible set; ``scratch`` may be any tensor like ``f``."""
-        for channels, weight in self.weights():
+        for channels, weight in self.channel_weights():
             buffer = None if scratch is None else scratch[channels]
             calculus.project(p[:, channels], weight, self.tv, coupled=self.coupled, scratch=buffer)
         return p
 
-    def variation(self, g: Tensor) -> Tensor:
+    def penalty(self, g: Tensor) -> Tensor:
         r"""Return :math:`\lambda\,\mathrm{TV}` as a sum over the differences ``g``."""
         sums = [
             weight * calculus.magnitude(g[:, channels], self.tv, coupled=self.coupled).sum()
-            for channels, weight in self.weights()
+            for channels, weight in self.channel_weights()
         ]
         return torch.stack(sums).sum()
 
-    def weights(self) -> list[tuple[slice, float]]:
+    def channel_weights(self) -> list[tuple[slice, float]]:
         """Return the channels of equal weight and that weight."""
         if not self.ratios:
             return [(slice(None), self.weight)]
@@ -111,7 +111,7 @@ class Problem:
     def groups(self) -> Iterator[tuple[int, int, int, float]]:
         """Yield which of the (H, W) planes of ``f`` make vectors together: first, stride, number, and the weight."""
         stride = math.prod(self.f.shape[1:-2])
-        for channels, weight in self.weights():
+        for channels, weight in self.channel_weights():
             first, stop, _ = channels.indices(len(self.f))
             for plane in range(first * stride, (first + 1 if self.coupled else stop) * stride):
                 yield plane, stride, stop - first if self.coupled else 1, weight
@@ -203,7 +203,7 @@ def _sums(problem: Problem, u: Tensor, p: Tensor, v: Tensor) -> Sequence[float]:
         totals: list[float] = kernels.sums(problem.f, u, p, v, list(problem.groups()), problem.tv)
         return totals
     began = time.perf_counter()
-    sums = calculus.wide(problem.f.new_zeros(7))
+    sums = calculus.to_float64(problem.f.new_zeros(7))
     for slab in _slabs(problem.f, -problem.axes):
         sums += _slab_sums(problem, slab, u, p, v)
     engine.spend(time.perf_counter() - began)
@@ -231,7 +231,8 @@ def _slabs(f: Tensor, axis: int) -> Iterator[_Slab]:
 def _slab_sums(problem: Problem, slab: _Slab, *tensors: Tensor) -> Tensor:
     """Return one slab's share of E(u), E(v), d(p) and its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
     axis = -problem.axes
-    f, u, p, v = (calculus.wide(t.narrow(axis, slab.start, slab.stop - slab.start)) for t in (problem.f, *tensors))
+    rows = (t.narrow(axis, slab.start, slab.stop - slab.start) for t in (problem.f, *tensors))
+    f, u, p, v = map(calculus.to_float64, rows)
 
     def own(t: Tensor) -> Tensor:
         return t.narrow(axis, slab.offset, slab.own)
@@ -242,7 +243,7 @@ def _slab_sums(problem: Problem, slab: _Slab, *tensors: Tensor) -> Tensor:
 
     def energy(w: Tensor) -> Tensor:
         g = calculus.gradient(w, calculus.new_field(w, problem.axes), problem.spacing)
-        return 0.5 * square(w - f) + problem.variation(own(g))
+        return 0.5 * square(w - f) + problem.penalty(own(g))
 
     problem.project(calculus.clear_border(p))
     change = calculus.subtract_adjoint(torch.zeros_like(f), p, torch.empty_like(f), problem.spacing)

@@ -12,10 +12,10 @@ from tvdenoise import calculus
 from tvdenoise.ascents import ascend
 from tvdenoise.rof import Problem
 
-NONE = 1e-7
+NEGLIGIBLE = 1e-7
 """Noise of less than this, in standard deviations of the picture, is the rounding of its numbers."""
 
-PROBE = 0.1
+EPSILON = 0.1
 """The size of the perturbation, in standard deviations of the noise: larger ones move the minimum of the risk."""
 
 START = {"anisotropic": 0.74, "isotropic": 0.89}
@@ -28,13 +28,13 @@ COUPLED = 0.3
 FACTOR = 1.25
 """From one lambda to the next while walking downhill."""
 
-NEAR = 0.25
+NEAR_ENOUGH = 0.25
 """How far from the best lambda tried, in such steps, the lowest point of a parabola needs no second look."""
 
-REACH = 14
+MOST_MOVES = 14
 """How many such steps the walk may take: far enough that pure noise becomes flat."""
 
-WHOLE, BLOCKS = 2**21, 8
+MOST_PIXELS, BLOCKS = 2**21, 8
 """Pixels up to which the whole picture is asked, and how many blocks of a larger one, of so many pixels in sum."""
 
 STEPS = 50
@@ -43,7 +43,7 @@ STEPS = 50
 LEAST_STEPS, MOST_STEPS = 8, 400
 """Bounds on their number."""
 
-SHARE = 0.6
+ALTERNATING_SHARE = 0.6
 """How many steps of alternating descent do for one of those."""
 
 
@@ -69,12 +69,12 @@ class Selection:
     curve: tuple[tuple[float, float], ...]
 
 
-def select_weight(problem: Problem, noise: Tensor) -> Selection:
+def select_weight(problem: Problem, probe: Tensor) -> Selection:
     r"""Choose lambda for ``problem`` (whose own is ignored) by Stein's unbiased risk estimate.
 
-    ``noise`` is a draw of mean 0 and of the covariance :math:`\Sigma` of the noise in ``f``, of the same shape; that of
+    ``probe`` is a draw of mean 0 and of the covariance :math:`\Sigma` of the noise in ``f``, of the same shape; that of
     random signs has exact squares, and the estimate scatters less. With :math:`u_\pm = u(f \pm \epsilon b)` the
-    pictures after some steps, ``b`` the draw, :math:`\epsilon` = 0.1,
+    pictures after some steps, ``b`` the probe, :math:`\epsilon` = 0.1,
 
     .. math::
         \mathrm{SURE}(\lambda) = \left\|\tfrac12(u_+ + u_-) - f\right\|^2
@@ -88,14 +88,14 @@ def select_weight(problem: Problem, noise: Tensor) -> Selection:
     Processing 17 (2008).
     """
     whole = problem.f
-    problem, noise = (dataclasses.replace(problem, f=_sample(whole, problem.axes)), _sample(noise, problem.axes))
-    variance = float((calculus.array(noise) ** 2).mean())
-    if not variance > (NONE * problem.spread) ** 2:
+    problem, probe = (dataclasses.replace(problem, f=_sample(whole, problem.axes)), _sample(probe, problem.axes))
+    variance = float((calculus.array(probe) ** 2).mean())
+    if not variance > (NEGLIGIBLE * problem.spread) ** 2:
         return Selection(0.0, 0.0, None, ((0.0, 0.0),))
-    path = _Path(problem, noise, variance)
+    path = _Path(problem, probe, variance)
     vectors = len(whole) ** COUPLED if problem.coupled else 1.0
     position = math.log(START[problem.tv] * vectors * variance**0.625 / path.spread**0.25)
-    best = _lowest(path.risk, position, math.log(FACTOR))
+    best = _minimize(path.risk, position, math.log(FACTOR))
     weight = math.exp(best)
     curve = tuple((math.exp(x), risk) for x, risk in sorted(path.known.items()))
     nearest = min(path.known, key=lambda x: abs(x - best))
@@ -108,9 +108,9 @@ def _sample(f: Tensor, axes: int) -> Tensor:
 
     Axes shorter than a block's side leave their share to the others. No two blocks are at the same place along an axis.
     """
-    if f[0].numel() <= WHOLE:
+    if f[0].numel() <= MOST_PIXELS:
         return f
-    values, sides = WHOLE / BLOCKS, {}
+    values, sides = MOST_PIXELS / BLOCKS, {}
     for rank, axis in enumerate(sorted(range(1, axes + 1), key=lambda axis: f.shape[axis])):
         sides[axis] = min(f.shape[axis], round(values ** (1 / (axes - rank))))
         values /= sides[axis]
@@ -127,16 +127,16 @@ def _sample(f: Tensor, axes: int) -> Tensor:
 class _Path:
     """The risk at one lambda after another, each warm-started from the last."""
 
-    def __init__(self, problem: Problem, noise: Tensor, variance: float) -> None:
-        pair = calculus.empty((len(noise), 2, *noise.shape[1:]), noise)
-        for number, sign in enumerate((PROBE, -PROBE)):
-            calculus.array(pair[:, number])[...] = calculus.array(problem.f) + sign * calculus.array(noise)
+    def __init__(self, problem: Problem, probe: Tensor, variance: float) -> None:
+        pair = calculus.empty((len(probe), 2, *probe.shape[1:]), probe)
+        for number, sign in enumerate((EPSILON, -EPSILON)):
+            calculus.array(pair[:, number])[...] = calculus.array(problem.f) + sign * calculus.array(probe)
         self.problem = dataclasses.replace(problem, f=pair)
         self.field = calculus.new_field(self.problem.f, problem.axes)
         self.weight = 0.0
         self.known: dict[float, float] = {}
         self.spread = problem.spread or math.sqrt(variance)
-        self._f, self._noise = problem.f, noise
+        self._f, self._probe = problem.f, probe
         self._variance = variance
 
     def risk(self, position: float) -> float:
@@ -150,42 +150,42 @@ class _Path:
         problem = dataclasses.replace(self.problem, weight=weight)
         calculus.array(self.field)[...] *= weight / self.weight if self.weight else 0.0
         steps = min(max(STEPS * weight / self.spread, LEAST_STEPS), MOST_STEPS)
-        steps *= SHARE if problem.alternates else 1
+        steps *= ALTERNATING_SHARE if problem.alternates else 1
         self.field, self.weight = ascend(problem, self.field, math.ceil(steps)), weight
         u = calculus.minus_adjoint(problem.f, self.field, problem.spacing)
-        above, below, f, noise = (calculus.array(t) for t in (*u.unbind(1), self._f, self._noise))
+        above, below, f, probe = (calculus.array(t) for t in (*u.unbind(1), self._f, self._probe))
         residual = float((((above + below) / 2 - f) ** 2).mean())
-        trace = float(((above - below) * noise).mean()) / (2 * PROBE)
+        trace = float(((above - below) * probe).mean()) / (2 * EPSILON)
         return residual + 2 * trace - self._variance
 
     def field_at(self, weight: float) -> Tensor:
         """Return the field for the picture itself, about right at a lambda."""
-        field = calculus.copied(self.field[:, :, 0])
+        field = calculus.contiguous_copy(self.field[:, :, 0])
         values = calculus.array(field)
         values += calculus.array(self.field[:, :, 1])
         values *= weight / self.weight / 2
         return field
 
 
-def _lowest(risk: Callable[[float], float], start: float, step: float) -> float:
+def _minimize(risk: Callable[[float], float], start: float, step: float) -> float:
     """Return about where ``risk`` is lowest: walk downhill to enclose the minimum, then one or two parabolas."""
     step = step if risk(start + step) < risk(start) else -step
     here = start
-    for _ in range(REACH):
+    for _ in range(MOST_MOVES):
         if risk(here + step) >= risk(here):
             break
         here += step
     else:
         return here
     low, high = here - abs(step), here + abs(step)
-    guess = _vertex(risk, low, here, high)
-    if abs(guess - here) <= NEAR * abs(step):
+    guess = _parabola_minimum(risk, low, here, high)
+    if abs(guess - here) <= NEAR_ENOUGH * abs(step):
         return guess
     low, middle, high = sorted((here, guess, low if guess < here else high))
-    return _vertex(risk, low, middle, high)
+    return _parabola_minimum(risk, low, middle, high)
 
 
-def _vertex(risk: Callable[[float], float], low: float, middle: float, high: float) -> float:
+def _parabola_minimum(risk: Callable[[float], float], low: float, middle: float, high: float) -> float:
     """Return the lowest point of the parabola through three points, within them; the middle one if it has none."""
     to_low, to_high = risk(low) - risk(middle), risk(high) - risk(middle)
     a, b = middle - low, high - middle

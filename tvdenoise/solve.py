@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from tvdenoise.ascents import Alternating, MakeAscent, Projected
+from tvdenoise.ascents import AlternatingAscent, FISTAAscent, MakeAscent
 from tvdenoise.coarse import coarse_start
 from tvdenoise.devices import synchronize
-from tvdenoise.formulations import Answering, Dual, Formulation, Primal
+from tvdenoise.formulations import Dual, Formulation, HasCandidate, Primal
 from tvdenoise.methods import Method
 from tvdenoise.rof import Certificate, Problem
 from tvdenoise.stacking import Stack
@@ -92,13 +92,13 @@ def solve(
 def solve_together(
     problems: Sequence[Problem], method: Method, *, tol: float, lr: float | None = None, max_steps: int | None = None
 ) -> list[Solution]:
-    """Do what :func:`solve` does for problems of one :func:`tvdenoise.stacking.kind`, by a method on the dual.
+    """Do what :func:`solve` does for problems of one :func:`tvdenoise.stacking.stacking_key`, by a method on the dual.
 
     Each is certified, and done, for itself. The seconds are the shares of those that were not done yet.
     """
     began = time.perf_counter()
     limit = method.max_steps if max_steps is None else max_steps
-    stack = Stack(problems, _way(method, lr))
+    stack = Stack(problems, _ascent_maker(method, lr))
     courses = [_Course(tol, limit) for _ in problems]
     due, solutions = dict.fromkeys(range(len(problems)), 0), dict[int, Solution]()
     synchronize(stack.device)
@@ -129,11 +129,11 @@ class _Course:
         self._tol, self._limit, self._callback = tol, limit, callback
         self._best: tuple[Tensor, Certificate] | None = None
 
-    def look(self, answering: Answering, steps: int, seconds: float) -> Solution | int:
+    def look(self, answering: HasCandidate, steps: int, seconds: float) -> Solution | int:
         """Certify the answer there is after some steps; return the solution, or the step at which to look again."""
         u, certificate = answering.candidate()
-        if self._best is None or answering.is_steady or certificate.is_better_than(self._best[1]):
-            self._best = u if answering.is_steady else u.clone(), certificate
+        if self._best is None or answering.returns_last or certificate.is_better_than(self._best[1]):
+            self._best = u if answering.returns_last else u.clone(), certificate
         if self._callback is not None:
             self._callback(Progress(steps, seconds, certificate, self._tol))
         status = _status(certificate, self._tol, steps, self._limit)
@@ -162,11 +162,11 @@ def _next_check(steps: int, excess: float) -> int:
 def _formulation(problem: Problem, method: Method, lr: float | None, limit: int, start: Tensor | None) -> Formulation:
     if method.formulation == "dual":
         dual = Dual if problem.away is None else Streamed
-        return dual(problem, coarse_start(problem) if start is None else start, _way(method, lr))
+        return dual(problem, coarse_start(problem) if start is None else start, _ascent_maker(method, lr))
     optimizer = partial(getattr(torch.optim, method.optimizer), lr=method.lr if lr is None else lr, **method.options)
     scheduler = partial(CosineAnnealingLR, T_max=limit) if method.annealed else None
     return Primal(problem, optimizer, scheduler, method.smoothing)
 
 
-def _way(method: Method, lr: float | None) -> MakeAscent:
-    return Alternating if method.optimizer == "AlternatingDescent" else partial(Projected, rate=lr)
+def _ascent_maker(method: Method, lr: float | None) -> MakeAscent:
+    return AlternatingAscent if method.optimizer == "AlternatingDescent" else partial(FISTAAscent, rate=lr)

@@ -12,29 +12,29 @@ from torch import Tensor
 
 from tvdenoise import calculus
 from tvdenoise.ascents import MakeAscent
-from tvdenoise.coarse import pays, start_from_half
-from tvdenoise.formulations import centred
+from tvdenoise.coarse import is_worthwhile, start_from_half
+from tvdenoise.formulations import ball_centre
 from tvdenoise.rof import Certificate, Problem
 
 
-def kind(problem: Problem) -> tuple[Hashable, ...]:
+def stacking_key(problem: Problem) -> tuple[Hashable, ...]:
     """Return what is the same for problems that can be solved together: all but what ``f`` shows, and how to begin."""
     f = problem.f
     model = (getattr(problem, field.name) for field in dataclasses.fields(problem) if field.name != "f")
-    return (*model, f.shape, f.dtype, f.device, pays(problem))
+    return (*model, f.shape, f.dtype, f.device, is_worthwhile(problem))
 
 
 class Stack:
-    """The fields of problems of one :func:`kind`, on their way up together."""
+    """The fields of problems of one :func:`stacking_key`, on their way up together."""
 
-    def __init__(self, problems: Sequence[Problem], way: MakeAscent) -> None:
+    def __init__(self, problems: Sequence[Problem], make_ascent: MakeAscent) -> None:
         self.device = problems[0].f.device
         self.members = [Member(self, number, problem) for number, problem in enumerate(problems)]
-        self._way = way
+        self._make_ascent = make_ascent
         self._numbers = list(range(len(problems)))
         joint = self._joint()
-        self._ascent = way(joint, start_from_half(joint) if pays(problems[0]) else None)
-        self._ascent.average = calculus.copied(joint.f)
+        self._ascent = make_ascent(joint, start_from_half(joint) if is_worthwhile(problems[0]) else None)
+        self._ascent.average = calculus.contiguous_copy(joint.f)
 
     def _joint(self) -> Problem:
         """Return what is still to be solved as one problem."""
@@ -53,7 +53,7 @@ class Stack:
         self._numbers = list(numbers)
         before, average = self._ascent, self._ascent.average
         assert average is not None
-        self._ascent = self._way(self._joint(), before.parameter.index_select(2, places))
+        self._ascent = self._make_ascent(self._joint(), before.parameter.index_select(2, places))
         self._ascent.previous = before.previous.index_select(2, places)
         self._ascent.average = average.index_select(1, places)
         self._ascent.step = before.step
@@ -68,7 +68,7 @@ class Stack:
 class Member:
     """One problem of a stack."""
 
-    is_steady = True
+    returns_last = True
 
     def __init__(self, stack: Stack, number: int, problem: Problem) -> None:
         self.problem = problem
@@ -77,4 +77,4 @@ class Member:
 
     def candidate(self) -> tuple[Tensor, Certificate]:
         """Return the centre of the smaller ball and its certificate."""
-        return centred(self.problem, *self._stack.part(self._number), torch.empty_like(self.problem.f))
+        return ball_centre(self.problem, *self._stack.part(self._number), torch.empty_like(self.problem.f))

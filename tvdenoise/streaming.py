@@ -6,18 +6,18 @@ import torch
 from torch import Tensor
 
 from tvdenoise import engine
-from tvdenoise.ascents import SWEEP, MakeAscent, ascent_of
+from tvdenoise.ascents import REFRESH, MakeAscent, ascent_of
 from tvdenoise.devices import is_out_of_memory
 from tvdenoise.formulations import Dual
 from tvdenoise.rof import Problem
 
-STEPS = SWEEP
+STEPS = REFRESH
 """Steps that a band takes on a visit: the more, the less is copied a step, and the more rows of others are needed."""
 
-COPIES = 14
+BAND_COPIES = 14
 """Copies of a band that its steps take there, and what is lost between them."""
 
-SHARE = 0.8
+MEMORY_SHARE = 0.8
 """Of the free memory there, what a band may take."""
 
 
@@ -28,7 +28,7 @@ def rows_within(f: Tensor, axes: int, device: torch.device) -> int:
         free, _ = torch.accelerator.get_memory_info(device)
     except RuntimeError:  # not every kind tells
         return height
-    return min(height, int(SHARE * free * height / (COPIES * f.nbytes)) - 4 * (STEPS + 1))
+    return min(height, int(MEMORY_SHARE * free * height / (BAND_COPIES * f.nbytes)) - 4 * (STEPS + 1))
 
 
 class Streamed(Dual):
@@ -38,10 +38,10 @@ class Streamed(Dual):
     comes back. When memory runs out there, bands become half as high; at last they stay at home.
     """
 
-    def __init__(self, problem: Problem, start: Tensor | None = None, way: MakeAscent = ascent_of) -> None:
+    def __init__(self, problem: Problem, start: Tensor | None = None, make_ascent: MakeAscent = ascent_of) -> None:
         assert problem.away is not None
-        super().__init__(problem, start, way)
-        self.device, self._axis, self._way = problem.away, -problem.axes, way
+        super().__init__(problem, start, make_ascent)
+        self.device, self._axis, self._make_ascent = problem.away, -problem.axes, make_ascent
         self._height = problem.f.shape[self._axis]
         self._rows = rows_within(problem.f, problem.axes, self.device)
 
@@ -94,7 +94,7 @@ class Streamed(Dual):
         below = [
             torch.cat([rows, self._part(field, max(top, bottom - halo), bottom)], self._axis) for rows, field in pairs
         ]
-        ascent = self._way(dataclasses.replace(self.problem, f=f, away=None), p)
+        ascent = self._make_ascent(dataclasses.replace(self.problem, f=f, away=None), p)
         ascent.previous, ascent.step, ascent.average = previous, self.ascent.step, average
         ascent.advance(steps)
         moved = (ascent.parameter, ascent.previous, average)

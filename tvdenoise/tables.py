@@ -39,7 +39,7 @@ class Table:
         return "\n".join([self.title, *(line.rstrip() for line in lines)])
 
 
-def summary(rows: Iterable[RowDict]) -> list[Table]:
+def summary_tables(rows: Iterable[RowDict]) -> list[Table]:
     """Return both tables for rows that have a PSNR; infinite ones are left out of means."""
     measured = by_model(
         [row for row in rows if row["status"] == "done" and math.isfinite(row["psnr_after"] or math.nan)]

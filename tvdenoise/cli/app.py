@@ -71,7 +71,7 @@ def main() -> None:
         messages.failure(f"{problem}; see tvdenoise --help")
         code = error.exit_code
     except TVDenoiseError as error:
-        messages.failure(messages.told(error))
+        messages.failure(messages.error_text(error))
         code = error.exit_code
     except OSError as error:  # the help on a stream that is full, say
         messages.failure(f"{error.filename or 'standard output'}: {error.strerror}; check it")

@@ -33,13 +33,13 @@ def command(
     from tvdenoise import images as files
     from tvdenoise.comparison import compared
 
-    clean = files.read(reference, values.reading(axes=axes, scale=scale, max_pixels=max_pixels))
-    reading, worst = values.reading(axes=axes, max_pixels=max_pixels), 0
+    clean = files.read(reference, values.read_options(axes=axes, scale=scale, max_pixels=max_pixels))
+    reading, worst = values.read_options(axes=axes, max_pixels=max_pixels), 0
     for path in images:
         try:
             row = compared(clean, path, reading)
         except TVDenoiseError as error:
-            messages.failure(messages.told(error))
+            messages.failure(messages.error_text(error))
             worst = max(worst, error.exit_code)
             continue
         messages.data(json.dumps(_finite(row)) if as_json else messages.one_line(_sentence(row)))

@@ -11,7 +11,7 @@ import typer
 
 from tvdenoise import __version__
 from tvdenoise.cli import messages, options, values
-from tvdenoise.cli.manner import Manner
+from tvdenoise.cli.run_options import RunOptions
 from tvdenoise.errors import InputError, OutputError, SettingError
 from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.methods import AUTO, METHODS
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tvdenoise.plan import Pair
 
 
-LARGE = 2
+SUSPICIOUS_LAMBDA = 2
 """Lambda above which hardly anything remains of a picture: it may be meant for other intensities."""
 
 SEPARATORS = ("/", os.sep)
@@ -291,7 +291,7 @@ def command(
     # NumPy and Pillow load here: --help does not wait for them.
     from tvdenoise.images import STREAM, WriteOptions, check_source
     from tvdenoise.job import Job
-    from tvdenoise.plan import Naming, Selection, counterpart, is_folder, planned
+    from tvdenoise.plan import FileFilter, Naming, counterpart, is_folder, planned
 
     if output == "":
         raise OutputError("''", "an empty path names no file", "check what was to be in it, or give ./ for this folder")
@@ -316,7 +316,7 @@ def command(
     )
     if file_sigma is not None:
         replace(settings, sigma=file_sigma)  # what settings refuse is told once and not picture by picture
-    if settings.weight != "auto" and settings.weight > LARGE and "/" not in weight and not quiet:
+    if settings.weight != "auto" and settings.weight > SUSPICIOUS_LAMBDA and "/" not in weight and not quiet:
         number = f"{settings.weight:g}"
         messages.note(f"lambda {number} is for intensities 0 to 1; if it was meant for 0 to 255, give {number}/255")
     output_format, limit = values.format_of(format_), values.size_of(memory)
@@ -324,12 +324,12 @@ def command(
         Job,
         settings=settings,
         sigma=file_sigma,
-        reading=values.reading(axes=axes, scale=scale, max_pixels=max_pixels, nonfinite=nonfinite),
+        reading=values.read_options(axes=axes, scale=scale, max_pixels=max_pixels, nonfinite=nonfinite),
         writing=WriteOptions(output_format, allow_loss=allow_loss, metadata=not no_metadata),
         memory=limit,
     )
-    manner = Manner(
-        shard=values.part_of(shard),
+    run_options = RunOptions(
+        shard=values.shard_of(shard),
         workers=values.workers_of(jobs),
         scheduler=scheduler,
         memory=limit,
@@ -351,7 +351,8 @@ def command(
 
         (source,) = inputs
         check_source(source)
-        for flag, is_given in (("shard", manner.shard != (1, 1)), ("scheduler", manner.scheduler is not None)):
+        shares = {"shard": run_options.shard != (1, 1), "scheduler": run_options.scheduler is not None}
+        for flag, is_given in shares.items():
             if is_given:
                 raise SettingError(flag, "a single picture is not shared out", "leave it out, or name a folder")
         into_folder = output is not None and (is_folder(Path(output)) or output.endswith(SEPARATORS))
@@ -364,20 +365,20 @@ def command(
                 "suffix", "the result has a name of its own", "leave it out, or let --output be a folder"
             )
         clean = reference and counterpart(reference, Path(source.name))
-        raise typer.Exit(denoise_one(job_of(source, target, reference=clean), manner, makes_folder=into_folder))
+        raise typer.Exit(denoise_one(job_of(source, target, reference=clean), run_options, makes_folder=into_folder))
     if output is None and len(inputs) == 2 and os.path.lexists(inputs[0]) and not os.path.lexists(inputs[1]):
         raise InputError(inputs[1], "there is no such file", "check the path, or put -o before the name of a result")
     _check_folder(output)
     from tvdenoise.cli.many import denoise_many
 
-    selection = Selection(recursive, tuple(include or ()), tuple(exclude or ()))
-    plan = planned(inputs, naming, selection, listed=values.paths_in(files_from))
+    file_filter = FileFilter(recursive, tuple(include or ()), tuple(exclude or ()))
+    plan = planned(inputs, naming, file_filter, listed=values.listed_paths(files_from))
 
     def job_for(pair: "Pair") -> "Job":
         clean = reference and counterpart(reference, pair.relative)
         return job_of(pair.source, pair.target, reference=clean)
 
-    raise typer.Exit(denoise_many(plan, job_for, manner))
+    raise typer.Exit(denoise_many(plan, job_for, run_options))
 
 
 def _check_folder(output: str | None) -> None:

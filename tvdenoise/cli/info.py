@@ -26,21 +26,21 @@ def command(
     from tvdenoise.description import describe, device, machine
 
     if not files:
-        messages.data(json.dumps(machine()) if as_json else messages.listed(machine()))
+        messages.data(json.dumps(machine()) if as_json else messages.machine_text(machine()))
         return 0
-    options = values.reading(axes=axes, max_pixels=max_pixels, nonfinite="keep")
+    options = values.read_options(axes=axes, max_pixels=max_pixels, nonfinite="keep")
     worst = 0
     for path in files:
         try:
             file = images.read(path, options)
         except TVDenoiseError as error:
-            messages.failure(messages.told(error))
+            messages.failure(messages.error_text(error))
             worst = max(worst, error.exit_code)
             continue
         facts = describe(file) | {"device": device(file)}
         messages.data(
             json.dumps({"input": str(path)} | facts)
             if as_json
-            else messages.one_line(f"{path}: {messages.sentence(facts)}")
+            else messages.one_line(f"{path}: {messages.file_line(facts)}")
         )
     return worst

@@ -16,8 +16,8 @@ from tqdm import tqdm
 from tvdenoise import batch
 from tvdenoise.attempt import Outcome
 from tvdenoise.cli import messages
-from tvdenoise.cli.dry import foretell
-from tvdenoise.cli.manner import Manner
+from tvdenoise.cli.dry import dry_run_of
+from tvdenoise.cli.run_options import RunOptions
 from tvdenoise.errors import DeviceError, UnwritableError, WriteError
 from tvdenoise.job import Job
 from tvdenoise.plan import Pair, Plan
@@ -28,17 +28,17 @@ GIVE_UP = 5
 MOST_REASONS = 20
 
 
-def denoise_many(plan: Plan, job_of: Callable[[Pair], Job], manner: Manner) -> int:
+def denoise_many(plan: Plan, job_of: Callable[[Pair], Job], options: RunOptions) -> int:
     """Denoise all pictures of a plan, or only say what would be done, and return the exit code."""
-    tasks = (job_of(pair) for pair in plan.pairs(manner.shard))
-    count = sum(1 for _ in plan.pairs(manner.shard))
-    if plan.overlooked and not manner.quiet:
+    tasks = (job_of(pair) for pair in plan.pairs(options.shard))
+    count = sum(1 for _ in plan.pairs(options.shard))
+    if plan.overlooked and not options.quiet:
         left = ", ".join(f"{number} {reason}" for reason, number in plan.overlooked.items())
         messages.note(f"{count} picture{'s' * (count != 1)}; left out: {left}")
-    if manner.dry_run:
-        return foretell(tasks, manner)
-    report = _Report(count, manner)
-    with _runner(count, manner) as run:
+    if options.dry_run:
+        return dry_run_of(tasks, options)
+    report = _Report(count, options)
+    with _runner(count, options) as run:
         try:
             run(report.undone(tasks), report.add)
         finally:
@@ -47,26 +47,26 @@ def denoise_many(plan: Plan, job_of: Callable[[Pair], Job], manner: Manner) -> i
 
 
 @contextmanager
-def _runner(count: int, manner: Manner) -> Iterator[Callable[[Iterator[Job], Callable[[Outcome], None]], None]]:
+def _runner(count: int, options: RunOptions) -> Iterator[Callable[[Iterator[Job], Callable[[Outcome], None]], None]]:
     """Get ready to do what is to do on this machine, or on others."""
-    workers, overwrite = manner.workers, manner.overwrite
-    if manner.scheduler is None:
-        yield batch.Crew(workers, manner.memory, overwrite=overwrite, expected=count).run
+    workers, overwrite = options.workers, options.overwrite
+    if options.scheduler is None:
+        yield batch.Crew(workers, options.memory, overwrite=overwrite, expected=count).run
         return
     from tvdenoise import cluster
 
-    with cluster.connected(manner.scheduler, workers) as client:
+    with cluster.connected(options.scheduler, workers) as client:
         if not client.nthreads():
-            messages.note(f"{manner.scheduler} has no worker yet: waiting for one")
+            messages.note(f"{options.scheduler} has no worker yet: waiting for one")
         yield partial(cluster.run, client=client, workers=workers, overwrite=overwrite)
 
 
 class _Report:
     """Tells what became of each picture, and keeps count."""
 
-    def __init__(self, count: int, manner: Manner) -> None:
+    def __init__(self, count: int, options: RunOptions) -> None:
         self.counts: Counter[str] = Counter()
-        self._count, self._manner = count, manner
+        self._count, self._manner = count, options
         self._began = time.perf_counter()
         self._pixels = self._at_limit = self._unchanged = 0
         self._reasons: Counter[str] = Counter()
@@ -75,7 +75,7 @@ class _Report:
         self._unwritten = 0
         self._psnrs: list[tuple[float, float]] = []
         self._ssims: list[tuple[float, float]] = []
-        is_hidden = manner.quiet or not sys.stderr.isatty()
+        is_hidden = options.quiet or not sys.stderr.isatty()
         self._bar: tqdm[Any] = tqdm(total=count, unit="picture", leave=False, disable=is_hidden)
 
     def undone(self, tasks: Iterator[Job]) -> Iterator[Job]:
@@ -102,21 +102,21 @@ class _Report:
         """
         if isinstance(outcome.error, DeviceError):
             raise outcome.error
-        row, manner = outcome.row, self._manner
+        row, options = outcome.row, self._manner
         self.counts[row.status] += 1
         self._bar.update()
         if row.status != "skipped":
             is_unwritten = isinstance(outcome.error, (WriteError, UnwritableError))
             self._unwritten = self._unwritten + 1 if is_unwritten else 0
-        if manner.as_json:
+        if options.as_json:
             messages.data(json.dumps(row.as_json()))
         with self._bar.external_write_mode(file=sys.stderr):
             if outcome.error is not None:
                 self._reasons[outcome.error.problem] += 1
-                messages.failure(messages.told(outcome.error))
-            elif manner.verbose and not manner.quiet:
+                messages.failure(messages.error_text(outcome.error))
+            elif options.verbose and not options.quiet:
                 is_done = row.status == "done"
-                messages.note(messages.summary(row, outcome.facts) if is_done else f"{row.output} exists: skipped")
+                messages.note(messages.summary_line(row, outcome.facts) if is_done else f"{row.output} exists: skipped")
                 for remark in set(outcome.remarks) - self._remarks:
                     messages.note(remark)
                 self._remarks.update(outcome.remarks)

@@ -20,7 +20,7 @@ INTERRUPTED = 130
 NOTHING_HALF_WRITTEN = "no output was left half written"
 
 
-def told(error: TVDenoiseError) -> str:
+def error_text(error: TVDenoiseError) -> str:
     """Return what an error says, of settings by their flags."""
     if isinstance(error, SettingError):
         return f"--{FLAGS.get(error.subject, error.subject)}: {error.problem}; {error.remedy}"
@@ -84,7 +84,7 @@ def size(facts: Mapping[str, Any]) -> str:
     return f"{width}x{height} {facts['colours']}" + (f", {facts['pages']} pages" if facts["pages"] > 1 else "")
 
 
-def sentence(facts: Mapping[str, Any]) -> str:
+def file_line(facts: Mapping[str, Any]) -> str:
     """Say all that was found in one line."""
     low, high = facts["range"]
     least, largest = facts["values"]
@@ -107,7 +107,7 @@ def hints(row: "Row", facts: Mapping[str, Any]) -> list[str]:
     return list(facts["hints"]) if row.figures.is_noise_correlated is None else []
 
 
-def listed(machine: Mapping[str, Any]) -> str:
+def machine_text(machine: Mapping[str, Any]) -> str:
     """Return versions, devices and formats in a line each."""
     versions = (f"{name} {number or '(not installed)'}" for name, number in machine["versions"].items())
     formats = (f"{name} ({' '.join(endings)})" for name, endings in machine["formats"].items())
@@ -115,7 +115,7 @@ def listed(machine: Mapping[str, Any]) -> str:
     return "\n".join(f"{title}: {', '.join(items)}" for title, items in lists.items())
 
 
-def summary(row: "Row", facts: Mapping[str, Any]) -> str:
+def summary_line(row: "Row", facts: Mapping[str, Any]) -> str:
     """Say in one line what was done, and how close to the exact minimiser the result is certified to be."""
     figures = row.figures
     assert figures.rms_bound is not None
@@ -169,7 +169,7 @@ def _lambda(row: "Row") -> str:
     return f"{mean}lambda {figures.weight:.4g} by SURE for noise of sigma {sigma}{growing}{shared}"
 
 
-def comparison(row: "Row") -> str:
+def quality_line(row: "Row") -> str:
     """Say how PSNR and SSIM against the reference changed."""
     figures = row.figures
     low, high = row.range or (0, 1)

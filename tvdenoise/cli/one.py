@@ -4,36 +4,36 @@ import json
 
 from tvdenoise import job
 from tvdenoise.cli import messages
-from tvdenoise.cli.dry import foretell
-from tvdenoise.cli.manner import Manner
+from tvdenoise.cli.dry import dry_run_of
+from tvdenoise.cli.run_options import RunOptions
 from tvdenoise.cli.watching import watching
 from tvdenoise.errors import TVDenoiseError
 from tvdenoise.job import Job
 from tvdenoise.plan import is_folder
 
 
-def denoise_one(task: Job, manner: Manner, *, makes_folder: bool) -> int:
+def denoise_one(task: Job, options: RunOptions, *, makes_folder: bool) -> int:
     """Denoise a picture, say what came of it, and return the exit code."""
     if makes_folder and not is_folder(task.target.parent):
-        if manner.dry_run:
-            return foretell([task], manner)
+        if options.dry_run:
+            return dry_run_of([task], options)
         task.make_folder()
-    task.check(overwrite=manner.overwrite)
-    if manner.dry_run:
-        return foretell([task], manner)
+    task.check(overwrite=options.overwrite)
+    if options.dry_run:
+        return dry_run_of([task], options)
     try:
-        with watching(task.settings, quiet=manner.quiet, verbose=manner.verbose) as watcher:
+        with watching(task.settings, quiet=options.quiet, verbose=options.verbose) as watcher:
             row = job.run(task, watcher)
     except TVDenoiseError as error:
-        if manner.as_json and error.exit_code == 1:
+        if options.as_json and error.exit_code == 1:
             messages.data(json.dumps(task.row("failed", error).as_json()))
         raise
-    if manner.as_json:
+    if options.as_json:
         messages.data(json.dumps(row.as_json()))
-    if manner.quiet:
+    if options.quiet:
         return 0
-    messages.note(messages.summary(row, watcher.facts))
-    if not manner.verbose:  # which has told them
+    messages.note(messages.summary_line(row, watcher.facts))
+    if not options.verbose:  # which has told them
         for hint in messages.hints(row, watcher.facts):
             messages.note(hint)
     else:
@@ -44,5 +44,5 @@ def denoise_one(task: Job, manner: Manner, *, makes_folder: bool) -> int:
             messages.note(remark)
         messages.note(f"energy {row.figures.energy:.6g}, gap {row.figures.gap:.3g}, {model}")
     if task.reference is not None:
-        messages.note(f"{messages.comparison(row)} against {task.reference}")
+        messages.note(f"{messages.quality_line(row)} against {task.reference}")
     return 0

@@ -28,7 +28,7 @@ def command(
 
     found, ignored = results.read(rows)
     check(output, overwrite=overwrite)
-    reading = values.reading(axes=axes, scale=scale, max_pixels=max_pixels)
+    reading = values.read_options(axes=axes, scale=scale, max_pixels=max_pixels)
     write(output, found, ignored, reading, command=messages.command_line())
 
 

@@ -175,7 +175,7 @@ def command(
     Each run is measured against the clean picture: the input itself where --noise is given, else --reference.
     """
     from tvdenoise.noise import Noise
-    from tvdenoise.plan import Selection, is_folder, planned
+    from tvdenoise.plan import FileFilter, is_folder, planned
     from tvdenoise.sweeping import Grid
 
     if not sources:
@@ -208,8 +208,8 @@ def command(
         pages.check(report, overwrite=overwrite)
     if plot is not None:
         _check_plot(plot)
-    plan = planned(sources, selection=Selection(recursive))
-    reading = values.reading(axes=axes, scale=scale, max_pixels=max_pixels)
+    plan = planned(sources, file_filter=FileFilter(recursive))
+    reading = values.read_options(axes=axes, scale=scale, max_pixels=max_pixels)
     runner = _Runner(plan, grid, reference, reading, as_json=as_json, quiet=quiet, trace=trace)
     code = runner.run(out)
     if not as_json:
@@ -295,7 +295,7 @@ class _Runner:
                 yield read_specimen(pair.source, clean, self._reading)
             except TVDenoiseError as error:
                 self._counts["failed"] += 1
-                messages.failure(messages.told(error))
+                messages.failure(messages.error_text(error))
 
 
 def _items(said: str) -> tuple[str, ...]:
@@ -372,7 +372,7 @@ def _plot(rows: list[RowDict], path: Path) -> None:
 
 
 def _print_tables(rows: list[RowDict], *, markdown: bool) -> None:
-    from tvdenoise.tables import summary
+    from tvdenoise.tables import summary_tables
 
-    for table in summary(rows):
+    for table in summary_tables(rows):
         messages.data((table.markdown() if markdown else table.text()) + "\n")

@@ -21,7 +21,7 @@ MOST_BYTES = 2**62
 """More than any machine has."""
 
 
-def reading(
+def read_options(
     *, axes: str | None, scale: str | None = None, max_pixels: int | None, nonfinite: Nonfinite = "refuse"
 ) -> "ReadOptions":
     """Return what the flags say of reading, or raise :class:`SettingError`."""
@@ -153,7 +153,7 @@ def suffix_of(text: str | None) -> str | None:
     return text
 
 
-def part_of(text: str | None) -> tuple[int, int]:
+def shard_of(text: str | None) -> tuple[int, int]:
     """Return K and N."""
     found = re.fullmatch(r"(\d{1,18})/(\d{1,18})", "1/1" if text is None else text)
     part, parts = (int(found[1]), int(found[2])) if found else (0, 0)
@@ -171,7 +171,7 @@ def workers_of(text: str) -> int | None:
     return int(text)
 
 
-def paths_in(path: Path | None) -> list[Path]:
+def listed_paths(path: Path | None) -> list[Path]:
     """Return the paths that a file, or standard input, lists."""
     if path is None:
         return []

@@ -59,7 +59,7 @@ class VerboseWatcher(Watcher):
     def on_read(self, file: PictureFile) -> None:
         """Keep the facts and say them."""
         super().on_read(file)
-        messages.note(messages.sentence(self.facts))
+        messages.note(messages.file_line(self.facts))
         left = storage.memory_left()
         if left is not None and left < self.facts["memory"]:
             messages.note(f"{left / 2**20:.0f} MiB of that in memory, the rest in a scratch file")

@@ -1,6 +1,6 @@
 r"""The steps of alternating descent on the dual, fused: all that happens to a row happens while it is in the cache.
 
-Every value comes out bit by bit as :class:`tvdenoise.ascents.Alternating` computes it with torch.
+Every value comes out bit by bit as :class:`tvdenoise.ascents.AlternatingAscent` computes it with torch.
 """
 
 from collections.abc import Callable, Sequence

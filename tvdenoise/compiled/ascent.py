@@ -31,7 +31,7 @@ from tvdenoise.compiled.rows import (
 BLOCK = 16
 """Rows taken through all steps of a sweep before the next."""
 
-SWEEP = 16
+STEPS = 16
 """Steps taken on one part of the picture before the next; even, so that the fields change places in the last alone."""
 
 
@@ -63,10 +63,10 @@ def ascend(
     height, width = f.shape[-2:]
     picture, mean = as_planes(f, f.new_empty(0, height, width) if average is None else average)
     now, old = as_fields(p, previous)
-    bands = max(1, min(threads.number(), height // (2 * SWEEP + 1)))
+    bands = max(1, min(threads.number(), height // (2 * STEPS + 1)))
     edges = [height * band // bands for band in range(bands + 1)]
-    for step in range(first_step, first_step + steps, SWEEP):
-        number = min(SWEEP, first_step + steps - step)
+    for step in range(first_step, first_step + steps, STEPS):
+        number = min(STEPS, first_step + steps - step)
         shrinking, growing = [], []
         for group in starmap(Group, groups):
             above, below = np.zeros((2, bands, number, group.planes, width), picture.dtype)

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tvdenoise.optimizers.light import Light
+from tvdenoise.optimizers.uncompiled import UncompiledOptimizer
 
 
-class AlternatingDescent(Light):
+class AlternatingDescent(UncompiledOptimizer):
     r"""Accelerated alternating descent for :math:`\min F(x_1, x_2)`, where either block alone is soon minimised over.
 
     With step number :math:`k = 1, 2, \dots`:

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tvdenoise.optimizers.light import Light
+from tvdenoise.optimizers.uncompiled import UncompiledOptimizer
 
 
-class FISTA(Light):
+class FISTA(UncompiledOptimizer):
     r"""Accelerated projected gradient descent for :math:`\min F(p)` over :math:`p \in K`.
 
     With step number :math:`k = 1, 2, \dots`, step size :math:`\tau` and :math:`P` the projection on :math:`K`:

@@ -1,4 +1,4 @@
-"""The noise in a picture, and a draw of it in the coordinates in which the picture is solved."""
+"""The noise in a picture, and a probe like it, in the coordinates of the problem, that measures what a result keeps."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -12,52 +12,52 @@ from tvdenoise import calculus, colour
 from tvdenoise.noise_level import ChannelNoise, noise_level
 from tvdenoise.rof import Problem
 
-UNLIKE = 1.2
+CHANNEL_RATIO = 1.2
 """How far apart the noise levels of opponent colours are where channels do not have noise of their own."""
 
-SHARED = 20
+CHANNEL_RATIO_OF_PHOTONS = 20
 """The same for noise that grows with the signal: in weak light the readings of chroma scatter."""
 
-COINS = 2**20
+SIGNS_AT_ONCE = 2**20
 """Signs drawn at a time."""
 
 BAND = 64
 """Rows, at least, of a band of noise that neighbours share, which is drawn for itself."""
 
 SEED = 0x5EED
-"""Of the draw by which lambda is chosen: none that anybody would draw a picture's noise with."""
+"""Of the probe: hardly the seed of noise that a user adds."""
 
 
-def drawn_noise(f: Tensor, problem: Problem, sigma: float | None) -> tuple[tuple[ChannelNoise, ...], Tensor]:
-    """Return the noise in the picture, and a draw of it in the coordinates of the problem.
+def noise_and_probe(f: Tensor, problem: Problem, sigma: float | None) -> tuple[tuple[ChannelNoise, ...], Tensor]:
+    """Return the noise in the picture, and a probe in the coordinates of the problem: a draw of such noise.
 
     It is read colour by colour, as photons are counted, unless opponent colours tell that channels share it, or that
     chroma has lost some of it, as in a JPEG.
     """
     if sigma is not None:
         noise = (ChannelNoise.constant(sigma),) * len(f)
-        return noise, _draw(problem.f, noise)
+        return noise, _probe(problem.f, noise)
     noise = noise_level(f)
     if not problem.ratios:
-        return noise, _draw(f, noise)
+        return noise, _probe(f, noise)
     if any(channel.gain for channel in noise):
-        return noise, _growing_draw(f, noise)
+        return noise, _signal_dependent_probe(f, noise)
     opponent = noise_level(problem.f)
-    if not _unlike(opponent, UNLIKE):
-        return noise, colour.to_opponent(_draw(f, noise))
-    return opponent, _draw(problem.f, opponent)
+    if not _unlike(opponent, CHANNEL_RATIO):
+        return noise, colour.to_opponent(_probe(f, noise))
+    return opponent, _probe(problem.f, opponent)
 
 
-def _growing_draw(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
-    """Return the draw in opponent colours of noise that grows with the signal, and that the channels may share."""
+def _signal_dependent_probe(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
+    """Return the probe in opponent colours for noise that grows with the signal, and that the channels may share."""
     alike = torch.stack([channel.stabilized(plane) for channel, plane in zip(noise, f, strict=True)])
     opponent = noise_level(colour.to_opponent(alike))
-    if not _unlike(opponent, SHARED):
-        return colour.to_opponent(_draw(f, noise))
+    if not _unlike(opponent, CHANNEL_RATIO_OF_PHOTONS):
+        return colour.to_opponent(_probe(f, noise))
     variance = torch.stack([channel.variance(plane) for channel, plane in zip(noise, f, strict=True)]).mean(0)
     shares = f.new_tensor([channel.sigma for channel in opponent])
     shares /= shares.square().mean().sqrt()
-    return _standard(f, opponent) * variance.sqrt_() * shares.view(-1, *(1,) * variance.ndim)
+    return _unit_probe(f, opponent) * variance.sqrt_() * shares.view(-1, *(1,) * variance.ndim)
 
 
 def _unlike(noise: Sequence[ChannelNoise], factor: float) -> bool:
@@ -65,33 +65,33 @@ def _unlike(noise: Sequence[ChannelNoise], factor: float) -> bool:
     return max(sigmas) > factor * min(sigmas)
 
 
-def _draw(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
+def _probe(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
     """Return a draw of the noise in every value of ``f``."""
-    draw = _standard(f, noise)
-    for plane, channel, values in zip(f, noise, draw, strict=True):
+    probe = _unit_probe(f, noise)
+    for plane, channel, values in zip(f, noise, probe, strict=True):
         values *= channel.variance(plane).sqrt_() if channel.gain else channel.sigma
-    return draw
+    return probe
 
 
-def _standard(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
+def _unit_probe(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
     """Return noise of variance 1, always the same: random signs, coloured where neighbours share noise."""
     generator = torch.Generator().manual_seed(SEED)
-    draw = calculus.empty(f.shape, f)
-    for part in torch.split(draw.view(-1), COINS):  # which takes no memory to speak of
-        coins = torch.randint(0, 2, part.shape, generator=generator, device="cpu", dtype=torch.int8)
-        part.copy_(coins.mul_(2).sub_(1))
-    for plane, channel in zip(draw, noise, strict=True):
+    probe = calculus.empty(f.shape, f)
+    for part in torch.split(probe.view(-1), SIGNS_AT_ONCE):  # which takes no memory to speak of
+        signs = torch.randint(0, 2, part.shape, generator=generator, device="cpu", dtype=torch.int8)
+        part.copy_(signs.mul_(2).sub_(1))
+    for plane, channel in zip(probe, noise, strict=True):
         if channel.autocorrelation:
             for band in _bands(plane):
                 coloured = _coloured(band.numpy(force=True), np.array(channel.autocorrelation))
                 band.copy_(torch.from_numpy(coloured).to(band.dtype))
-    return draw
+    return probe
 
 
 def _bands(plane: Tensor) -> Iterator[Tensor]:
-    """Cut (..., H, W) into (h, W) of about :data:`COINS` values, but of no fewer than :data:`BAND` rows."""
+    """Cut (..., H, W) into (h, W) of about :data:`SIGNS_AT_ONCE` values, but of no fewer than :data:`BAND` rows."""
     height, width = plane.shape[-2:]
-    number = max(1, min(height * width // COINS, height // BAND))
+    number = max(1, min(height * width // SIGNS_AT_ONCE, height // BAND))
     for picture in plane.view(-1, height, width):
         yield from torch.tensor_split(picture, number)
 

@@ -6,7 +6,7 @@ from typing import Any
 from torch.optim import Optimizer
 
 
-class Light(Optimizer):
+class UncompiledOptimizer(Optimizer):
     """A ``torch.optim.Optimizer`` that is made without torch's compiler.
 
     torch hides :meth:`add_param_group` from ``torch.compile`` behind a wrapper whose first call imports the whole

@@ -1,11 +1,11 @@
-"""What is asked about the way, not the result."""
+"""How a run goes about its pictures, whatever the results."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Manner:
-    """How pictures are gone through, and what is said of it; the first three are for several."""
+class RunOptions:
+    """How pictures are gone through, and what is said of it; shard to memory, and fail_fast, are for several."""
 
     shard: tuple[int, int] = (1, 1)
     workers: int | None = None
