@@ -36,14 +36,14 @@ def test_both_ways_to_subtract_the_adjoint_agree_bit_by_bit(shape):
 def test_adjointness_on_strided_inputs():
     u = torch.randn(2, 9, 12, dtype=torch.float64)[:, ::2, ::3].transpose(1, 2)
     p = torch.randn(2, 2, 8, 10, dtype=torch.float64)[..., ::2, ::2]
-    du = calculus.gradient(u, calculus.new_field(u))
+    du = calculus.gradient(u, calculus.new_field(u), 1.0)
     torch.testing.assert_close(dot(du, p), dot(u, adjoint(p, u)))
 
 
 def test_gradient_of_a_known_picture():
     u = torch.tensor([[[1.0, 2.0, 4.0], [7.0, 11.0, 16.0]]])
     expected = [[[[6.0, 9.0, 12.0], [0, 0, 0]]], [[[1.0, 2.0, 0], [4.0, 5.0, 0]]]]
-    assert torch.equal(calculus.gradient(u, calculus.new_field(u)), torch.tensor(expected))
+    assert torch.equal(calculus.gradient(u, calculus.new_field(u), 1.0), torch.tensor(expected))
 
 
 @pytest.mark.parametrize("spacing", [1.0, 0.5, 3.0])

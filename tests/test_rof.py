@@ -19,7 +19,9 @@ def energy(problem: Problem, u: Tensor) -> float:
 def exact(problem: Problem, steps: int = 4000) -> Tensor:
     dual = Dual(Problem(problem.f.double(), problem.weight, problem.tv))
     dual.advance(steps)
-    return calculus.subtract_adjoint(problem.f.double(), dual.ascent.parameter, torch.empty_like(problem.f.double()))
+    return calculus.subtract_adjoint(
+        problem.f.double(), dual.ascent.parameter, torch.empty_like(problem.f.double()), 1.0
+    )
 
 
 def plain_certificate(problem: Problem, u: Tensor, p: Tensor, v: Tensor) -> tuple[float, float, float]:
@@ -28,7 +30,7 @@ def plain_certificate(problem: Problem, u: Tensor, p: Tensor, v: Tensor) -> tupl
     for axis in range(problem.axes):
         p[axis].movedim(axis - problem.axes, 0)[-1] = 0
     p = calculus.project(p, problem.weight, problem.tv)
-    q = calculus.subtract_adjoint(problem.f.double(), p, torch.empty_like(problem.f, dtype=torch.float64))
+    q = calculus.subtract_adjoint(problem.f.double(), p, torch.empty_like(problem.f, dtype=torch.float64), 1.0)
     dual = 0.5 * float(problem.f.double().square().sum() - q.square().sum())
     bounds = []
     for w in (u.double(), v.double()):

@@ -73,7 +73,7 @@ def test_dual_meets_the_bound_of_alternating_descent():
     problem = Problem(picture(1, 24, 20), 0.1, "anisotropic")
     values, field = ascended(problem, AlternatingAscent)
     field[0, :, ::2] = field[1, :, :, ::2] = 0
-    moved = calculus.subtract_adjoint(torch.zeros_like(problem.f), field, torch.empty_like(problem.f))
+    moved = calculus.subtract_adjoint(torch.zeros_like(problem.f), field, torch.empty_like(problem.f), 1.0)
     for k, value in enumerate(values[:500], 1):
         bound = 2 * float(moved.square().sum()) / (k + 1) ** 2
         assert values[-1] - value <= (bound if k < 50 else bound / 100)  # without extrapolation, 0.6 of it at 50

@@ -87,7 +87,7 @@ class FISTAAscent(Ascent):
             self.parameter,
             self.previous,
             self.average,
-            list(problem.groups()),
+            problem.groups(),
             problem.tv,
             self.rate,
             self.step + 1,
@@ -174,7 +174,7 @@ class AlternatingAscent(Ascent):
             self.parameter,
             self.previous,
             self.average,
-            list(self.problem.groups()),
+            self.problem.groups(),
             self.step + 1,
             steps,
             AVERAGE_EVERY,
@@ -184,7 +184,7 @@ class AlternatingAscent(Ascent):
     def _advance_with_torch(self, steps: int) -> None:
         """Hold even and odd rows and columns apart: torch is several times as fast on what lies side by side."""
         whole = [self.scratch, *self.parameter, *self.previous, *([] if self.average is None else [self.average])]
-        calculus.subtract_adjoint(self.problem.f, self.parameter, self.scratch)
+        calculus.subtract_adjoint(self.problem.f, self.parameter, self.scratch, 1.0)
         u, down, right, old_down, old_right, *average = parts = [_corners(t) for t in whole]
         across = [list(self._edges(-1, start, u, right, old_right)) for start in (0, 1)]
         along = [list(self._edges(-2, start, u, down, old_down)) for start in (0, 1)]

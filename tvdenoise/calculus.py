@@ -79,7 +79,7 @@ def clear_border(p: Tensor) -> Tensor:
     return p
 
 
-def gradient(u: Tensor, out: Tensor, spacing: float = 1.0) -> Tensor:
+def gradient(u: Tensor, out: Tensor, spacing: float) -> Tensor:
     """Write the forward differences :math:`D u` into ``out`` (which holds 0 where no neighbour is) and return it."""
     axes = out.shape[0]
     for component, axis in zip(out, range(-axes, 0), strict=True):
@@ -90,7 +90,7 @@ def gradient(u: Tensor, out: Tensor, spacing: float = 1.0) -> Tensor:
     return out
 
 
-def subtract_adjoint(f: Tensor, p: Tensor, out: Tensor, spacing: float = 1.0) -> Tensor:
+def subtract_adjoint(f: Tensor, p: Tensor, out: Tensor, spacing: float) -> Tensor:
     r"""Write :math:`f - D^\top p` into ``out`` and return it."""
     out.copy_(f)
     for inside, upper, lower in _edges(p, out, spacing):
@@ -99,7 +99,7 @@ def subtract_adjoint(f: Tensor, p: Tensor, out: Tensor, spacing: float = 1.0) ->
     return out
 
 
-def minus_adjoint(f: Tensor, p: Tensor, spacing: float = 1.0) -> Tensor:
+def minus_adjoint(f: Tensor, p: Tensor, spacing: float) -> Tensor:
     r"""Return :math:`f - D^\top p` by plain arithmetic: see :func:`array`."""
     q = contiguous_copy(f)
     for edges in _edges(p, q, spacing):

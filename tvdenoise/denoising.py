@@ -181,7 +181,19 @@ def denoise(
     ('tolerance', array([[0.1, 0.9]]))
     """
     name = str(device) if isinstance(device, torch.device) else device
-    settings = Settings(weight, tv, color, sigma, volume, spacing, optimizer, lr, tol, max_steps, name)
+    settings = Settings(
+        weight,
+        tv=tv,
+        color=color,
+        sigma=sigma,
+        volume=volume,
+        spacing=spacing,
+        optimizer=optimizer,
+        lr=lr,
+        tol=tol,
+        max_steps=max_steps,
+        device=name,
+    )
     return denoise_as_set(image, settings, channel_axis=channel_axis, callback=callback)
 
 
@@ -278,7 +290,7 @@ class _Task(Generic[Image]):
     def posed(self, home: torch.device, away: torch.device | None = None) -> _Posed:
         """Pose the problem of a picture that lies at ``home``, whose steps may be taken ``away``."""
         f = _placed(self.f, home, self._dtype)
-        problem = dataclasses.replace(_problem(f, self.settings), away=away)
+        problem = _problem(f, self.settings, away)
         if self.settings.weight != "auto":
             return _Posed(problem)
         noise, probe = noise_and_probe(f, problem, self.settings.sigma)
@@ -396,7 +408,7 @@ def _placed(f: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
     return f if f.is_contiguous() else calculus.contiguous_copy(f)
 
 
-def _problem(f: Tensor, settings: Settings) -> Problem:
+def _problem(f: Tensor, settings: Settings, away: torch.device | None) -> Problem:
     """Return the problem in the colour model's own coordinates; lambda 0 stands for one yet to be chosen."""
     is_opponent = settings.color == "opponent"
     return Problem(
@@ -407,6 +419,7 @@ def _problem(f: Tensor, settings: Settings) -> Problem:
         settings.spacing,
         coupled=settings.color == "coupled",
         ratios=colour.OPPONENT_RATIOS if is_opponent else (),
+        away=away,
     )
 
 

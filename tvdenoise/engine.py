@@ -13,7 +13,7 @@ from torch import Tensor
 from tvdenoise.devices import is_out_of_memory
 from tvdenoise.errors import reason
 from tvdenoise.interrupts import ENDING, deferred
-from tvdenoise.kinds import TVKind
+from tvdenoise.kinds import Group, TVKind
 
 LOADING_SECONDS = 0.5
 """Seconds that loading takes, once the code has been compiled on a machine."""
@@ -92,7 +92,7 @@ def _load(device: torch.device, dtype: torch.dtype, tv: TVKind, planes: int) -> 
 def _try_out(room: ModuleType, device: torch.device, dtype: torch.dtype, tv: TVKind, planes: int) -> None:
     """Run on a tiny picture all that is to be compiled for large ones."""
     f = torch.zeros(planes, 2, 2, device=device, dtype=dtype)
-    p, group = torch.zeros(2, planes, 2, 2, device=device, dtype=dtype), [(0, 1, planes, 1.0)]
+    p, group = torch.zeros(2, planes, 2, 2, device=device, dtype=dtype), [Group(0, 1, planes, 1.0)]
     for average in (None, f.clone()):
         room.ascend(f, p, p.clone(), average, group, tv, 0.1, 1, 1)
         if tv == "anisotropic" and planes == 1:

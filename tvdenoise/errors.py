@@ -100,6 +100,10 @@ class ScratchError(TVDenoiseError):
 class DivergenceError(TVDenoiseError):
     """The optimizer left the finite numbers."""
 
+    def __init__(self, subject: object, method: str, steps: int) -> None:
+        remedy = "report it as a bug" if method == "alternating" else "lower the rate"
+        super().__init__(subject, f"{method} left the finite numbers by step {steps}", remedy)
+
 
 class WriteError(TVDenoiseError):
     """Writing the result failed."""

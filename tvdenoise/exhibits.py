@@ -48,7 +48,7 @@ def exhibits(rows: Sequence[RowDict], options: ReadOptions = ReadOptions()) -> I
         noisy: NDArray[Any] = specimen.image
         if noise:
             noisy, clean = Noise.read(noise, is_clipped=is_clipped).added_to(noisy, best["seed"]), noisy
-        settings = Settings(best["lambda"], best["tv"], best["color"], tol=best["tol"] or None)
+        settings = Settings(best["lambda"], tv=best["tv"], color=best["color"], tol=best["tol"] or None)
         result = denoise_as_set(noisy, settings, channel_axis=-1 if noisy.ndim == 3 else None)
         images = {"noisy": noisy, "denoised": result.image} | ({} if clean is None else {"reference": clean})
         yield Exhibit(title, _caption(best), own, images, noisy - result.image)

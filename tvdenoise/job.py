@@ -207,9 +207,7 @@ def _denoised_pages(
         except PrecisionError as error:
             raise PictureError(job.source, error.problem, error.remedy) from error
         if result.status == "non_finite":
-            remedy = "report it as a bug" if settings.method_name == "alternating" else "lower the rate"
-            problem = f"{job.settings.method_name} left the finite numbers by step {result.steps}"
-            raise DivergenceError(job.source, problem, remedy)
+            raise DivergenceError(job.source, settings.method_name, result.steps)
         rounding = filled.put(page, result.image, noisy)
         result = dataclasses.replace(result, rms_bound=result.rms_bound + rounding)
         figures.append(figures_of(result, *_qualities(clean, noisy, filled, page)))

@@ -1,6 +1,6 @@
 """The words a model is made of, free of torch so that the command line can offer them before it loads anything."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 ColorKind = Literal["rgb", "opponent", "coupled"]
 """How total variation treats colours: channel by channel, as luma and chroma, or as one vector per pixel."""
@@ -10,3 +10,12 @@ ColorChoice = Literal["rgb", "opponent", "coupled", "auto"]
 
 TVKind = Literal["anisotropic", "isotropic"]
 """Which length of a pixel's differences total variation sums: the 1-norm or the 2-norm."""
+
+
+class Group(NamedTuple):
+    """The planes ``first``, ``first + stride``, ... whose differences at a pixel make one vector, and their weight."""
+
+    first: int
+    stride: int
+    planes: int
+    weight: float

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from tvdenoise import calculus, engine
-from tvdenoise.kinds import TVKind
+from tvdenoise.kinds import Group, TVKind
 
 SLAB_VALUES = 2**15
 """Values of the picture judged at a time: the float64 copies stay small beside the picture."""
@@ -108,13 +108,15 @@ class Problem:
             return None
         return engine.kernels(self.f, *tensors, tv=self.tv, planes=len(self.f) if self.coupled else 1)
 
-    def groups(self) -> Iterator[tuple[int, int, int, float]]:
-        """Yield which of the (H, W) planes of ``f`` make vectors together: first, stride, number, and the weight."""
-        stride = math.prod(self.f.shape[1:-2])
+    def groups(self) -> list[Group]:
+        """Return which of the (H, W) planes of ``f`` make vectors together."""
+        stride, groups = math.prod(self.f.shape[1:-2]), []
         for channels, weight in self.channel_weights():
             first, stop, _ = channels.indices(len(self.f))
-            for plane in range(first * stride, (first + 1 if self.coupled else stop) * stride):
-                yield plane, stride, stop - first if self.coupled else 1, weight
+            planes = stop - first if self.coupled else 1
+            last = (first + 1 if self.coupled else stop) * stride
+            groups += [Group(plane, stride, planes, weight) for plane in range(first * stride, last)]
+        return groups
 
     @cached_property
     @np.errstate(over="ignore")
@@ -200,7 +202,7 @@ def _sums(problem: Problem, u: Tensor, p: Tensor, v: Tensor) -> Sequence[float]:
     """Return E(u), E(v), d(p) and its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
     kernels = problem.kernels(u, p, v)
     if kernels is not None:
-        totals: list[float] = kernels.sums(problem.f, u, p, v, list(problem.groups()), problem.tv)
+        totals: list[float] = kernels.sums(problem.f, u, p, v, problem.groups(), problem.tv)
         return totals
     began = time.perf_counter()
     sums = calculus.to_float64(problem.f.new_zeros(7))

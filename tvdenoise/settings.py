@@ -1,7 +1,7 @@
 """What one denoising run is asked to do, checked, and free of torch so that a wrong option is told at once."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Literal, get_args
@@ -66,6 +66,7 @@ class Settings:
     """
 
     weight: float | Literal["auto"] = "auto"
+    _: KW_ONLY
     tv: TVKind = "anisotropic"
     color: ColorChoice = "rgb"
     sigma: float | None = None

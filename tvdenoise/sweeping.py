@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tvdenoise import __version__, colour, engine, intensity
 from tvdenoise.denoising import Result, denoise_as_set
-from tvdenoise.errors import ArrayError, DeviceError, SettingError, TVDenoiseError
+from tvdenoise.errors import ArrayError, DeviceError, DivergenceError, SettingError, TVDenoiseError
 from tvdenoise.intensity import Range
 from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.metrics import Quality, quality
@@ -71,9 +71,9 @@ class Grid:
         for tv, color, optimizer, weight in itertools.product(self.tv, self.color, self.optimizer, self.weight):
             yield Settings(
                 weight,
-                tv,
-                color,
-                self.sigma if weight == "auto" else None,
+                tv=tv,
+                color=color,
+                sigma=self.sigma if weight == "auto" else None,
                 optimizer=optimizer,
                 lr=self.lr,
                 tol=self.tol,
@@ -277,7 +277,7 @@ def _run(row: TrialRow, draw: _Draw, settings: Settings, *, trace: bool) -> Tria
         result: Result[NDArray[Any]]
         result = denoise_as_set(draw.noisy, settings, channel_axis=axis, callback=note if trace else None)
         if result.status == "non_finite":
-            raise ArrayError(row.input, f"{settings.method_name} left the finite numbers", "lower the rate")
+            raise DivergenceError(row.input, settings.method_name, result.steps)
     except DeviceError:  # no run can be made
         raise
     except TVDenoiseError as error:

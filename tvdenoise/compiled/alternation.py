@@ -15,6 +15,7 @@ from tvdenoise.compiled import threads
 from tvdenoise.compiled.ascent import Trapezoid
 from tvdenoise.compiled.rows import Array, as_fields, as_planes, compiled, copy, mix
 from tvdenoise.compiled.squares import deinterleave, extrapolate_odd, interleave, solve
+from tvdenoise.kinds import Group
 
 BLOCK = 4
 """Pairs of rows taken through all steps before the next."""
@@ -25,7 +26,7 @@ def alternate(
     p: Tensor,
     previous: Tensor,
     average: Tensor | None,
-    groups: Sequence[tuple[int, int, int, float]],
+    groups: Sequence[Group],
     first_step: int,
     steps: int,
     every: int,

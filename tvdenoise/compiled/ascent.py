@@ -5,7 +5,7 @@ Every value comes out bit by bit as :class:`tvdenoise.optimizers.FISTA` computes
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import pairwise, starmap
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,6 @@ from torch import Tensor
 from tvdenoise.compiled import threads
 from tvdenoise.compiled.rows import (
     Array,
-    Group,
     as_fields,
     as_planes,
     compiled,
@@ -27,6 +26,7 @@ from tvdenoise.compiled.rows import (
     project,
     subtract_adjoint,
 )
+from tvdenoise.kinds import Group
 
 BLOCK = 16
 """Rows taken through all steps of a sweep before the next."""
@@ -49,7 +49,7 @@ def ascend(
     p: Tensor,
     previous: Tensor,
     average: Tensor | None,
-    groups: Sequence[tuple[int, int, int, float]],
+    groups: Sequence[Group],
     tv: str,
     rate: float,
     first_step: int,
@@ -68,7 +68,7 @@ def ascend(
     for step in range(first_step, first_step + steps, STEPS):
         number = min(STEPS, first_step + steps - step)
         shrinking, growing = [], []
-        for group in starmap(Group, groups):
+        for group in groups:
             above, below = np.zeros((2, bands, number, group.planes, width), picture.dtype)
             take = partial(_ascend, picture, now, old, mean, group, tv == "isotropic", rate, step, number)
             for band, (top, bottom) in enumerate(pairwise(edges)):

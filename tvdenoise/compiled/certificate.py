@@ -8,7 +8,8 @@ import numpy as np
 from torch import Tensor
 
 from tvdenoise.compiled import threads
-from tvdenoise.compiled.rows import Array, Group, as_fields, as_planes, compiled, project, subtract_adjoint
+from tvdenoise.compiled.rows import Array, as_fields, as_planes, compiled, project, subtract_adjoint
+from tvdenoise.kinds import Group
 
 summing = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
 """Sums may be taken in any order: the certificate allows for it."""
@@ -32,9 +33,7 @@ def centre(f: Tensor, p: Tensor, v: Tensor, out: Tensor) -> None:
     )
 
 
-def sums(
-    f: Tensor, u: Tensor, p: Tensor, v: Tensor, groups: Sequence[tuple[int, int, int, float]], tv: str
-) -> list[float]:
+def sums(f: Tensor, u: Tensor, p: Tensor, v: Tensor, groups: Sequence[Group], tv: str) -> list[float]:
     """Return E(u), E(v), d(p) and its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
     pictures = as_planes(f, u, v)
     (field,) = as_fields(p)
@@ -43,7 +42,7 @@ def sums(
     parts = np.zeros((len(groups), len(tops), 7))
     threads.run(
         [
-            partial(_sums, *pictures, field, Group(*group), tv == "isotropic", top, min(top + ROWS, height), part)
+            partial(_sums, *pictures, field, group, tv == "isotropic", top, min(top + ROWS, height), part)
             for group, row in zip(groups, parts, strict=True)
             for top, part in zip(tops, row, strict=True)
         ]

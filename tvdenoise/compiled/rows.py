@@ -1,9 +1,9 @@
 r"""What is done to one row, compiled by numba: the operations of torch in their order, each rounded for itself.
 
-Pictures are arrays (planes, H, W), fields (2, planes, H, W). A :class:`Group` names the planes whose vectors make one.
+Pictures are arrays (planes, H, W), fields (2, planes, H, W). A ``Group`` names the planes whose vectors make one.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numba
 import numpy as np
@@ -13,15 +13,6 @@ from torch import Tensor
 Array = NDArray[Any]
 
 compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
-
-
-class Group(NamedTuple):
-    """The planes ``first``, ``first + stride``, ... whose differences at a pixel make one vector, and their weight."""
-
-    first: int
-    stride: int
-    planes: int
-    weight: float
 
 
 def as_planes(*pictures: Tensor) -> list[Array]:

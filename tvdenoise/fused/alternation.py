@@ -10,6 +10,7 @@ import triton.language as tl
 from torch import Tensor
 
 from tvdenoise.fused.tiles import REGISTERS, SIZES, Tiling, jit, moved
+from tvdenoise.kinds import Group
 
 STEPS = 3
 """Steps a launch where the picture is larger than a tile. Each takes a square from every side of a tile."""
@@ -31,7 +32,7 @@ def alternate(
     p: Tensor,
     previous: Tensor,
     average: Tensor | None,
-    groups: Sequence[tuple[int, int, int, float]],
+    groups: Sequence[Group],
     first_step: int,
     steps: int,
     every: int,

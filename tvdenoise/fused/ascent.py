@@ -7,6 +7,7 @@ import triton.language as tl
 from torch import Tensor
 
 from tvdenoise.fused.tiles import REGISTERS, SIZES, Tiling, jit, moved, place
+from tvdenoise.kinds import Group
 
 STEPS = 4
 """Steps a launch where the picture is larger than a tile. Each takes a row and a column from every side of a tile."""
@@ -17,7 +18,7 @@ def ascend(
     p: Tensor,
     previous: Tensor,
     average: Tensor | None,
-    groups: Sequence[tuple[int, int, int, float]],
+    groups: Sequence[Group],
     tv: str,
     rate: float,
     first_step: int,

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from tvdenoise.fused.ascent import project
 from tvdenoise.fused.tiles import REGISTERS, SIZES, Tiling, jit, place
+from tvdenoise.kinds import Group
 
 
 def centre(f: Tensor, p: Tensor, v: Tensor, out: Tensor) -> None:
@@ -31,9 +32,7 @@ def centre(f: Tensor, p: Tensor, v: Tensor, out: Tensor) -> None:
         )
 
 
-def sums(
-    f: Tensor, u: Tensor, p: Tensor, v: Tensor, groups: Sequence[tuple[int, int, int, float]], tv: str
-) -> list[float]:
+def sums(f: Tensor, u: Tensor, p: Tensor, v: Tensor, groups: Sequence[Group], tv: str) -> list[float]:
     """Return E(u), E(v), d(p) and its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
     _, stride, planes, _ = groups[0]
     weights = torch.tensor([weight for *_, weight in groups], dtype=torch.float64, device=f.device)

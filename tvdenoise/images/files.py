@@ -109,21 +109,21 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
     except OSError as error:
         raise PictureError(path, f"it cannot be read ({error.strerror})", "check its permissions") from error
     file = _decoded(source, _format_of(path, start))
-    for part in file.parts:
-        intensity.check_type(path, part.pixels.dtype)
+    if options.axes is not None and file.format not in NAMED_ANEW:
+        problem = f"the axes of a {file.format} file are fixed, --axes is for {', '.join(NAMED_ANEW)}"
+        raise InputError(path, problem, "leave --axes out")
+    return replace(file, parts=tuple(_interpreted(path, part, file.scale, options) for part in file.parts))
+
+
+def _interpreted(path: Path, part: Picture, scale: Range | None, options: ReadOptions) -> Picture:
+    """Return a part with its axes and its range, once all of it is checked."""
+    intensity.check_type(path, part.pixels.dtype)
     if options.axes is not None:
-        if file.format not in NAMED_ANEW:
-            problem = f"the axes of a {file.format} file are fixed, --axes is for {', '.join(NAMED_ANEW)}"
-            raise InputError(path, problem, "leave --axes out")
-        file = replace(file, parts=tuple(part.with_axes(options.axes) for part in file.parts))
-    for part in file.parts:
-        _check_content(path, part, options)
-    scale = options.scale or file.scale
-    scaled = (replace(part, scale=scale or intensity.measured_range(part.pixels)) for part in file.parts)
-    file = replace(file, parts=tuple(scaled))
-    for part in file.parts:
-        intensity.check_range(path, part.pixels, part.scale)
-    return file
+        part = part.with_axes(options.axes)
+    _check_content(path, part, options)
+    part = replace(part, scale=options.scale or scale or intensity.measured_range(part.pixels))
+    intensity.check_range(path, part.pixels, part.scale)
+    return part
 
 
 def check_source(path: Path, what: str = "file") -> None:
@@ -208,7 +208,13 @@ def _check_content(path: Path, part: Picture, options: ReadOptions) -> None:
 
 def check_target(target: Path, *others: Path, overwrite: bool, options: WriteOptions = WriteOptions()) -> None:
     """Raise :class:`OutputError` if ``target`` must not or cannot be written; ``others`` are files it must not be."""
-    if options.format is None and told_by_ending(target) is None and target != STREAM:
+    promised = told_by_ending(target)
+    format_ = options.format or promised
+    if format_ is not None:
+        _room_for(target, format_)
+    if target == STREAM:
+        return
+    if format_ is None:
         problem = (
             f"its ending {target.suffix!r} names no format that can be written"
             if target.suffix
@@ -216,14 +222,9 @@ def check_target(target: Path, *others: Path, overwrite: bool, options: WriteOpt
         )
         endings = ", ".join(row.endings[0] for row in FORMATS.values())
         raise OutputError(target, problem, f"end it in one of {endings}, or name a --format")
-    format_ = options.format or told_by_ending(target)
-    if format_ is not None:
-        _room_for(target, format_)
-    if target == STREAM:
-        return
-    if options.format and told_by_ending(target) not in (None, options.format):
-        problem = f"its ending says {told_by_ending(target)}, but --format says {options.format}"
-        raise OutputError(target, problem, f"end it in {FORMATS[options.format].endings[0]}, or leave out --format")
+    if promised not in (None, format_):
+        problem = f"its ending says {promised}, but --format says {format_}"
+        raise OutputError(target, problem, f"end it in {FORMATS[format_].endings[0]}, or leave out --format")
     mode = _mode(target, OutputError)
     folder = target.resolve().parent
     folder_mode = _mode(folder, OutputError)
