@@ -19,9 +19,8 @@ def energy(problem: Problem, u: Tensor) -> float:
 def exact(problem: Problem, steps: int = 4000) -> Tensor:
     dual = Dual(Problem(problem.f.double(), problem.weight, problem.tv))
     dual.advance(steps)
-    return calculus.subtract_adjoint(
-        problem.f.double(), dual.ascent.parameter, torch.empty_like(problem.f.double()), 1.0
-    )
+    f = problem.f.double()
+    return calculus.subtract_adjoint(f, dual.ascent.parameter, torch.empty_like(f), 1.0)
 
 
 def plain_certificate(problem: Problem, u: Tensor, p: Tensor, v: Tensor) -> tuple[float, float, float]:

@@ -15,7 +15,7 @@ from tvdenoise.total_variation import TotalVariation
 
 
 class HasCandidate(Protocol):
-    """What has an answer to a problem at any time."""
+    """What can be asked for its present candidate and its certificate."""
 
     device: torch.device
     """Where steps are taken."""

@@ -91,14 +91,15 @@ class Row:
     def as_json(self) -> dict[str, Any]:
         """Return the row as a JSON object, in which an infinite PSNR is null."""
         row = self.as_dict()
-        return _finite(row) | {"pages": row["pages"] and [_finite(page) for page in row["pages"]]}
+        return finite(row) | {"pages": row["pages"] and [finite(page) for page in row["pages"]]}
 
 
 def _named(figures: dict[str, Any]) -> dict[str, Any]:
     return {"lambda" if key == "weight" else key: value for key, value in figures.items()}
 
 
-def _finite(row: dict[str, Any]) -> dict[str, Any]:
+def finite(row: RowDict) -> dict[str, Any]:
+    """Return a row in which an infinite number is None, as JSON has it."""
     return {key: None if value == math.inf else value for key, value in row.items()}
 
 

@@ -79,14 +79,13 @@ def solve(
     limit = method.max_steps if max_steps is None else max_steps
     formulation = _formulation(problem, method, lr, limit, start)
     synchronize(formulation.device)
-    course, steps, seconds = _Course(tol, limit, callback), 0, time.perf_counter() - began
-    while not isinstance(found := course.look(formulation, steps, seconds), Solution):
+    run, steps, seconds = _Run(tol, limit, callback), 0, time.perf_counter() - began
+    while (solution := run.check(formulation, steps, seconds)) is None:
         began = time.perf_counter()
-        formulation.advance(found - steps)
+        formulation.advance(run.next_check - steps)
         synchronize(formulation.device)
-        seconds += time.perf_counter() - began
-        steps = found
-    return found
+        seconds, steps = seconds + time.perf_counter() - began, run.next_check
+    return solution
 
 
 def solve_together(
@@ -94,52 +93,53 @@ def solve_together(
 ) -> list[Solution]:
     """Do what :func:`solve` does for problems of one :func:`tvdenoise.stacking.stacking_key`, by a method on the dual.
 
-    Each is certified, and done, for itself. The seconds are the shares of those that were not done yet.
+    Each is certified, and done, for itself; its seconds are its share of every round that it took part in.
     """
     began = time.perf_counter()
     limit = method.max_steps if max_steps is None else max_steps
     stack = Stack(problems, _ascent_maker(method, lr))
-    courses = [_Course(tol, limit) for _ in problems]
-    due, solutions = dict.fromkeys(range(len(problems)), 0), dict[int, Solution]()
+    unsolved = {number: _Run(tol, limit) for number in range(len(problems))}
+    solutions: dict[int, Solution] = {}
     synchronize(stack.device)
     steps, seconds = 0, (time.perf_counter() - began) / len(problems)
     while True:
-        for number in [number for number, step in due.items() if step == steps]:
-            found = courses[number].look(stack.members[number], steps, seconds)
-            if isinstance(found, Solution):
-                solutions[number] = found
-                del due[number]
-            else:
-                due[number] = found
-        if not due:
+        due = [(number, run) for number, run in unsolved.items() if run.next_check == steps]
+        for number, run in due:
+            solution = run.check(stack.members[number], steps, seconds)
+            if solution is not None:
+                solutions[number] = solution
+                del unsolved[number]
+        if not unsolved:
             return [solutions[number] for number in range(len(problems))]
         began = time.perf_counter()
-        stack.keep(due)
-        target = min(due.values())
+        stack.keep(unsolved)
+        target = min(run.next_check for run in unsolved.values())
         stack.advance(target - steps)
         synchronize(stack.device)
-        seconds += (time.perf_counter() - began) / len(due)
-        steps = target
+        seconds, steps = seconds + (time.perf_counter() - began) / len(unsolved), target
 
 
-class _Course:
-    """The course of one picture to its tolerance, or to the limit of its steps."""
+class _Run:
+    """One picture on its way to its tolerance, or to the limit of its steps; ``next_check`` is a number of steps."""
 
     def __init__(self, tol: float, limit: int, callback: Callable[[Progress], object] | None = None) -> None:
+        self.next_check = 0
         self._tol, self._limit, self._callback = tol, limit, callback
         self._best: tuple[Tensor, Certificate] | None = None
 
-    def look(self, answering: HasCandidate, steps: int, seconds: float) -> Solution | int:
-        """Certify the answer there is after some steps; return the solution, or the step at which to look again."""
-        u, certificate = answering.candidate()
-        if self._best is None or answering.returns_last or certificate.is_better_than(self._best[1]):
-            self._best = u if answering.returns_last else u.clone(), certificate
+    def check(self, source: HasCandidate, steps: int, seconds: float) -> Solution | None:
+        """Certify the candidate after some steps; return the solution, or set the next check."""
+        u, certificate = source.candidate()
+        if self._best is None or source.returns_last or certificate.is_better_than(self._best[1]):
+            self._best = u if source.returns_last else u.clone(), certificate
         if self._callback is not None:
             self._callback(Progress(steps, seconds, certificate, self._tol))
         status = _status(certificate, self._tol, steps, self._limit)
         if status is not None:
-            return Solution(*self._best, status, steps, seconds, answering.device)
-        return min(_next_check(steps, certificate.rms_bound / self._tol if self._tol else math.inf), self._limit)
+            return Solution(*self._best, status, steps, seconds, source.device)
+        excess = certificate.rms_bound / self._tol if self._tol else math.inf
+        self.next_check = min(_next_check(steps, excess), self._limit)
+        return None
 
 
 def _status(certificate: Certificate, tol: float, steps: int, max_steps: int) -> Status | None:

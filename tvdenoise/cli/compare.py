@@ -1,7 +1,6 @@
 """``tvdenoise compare REFERENCE IMAGE...``: how far pictures are from a clean one."""
 
 import json
-import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +8,7 @@ import typer
 
 from tvdenoise.cli import messages, options, values
 from tvdenoise.errors import TVDenoiseError
+from tvdenoise.rows import finite
 
 MENTION = "[bold]tvdenoise compare REFERENCE IMAGE...[/bold] measures PSNR, SSIM and MSE."
 
@@ -42,12 +42,8 @@ def command(
             messages.failure(messages.error_text(error))
             worst = max(worst, error.exit_code)
             continue
-        messages.data(json.dumps(_finite(row)) if as_json else messages.one_line(_sentence(row)))
+        messages.data(json.dumps(finite(row)) if as_json else messages.one_line(_sentence(row)))
     raise typer.Exit(worst)
-
-
-def _finite(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: None if value == math.inf else value for name, value in row.items()}
 
 
 def _sentence(row: dict[str, Any]) -> str:
