@@ -1,4 +1,4 @@
-"""The field's ways up d(p): optimizers of our own with torch's operations, or what computes the same faster."""
+"""Ascent methods for the dual objective d(p): our own optimizers with torch's operations, or kernels that do the same."""
 
 import time
 from abc import ABC, abstractmethod

@@ -19,7 +19,7 @@ _turn: int | None = None
 
 
 def take_turn(turn: int) -> None:
-    """Let this process take, of several accelerators, that of its turn where a name tells none."""
+    """Give this process accelerator number ``turn``, modulo their count, wherever the name of a device has no index."""
     global _turn
     _turn = turn
 

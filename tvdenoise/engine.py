@@ -34,7 +34,7 @@ def spend(seconds: float) -> None:
 
 
 def kernels(f: Tensor, *others: Tensor, tv: TVKind, planes: int = 1) -> ModuleType | None:
-    """Return the room that does better than torch for a picture and others of its kind, if there is one by now.
+    """Return the compiled kernels for a picture and others of its kind, or None where torch is to compute.
 
     On graphics cards that CUDA knows it is :mod:`tvdenoise.fused`, on CPUs :mod:`tvdenoise.compiled` once that pays.
     ``planes`` make one vector.
@@ -60,7 +60,7 @@ _remarks: list[str] = []
 
 
 def remark(text: str) -> None:
-    """Keep what somebody may want to know about how the work is done."""
+    """Keep a remark on how the work is done, which ``-v`` shows."""
     if text not in _remarks:
         _remarks.append(text)
 

@@ -57,7 +57,7 @@ class PrecisionError(TVDenoiseError):
 
 
 class MissingExtraError(TVDenoiseError):
-    """A package is needed that is an extra of this one."""
+    """A package of one of the optional extras is not installed."""
 
     exit_code = 2
 

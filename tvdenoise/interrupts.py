@@ -12,7 +12,7 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
 
 @contextmanager
 def sigint_blocked() -> Iterator[None]:
-    """Start processes and threads that never hear of Ctrl-C; this thread does afterwards, if it came meanwhile."""
+    """Block SIGINT: what is started inside never hears of Ctrl-C; this thread hears at the end of one that came."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return

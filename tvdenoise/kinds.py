@@ -1,4 +1,4 @@
-"""The words a model is made of, free of torch so that the command line can offer them before it loads anything."""
+"""The options of the model as types, free of torch so that the command line can offer them before it loads anything."""
 
 from typing import Literal, NamedTuple
 

@@ -14,7 +14,7 @@ from tvdenoise import calculus
 from tvdenoise.patches import MIN_PATCHES, SIDE, Reading, Survey, autocorrelation, patches_of, read, survey
 
 SEED = 0x71DE
-"""Of the white noise that serves for comparison: none that anybody would draw a picture's noise with."""
+"""Of the white noise that serves for comparison: hardly the seed of noise that a user adds."""
 
 DILATIONS = (2, 3, 4, 6)
 """Distances between the pixels of a patch, tried in turn where neighbours share noise: far enough apart none do."""

@@ -103,7 +103,7 @@ class Problem:
         return [(slice(c, c + 1), ratio * self.weight) for c, ratio in enumerate(self.ratios)]
 
     def kernels(self, *tensors: Tensor) -> ModuleType | None:
-        """Return the room that does better than torch for ``f`` and these tensors, if there is one by now."""
+        """Return what :func:`tvdenoise.engine.kernels` does for ``f`` and these tensors."""
         if self.axes != 2 or self.weight == 0:
             return None
         return engine.kernels(self.f, *tensors, tv=self.tv, planes=len(self.f) if self.coupled else 1)

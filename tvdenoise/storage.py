@@ -36,7 +36,7 @@ SHARE = 0.5
 """Of what the program itself leaves for arrays in memory; the rest is for mapped rows, and what libraries take."""
 
 FULL = 0.75
-"""Of the same, when mapped rows have to go."""
+"""The share of the budget at which mapped rows leave memory."""
 
 PERIOD = 0.002
 """Seconds between two looks at how large the process has grown."""
