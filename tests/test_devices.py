@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tvdenoise import denoise, denoising, devices, engine, sweeping
+from tvdenoise import denoise, devices, engine, sweeping, tasks
 from tvdenoise.attempt import Outcome, attempt
 from tvdenoise.devices import MIN_VALUES_FOR_ACCELERATOR as ENOUGH
 from tvdenoise.devices import knows_float64, pick_device
@@ -96,14 +96,14 @@ def test_what_fails_on_an_accelerator_nobody_asked_for_is_done_on_the_cpu(machin
     monkeypatch.setattr(devices, "MIN_VALUES_FOR_ACCELERATOR", 1)
     monkeypatch.setattr(engine, "_remarks", [])
     f = torch.rand(20, 30)
-    placed = denoising._placed
+    placed = tasks._placed
 
     def fails(f, device, dtype):
         if device.type == "cuda":
             raise RuntimeError("no kernel image\nis available")
         return placed(f, device, dtype)
 
-    monkeypatch.setattr(denoising, "_placed", fails)
+    monkeypatch.setattr(tasks, "_placed", fails)
     assert torch.equal(denoise(f).image, denoise(f, device="cpu").image)
     assert engine.remarks() == ["the CPU did what cuda could not: no kernel image is available"]
     for asked in (f, "cuda"), (f.as_subclass(Elsewhere), "auto"):
@@ -115,8 +115,8 @@ def test_what_a_listener_raises_is_no_failure_of_the_accelerator(machine, monkey
     machine("cuda")
     monkeypatch.setattr(devices, "MIN_VALUES_FOR_ACCELERATOR", 1)
     monkeypatch.setattr(engine, "_remarks", [])
-    placed, heard = denoising._placed, []
-    monkeypatch.setattr(denoising, "_placed", lambda f, _, dtype: placed(f, CPU, dtype))
+    placed, heard = tasks._placed, []
+    monkeypatch.setattr(tasks, "_placed", lambda f, _, dtype: placed(f, CPU, dtype))
 
     def stop(progress):
         heard.append(progress.step)
@@ -129,7 +129,7 @@ def test_what_a_listener_raises_is_no_failure_of_the_accelerator(machine, monkey
 
 def test_warming_up_a_sweep_asks_for_no_float64(monkeypatch):
     asked = []
-    monkeypatch.setattr(denoising, "pick_device", lambda *arguments: asked.append(arguments[2]) or CPU)
+    monkeypatch.setattr(tasks, "pick_device", lambda *arguments: asked.append(arguments[2]) or CPU)
     sweeping._warm_up(sweeping.Grid(weight=(0.1,), optimizer=("auto", "adam")))
     assert asked == [torch.float32, torch.float32]
 
@@ -141,6 +141,6 @@ class Elsewhere(torch.Tensor):
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 def test_auto_is_asked_for_where_a_tensor_is(monkeypatch, dtype):
     asked = []
-    monkeypatch.setattr(denoising, "pick_device", lambda *arguments: asked.append(arguments[1]) or CPU)
-    denoising._Task(torch.zeros(3, 3, dtype=dtype).as_subclass(Elsewhere), Settings(0.1), None)
+    monkeypatch.setattr(tasks, "pick_device", lambda *arguments: asked.append(arguments[1]) or CPU)
+    tasks.Task(torch.zeros(3, 3, dtype=dtype).as_subclass(Elsewhere), Settings(0.1), None)
     assert asked == [torch.device("cuda:1")]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from problems import picture
 
-from tvdenoise import ascents, denoise, denoising, engine, streaming
+from tvdenoise import ascents, denoise, engine, streaming, tasks
 from tvdenoise.formulations import Dual
 from tvdenoise.rof import Problem
 from tvdenoise.streaming import Streamed
@@ -121,7 +121,7 @@ def test_a_picture_for_which_the_device_has_no_room_visits_it(bands, elsewhere, 
     bands(20)
     noise = np.random.default_rng(0).normal(0, 0.1, (60, 50))
     f = (picture(1, 60, 50)[0].numpy() + noise).astype(np.float32)
-    expected, placed, away = denoise(f, weight), denoising._placed, elsewhere(30)
+    expected, placed, away = denoise(f, weight), tasks._placed, elsewhere(30)
 
     def without_room(f, device, dtype):
         if device == away:
@@ -129,8 +129,8 @@ def test_a_picture_for_which_the_device_has_no_room_visits_it(bands, elsewhere, 
         return placed(f, device, dtype)
 
     monkeypatch.setattr(torch.accelerator, "synchronize", lambda _: None)
-    monkeypatch.setattr(denoising, "pick_device", lambda *_: away)
-    monkeypatch.setattr(denoising, "_placed", without_room)
+    monkeypatch.setattr(tasks, "pick_device", lambda *_: away)
+    monkeypatch.setattr(tasks, "_placed", without_room)
     result = denoise(f, weight)
     assert np.array_equal(result.image, expected.image)
     assert (result.weight, result.device) == (expected.weight, "meta")

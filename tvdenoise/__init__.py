@@ -16,9 +16,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tvdenoise.denoising import Result, denoise
+    from tvdenoise.denoising import denoise
     from tvdenoise.errors import TVDenoiseError
     from tvdenoise.noise import Noise
+    from tvdenoise.result import Result
     from tvdenoise.settings import Settings
     from tvdenoise.solve import Progress
     from tvdenoise.sweeping import Grid, Specimen, TrialRow, sweep
@@ -43,7 +44,7 @@ _ROOMS = {
     "Grid": "sweeping",
     "Noise": "noise",
     "Progress": "solve",
-    "Result": "denoising",
+    "Result": "result",
     "Settings": "settings",
     "Specimen": "sweeping",
     "TVDenoiseError": "errors",

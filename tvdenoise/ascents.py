@@ -1,4 +1,4 @@
-"""Ascent methods for the dual objective d(p): our own optimizers with torch's operations, or kernels that do the same."""
+"""Ascent methods for the dual objective d(p): optimizers with torch's operations, or kernels that do the same."""
 
 import time
 from abc import ABC, abstractmethod

@@ -16,7 +16,7 @@ from tvdenoise.job import Job, Observer, Request
 from tvdenoise.rows import Row
 
 if TYPE_CHECKING:
-    from tvdenoise.denoising import Result
+    from tvdenoise.result import Result
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from tvdenoise.rows import Figures, Row, figures_of, summed
 from tvdenoise.settings import Settings
 
 if TYPE_CHECKING:
-    from tvdenoise.denoising import Result
     from tvdenoise.metrics import Quality
+    from tvdenoise.result import Result
     from tvdenoise.solve import Progress
 
 

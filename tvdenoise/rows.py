@@ -13,8 +13,8 @@ from tvdenoise.kinds import ColorChoice
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tvdenoise.denoising import Result
     from tvdenoise.metrics import Quality
+    from tvdenoise.result import Result
 
 RowDict = Mapping[str, Any]
 """A row by its keys, as it was read from a file."""

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvdenoise import __version__, colour, engine, intensity
-from tvdenoise.denoising import Result, denoise_as_set
+from tvdenoise.denoising import denoise_as_set
 from tvdenoise.errors import ArrayError, DeviceError, DivergenceError, SettingError, TVDenoiseError
 from tvdenoise.intensity import Range
 from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.metrics import Quality, quality
 from tvdenoise.noise import Noise
+from tvdenoise.result import Result
 from tvdenoise.rows import Figures, Row, figures_of
 from tvdenoise.settings import Settings
 from tvdenoise.solve import Progress
