@@ -520,7 +520,7 @@ def test_memory_that_cannot_be_had_is_one_line(error, run, here, monkeypatch):
     def refuse(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("tvdenoise.denoising.solve", refuse)
+    monkeypatch.setattr("tvdenoise.tasks.solve", refuse)
     code, out, err = run("in.png", "-l", "0.1", "--json")
     assert code == 1
     assert err == "tvdenoise: in.png: there is not memory enough for it; free some, or let --memory be less\n"

@@ -351,19 +351,12 @@ def command(
 
         (source,) = inputs
         check_source(source)
-        shares = {"shard": run_options.shard != (1, 1), "scheduler": run_options.scheduler is not None}
-        for flag, is_given in shares.items():
-            if is_given:
-                raise SettingError(flag, "a single picture is not shared out", "leave it out, or name a folder")
         into_folder = output is not None and (is_folder(Path(output)) or output.endswith(SEPARATORS))
-        if output is None or into_folder:
-            target = naming.beside_or_below(source)
-        elif suffix is None:
-            target = Path(output)
-        else:
-            raise SettingError(
-                "suffix", "the result has a name of its own", "leave it out, or let --output be a folder"
-            )
+        is_named = output is not None and not into_folder
+        if is_named and suffix is not None:
+            remedy = "leave it out, or let --output be a folder"
+            raise SettingError("suffix", "the result has a name of its own", remedy)
+        target = Path(output or "") if is_named else naming.beside_or_below(source)
         clean = reference and counterpart(reference, Path(source.name))
         raise typer.Exit(denoise_one(job_of(source, target, reference=clean), run_options, makes_folder=into_folder))
     if output is None and len(inputs) == 2 and os.path.lexists(inputs[0]) and not os.path.lexists(inputs[1]):

@@ -7,13 +7,16 @@ from tvdenoise.cli import messages
 from tvdenoise.cli.dry import dry_run_of
 from tvdenoise.cli.run_options import RunOptions
 from tvdenoise.cli.watching import watching
-from tvdenoise.errors import TVDenoiseError
+from tvdenoise.errors import SettingError, TVDenoiseError
 from tvdenoise.job import Job
 from tvdenoise.plan import is_folder
 
 
 def denoise_one(task: Job, options: RunOptions, *, makes_folder: bool) -> int:
     """Denoise a picture, say what came of it, and return the exit code."""
+    for flag, is_given in (("shard", options.shard != (1, 1)), ("scheduler", options.scheduler is not None)):
+        if is_given:
+            raise SettingError(flag, "a single picture is not shared out", "leave it out, or name a folder")
     if makes_folder and not is_folder(task.target.parent):
         if options.dry_run:
             return dry_run_of([task], options)

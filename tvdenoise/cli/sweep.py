@@ -4,17 +4,15 @@ import json
 import re
 import sys
 import time
-import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
-from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from tvdenoise.cli import messages, options, values
+from tvdenoise.cli import experiment_file, messages, options, values
 from tvdenoise.cli import report as pages
 from tvdenoise.errors import InputError, OutputError, SettingError, TVDenoiseError
 from tvdenoise.kinds import ColorChoice, TVKind
@@ -28,17 +26,11 @@ if TYPE_CHECKING:
 
 MENTION = "[bold]tvdenoise sweep INPUT... --lambda 0.02,0.05,0.1[/bold] tries settings and tells the best."
 
-LISTED = ("weight", "tv", "color", "optimizer", "noise", "seed")
-"""Options that are lists, which a file may write as such."""
-
-PATHS = ("sources", "reference", "out", "report", "plot")
-"""Options that are paths, which a file means from where it lies."""
-
 
 def _configure(context: typer.Context, path: Path | None) -> Path | None:
     """Take what a file says for what is not said on the command line."""
     if path is not None:
-        context.default_map = _configured(path, context)
+        context.default_map = experiment_file.read(path, context)
     return path
 
 
@@ -315,40 +307,6 @@ def _seeds(said: str) -> tuple[int, ...]:
     if not seeds or min(seeds) < 0:
         raise SettingError("seed", f"{said!r} are no whole numbers of 0 or more", "give such as 0,1,2")
     return seeds
-
-
-def _configured(path: Path, context: typer.Context) -> dict[str, Any]:
-    """Return what an experiment's file says, by the names of parameters."""
-    try:
-        with path.open("rb") as file:
-            said = tomllib.load(file)
-    except OSError as error:
-        raise InputError(path, f"it cannot be read ({error.strerror})", "check the path") from error
-    except ValueError as error:
-        raise InputError(path, f"it is no TOML ({error})", "correct it") from error
-    own: dict[str, str] = {"inputs": "sources"} | {
-        option.removeprefix("--"): str(parameter.name)
-        for parameter in context.command.params
-        for option in parameter.opts
-        if option.startswith("--") and parameter.name not in ("config", "help")
-    }
-    found: dict[str, Any] = {}
-    for key, value in said.items():
-        key = key.replace("_", "-")
-        if key not in own:
-            near = get_close_matches(key, own, n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(own)}"
-            raise InputError(path, f"{key!r} is unknown", remedy)
-        name = own[key]
-        if name in LISTED:
-            value = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-        elif name in PATHS:
-            if value == [] or (isinstance(value, list) and name != "sources"):
-                raise InputError(path, f"{key} is not a path", "give one in quotes")
-            places = [path.parent / str(place) for place in (value if isinstance(value, list) else [value])]
-            value = places if name == "sources" else places[0]
-        found[name] = value
-    return found
 
 
 def _check_plot(path: Path) -> None:
