@@ -20,7 +20,7 @@ def copied(source: Path, target: Path, options: WriteOptions = WriteOptions()) -
     file, blank = images.prepared(images.read(source), target, options)
     for part, filled in zip(file.parts, blank.parts, strict=True):
         for page in part.pages():
-            filled.put(page, part.unit(page), part)
+            filled.fill_page(page, part.unit(page), part)
     images.write(target, blank)
     return images.read(target)
 

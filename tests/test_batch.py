@@ -30,7 +30,7 @@ from tvdenoise.attempt import Outcome, attempt, attempt_together
 from tvdenoise.cli.many import _Report
 from tvdenoise.cli.run_options import RunOptions
 from tvdenoise.denoising import denoise_together
-from tvdenoise.images.atomic import _alone, _beside
+from tvdenoise.images.atomic import _open_locked, _temporary_path
 from tvdenoise.job import Job
 from tvdenoise.plan import FileFilter, Naming, planned
 from tvdenoise.settings import Settings
@@ -246,7 +246,7 @@ class TestRunner:
     def held(self, job: Job) -> Callable[[], int]:
         """Lock the result of a job; return what waits for a process to wait for it, lets go soon, and names it."""
         job.target.parent.mkdir()
-        lock = _alone(_beside(job.target))
+        lock = _open_locked(_temporary_path(job.target))
         waiting = re.compile(rf"->.* (\d+) \S+:{os.fstat(lock.fileno()).st_ino} ")
 
         def until_then() -> int:
@@ -281,7 +281,7 @@ class TestRunner:
                 raise EOFError
 
         with pytest.raises(EOFError):
-            batch.Crew(2).run(counted(), tell)
+            batch.WorkerPool(2).run(counted(), tell)
         assert {name for name in tree(scans.parent / "out") if name.startswith(".")} == set()
 
     def test_what_is_being_written_when_an_interrupt_comes_is_written_and_told(self, scans):
@@ -298,7 +298,7 @@ class TestRunner:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            batch.Crew(4).run([*quick, locked, slow], tell)
+            batch.WorkerPool(4).run([*quick, locked, slow], tell)
         assert sorted(found.row.output for found in told) == [str(job.target) for job in (*quick, locked)]
         assert tree(scans.parent / "out").keys() == {job.target.name for job in (*quick, locked)}
 
@@ -325,7 +325,7 @@ class TestRunner:
             jobs[number] = dataclasses.replace(jobs[number], source=scans / name)
         attempt(jobs[3], overwrite=False)
         found: list[Outcome] = []
-        batch.Crew(2, 2 * storage.MINIMUM, expected=100).run(jobs, found.append)
+        batch.WorkerPool(2, 2 * storage.MINIMUM, expected=100).run(jobs, found.append)
         expected = ["done", "failed", "done", "skipped", "done", "done", "done"]
         assert {each.row.output: each.row.status for each in found} == {
             str(job.target): status for job, status in zip(jobs, expected, strict=True)
@@ -343,7 +343,7 @@ class TestRunner:
             if len(told) == 1:
                 os.kill(waiting(), signal.SIGKILL)
 
-        batch.Crew(1, expected=100).run(jobs, tell)
+        batch.WorkerPool(1, expected=100).run(jobs, tell)
         assert sorted(told) == sorted((str(job.target), "done") for job in jobs)
         assert len({job.target.read_bytes() for job in jobs}) == 1
         assert tree(scans.parent / "out").keys() == {job.target.name for job in jobs}
@@ -359,7 +359,7 @@ class TestRunner:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            batch.Crew(1, expected=100).run(jobs, tell)
+            batch.WorkerPool(1, expected=100).run(jobs, tell)
         assert told == [str(job.target) for job in jobs[:2]]
         assert tree(scans.parent / "out").keys() == {job.target.name for job in jobs[:2]}
 
@@ -375,7 +375,7 @@ class TestRunner:
         budget = 2 * storage.MINIMUM
         assert storage.array_bytes_within(budget // 2) < need < storage.array_bytes_within(budget)
         found: list[Outcome] = []
-        batch.Crew(2, budget, overwrite=True).run(jobs, found.append)
+        batch.WorkerPool(2, budget, overwrite=True).run(jobs, found.append)
         assert [each.row.status for each in found] == ["done", "done"]
         assert all((scans / f"{i}.npy").read_bytes() == expected for i in range(2))
 
@@ -416,7 +416,7 @@ class TestRunner:
 
         monkeypatch.setattr(BaseProcess, "start", start_but_first)
         told = []
-        batch.Crew(1).run(self.jobs(scans, 2), told.append)
+        batch.WorkerPool(1).run(self.jobs(scans, 2), told.append)
         assert [found.row.status for found in told] == ["done", "done"]
 
     def test_a_fault_of_ours_fails_its_picture_alone(self, scans, monkeypatch):

@@ -74,7 +74,7 @@ def test_some_of_intels_have_float64(machine, monkeypatch, has_fp64):
 def test_processes_take_turns_where_no_number_is_told(machine, monkeypatch):
     machine("cuda", 2)
     monkeypatch.setattr(devices, "_turn", None)
-    devices.take_turn(3)
+    devices.set_worker_index(3)
     for name, expected in (("auto", "cuda:1"), ("cuda", "cuda:1"), ("cuda:0", "cuda:0"), ("cpu", "cpu")):
         assert pick_device(name, CPU, torch.float32, ENOUGH) == torch.device(expected)
 

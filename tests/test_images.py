@@ -194,7 +194,7 @@ class TestRoundTrip:
         tifffile.imwrite(tmp_path / "a.tif", np.zeros((40, 50), np.uint16), compression="zlib", rowsperstrip=8)
         source, target = images.prepared(images.read(tmp_path / "a.tif"), tmp_path / "b.tif")
         u = np.random.default_rng(0).random((40, 50, 1), np.float32)
-        target.parts[0].put((), u, source.parts[0])
+        target.parts[0].fill_page((), u, source.parts[0])
         images.write(tmp_path / "b.tif", target)
         assert np.array_equal(
             tifffile.imread(tmp_path / "b.tif"), np.rint(u[..., 0] * np.float32(65535)).astype(np.uint16)
@@ -211,7 +211,7 @@ class TestRoundTrip:
                 tif.pages[1].tags[name].overwrite(tif.pages[0].tags[name].value)
         source, target = images.prepared(images.read(tmp_path / "a.tif"), tmp_path / "b.tif")
         for page, value in zip(source.parts[0].pages(), (0.2, 0.4, 0.6), strict=True):
-            target.parts[0].put(page, source.parts[0].unit(page) * np.float32(value), source.parts[0])
+            target.parts[0].fill_page(page, source.parts[0].unit(page) * np.float32(value), source.parts[0])
         images.write(tmp_path / "b.tif", target)
         assert np.array_equal(tifffile.imread(tmp_path / "b.tif"), target.parts[0].pixels)
 
@@ -318,7 +318,7 @@ class TestRoundTrip:
             unit.header[key] = value
         unit.writeto(tmp_path / "a.fits", checksum=True)
         source, target = images.prepared(images.read(tmp_path / "a.fits"), tmp_path / "b.fits")
-        target.parts[0].put((), source.parts[0].unit()[::-1], source.parts[0])
+        target.parts[0].fill_page((), source.parts[0].unit()[::-1], source.parts[0])
         images.write(tmp_path / "b.fits", target)
         assert np.array_equal(images.read(tmp_path / "b.fits").parts[0].pixels, source.parts[0].pixels[::-1])
         with fits.open(tmp_path / "b.fits", checksum=True) as units:  # whose warning is an error
@@ -336,7 +336,7 @@ class TestRoundTrip:
         unit.header["OBJECT"] = "M31"
         unit.writeto(tmp_path / "a.fits")
         source, target = images.prepared(images.read(tmp_path / "a.fits"), tmp_path / "b.fits")
-        target.parts[0].put((), source.parts[0].unit()[::-1] * 0.9, source.parts[0])
+        target.parts[0].fill_page((), source.parts[0].unit()[::-1] * 0.9, source.parts[0])
         images.write(tmp_path / "b.fits", target)
         with fits.open(tmp_path / "b.fits") as units:
             assert isinstance(units[1], fits.CompImageHDU)
@@ -705,7 +705,7 @@ class TestConversion:
         Image.fromarray(noisy).save(tmp_path / "a.png")
         source, target = images.prepared(images.read(tmp_path / "a.png"), tmp_path / "b.npy")
         u = source.parts[0].unit() + np.float32(0.001)
-        target.parts[0].put((), u, source.parts[0])
+        target.parts[0].fill_page((), u, source.parts[0])
         images.write(tmp_path / "b.npy", target)
         assert np.array_equal(np.load(tmp_path / "b.npy"), u[..., 0])
 

@@ -1,6 +1,7 @@
 """The structure that CONTRIBUTING describes, read from the code."""
 
 import ast
+import dataclasses
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import tvdenoise
 from tvdenoise.methods import METHODS, NOT_OFFERED
+from tvdenoise.rows import FILE_RULES, Figures
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tvdenoise"
@@ -82,3 +84,7 @@ def test_readme_lists_the_methods():
         assert f"| `{name}` | {method.help} |" in readme
     for name, reason in NOT_OFFERED.items():
         assert f"| `{name}` | not offered: {reason} |" in readme
+
+
+def test_every_figure_of_a_page_has_a_rule_for_files():
+    assert set(FILE_RULES) == {field.name for field in dataclasses.fields(Figures)}

@@ -25,16 +25,16 @@ from tvdenoise.errors import PictureError, SettingError
 from tvdenoise.interrupts import ENDING, deferred, sigint_blocked
 from tvdenoise.job import Job
 
-PATIENCE = 10.0
+EXIT_TIMEOUT = 10.0
 """Seconds that a process is given to end by itself."""
 
-FEW = 8
+PRELOAD_FROM = 8
 """Jobs a process for which compiled code is not loaded at once."""
 
-TOGETHER = 16
+MAX_JOBS_TOGETHER = 16
 """Jobs for an accelerator that a process is given at a time, at most."""
 
-SMALL = 2**22
+MAX_BYTES_TOGETHER = 2**22
 """Bytes of the files of such jobs in sum: the one that reaches them is the last."""
 
 
@@ -64,7 +64,7 @@ class _Worker:
     line: "Connection[Any, Any]"
 
 
-class Crew:
+class WorkerPool:
     """Processes that do jobs.
 
     Parameters
@@ -104,11 +104,11 @@ class Crew:
             raise SettingError("memory", problem, f"give at least {least}M, or fewer --jobs")
         self._overwrite = overwrite
         fair = expected // (2 * self._number)  # or some would wait for others at the end
-        self._at_once = max(1, min(TOGETHER, fair))
+        self._at_once = max(1, min(MAX_JOBS_TOGETHER, fair))
         forks = sys.platform == "linux"  # where that is safe, and saves loading everything in each process
         self._context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
         if forks:
-            several = ["tvdenoise.preloaded"] if expected > FEW * self._number else []
+            several = ["tvdenoise.preloaded"] if expected > PRELOAD_FROM * self._number else []
             self._context.set_forkserver_preload(["tvdenoise.denoising", "tvdenoise.attempt", *several])
         self._idle: list[_Worker] = []
         self._busy: dict[Any, tuple[_Worker, _Task]] = {}
@@ -130,7 +130,7 @@ class Crew:
 
     def _work(self, todo: Iterator[Job], tell: Callable[[Outcome], None]) -> None:
         while True:
-            while len(self._busy) < self._number and self._can_begin(todo):
+            while len(self._busy) < self._number and self._prepare_next(todo):
                 with deferred(*ENDING):
                     self._begin(self._waiting.popleft())
             if not self._busy:
@@ -149,18 +149,18 @@ class Crew:
             worker.line.close()
         for worker, task in self._busy.values():
             with suppress(EOFError, OSError):
-                while worker.line.poll(PATIENCE):
+                while worker.line.poll(EXIT_TIMEOUT):
                     with deferred(*ENDING):
                         _, answer = worker.line.recv()
                         if isinstance(answer, Outcome):
                             tell(answer)
-            worker.process.join(PATIENCE)
+            worker.process.join(EXIT_TIMEOUT)
             if worker.process.exitcode is None:
                 worker.process.kill()
                 worker.process.join()
                 _discard(task)
 
-    def _can_begin(self, todo: Iterator[Job]) -> bool:
+    def _prepare_next(self, todo: Iterator[Job]) -> bool:
         """Return whether there is a task, and memory for the first of them."""
         if not self._waiting:
             jobs = _gathered(todo, self._at_once)
@@ -248,7 +248,7 @@ def _gathered(todo: Iterator[Job], most: int) -> list[Job]:
     for job in todo:
         jobs.append(job)
         size += _size(job)
-        if not job.settings.is_for_stacks or len(jobs) >= most or size >= SMALL:
+        if not job.settings.is_for_stacks or len(jobs) >= most or size >= MAX_BYTES_TOGETHER:
             break
     return jobs
 
@@ -278,7 +278,7 @@ def _serve(line: "Connection[Any, Any]", place: int) -> None:
 
     from tvdenoise import devices
 
-    devices.take_turn(place)
+    devices.set_worker_index(place)
     writing = ExitStack()  # from the beginning of writing until it is told
 
     def stay() -> None:

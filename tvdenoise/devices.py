@@ -18,7 +18,7 @@ OUT_OF_MEMORY = ("out of memory", "out_of_device_memory", "invalid buffer size")
 _turn: int | None = None
 
 
-def take_turn(turn: int) -> None:
+def set_worker_index(turn: int) -> None:
     """Give this process accelerator number ``turn``, modulo their count, wherever the name of a device has no index."""
     global _turn
     _turn = turn
@@ -39,7 +39,8 @@ def pick_device(name: str, home: torch.device, dtype: torch.dtype, values: int) 
     """
     there = torch.accelerator.current_accelerator(check_available=True)
     if name == "auto":
-        device = home if home.type != "cpu" or there is None or values < MIN_VALUES_FOR_ACCELERATOR else _in_turn(there)
+        is_worth_it = home.type == "cpu" and values >= MIN_VALUES_FOR_ACCELERATOR
+        device = home if there is None or not is_worth_it else _for_worker(there)
         return device if _knows(device, dtype) else torch.device("cpu")
     remedy = f"use auto, cpu or {there.type}" if there is not None else "use auto or cpu"
     try:
@@ -54,10 +55,10 @@ def pick_device(name: str, home: torch.device, dtype: torch.dtype, values: int) 
     if not _knows(device, dtype):
         problem = f"{name} computes in float32 at most, too coarse for it or for the tolerance"
         raise PrecisionError("image", problem, "use the device cpu")
-    return _in_turn(device)
+    return _for_worker(device)
 
 
-def _in_turn(device: torch.device) -> torch.device:
+def _for_worker(device: torch.device) -> torch.device:
     """Return the device, of several that whose turn it is where no number is told."""
     if _turn is None or device.index is not None:
         return device

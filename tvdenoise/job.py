@@ -208,7 +208,7 @@ def _denoised_pages(
             raise PictureError(job.source, error.problem, error.remedy) from error
         if result.status == "non_finite":
             raise DivergenceError(job.source, settings.method_name, result.steps)
-        rounding = filled.put(page, result.image, noisy)
+        rounding = filled.fill_page(page, result.image, noisy)
         result = dataclasses.replace(result, rms_bound=result.rms_bound + rounding)
         figures.append(figures_of(result, *_qualities(clean, noisy, filled, page)))
     return tuple(figures)

@@ -19,25 +19,25 @@ SEED = 0x71DE
 DILATIONS = (2, 3, 4, 6)
 """Distances between the pixels of a patch, tried in turn where neighbours share noise: far enough apart none do."""
 
-FAR, MOST = 6, 0.75
+TEXTURE_FROM, TEXTURE_SHARE = 6, 0.75
 """From this dilation on texture such as grass passes for noise: a reading counts only below so much of the standard
 deviation of the picture."""
 
-MORE = 1.4
+MIN_INCREASE = 1.4
 """How much more noise must be read at a larger dilation: less of it is texture such as bricks and fur."""
 
-SHARED = 1.6
+SHARED_RATIO = 1.6
 """The ratio of the median to the smallest eigenvalues above which noise counts as shared where none is found that is
 not."""
 
-TEXTURED = 1.5
+TEXTURE_RATIO = 1.5
 """The ratio of the median to the smallest eigenvalues, in the median over the brighter groups, above which texture may
 be what makes a variance rise."""
 
 BINS = 8
 """Groups of equally many patches, by their brightness."""
 
-RISE = 2.0
+MIN_RISE = 2.0
 """How much more variance the brightest group must have than the darkest for noise that depends on the signal."""
 
 
@@ -125,7 +125,7 @@ def _channel(plane: Tensor, reference: Callable[[int], Tensor]) -> ChannelNoise:
     if rising := _rising(plane, _by_brightness(near)):
         return rising
     return (None if near.is_clear else _shared(plane, near, reference)) or replace(
-        ChannelNoise.constant(math.sqrt(near.reading.variance)), is_correlated=near.reading.ratio > SHARED
+        ChannelNoise.constant(math.sqrt(near.reading.variance)), is_correlated=near.reading.ratio > SHARED_RATIO
     )
 
 
@@ -140,8 +140,8 @@ def _shared(plane: Tensor, near: Survey, reference: Callable[[int], Tensor]) -> 
     else:
         return None
     variance = far.reading.variance
-    is_texture = dilation >= FAR and variance > MOST**2 * float(calculus.array(plane).var())
-    if is_texture or variance <= MORE**2 * near.reading.variance:
+    is_texture = dilation >= TEXTURE_FROM and variance > TEXTURE_SHARE**2 * float(calculus.array(plane).var())
+    if is_texture or variance <= MIN_INCREASE**2 * near.reading.variance:
         return None
     found = autocorrelation(plane, dilation, far)
     noise = ChannelNoise.constant(math.sqrt(variance))
@@ -168,7 +168,8 @@ def _rising(plane: Tensor, groups: list[Reading]) -> ChannelNoise | None:
     for _ in range(3):  # relative errors count: texture only adds to a reading
         gain, offset = np.polyfit(brightness, variance, 1, w=1 / fitted)
         fitted = np.maximum(gain * brightness + offset, variance.min())
-    if not (gain > 0 and fitted[-1] > RISE * fitted[0]) or np.median(correlation[len(groups) // 2 :]) > TEXTURED:
+    is_texture = np.median(correlation[len(groups) // 2 :]) > TEXTURE_RATIO
+    if is_texture or not (gain > 0 and fitted[-1] > MIN_RISE * fitted[0]):
         return None
     noise = ChannelNoise(0.0, float(variance.min()), float(gain), float(-offset / gain))
     return replace(noise, sigma=math.sqrt(float(calculus.array(noise.variance(plane)).mean())))

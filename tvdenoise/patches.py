@@ -12,7 +12,7 @@ from torch.nn import functional
 SIDE = 5
 """The side of the patches."""
 
-SMALLEST = 3
+NOISE_EIGENVALUES = 3
 """How many of the smallest eigenvalues count as noise alone."""
 
 MIN_PATCHES = 3 * SIDE * SIDE
@@ -24,10 +24,10 @@ BLOCK = 256
 FLATNESS = 155.9
 """The 0.99 quantile of a patch's sum of squared neighbour differences in white noise of variance 1."""
 
-NOT_WHITE = 1.25
+CORRELATED_RATIO = 1.25
 """The ratio of the median to the smallest eigenvalues above which the pixels of a patch share noise."""
 
-FLAT = 0.05
+MIN_WEAK_SHARE = 0.05
 """The share of patches without texture that a reading should rest on: where it takes noise for less than it is, what
 is left of that looks like texture."""
 
@@ -68,7 +68,7 @@ class Survey(NamedTuple):
     @property
     def is_clear(self) -> bool:
         """Whether the pixels of a patch share no noise, and enough patches say so."""
-        return self.reading.ratio <= NOT_WHITE and len(self.places) >= FLAT * len(self.patches)
+        return self.reading.ratio <= CORRELATED_RATIO and len(self.places) >= MIN_WEAK_SHARE * len(self.patches)
 
 
 def survey(plane: Tensor, dilation: int, reference: Tensor) -> Survey | None:
@@ -85,15 +85,15 @@ def survey(plane: Tensor, dilation: int, reference: Tensor) -> Survey | None:
         return None
     brightness, texture = patches.mean(1), _texture(patches)
     patches -= brightness[:, None]
-    flat = _flat(patches, texture)
+    flat = _weakly_textured(patches, texture)
     places = usable.nonzero()[flat, 0]
     return Survey(brightness, patches, reference, places, read(brightness[flat], patches[flat], reference[flat]))
 
 
 def read(brightness: Tensor, patches: Tensor, reference: Tensor) -> Reading:
     """Return the reading of patches, ``reference`` being white noise at the same places."""
-    eigenvalues, white = _spectrum(moments(patches)), _spectrum(moments(reference))
-    variance = max(float(eigenvalues[:SMALLEST].mean() / white[:SMALLEST].mean()), 0.0)
+    eigenvalues, white = _eigenvalues(moments(patches)), _eigenvalues(moments(reference))
+    variance = max(float(eigenvalues[:NOISE_EIGENVALUES].mean() / white[:NOISE_EIGENVALUES].mean()), 0.0)
     middle = len(eigenvalues) // 2
     median = float(eigenvalues[middle] / white[middle])
     return Reading(float(brightness.mean()), variance, median / variance if variance else math.inf if median else 1.0)
@@ -106,7 +106,7 @@ def autocorrelation(plane: Tensor, dilation: int, found: Survey) -> NDArray[np.f
     picture hardly changes from a pixel to one so near. The median over the places passes over hot pixels between those
     of which the patches are made.
     """
-    squares = _squares(plane, dilation)
+    squares = _windows(plane, dilation)
     span = squares.shape[-1]
     places = found.places[:: math.ceil(len(found.places) * span**2 / WINDOWS)]
     x = squares[torch.unravel_index(places, squares.shape[:-2])].cpu().double().numpy()
@@ -123,10 +123,10 @@ def autocorrelation(plane: Tensor, dilation: int, found: Survey) -> NDArray[np.f
 
 def patches_of(plane: Tensor, dilation: int) -> Tensor:
     """Return evenly spread patches of pixels that are ``dilation`` apart, row by row, (N, SIDE * SIDE) on the CPU."""
-    return _squares(plane, dilation)[..., ::dilation, ::dilation].reshape(-1, SIDE * SIDE).cpu()
+    return _windows(plane, dilation)[..., ::dilation, ::dilation].reshape(-1, SIDE * SIDE).cpu()
 
 
-def _squares(plane: Tensor, dilation: int) -> Tensor:
+def _windows(plane: Tensor, dilation: int) -> Tensor:
     """Return the squares that such patches span, (..., span, span)."""
     span = (SIDE - 1) * dilation + 1
     if min(plane.shape[-2:]) < span:
@@ -149,7 +149,7 @@ def _texture(patches: Tensor) -> Tensor:
     return squares.diff(dim=1).square_().sum((1, 2)) + squares.diff(dim=2).square_().sum((1, 2))
 
 
-def _flat(patches: Tensor, texture: Tensor) -> Tensor:
+def _weakly_textured(patches: Tensor, texture: Tensor) -> Tensor:
     """Return the places of the patches that hold no more texture than the noise makes."""
     texture, order = texture.sort()
     patches = patches[order]
@@ -160,7 +160,7 @@ def _flat(patches: Tensor, texture: Tensor) -> Tensor:
     for _ in range(10):
         whole = number // BLOCK
         sums = running[whole] + moments(patches[whole * BLOCK : number])
-        previous, variance = variance, float(_spectrum(sums)[:SMALLEST].mean())
+        previous, variance = variance, float(_eigenvalues(sums)[:NOISE_EIGENVALUES].mean())
         if abs(variance - previous) <= 2e-3 * variance:
             break
         narrowed = int(torch.searchsorted(texture, FLATNESS * variance))
@@ -188,7 +188,7 @@ def moments(patches: Tensor) -> Tensor:
     return wide.mT @ wide
 
 
-def _spectrum(sums: Tensor) -> Tensor:
+def _eigenvalues(sums: Tensor) -> Tensor:
     """Return the eigenvalues of the covariance of patches whose own means are 0, smallest first, but for that 0."""
     mean, number = sums[-1, :-1] / sums[-1, -1], sums[-1, -1]
     eigenvalues: Tensor = torch.linalg.eigvalsh(sums[:-1, :-1] / number - torch.outer(mean, mean))[1:]

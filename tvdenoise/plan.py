@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from tvdenoise.errors import InputError, OutputError, SettingError
-from tvdenoise.images import FORMATS, STREAM, check_source, told_by_ending
+from tvdenoise.images import FORMATS, STREAM, check_source, format_by_extension
 
 SUFFIX = "_denoised"
 """What the name of a result gets beside its picture."""
@@ -257,7 +257,7 @@ def _reason_to_overlook(entry: os.DirEntry[str], root: str, added: str) -> str:
     """Return why a file is no picture to denoise, or nothing; ``added`` is what only the names of results end in."""
     if entry.name.startswith("."):
         return "hidden"
-    if told_by_ending(Path(entry.name)) is None and not (entry.is_symlink() and entry.is_dir()):
+    if format_by_extension(Path(entry.name)) is None and not (entry.is_symlink() and entry.is_dir()):
         return "of another kind"
     if entry.is_symlink() and not _is_file_inside(entry.path, root):
         return "links to folders or out of the folder"

@@ -376,7 +376,7 @@ def command(
 
 def _check_folder(output: str | None) -> None:
     """Refuse what cannot be the folder of several results, or hardly was meant to be."""
-    from tvdenoise.images import STREAM, told_by_ending
+    from tvdenoise.images import STREAM, format_by_extension
     from tvdenoise.plan import is_folder
 
     if output is None or is_folder(Path(output)):
@@ -385,6 +385,6 @@ def _check_folder(output: str | None) -> None:
         raise OutputError("-", "standard output holds one picture, not several", "name a folder")
     if os.path.lexists(output):
         raise OutputError(output, "it is a file, and there may be more than one picture", "name a folder")
-    if told_by_ending(Path(output)) is not None and not output.endswith(SEPARATORS):
+    if format_by_extension(Path(output)) is not None and not output.endswith(SEPARATORS):
         problem = "it ends as a picture does, and there may be more than one"
         raise OutputError(output, problem, "name a folder, with a / at its end if it is to be called so")

@@ -51,7 +51,7 @@ def _runner(count: int, options: RunOptions) -> Iterator[Callable[[Iterator[Job]
     """Get ready to do what is to do on this machine, or on others."""
     workers, overwrite = options.workers, options.overwrite
     if options.scheduler is None:
-        yield batch.Crew(workers, options.memory, overwrite=overwrite, expected=count).run
+        yield batch.WorkerPool(workers, options.memory, overwrite=overwrite, expected=count).run
         return
     from tvdenoise import cluster
 

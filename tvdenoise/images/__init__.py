@@ -13,7 +13,7 @@ from tvdenoise.images.files import (
     read,
     write,
 )
-from tvdenoise.images.formats import FORMATS, format_called, told_by_ending
+from tvdenoise.images.formats import FORMATS, format_by_extension, format_called
 from tvdenoise.images.picture import Page, Picture, PictureFile
 
 __all__ = [
@@ -29,9 +29,9 @@ __all__ = [
     "check_target",
     "conformed",
     "discard",
+    "format_by_extension",
     "format_called",
     "prepared",
     "read",
-    "told_by_ending",
     "write",
 ]

@@ -31,12 +31,12 @@ def atomic(target: Path) -> Iterator[BinaryIO]:
         If the operating system refuses: no space, no permission, a read-only file system.
     """
     place = target.resolve()  # what a link points to is replaced, not the link
-    temporary = _beside(place)
+    temporary = _temporary_path(place)
     try:
-        with _alone(temporary) as file:
+        with _open_locked(temporary) as file:
             try:
                 file.truncate()
-                _take_mode(place, file)
+                _copy_mode(place, file)
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -57,15 +57,15 @@ def atomic(target: Path) -> Iterator[BinaryIO]:
 
 def discard(target: Path) -> None:
     """Remove what a killed process left of writing ``target``."""
-    with suppress(OSError), _alone(_beside(target.resolve())) as file:
+    with suppress(OSError), _open_locked(_temporary_path(target.resolve())) as file:
         Path(file.name).unlink()
 
 
-def _beside(place: Path) -> Path:
+def _temporary_path(place: Path) -> Path:
     return place.with_name(f".tvdenoise-{hashlib.sha256(os.fsencode(place.name)).hexdigest()[:16]}.tmp")
 
 
-def _alone(path: Path) -> BinaryIO:
+def _open_locked(path: Path) -> BinaryIO:
     """Open a file, a new one or one left behind, that nobody else has open in this way."""
     while True:
         file = open(path, "r+b", opener=_opened_or_made)  # noqa: SIM115 (a path's own method takes no opener)
@@ -83,7 +83,7 @@ def _opened_or_made(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CREAT, 0o666)
 
 
-def _take_mode(place: Path, file: BinaryIO) -> None:
+def _copy_mode(place: Path, file: BinaryIO) -> None:
     """Let a file be read and written by whom the one that it replaces is, if there is one."""
     if not hasattr(os, "fchmod"):  # Windows, before Python 3.13
         return

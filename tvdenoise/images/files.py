@@ -25,23 +25,23 @@ from tvdenoise.errors import (
 from tvdenoise.images.atomic import atomic
 from tvdenoise.images.formats import (
     FORMATS,
-    TURNED,
-    impossible,
+    WITHOUT_ORIENTATION,
+    format_by_extension,
+    format_by_magic,
     losses,
-    told_by_content,
-    told_by_ending,
-    type_held,
+    stored_dtype,
     unread_format,
+    why_impossible,
 )
 from tvdenoise.images.orientation import orientation, upright
-from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source, is_shown
+from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source, shows_the_same
 from tvdenoise.intensity import Range
 
 STREAM = Path("-")
 """Standard input or output."""
 
 MAX_PIXELS = 2**30
-NAMED_ANEW = ("TIFF", "NPY", "FITS")
+AXES_CAN_BE_NAMED = ("TIFF", "NPY", "FITS")
 """Formats whose axes a user may know better than the file."""
 
 
@@ -109,8 +109,8 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
     except OSError as error:
         raise PictureError(path, f"it cannot be read ({error.strerror})", "check its permissions") from error
     file = _decoded(source, _format_of(path, start))
-    if options.axes is not None and file.format not in NAMED_ANEW:
-        problem = f"the axes of a {file.format} file are fixed, --axes is for {', '.join(NAMED_ANEW)}"
+    if options.axes is not None and file.format not in AXES_CAN_BE_NAMED:
+        problem = f"the axes of a {file.format} file are fixed, --axes is for {', '.join(AXES_CAN_BE_NAMED)}"
         raise InputError(path, problem, "leave --axes out")
     return replace(file, parts=tuple(_interpreted(path, part, file.scale, options) for part in file.parts))
 
@@ -170,7 +170,7 @@ def _standard_input() -> bytes:
 def _format_of(path: Path, start: bytes) -> str:
     if not start:
         raise PictureError(path, "the file is empty", "get a whole copy of it")
-    told, promised = told_by_content(start), told_by_ending(path)
+    told, promised = format_by_magic(start), format_by_extension(path)
     if told is None:
         remedy = f"give a {', '.join(FORMATS)} file"
         if other := unread_format(start):
@@ -208,7 +208,7 @@ def _check_content(path: Path, part: Picture, options: ReadOptions) -> None:
 
 def check_target(target: Path, *others: Path, overwrite: bool, options: WriteOptions = WriteOptions()) -> None:
     """Raise :class:`OutputError` if ``target`` must not or cannot be written; ``others`` are files it must not be."""
-    promised = told_by_ending(target)
+    promised = format_by_extension(target)
     format_ = options.format or promised
     if format_ is not None:
         _room_for(target, format_)
@@ -265,10 +265,10 @@ def prepared(
     OutputError
         If the target's format cannot hold what ``file`` has, or would lose something of it without leave.
     """
-    format_ = options.format or told_by_ending(target) or file.format
-    reason = impossible(file, format_)
+    format_ = options.format or format_by_extension(target) or file.format
+    reason = why_impossible(file, format_)
     if reason is not None:
-        able = (FORMATS[name].endings[0] for name in ("TIFF", "NPY") if impossible(file, name) is None)
+        able = (FORMATS[name].endings[0] for name in ("TIFF", "NPY") if why_impossible(file, name) is None)
         raise OutputError(target, f"a {format_} file cannot hold {reason}", f"end it in {' or '.join(able)}")
     lost = losses(file, format_, metadata=options.metadata)
     if lost and not options.allow_loss:
@@ -288,7 +288,7 @@ def _endings_that_lose_nothing(file: PictureFile, options: WriteOptions) -> list
     """Return the endings of the formats, among those that hold the most and the file's own, that lose nothing of it."""
     is_bare = not (options.metadata and (file.metadata.kinds or file.kinds))
     names = dict.fromkeys(("TIFF", "PNG", *(["NPY"] if is_bare else []), file.format))
-    able = (name for name in names if impossible(file, name) is None)
+    able = (name for name in names if why_impossible(file, name) is None)
     return [FORMATS[name].endings[0] for name in able if not losses(file, name, metadata=options.metadata)]
 
 
@@ -298,7 +298,7 @@ def conformed(file: PictureFile, format_: str, options: WriteOptions) -> Picture
         file = replace(file, parts=(file.parts[0].first_page,))
     if not FORMATS[format_].alpha and format_ != file.format:
         file = replace(file, parts=tuple(part.opaque for part in file.parts))
-    if format_ in TURNED or not options.metadata:
+    if format_ in WITHOUT_ORIENTATION or not options.metadata:
         number = orientation(file.metadata)
         file = replace(file, parts=tuple(upright(part, number) for part in file.parts))
     return file
@@ -310,7 +310,7 @@ def _blank(part: Picture, source: PictureFile, target: str) -> Picture:
     The numbers of the source where it can hold them and what they mean; else its own range, or, in an array, unrounded
     floats.
     """
-    dtype, scale = type_held(part, target), part.scale
+    dtype, scale = stored_dtype(part, target), part.scale
     if target == "NPY" and source.format != "NPY" and part.pixels.dtype.kind in "iu":
         dtype, scale = part.unit_type, intensity.UNIT
     elif dtype != part.pixels.dtype or (target != source.format and scale == source.scale):
@@ -375,7 +375,7 @@ def _is_same(file: PictureFile, again: PictureFile) -> bool:
             copy = replace(copy, axes=part.axes, alpha=part.alpha)
         if (part.size, part.pixels.dtype) != (copy.size, copy.pixels.dtype):
             return False
-        if not is_shown(part, copy, exact=FORMATS[file.format].exact, merges=FORMATS[file.format].merges):
+        if not shows_the_same(part, copy, exact=FORMATS[file.format].exact, merges=FORMATS[file.format].merges):
             return False
     return True
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tvdenoise.images.picture import Picture, PictureFile
 
-TURNED = ("BMP", "GIF", "PNM", "NPY", "FITS")
+WITHOUT_ORIENTATION = ("BMP", "GIF", "PNM", "NPY", "FITS")
 """Formats that cannot say which way up a picture is: its pixels are turned."""
 
 COMMON = frozenset({"ICC profile", "EXIF", "XMP"})
@@ -44,7 +44,7 @@ class Format:
         Whether equal frames that follow one another may become one.
     shapes
         Whether its pictures may differ in shape.
-    longest
+    max_side
         The most pixels along an axis that it, or the library that writes it, allows.
     """
 
@@ -59,7 +59,7 @@ class Format:
     exact: bool = True
     merges: bool = False
     shapes: bool = False
-    longest: int = sys.maxsize
+    max_side: int = sys.maxsize
 
 
 FITS_TYPES = frozenset({"u1", "u2", "u4", "i1", "i2", "i4", "f4", "f8"})
@@ -73,13 +73,13 @@ FORMATS: Mapping[str, Format] = {
         alpha=True,
         metadata=COMMON,
         merges=True,
-        longest=1_000_000,
+        max_side=1_000_000,
     ),
     "JPEG": Format(
-        "pillow", (".jpg", ".jpeg", ".jpe", ".jfif"), metadata=COMMON, cmyk=True, exact=False, longest=65_500
+        "pillow", (".jpg", ".jpeg", ".jpe", ".jfif"), metadata=COMMON, cmyk=True, exact=False, max_side=65_500
     ),
     "WEBP": Format(
-        "pillow", (".webp",), alpha=True, frames=True, metadata=COMMON | {"timing"}, merges=True, longest=16_383
+        "pillow", (".webp",), alpha=True, frames=True, metadata=COMMON | {"timing"}, merges=True, max_side=16_383
     ),
     "BMP": Format("pillow", (".bmp", ".dib")),
     "GIF": Format(
@@ -90,10 +90,10 @@ FORMATS: Mapping[str, Format] = {
         metadata=frozenset({"timing"}),
         exact=False,
         merges=True,
-        longest=65_535,
+        max_side=65_535,
     ),
     "AVIF": Format(
-        "pillow", (".avif",), alpha=True, frames=True, metadata=COMMON | {"timing"}, exact=False, longest=32_768
+        "pillow", (".avif",), alpha=True, frames=True, metadata=COMMON | {"timing"}, exact=False, max_side=32_768
     ),
     "PNM": Format("pnm", (".pnm", ".pgm", ".ppm", ".pbm", ".pam"), types=frozenset({"u1", "u2"})),
     "TIFF": Format(
@@ -115,25 +115,25 @@ FORMATS: Mapping[str, Format] = {
 def format_called(name: str) -> str | None:
     """Return the format that people call ``name``: by its own name or an ending."""
     known = {row_name.lower(): row_name for row_name in FORMATS}
-    return known.get(name.lower(), told_by_ending(Path(f"x.{name.removeprefix('.')}")))
+    return known.get(name.lower(), format_by_extension(Path(f"x.{name.removeprefix('.')}")))
 
 
-def told_by_ending(path: Path) -> str | None:
+def format_by_extension(path: Path) -> str | None:
     """Return the format that a file's name promises."""
     ending = path.suffix.lower()
     return next((name for name, row in FORMATS.items() if ending in row.endings), None)
 
 
-def told_by_content(start: bytes) -> str | None:
+def format_by_magic(start: bytes) -> str | None:
     """Return the format whose mark a file starts with; 16 bytes tell."""
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "WEBP"
     if start[4:12] in (b"ftypavif", b"ftypavis"):
         return "AVIF"
-    return next((name for mark, name in _MARKS if start.startswith(mark)), None)
+    return next((name for mark, name in _MAGIC if start.startswith(mark)), None)
 
 
-_MARKS = (
+_MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
     (b"GIF8", "GIF"),
@@ -158,14 +158,14 @@ def unread_format(start: bytes) -> str | None:
     return next((name for place, mark, name in _NOT_READ if start[place:].startswith(mark)), None)
 
 
-def impossible(file: PictureFile, target: str) -> str | None:
+def why_impossible(file: PictureFile, target: str) -> str | None:
     """Say why no file of format ``target`` can be made of ``file`` at all, None if one can."""
     row = FORMATS[target]
     if len(file.parts) > 1 and row.frames and not row.shapes:
         return f"pages of different {'shapes' if len({part.size for part in file.parts}) > 1 else 'kinds'}"
     for part in file.parts:
-        if max(part.size) > row.longest:
-            return f"more than {row.longest} pixels along an axis"
+        if max(part.size) > row.max_side:
+            return f"more than {row.max_side} pixels along an axis"
         if part.is_cmyk and not row.cmyk:
             return "the inks of a CMYK picture"
         if part.is_premultiplied and row.alpha and target not in ("TIFF", "NPY") and not part.is_opaque:
@@ -214,7 +214,7 @@ def _losses_of(part: Picture, target: str, row: Format) -> list[str]:
     return found
 
 
-def type_held(part: Picture, target: str) -> np.dtype[np.generic]:
+def stored_dtype(part: Picture, target: str) -> np.dtype[np.generic]:
     """Return the type that takes the most of a picture's numbers into a file of format ``target``."""
     types, kind = FORMATS[target].types, part.pixels.dtype
     if kind.str[1:] in types:

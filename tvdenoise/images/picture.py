@@ -147,10 +147,10 @@ class Picture:
         return intensity.to_unit(intensity.filled(colours) if colours.dtype.kind == "f" else colours, self.scale)
 
     def blank(self, dtype: DTypeLike, scale: Range) -> "Picture":
-        """Return a picture like this one, of another type and scale, yet to be filled by :meth:`put`."""
+        """Return a picture like this one, of another type and scale, yet to be filled by :meth:`fill_page`."""
         return replace(self, pixels=storage.empty(self.pixels.shape, dtype), scale=scale)
 
-    def put(self, page: Page, u: NDArray[np.floating], source: "Picture") -> float:
+    def fill_page(self, page: Page, u: NDArray[np.floating], source: "Picture") -> float:
         """Fill a page with ``u`` (H, W, C), on the unit scale, and with the transparency of ``source``.
 
         Returned is the :func:`tvdenoise.intensity.rounding` of ``u``.
@@ -196,7 +196,7 @@ def rescaled(numbers: NDArray[np.generic], dtype: DTypeLike) -> NDArray[np.gener
     return intensity.from_unit(unit, intensity.type_range(dtype), dtype)
 
 
-def is_shown(picture: Picture, copy: Picture, *, exact: bool, merges: bool) -> bool:
+def shows_the_same(picture: Picture, copy: Picture, *, exact: bool, merges: bool) -> bool:
     """Return whether a copy of the same size and type shows all frames, colours and transparency of a picture.
 
     Gray may have become RGB, and transparency that hides nothing may be gone. ``exact`` compares every number.

@@ -86,7 +86,7 @@ def read(source: Source) -> PictureFile:
         animation = Animation.read(source)
         picture, timing = animation.picture, animation.timing
     else:
-        if max(header.width, header.height) > FORMATS["PNG"].longest:  # libpng would say so on standard error
+        if max(header.width, header.height) > FORMATS["PNG"].max_side:  # libpng would say so on standard error
             problem = f"its {header.width}x{header.height} pixels are more along an axis than libpng allows"
             raise PictureError(source.name, problem, "convert it to TIFF first")
         pixels = _pixels(header, [chunk for chunk in chunks if chunk.type in (b"PLTE", b"tRNS", b"IDAT")])
