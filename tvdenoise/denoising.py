@@ -43,7 +43,7 @@ def denoise(
     image
         A NumPy array (H, W) or (H, W, C), or a torch tensor (H, W), (C, H, W) or (N, C, H, W), whose N pictures are
         solved each for itself. Integers are scaled by the largest value of their type and come back in it, rounded;
-        floats are taken as they are and come back as floats.
+        floats are taken as they are and come back as floats. All channels are denoised: take transparency off before.
     weight
         :math:`\lambda`: larger is smoother. With ``tv="isotropic"`` the ``weight`` of scikit-image's
         ``denoise_tv_chambolle``. ``"auto"`` chooses it for the picture: see :mod:`tvdenoise.selection`.
