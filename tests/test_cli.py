@@ -270,6 +270,14 @@ class TestGood:
         row, apart = json.loads(out), denoise(stack, 0.1, volume=True, spacing=2.5)
         assert row["spacing"] == 2.5
         assert np.array_equal(np.load("out.npy")[:, 0], apart.image)
+        micrograph, metadata = stack.astype(np.float32), {"axes": "ZYX", "spacing": 0.5}
+        tifffile.imwrite("zc.tif", micrograph, imagej=True, resolution=(5, 5), metadata=metadata)
+        assert "slices 2.5 pixels apart" in run("info", "zc.tif")[1]
+        for options, expected in (((), 2.5), (("--spacing", "1"), 1)):
+            row = json.loads(run("zc.tif", "-o", "zc.npy", *arguments[3:], *options)[1])
+            assert row["spacing"] == pytest.approx(expected)
+            one = denoise(micrograph, 0.1, volume=True, spacing=expected)
+            assert np.load("zc.npy") == pytest.approx(one.image, abs=1e-5)
         code, out, err = run(*arguments, "--axes", "TPYX")
         assert "stack.npy: none of its axes TPYX is known to be the depth of a volume; call it Z, such as" in err
         assert code == 1
@@ -298,6 +306,11 @@ class TestGood:
             _, _, err = run("dim.png", "-o", "out.png", "--overwrite", *options)
             assert err.count(hint) == is_told
             assert hint not in run("full.png", "-o", "out.png", "--overwrite", *options)[2]
+        assert hint in run("dim.png", "-o", "out.png", "--overwrite", "--reference", "dim.png")[2]
+        assert f"dim.png: {hint}\n" in run("compare", "dim.png", "dim.png")[2]
+        assert hint not in run("compare", "dim.png", "dim.png", "--range", "0,4095")[2]
+        np.save("signed.npy", noisy.astype(np.int16) - 100)
+        assert "if that is its white" not in run("info", "signed.npy")[1]
         assert f"1 with {hint}\n" in run("dim.png", "full.png", "-o", "many/", "-l", "0.1")[2]
 
     def test_info_tells_what_there_is(self, run):

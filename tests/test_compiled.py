@@ -24,6 +24,14 @@ MODELS = [
     ((1, 1, 50), {}),
     ((2, 50, 1), {}),
     ((3, 1, 1), {"coupled": True}),
+    ((1, 23, 4, 5), {"axes": 3}),
+    ((2, 50, 3, 7), {"axes": 3, "coupled": True, "spacing": 2.5}),
+    ((3, 9, 6, 5), {"axes": 3, "ratios": (1.0, 2.0, 0.5), "spacing": 0.7}),
+    ((2, 3, 20, 3, 4), {"axes": 3, "coupled": True}),
+    ((1, 1, 5, 6), {"axes": 3}),
+    ((1, 7, 1, 6), {"axes": 3}),
+    ((2, 7, 6, 1), {"axes": 3}),
+    ((1, 1, 1, 1), {"axes": 3}),
 ]
 
 
@@ -59,7 +67,8 @@ def run(problem, start, way, counts):
 @pytest.mark.parametrize(("shape", "model"), MODELS)
 def test_steps_are_those_of_fista_bit_by_bit(compiled_or_not, shape, model, dtype, tv, threads, monkeypatch):
     problem = Problem(picture(*shape, dtype=dtype) - 0.4, 0.1, tv, **model)  # around 0, where rounding shows
-    start = torch.randn(2, *shape, dtype=dtype, generator=torch.Generator().manual_seed(1)) * 0.1
+    generator = torch.Generator().manual_seed(1)
+    start = torch.randn(model.get("axes", 2), *shape, dtype=dtype, generator=generator) * 0.1
     monkeypatch.setattr(ascent, "STEPS", 6)
     plain, fused = compiled_or_not(run, problem, start, FISTAAscent, (1, 6, 5, 14))
     for expected, got in zip(plain, fused, strict=True):
@@ -83,8 +92,8 @@ def test_steps_are_those_of_alternating_descent_bit_by_bit(compiled_or_not, shap
 @pytest.mark.parametrize(("shape", "model"), MODELS)
 def test_certificates_agree(compiled_or_not, shape, model, tv):
     problem = Problem(picture(*shape), 0.1, tv, **model)
-    u, v, p = (torch.randn(n, *shape, dtype=torch.float64).squeeze(0) for n in (1, 1, 2))
-    certificates = list(compiled_or_not(certify, problem, u, 0.1 * p, v))
+    u, v, p = (torch.randn(n, *shape, dtype=torch.float64) for n in (1, 1, model.get("axes", 2)))
+    certificates = list(compiled_or_not(certify, problem, u[0], 0.1 * p, v[0]))
     for name in ("energy", "gap", "rms_bound"):
         plain, fused = (getattr(certificate, name) for certificate in certificates)
         assert fused == pytest.approx(plain, rel=1e-12, abs=1e-14)

@@ -1092,3 +1092,23 @@ class TestTargets:
     def test_read_only_folder(self, source):
         with pytest.raises(OutputError, match=r"its folder /proc cannot be written to \(.*\); choose another"):
             images.check_target(Path("/proc/b.png"), source, overwrite=False)
+
+
+OME = {"axes": "ZYX", "PhysicalSizeX": 0.2, "PhysicalSizeZ": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({"imagej": True, "resolution": (5, 5), "metadata": {"axes": "ZYX", "spacing": 0.5, "unit": "um"}}, 2.5),
+        ({"imagej": True, "metadata": {"axes": "ZYX"}}, None),
+        ({"ome": True, "metadata": OME}, 2.5),
+        ({"ome": True, "metadata": {**OME, "PhysicalSizeZUnit": "nm"}}, None),
+        ({"ome": True, "metadata": {"axes": "ZYX", "PhysicalSizeX": 0.2}}, None),
+        ({"ome": True, "metadata": {**OME, "PhysicalSizeX": 0.0}}, None),
+        ({}, None),
+    ],
+)
+def test_the_distance_of_slices_is_that_of_imagej_and_ome(metadata, expected, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", numbers((4, 9, 8), "u1"), photometric="minisblack", **metadata)
+    assert images.read(tmp_path / "a.tif").spacing == (expected and pytest.approx(expected))

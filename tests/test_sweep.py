@@ -150,9 +150,10 @@ class TestSweep:
     def test_what_is_known_is_not_done_again(self, clean):
         grid = Grid(weight=(0.05, 0.1, 0.2), noise=(Noise("gaussian", 0.1),))
         rows = list(sweep([Specimen("a", clean)], grid))
-        left = list(sweep([Specimen("renamed", clean)], grid, is_known={rows[1].key}.__contains__))
+        left = list(sweep([Specimen("renamed", clean)], grid, is_known=lambda row: row.key == rows[1].key))
         assert [row.key for row in left] == [rows[0].key, rows[2].key]
-        other = list(sweep([Specimen("a", clean + 0.001)], grid, is_known={row.key for row in rows}.__contains__))
+        keys = {row.key for row in rows}
+        other = list(sweep([Specimen("a", clean + 0.001)], grid, is_known=lambda row: row.key in keys))
         assert len(other) == 3
 
     def test_against_a_reference(self, clean):
@@ -258,6 +259,18 @@ class TestFile:
         path.write_text('{"inp' if ending == "jsonl" else "inp")  # which a kill may leave
         assert run(*SWEEP, "-o", path)[0] == 0
 
+    def test_names_that_break_lines(self, run, here, ending):
+        shutil.copy("clean.png", "a\r\nb.png")
+        for count in ("2 runs done", "0 runs done, 0 failed, 2 there already"):
+            code, _, err = run("sweep", "a\r\nb.png", *SWEEP[3:], "-l", "0.1", "-o", f"rows.{ending}")
+            assert (code, count in err) == (0, True)
+        assert {row["input"] for row in results.read(here / f"rows.{ending}")[0]} == {"a\r\nb.png"}
+
+    def test_copies_of_a_picture_keep_their_names(self, run, here, ending):
+        shutil.copy("clean.png", "copy.png")
+        sweep = ("sweep", "clean.png", "copy.png", *SWEEP[3:], "-l", "0.1", "-o", f"rows.{ending}")
+        assert run(*sweep)[1] == run(*sweep)[1]
+
     def test_names_that_are_no_text(self, run, here, ending):
         name = os.fsdecode(b"\xff\xfe.png")
         shutil.copy("clean.png", name)
@@ -316,7 +329,8 @@ def fill(path: Path, clean: np.ndarray) -> None:
     torch.set_num_threads(1)
     grid = Grid(weight=weights_of("0.01:0.5:10"), noise=(Noise("gaussian", 0.1),))
     with results.opened(path) as file:
-        for row in sweep([Specimen("a", clean)], grid, is_known={row["key"] for row in file.rows}.__contains__):
+        keys = {row["key"] for row in file.rows}
+        for row in sweep([Specimen("a", clean)], grid, is_known=lambda row: row.key in keys):
             file.add(row)
 
 
@@ -465,6 +479,10 @@ class TestTables:
     def test_columns_are_what_varies(self):
         by_lambda, _ = summary_tables([self.row(tv=tv, noise=noise) for tv in "ab" for noise in "xy"])
         assert by_lambda.header == ["lambda", "x, a", "y, a", "x, b", "y, b"]
+
+    def test_names_that_would_break_a_line(self):
+        text = summary_tables([self.row(input="a\nb")])[1].text()
+        assert text.splitlines()[2].startswith("a b ")
 
     def test_names_that_would_split_a_cell(self):
         (line,) = summary_tables([self.row(input="a|b")])[1].markdown().splitlines()[4:]

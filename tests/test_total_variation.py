@@ -94,6 +94,8 @@ def test_other_dimensions_are_refused(shape):
 def test_integers_are_refused_because_their_differences_wrap():
     with pytest.raises(TypeError, match=r"floating-point numbers, not torch\.uint8"):
         TotalVariation()(torch.zeros(4, 4, dtype=torch.uint8))
+    with pytest.raises(TypeError, match="a torch tensor is asked for, not a list"):
+        TotalVariation()([[0.0, 1.0]])
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def denoise(
     color: ColorChoice = "rgb",
     sigma: float | None = None,
     volume: bool = False,
-    spacing: float = 1.0,
+    spacing: float | None = None,
     optimizer: str = "auto",
     lr: float | None = None,
     tol: float | None = None,
@@ -61,7 +61,7 @@ def denoise(
         holds for volumes.
     spacing
         The distance between the slices of a volume in units of that between pixels, by which the differences between
-        slices are divided.
+        slices are divided; 1 by default.
     optimizer
         A row of the method table: ``"alternating"``, ``"fista"``, or an optimizer of ``torch.optim`` by its lower-case
         name; ``"auto"`` for the first of these that the model and ``lr`` allow.

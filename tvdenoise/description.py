@@ -23,7 +23,7 @@ PACKAGES = (
 
 
 def describe(file: PictureFile, *, volume: bool = False) -> dict[str, Any]:
-    """Return format, shape, axes, type, values, range, colours, pages, metadata, notes, hints and memory in bytes.
+    """Return format, shape, axes, type, values, range, spacing, colours, pages, metadata, notes, hints, bytes.
 
     A file whose pages differ is described by the first kind of them.
     """
@@ -37,6 +37,7 @@ def describe(file: PictureFile, *, volume: bool = False) -> dict[str, Any]:
         "dtype": str(first.pixels.dtype),
         "values": intensity.extremes(first.pixels),
         "range": first.scale,
+        "spacing": file.spacing,
         "colours": _colours(first),
         "pages": file.page_count,
         "metadata": [*file.metadata.kinds, *file.kinds],
@@ -48,9 +49,10 @@ def describe(file: PictureFile, *, volume: bool = False) -> dict[str, Any]:
 
 def _hints(part: Picture) -> list[str]:
     """Say where an integer picture uses so little of its type's range that its white may be elsewhere."""
-    top, largest = part.scale[1], intensity.extremes(part.pixels)[1]
+    (least, largest), top = intensity.extremes(part.pixels), part.scale[1]
     white = 2 ** max(8, int(largest).bit_length()) - 1
-    if part.pixels.dtype.kind not in "iu" or part.scale != intensity.type_range(part.pixels.dtype) or 4 * white > top:
+    is_by_type = part.pixels.dtype.kind in "iu" and part.scale == intensity.type_range(part.pixels.dtype)
+    if not is_by_type or least < 0 or 4 * white > top:
         return []
     return [f"no value above {white} of {top:.0f}: if that is its white, say --range 0,{white}"]
 

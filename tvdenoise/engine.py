@@ -33,7 +33,7 @@ def spend(seconds: float) -> None:
     _spent += seconds
 
 
-def kernels(f: Tensor, *others: Tensor, tv: TVKind, planes: int = 1) -> ModuleType | None:
+def kernels(f: Tensor, *others: Tensor, tv: TVKind, axes: int = 2, planes: int = 1) -> ModuleType | None:
     """Return the compiled kernels for a picture and others of its kind, or None where torch is to compute.
 
     On graphics cards that CUDA knows it is :mod:`tvdenoise.fused`, on CPUs :mod:`tvdenoise.compiled` once that pays.
@@ -45,7 +45,7 @@ def kernels(f: Tensor, *others: Tensor, tv: TVKind, planes: int = 1) -> ModuleTy
         return None
     if f.device.type == "cpu" and _spent + SECONDS_A_VALUE * f.numel() < LOADING_SECONDS:
         return None
-    if f.device.type == "cuda" and planes > MOST_PLANES:
+    if f.device.type == "cuda" and (planes > MOST_PLANES or axes > 2):
         return None
     return _load(f.device, f.dtype, tv, planes)
 
@@ -97,5 +97,5 @@ def _try_out(room: ModuleType, device: torch.device, dtype: torch.dtype, tv: TVK
         room.ascend(f, p, p.clone(), average, group, tv, 0.1, 1, 1)
         if tv == "anisotropic" and planes == 1:
             room.alternate(f, p, p.clone(), average, group, 1, 2, 2, f.clone())
-    room.centre(f, p, f, f.clone())
+    room.centre(f, p, f, f.clone(), 1.0)
     room.sums(f, f, p, f, group, tv)

@@ -75,7 +75,7 @@ def _centre(problem: Problem, p: Tensor, v: Tensor, out: Tensor) -> Certificate:
     """Write (q + v) / 2 into ``out`` and return its certificate."""
     kernels = problem.kernels(p, v)
     if kernels is not None:
-        kernels.centre(problem.f, p, v, out)
+        kernels.centre(problem.f, p, v, out, problem.spacing)
     else:
         calculus.subtract_adjoint(problem.f, p, out, problem.spacing).mul_(0.5).add_(v, alpha=0.5)
     return certify(problem, out, p, v)

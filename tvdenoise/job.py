@@ -57,7 +57,7 @@ class Job:
             error=None if error is None else str(error),
             tv=settings.tv,
             volume=settings.volume,
-            spacing=settings.spacing if settings.volume else None,
+            spacing=settings.spacing,
             optimizer=settings.method_name,
             figures=Figures(weight=None if settings.weight == "auto" else settings.weight),
         )
@@ -184,7 +184,7 @@ def begin(job: Job, observer: Observer) -> Running:
         range=first.scale,
         tv=job.settings.tv,
         volume=job.settings.volume,
-        spacing=job.settings.spacing if job.settings.volume else None,
+        spacing=_spacing(job, source),
         optimizer=settings.method_name,
         figures=figures,
         pages=pages if len(pages) > 1 else None,
@@ -201,7 +201,7 @@ def _denoised_pages(
     figures = []
     for number, (noisy, filled, clean, page) in enumerate(pages, 1):
         observer.on_page(number, len(pages))
-        settings = _settings(job, noisy)
+        settings = dataclasses.replace(_settings(job, noisy), spacing=_spacing(job, source))
         try:
             result = yield Request(noisy.unit(page), settings)
         except PrecisionError as error:
@@ -243,6 +243,11 @@ def _settings(job: Job, picture: Picture) -> Settings:
             raise PictureError(job.source, f"it has {colours}, not red, green and blue", "use --color coupled or rgb")
         settings = dataclasses.replace(settings, color="rgb")
     return settings
+
+
+def _spacing(job: Job, source: PictureFile) -> float | None:
+    """Return the distance between the slices of a volume in pixel widths, None of pictures."""
+    return (job.settings.spacing or source.spacing or 1.0) if job.settings.volume else None
 
 
 def _pages(job: Job, picture: Picture) -> Iterator[Page]:

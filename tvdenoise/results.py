@@ -201,13 +201,16 @@ def _json_rows(text: str) -> Iterator[RowDict | None]:
 
 
 def _csv_rows(text: str) -> Iterator[RowDict | None]:
-    lines = csv.reader(io.StringIO(text))
+    lines = csv.reader(io.StringIO(text, newline=""))
     header = next(lines, [])
-    for cells in lines:
-        try:
-            yield {name: _value(name, cell) for name, cell in zip(header, cells, strict=True)}
-        except ValueError:
-            yield None
+    try:
+        for cells in lines:
+            try:
+                yield {name: _value(name, cell) for name, cell in zip(header, cells, strict=True)}
+            except ValueError:
+                yield None
+    except csv.Error:
+        yield None
 
 
 def _header(content: bytes) -> list[str]:
@@ -216,8 +219,8 @@ def _header(content: bytes) -> list[str]:
 
 def _csv_line(cells: list[str]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue()
+    csv.writer(line, lineterminator="\r\n").writerow(cells)  # so that names with either are quoted
+    return line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401 (of any kind that JSON has)

@@ -105,18 +105,18 @@ class Problem:
 
     def kernels(self, *tensors: Tensor) -> ModuleType | None:
         """Return what :func:`tvdenoise.engine.kernels` does for ``f`` and these tensors."""
-        if self.axes != 2 or self.weight == 0:
+        if self.weight == 0:
             return None
-        return engine.kernels(self.f, *tensors, tv=self.tv, planes=len(self.f) if self.coupled else 1)
+        return engine.kernels(self.f, *tensors, tv=self.tv, axes=self.axes, planes=len(self.f) if self.coupled else 1)
 
     def groups(self) -> list[Group]:
-        """Return which of the (H, W) planes of ``f`` make vectors together."""
-        stride, groups = math.prod(self.f.shape[1:-2]), []
+        """Return which of the planes (H, W), or (D, H, W), of ``f`` make vectors together."""
+        stride, groups = math.prod(self.f.shape[1 : -self.axes]), []
         for channels, weight in self.channel_weights():
             first, stop, _ = channels.indices(len(self.f))
             planes = stop - first if self.coupled else 1
             last = (first + 1 if self.coupled else stop) * stride
-            groups += [Group(plane, stride, planes, weight) for plane in range(first * stride, last)]
+            groups += [Group(plane, stride, planes, weight, self.spacing) for plane in range(first * stride, last)]
         return groups
 
     @cached_property

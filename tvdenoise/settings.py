@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Literal, get_args
 
 from tvdenoise.errors import SettingError
-from tvdenoise.kinds import ColorChoice, TVKind
+from tvdenoise.kinds import MAX_SPACING, ColorChoice, TVKind
 from tvdenoise.methods import AUTO, METHODS, NOT_OFFERED, Method
 
 DEFAULT_TOL = 1e-3
@@ -19,9 +19,6 @@ all that is to be removed (no pixel of a gray answer lies further from f than 2 
 
 MAX_WEIGHT = 1e9
 """Far beyond any weight that leaves more than a flat picture, and safe from overflow."""
-
-MAX_SPACING = 1000
-"""Far beyond any spacing between slices, in pixel widths, at which they have to do with each other."""
 
 MAX_RATE = 1e10
 """Far beyond any rate that is of use; what optimizers make of it is a 32-bit float."""
@@ -46,7 +43,7 @@ class Settings:
         Couple the slices of a volume: its third axis has differences too.
     spacing
         The distance between the slices of a volume in units of that between pixels, by which those differences are
-        divided.
+        divided; None for what a file tells, or else 1.
     optimizer
         A row of :data:`tvdenoise.methods.METHODS`; ``"auto"`` for the fastest that the model and ``lr`` allow.
     lr
@@ -71,7 +68,7 @@ class Settings:
     color: ColorChoice = "rgb"
     sigma: float | None = None
     volume: bool = False
-    spacing: float = 1.0
+    spacing: float | None = None
     optimizer: str = "auto"
     lr: float | None = None
     tol: float | None = None
@@ -91,10 +88,12 @@ class Settings:
             raise SettingError("color", f"{self.color!r} is unknown", f"choose from {', '.join(get_args(ColorChoice))}")
         if self.tv not in get_args(TVKind):
             raise SettingError("tv", f"{self.tv!r} is unknown", f"choose from {', '.join(get_args(TVKind))}")
-        if not (_is_number(self.spacing) and 1 / MAX_SPACING <= self.spacing <= MAX_SPACING):
+        if self.spacing is not None and not (
+            _is_number(self.spacing) and 1 / MAX_SPACING <= self.spacing <= MAX_SPACING
+        ):
             problem = f"{self.spacing!r} is not a number from {1 / MAX_SPACING:g} to {MAX_SPACING:g}"
             raise SettingError("spacing", problem, "give the distance of slices in pixel widths, such as 2.5")
-        if self.spacing != 1 and not self.volume:
+        if self.spacing is not None and not self.volume:
             raise SettingError("spacing", "it is for the slices of a volume", "leave it out, or take them as a volume")
         if not isinstance(self.device, str):
             raise SettingError("device", f"{self.device!r} is no name", "give such as auto, cpu, or cuda:1")

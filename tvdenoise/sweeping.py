@@ -162,7 +162,7 @@ def sweep(
     specimens: Iterable[Specimen],
     grid: Grid,
     *,
-    is_known: Callable[[str], bool] = lambda _: False,
+    is_known: "Callable[[TrialRow], bool]" = lambda _: False,
     trace: bool = False,
 ) -> Iterator[TrialRow]:
     """Run a grid over pictures and yield a row as each run ends; a run that fails yields one that says why.
@@ -174,7 +174,7 @@ def sweep(
     grid
         The settings.
     is_known
-        Asked with the key of a row whether it need not be made again, such as ``keys.__contains__``.
+        Asked with a row that is yet to be made whether it need not be: one of the same ``key`` is there, say.
     trace
         Whether rows tell every certificate on the way.
 
@@ -198,9 +198,6 @@ def sweep(
             for settings in models:
                 made_of = [digest, reference_digest, str(noise), noise and noise.is_clipped, seed, __version__]
                 key = _hash(json.dumps([*made_of, dataclasses.astuple(settings), trace], default=_plain).encode())
-                if is_known(key):
-                    continue
-                draw = draw or _Draw.of(image, reference, noise, seed)
                 row = TrialRow(
                     input=specimen.name,
                     output=None,
@@ -218,6 +215,9 @@ def sweep(
                     seed=seed,
                     is_noise_clipped=bool(noise and noise.is_clipped),
                 )
+                if is_known(row):
+                    continue
+                draw = draw or _Draw.of(image, reference, noise, seed)
                 yield _run(row, draw, settings, trace=trace)
 
 

@@ -25,18 +25,24 @@ class Table:
 
     def markdown(self) -> str:
         """Return it in Markdown."""
-        lines = [self.header, ["---"] * len(self.header), *self.body]
+        lines = [self.header, ["---"] * len(self.header), *map(_cells, self.body)]
         rows = ("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
         return f"{self.title}\n\n" + "\n".join(rows)
 
     def text(self) -> str:
         """Return it in columns."""
-        widths = [max(map(len, column)) for column in zip(self.header, *self.body, strict=True)]
+        body = list(map(_cells, self.body))
+        widths = [max(map(len, column)) for column in zip(self.header, *body, strict=True)]
         lines = [
             "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
-            for line in (self.header, *self.body)
+            for line in (self.header, *body)
         ]
         return "\n".join([self.title, *(line.rstrip() for line in lines)])
+
+
+def _cells(line: Sequence[str]) -> list[str]:
+    """Return a line whose names of files break no line."""
+    return [" ".join(cell.splitlines()) for cell in line]
 
 
 def summary_tables(rows: Iterable[RowDict]) -> list[Table]:

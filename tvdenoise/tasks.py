@@ -223,7 +223,7 @@ def _problem(f: Tensor, settings: Settings, away: torch.device | None) -> Proble
         0.0 if settings.weight == "auto" else float(settings.weight),
         settings.tv,
         settings.axes,
-        settings.spacing,
+        settings.spacing or 1.0,
         coupled=settings.color == "coupled",
         ratios=colour.OPPONENT_RATIOS if is_opponent else (),
         away=away,

@@ -109,8 +109,10 @@ class TotalVariation(nn.Module):
         ValueError
             If ``u`` has another number of dimensions.
         TypeError
-            If ``u`` does not hold floating-point numbers (differences of unsigned integers wrap around).
+            If ``u`` is no tensor, or holds no floating-point numbers (differences of unsigned integers wrap around).
         """
+        if not isinstance(u, Tensor):
+            raise TypeError(f"a torch tensor is asked for, not a {type(u).__name__}: use torch.as_tensor")
         if u.ndim - self.axes not in (0, 1, 2):
             raise ValueError(
                 f"the tensor must be {_LAYOUTS[self.axes]}, not {u.ndim}-dimensional with shape {tuple(u.shape)}"

@@ -32,8 +32,11 @@ def command(
     """Measure PSNR, SSIM, MSE and the largest difference of pictures from a clean one, unclipped, on its range."""
     from tvdenoise import images as files
     from tvdenoise.comparison import compared
+    from tvdenoise.description import describe
 
     clean = files.read(reference, values.read_options(axes=axes, scale=scale, max_pixels=max_pixels))
+    for hint in [] if scale else describe(clean)["hints"]:
+        messages.note(f"{reference}: {hint}")
     reading, worst = values.read_options(axes=axes, max_pixels=max_pixels), 0
     for path in images:
         try:

@@ -162,14 +162,14 @@ def command(
         ),
     ] = False,
     spacing: Annotated[
-        float,
+        float | None,
         typer.Option(
             metavar="NUMBER",
-            help="Distance between the slices of a volume, in pixel widths: 2.5 where slices of 500 nm have pixels of "
-            "200 nm.",
+            help="Distance between the slices of a volume, in pixel widths: 2.5 for 500 nm where pixels have 200. "
+            "Default: what a TIFF of ImageJ or OME tells, else 1.",
             rich_help_panel="Model",
         ),
-    ] = 1.0,
+    ] = None,
     optimizer: Annotated[
         str,
         typer.Option(

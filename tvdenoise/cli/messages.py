@@ -93,6 +93,7 @@ def file_line(facts: Mapping[str, Any]) -> str:
         f"axes {facts['axes']}",
         f"{facts['dtype']} from {least:.6g} to {largest:.6g}",
         f"range {span(low, high)}",
+        *([f"slices {facts['spacing']:.3g} pixels apart"] if facts["spacing"] else []),
         *facts["metadata"],
         *facts["notes"],
         *facts["hints"],
@@ -103,8 +104,9 @@ def file_line(facts: Mapping[str, Any]) -> str:
 
 
 def hints(row: "Row", facts: Mapping[str, Any]) -> list[str]:
-    """Return what was found that may have been meant otherwise, where lambda or sigma was given for the range."""
-    return list(facts["hints"]) if row.figures.is_noise_correlated is None else []
+    """Return what was found that may have been meant otherwise, where lambda, sigma or the PSNR is for the range."""
+    is_for_range = row.figures.is_noise_correlated is None or row.figures.psnr_after is not None
+    return list(facts["hints"]) if is_for_range else []
 
 
 def machine_text(machine: Mapping[str, Any]) -> str:

@@ -40,7 +40,7 @@ def check(path: Path, *, overwrite: bool) -> None:
 
     check_folder(path)
     if path.exists() and not overwrite:
-        raise OutputError(path, "it exists", "choose another name, or replace it with --overwrite")
+        raise OutputError(path, "it exists", "choose another name, or replace the page (never rows) with --overwrite")
     check_installed()
 
 

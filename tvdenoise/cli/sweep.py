@@ -22,7 +22,7 @@ from tvdenoise.rows import RowDict
 if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions
     from tvdenoise.plan import Plan
-    from tvdenoise.sweeping import Grid, Specimen
+    from tvdenoise.sweeping import Grid, Specimen, TrialRow
 
 MENTION = "[bold]tvdenoise sweep INPUT... --lambda 0.02,0.05,0.1[/bold] tries settings and tells the best."
 
@@ -252,11 +252,11 @@ class _Runner:
             kept: list[RowDict] = []
             with tqdm(total=len(self._plan) * len(self._grid), unit="run", leave=False, disable=is_hidden) as bar:
 
-                def is_known(key: str) -> bool:
-                    if key in there:
+                def is_known(row: "TrialRow") -> bool:
+                    if row.key in there:
                         bar.update()
-                        kept.append(there[key])
-                    return key in there
+                        kept.append({**there[row.key], "input": row.input, "reference": row.reference})
+                    return row.key in there
 
                 for row in sweep(self._specimens(), self._grid, is_known=is_known, trace=self._trace):
                     bar.update()

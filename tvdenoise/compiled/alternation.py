@@ -45,7 +45,7 @@ def alternate(
     bands = max(1, min(threads.number(), pairs // (2 * steps + 5)))
     edges = [pairs * band // bands for band in range(bands + 1)]
     shrinking, growing = list[Callable[[], None]](), list[Callable[[], None]]()
-    for plane, _, _, weight in groups:
+    for plane, _, _, weight, _ in groups:
         take = partial(_alternate, data, u, now, old, mean, plane, weight, first_step, steps, every)
         for band, (top, bottom) in enumerate(pairwise(edges)):
             is_inner, ends_inside = int(band > 0), int(band < bands - 1)

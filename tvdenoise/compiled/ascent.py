@@ -22,9 +22,12 @@ from tvdenoise.compiled.rows import (
     mix,
     move,
     move_along,
+    move_down,
     move_plane,
+    move_through,
     project,
     subtract_adjoint,
+    subtract_adjoint_of_slice,
 )
 from tvdenoise.kinds import Group
 
@@ -33,6 +36,9 @@ BLOCK = 16
 
 STEPS = 16
 """Steps taken on one part of the picture before the next; even, so that the fields change places in the last alone."""
+
+BLOCK_OF_SLICES, STEPS_OF_SLICES = 8, 2
+"""The same for volumes, whose slices are what rows are of pictures."""
 
 
 class Trapezoid(NamedTuple):
@@ -60,17 +66,19 @@ def ascend(
     Every thread takes a band of rows, which shrinks by a row a step where it borders on another, and then one of the
     gaps, which grow around a row between two bands: so nothing is computed twice, and no copy is needed.
     """
-    height, width = f.shape[-2:]
-    picture, mean = as_planes(f, f.new_empty(0, height, width) if average is None else average)
+    axes, width = len(p), f.shape[-1]
+    picture, mean = as_planes(f, f.new_empty(0, *f.shape[-axes:]) if average is None else average, axes=axes)
     now, old = as_fields(p, previous)
-    bands = max(1, min(threads.number(), height // (2 * STEPS + 1)))
+    height, in_row = picture.shape[1:]
+    most, block = (STEPS, BLOCK) if axes == 2 else (STEPS_OF_SLICES, BLOCK_OF_SLICES)
+    bands = max(1, min(threads.number(), height // (2 * most + 1)))
     edges = [height * band // bands for band in range(bands + 1)]
-    for step in range(first_step, first_step + steps, STEPS):
-        number = min(STEPS, first_step + steps - step)
+    for step in range(first_step, first_step + steps, most):
+        number = min(most, first_step + steps - step)
         shrinking, growing = [], []
         for group in groups:
-            above, below = np.zeros((2, bands, number, group.planes, width), picture.dtype)
-            take = partial(_ascend, picture, now, old, mean, group, tv == "isotropic", rate, step, number)
+            above, below = np.zeros((2, bands, number, group.planes, in_row), picture.dtype)
+            take = partial(_ascend, picture, now, old, mean, group, tv == "isotropic", rate, width, step, number, block)
             for band, (top, bottom) in enumerate(pairwise(edges)):
                 rows = Trapezoid(top + int(band > 0), int(band > 0), bottom, -int(band < bands - 1))
                 shrinking.append(partial(take, rows, above[band], below[band]))
@@ -90,8 +98,10 @@ def _ascend(
     group: Group,
     is_isotropic: bool,
     rate: float,
+    width: int,
     first_step: int,
     steps: int,
+    block_size: int,
     rows: Trapezoid,
     above: Array,
     below: Array,
@@ -105,11 +115,11 @@ def _ascend(
 
     ``average`` takes in the pictures at which gradients were taken, unless it is empty.
     """
-    first, stride, planes, _ = group
-    h, w = f.shape[1:]
+    first, stride, planes, _, _ = group
+    components, h, w = p.shape[0], f.shape[1], f.shape[2]
     real = f.dtype.type
-    weight, tau = real(group.weight), real(rate)
-    r = np.zeros((2, 2, planes, w + 1), f.dtype)
+    weight, tau, spacing = real(group.weight), real(rate), real(group.spacing)
+    r = np.zeros((2, components, planes, w + width), f.dtype)
     u = np.zeros((2, planes, w), f.dtype)
     scale = np.zeros(w, f.dtype)
     block = min(rows.top, rows.top + (steps - 1) * rows.top_slope)
@@ -117,7 +127,7 @@ def _ascend(
     while block < last + steps:
         for s in range(steps):
             top, bottom = rows.top + s * rows.top_slope, rows.bottom + s * rows.bottom_slope
-            start, stop = max(top, block - s), min(bottom, block + BLOCK - s)
+            start, stop = max(top, block - s), min(bottom, block + block_size - s)
             if start >= stop:
                 continue
             k = first_step + s
@@ -140,23 +150,37 @@ def _ascend(
                     if i == bottom and rows.bottom_slope > 0:
                         copy(below[s, c], u[here, c])
                         continue
-                    extrapolate(now[0, plane, i], old[0, plane, i], momentum, r[here, 0, c], 0)
-                    extrapolate(now[1, plane, i], old[1, plane, i], momentum, r[here, 1, c], 1)
-                    subtract_adjoint(f[plane, i], r[here, 0, c], r[before, 0, c], r[here, 1, c], u[here, c])
+                    x, y, z = r[here, components - 1, c], r[here, components - 2, c], r[here, 0, c]
+                    extrapolate(now[components - 1, plane, i], old[components - 1, plane, i], momentum, x, 1)
+                    if components == 2:
+                        extrapolate(now[0, plane, i], old[0, plane, i], momentum, y, 0)
+                        subtract_adjoint(f[plane, i], y, r[before, 0, c], x, u[here, c])
+                    else:
+                        extrapolate(now[1, plane, i], old[1, plane, i], momentum, y, width)
+                        extrapolate(now[0, plane, i], old[0, plane, i], momentum, z, 0)
+                        over = r[before, 0, c]
+                        subtract_adjoint_of_slice(f[plane, i], z, over, y, x, width, spacing, u[here, c])
                     if i < stop and average.size > 0:
                         mix(average[plane, i], u[here, c], share)
                     if i == top and rows.top_slope > 0:
                         copy(u[here, c], below[s, c])
-                if i > start and planes == 1:
+                if i > start and planes == 1 and components == 2:
                     vertical, horizontal = old[0, first, i - 1], old[1, first, i - 1]
                     x, y = r[before, 0, 0], r[before, 1, 0]
                     move_plane(x, y, u[before, 0], u[here, 0], tau, weight, is_isotropic, vertical, horizontal)
                 elif i > start:
                     for c in range(planes):
                         plane = first + c * stride
-                        move(r[before, 0, c], u[before, c], u[here, c], tau, old[0, plane, i - 1])
-                        move_along(r[before, 1, c], u[before, c], tau, old[1, plane, i - 1])
+                        if components == 2:
+                            move(r[before, 0, c], u[before, c], u[here, c], tau, old[0, plane, i - 1])
+                            move_along(r[before, 1, c], u[before, c], tau, old[1, plane, i - 1])
+                            continue
+                        move_through(r[before, 0, c], u[before, c], u[here, c], spacing, tau, old[0, plane, i - 1])
+                        move_down(r[before, 1, c], u[before, c], width, tau, old[1, plane, i - 1])
+                        x, out = r[before, 2, c], old[2, plane, i - 1]
+                        for j in range(0, w, width):
+                            move_along(x[j : j + width + 1], u[before, c, j : j + width], tau, out[j : j + width])
                     project(old, i - 1, first, stride, planes, weight, is_isotropic, scale)
             for c in range(planes):
                 copy(r[(stop - 1) % 2, 0, c], above[s, c])
-        block += BLOCK
+        block += block_size

@@ -8,7 +8,15 @@ import numpy as np
 from torch import Tensor
 
 from tvdenoise.compiled import threads
-from tvdenoise.compiled.rows import Array, as_fields, as_planes, compiled, project, subtract_adjoint
+from tvdenoise.compiled.rows import (
+    Array,
+    as_fields,
+    as_planes,
+    compiled,
+    project,
+    subtract_adjoint,
+    subtract_adjoint_of_slice,
+)
 from tvdenoise.kinds import Group
 
 summing = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
@@ -18,31 +26,34 @@ summing = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"rea
 ROWS = 64
 """Rows that are a job: whatever the number of threads, sums are of the same parts."""
 
+SLICES = 8
+"""The same for volumes."""
 
-def centre(f: Tensor, p: Tensor, v: Tensor, out: Tensor) -> None:
+
+def centre(f: Tensor, p: Tensor, v: Tensor, out: Tensor, spacing: float) -> None:
     """Write (q + v) / 2 with q = f - D^T p into ``out``."""
-    picture, other, result = as_planes(f, v, out)
+    picture, other, result = as_planes(f, v, out, axes=len(p))
     (field,) = as_fields(p)
-    height = picture.shape[1]
+    height, width, rows = picture.shape[1], f.shape[-1], ROWS if len(p) == 2 else SLICES
     threads.run(
         [
-            partial(_centre, picture, field, other, plane, top, min(top + ROWS, height), result)
+            partial(_centre, picture, field, other, plane, width, spacing, top, min(top + rows, height), result)
             for plane in range(len(picture))
-            for top in range(0, height, ROWS)
+            for top in range(0, height, rows)
         ]
     )
 
 
 def sums(f: Tensor, u: Tensor, p: Tensor, v: Tensor, groups: Sequence[Group], tv: str) -> list[float]:
     """Return E(u), E(v), d(p) and its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
-    pictures = as_planes(f, u, v)
+    pictures = as_planes(f, u, v, axes=len(p))
     (field,) = as_fields(p)
-    height = f.shape[-2]
-    tops = range(0, height, ROWS)
+    height, width, rows = pictures[0].shape[1], f.shape[-1], ROWS if len(p) == 2 else SLICES
+    tops = range(0, height, rows)
     parts = np.zeros((len(groups), len(tops), 7))
     threads.run(
         [
-            partial(_sums, *pictures, field, group, tv == "isotropic", top, min(top + ROWS, height), part)
+            partial(_sums, *pictures, field, group, tv == "isotropic", width, top, min(top + rows, height), part)
             for group, row in zip(groups, parts, strict=True)
             for top, part in zip(tops, row, strict=True)
         ]
@@ -52,60 +63,87 @@ def sums(f: Tensor, u: Tensor, p: Tensor, v: Tensor, groups: Sequence[Group], tv
 
 
 @compiled
-def _centre(f: Array, p: Array, v: Array, plane: int, top: int, bottom: int, out: Array) -> None:
-    w = f.shape[2]
+def _centre(
+    f: Array, p: Array, v: Array, plane: int, width: int, spacing: float, top: int, bottom: int, out: Array
+) -> None:
+    components, w = len(p), f.shape[2]
     nothing = np.zeros(w, f.dtype)
-    horizontal = np.zeros(w + 1, f.dtype)
-    half = f.dtype.type(0.5)
+    horizontal, vertical = np.zeros(w + 1, f.dtype), np.zeros(w + width, f.dtype)
+    half, distance = f.dtype.type(0.5), f.dtype.type(spacing)
     for i in range(top, bottom):
         q, average = out[plane, i], v[plane, i]
         for j in range(w):
-            horizontal[j + 1] = p[1, plane, i, j]
+            horizontal[j + 1] = p[components - 1, plane, i, j]
         over = p[0, plane, i - 1] if i > 0 else nothing
-        subtract_adjoint(f[plane, i], p[0, plane, i], over, horizontal, q)
+        if components == 2:
+            subtract_adjoint(f[plane, i], p[0, plane, i], over, horizontal, q)
+        else:
+            for j in range(w):
+                vertical[j + width] = p[1, plane, i, j]
+            subtract_adjoint_of_slice(f[plane, i], p[0, plane, i], over, vertical, horizontal, width, distance, q)
         for j in range(w):
             q[j] = half * q[j] + half * average[j]
 
 
 @summing
 def _sums(
-    f: Array, u: Array, v: Array, p: Array, group: Group, is_isotropic: bool, top: int, bottom: int, out: Array
+    f: Array,
+    u: Array,
+    v: Array,
+    p: Array,
+    group: Group,
+    is_isotropic: bool,
+    width: int,
+    top: int,
+    bottom: int,
+    out: Array,
 ) -> None:
     """Add what some rows add to E(u), E(v), d(p), its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
-    first, stride, planes, weight = group
-    h, w = f.shape[1:]
-    field = np.zeros((2, planes, 2, w + 1))
-    scale = np.zeros(w + 1)
+    first, stride, planes, weight, spacing = group
+    components, h, w = p.shape[0], f.shape[1], f.shape[2]
+    field = np.zeros((components, planes, 2, w + width))
+    scale = np.zeros(w + width)
+    change = np.zeros(w)
     for i in range(max(top - 1, 0), bottom):
         here, before = i % 2, (i - 1) % 2
         for c in range(planes):
             plane = first + c * stride
-            vertical, horizontal = p[0, plane, i], p[1, plane, i]
+            through, along = p[0, plane, i], p[components - 1, plane, i]
             for j in range(w):
-                field[0, c, here, j + 1] = vertical[j] if i < h - 1 else 0.0
-                field[1, c, here, j + 1] = horizontal[j] if j < w - 1 else 0.0
+                field[0, c, here, j + width] = through[j] if i < h - 1 else 0.0
+            for start in range(0, w, width):
+                for j in range(start, start + width - 1):
+                    field[components - 1, c, here, j + width] = along[j]
+            if components == 3:
+                down = p[1, plane, i]
+                for j in range(w - width):
+                    field[1, c, here, j + width] = down[j]
         project(field, here, 0, 1, planes, weight, is_isotropic, scale)
         if i < top:
             continue
         for c in range(planes):
             plane = first + c * stride
-            _distances(
-                f[plane, i], u[plane, i], v[plane, i], field[0, c, here], field[0, c, before], field[1, c, here], out
-            )
+            through, over, along = field[0, c, here], field[0, c, before], field[components - 1, c, here]
+            for j in range(width, w + width):
+                change[j - width] = (through[j] - over[j]) / spacing + along[j] - along[j - 1]
+            if components == 3:
+                down = field[1, c, here]
+                for j in range(w):
+                    change[j] += down[j + width] - down[j]
+            _distances(f[plane, i], u[plane, i], v[plane, i], change, out)
         under = min(i + 1, h - 1)
-        out[0] += weight * _variation(u, first, stride, planes, i, under, is_isotropic, scale)
-        out[1] += weight * _variation(v, first, stride, planes, i, under, is_isotropic, scale)
+        out[0] += weight * _variation(u, group, components, i, under, is_isotropic, width, scale)
+        out[1] += weight * _variation(v, group, components, i, under, is_isotropic, width, scale)
 
 
 @summing
-def _distances(f: Array, u: Array, v: Array, vertical: Array, over: Array, horizontal: Array, out: Array) -> None:
-    """Add what needs no differences; the rows of the field start one place early, with a 0."""
+def _distances(f: Array, u: Array, v: Array, change: Array, out: Array) -> None:
+    """Add what needs no differences of pictures, where q = f + change."""
     energy_u = energy_v = dual = magnitude = u_to_q = v_to_q = u_to_centre = 0.0
     for j in range(f.shape[0]):
-        change = vertical[j + 1] - over[j + 1] + horizontal[j + 1] - horizontal[j]
         data, here, other = np.float64(f[j]), np.float64(u[j]), np.float64(v[j])
-        q = data + change
-        term = change * (data + q)
+        q = data + change[j]
+        term = change[j] * (data + q)
         energy_u += (here - data) * (here - data)
         energy_v += (other - data) * (other - data)
         dual += term
@@ -125,20 +163,25 @@ def _distances(f: Array, u: Array, v: Array, vertical: Array, over: Array, horiz
 
 @summing
 def _variation(
-    u: Array, first: int, stride: int, planes: int, i: int, under: int, is_isotropic: bool, scale: Array
+    u: Array, group: Group, components: int, i: int, under: int, is_isotropic: bool, width: int, scale: Array
 ) -> float:
     """Return the total variation that starts in row ``i``, whose neighbour is the row ``under``."""
+    first, stride, planes, _, spacing = group
     w = u.shape[2]
     total = 0.0
     if planes == 1 and not is_isotropic:
         row, next_row = u[first, i], u[first, under]
         for j in range(w):
-            total += abs(np.float64(next_row[j]) - np.float64(row[j]))
-        for j in range(w - 1):
-            total += abs(np.float64(row[j + 1]) - np.float64(row[j]))
+            total += abs(np.float64(next_row[j]) - np.float64(row[j])) / spacing
+        for start in range(0, w, width):
+            for j in range(start, start + width - 1):
+                total += abs(np.float64(row[j + 1]) - np.float64(row[j]))
+        if components == 3:
+            for j in range(w - width):
+                total += abs(np.float64(row[j + width]) - np.float64(row[j]))
         return total
-    together = 2 if is_isotropic else 1
-    for begin in range(0, 2, together):
+    together = components if is_isotropic else 1
+    for begin in range(0, components, together):
         for j in range(w):
             scale[j] = 0
         for component in range(begin, begin + together):
@@ -146,11 +189,16 @@ def _variation(
                 row, next_row = u[first + c * stride, i], u[first + c * stride, under]
                 if component == 0:
                     for j in range(w):
-                        d = np.float64(next_row[j]) - np.float64(row[j])
+                        d = (np.float64(next_row[j]) - np.float64(row[j])) / spacing
                         scale[j] += d * d
+                elif component == components - 1:
+                    for start in range(0, w, width):
+                        for j in range(start, start + width - 1):
+                            d = np.float64(row[j + 1]) - np.float64(row[j])
+                            scale[j] += d * d
                 else:
-                    for j in range(w - 1):
-                        d = np.float64(row[j + 1]) - np.float64(row[j])
+                    for j in range(w - width):
+                        d = np.float64(row[j + width]) - np.float64(row[j])
                         scale[j] += d * d
         for j in range(w):
             total += np.sqrt(scale[j])

@@ -1,8 +1,10 @@
 r"""What is done to one row, compiled by numba: the operations of torch in their order, each rounded for itself.
 
-Pictures are arrays (planes, H, W), fields (2, planes, H, W). A ``Group`` names the planes whose vectors make one.
+Pictures are arrays (planes, H, W), fields (2, planes, H, W). What rows are of pictures, slices are of volumes, their
+pixels in a line: (planes, D, H W), fields (3, planes, D, H W). A ``Group`` names the planes whose vectors make one.
 """
 
+import math
 from typing import Any
 
 import numba
@@ -15,14 +17,14 @@ Array = NDArray[Any]
 compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
 
 
-def as_planes(*pictures: Tensor) -> list[Array]:
-    """Return pictures (..., H, W) as arrays (planes, H, W) in the same memory."""
-    return [t.numpy().reshape(-1, *t.shape[-2:]) for t in pictures]
+def as_planes(*pictures: Tensor, axes: int = 2) -> list[Array]:
+    """Return pictures (..., H, W), or volumes (..., D, H, W), as planes in the same memory."""
+    return [t.numpy().reshape(-1, t.shape[-axes], math.prod(t.shape[1 - axes :])) for t in pictures]
 
 
 def as_fields(*fields: Tensor) -> list[Array]:
-    """Return fields (2, ..., H, W) as arrays (2, planes, H, W) in the same memory."""
-    return [p.numpy().reshape(len(p), -1, *p.shape[-2:]) for p in fields]
+    """Return fields of these, in the same memory."""
+    return [p.numpy().reshape(len(p), -1, p.shape[-len(p)], math.prod(p.shape[1 - len(p) :])) for p in fields]
 
 
 @compiled
@@ -47,6 +49,16 @@ def subtract_adjoint(f: Array, vertical: Array, over: Array, horizontal: Array, 
 
 
 @compiled
+def subtract_adjoint_of_slice(
+    f: Array, depth: Array, over: Array, vertical: Array, horizontal: Array, width: int, spacing: float, u: Array
+) -> None:
+    """Write a slice of f - D^T r into ``u``; ``vertical`` starts with a row of 0, ``horizontal`` with one."""
+    for j in range(u.shape[0]):
+        along_depth = f[j] + depth[j] / spacing - over[j] / spacing
+        u[j] = along_depth + vertical[j + width] - vertical[j] + horizontal[j + 1] - horizontal[j]
+
+
+@compiled
 def mix(mean: Array, u: Array, share: float) -> None:
     """Give ``u`` a share in ``mean``."""
     for j in range(u.shape[0]):
@@ -65,6 +77,20 @@ def move_along(horizontal: Array, u: Array, rate: float, out: Array) -> None:
     """Write a row of r + rate D u, along it, into ``out``; ``horizontal`` starts with a 0."""
     for j in range(u.shape[0] - 1):
         out[j] = horizontal[j + 1] + rate * (u[j + 1] - u[j])
+
+
+@compiled
+def move_through(depth: Array, u: Array, under: Array, spacing: float, rate: float, out: Array) -> None:
+    """Write a slice of r + rate D u, across slices, into ``out``."""
+    for j in range(u.shape[0]):
+        out[j] = depth[j] + rate * ((under[j] - u[j]) / spacing)
+
+
+@compiled
+def move_down(vertical: Array, u: Array, width: int, rate: float, out: Array) -> None:
+    """Write a slice of r + rate D u, across rows, into ``out``; ``vertical`` starts with a row of 0."""
+    for j in range(u.shape[0] - width):
+        out[j] = vertical[j + width] + rate * (u[j + width] - u[j])
 
 
 @compiled
@@ -108,14 +134,14 @@ def project(
 ) -> None:
     """Project row ``i`` of a field on the dual ball."""
     if planes == 1 and not is_isotropic:
-        for component in range(2):
+        for component in range(p.shape[0]):
             row = p[component, first, i]
             for j in range(row.shape[0]):
                 row[j] = min(max(row[j], -weight), weight)
         return
     one = p.dtype.type(1)
-    together = 2 if is_isotropic else 1
-    for begin in range(0, 2, together):
+    together = p.shape[0] if is_isotropic else 1
+    for begin in range(0, p.shape[0], together):
         for j in range(scale.shape[0]):
             scale[j] = 0
         for component in range(begin, begin + together):

@@ -43,7 +43,7 @@ def alternate(
     Both fields are overwritten, as tiles of one launch read what others write and two pairs of fields change places;
     ``average`` takes in the picture at every so many steps.
     """
-    weights = f.new_tensor([weight for *_, weight in groups])
+    weights = f.new_tensor([group.weight for group in groups])
     at_once = steps if _tiling(f, 0).is_whole else STEPS
     now, then = (p, previous), (torch.empty_like(p), torch.empty_like(p))
     for field in then:

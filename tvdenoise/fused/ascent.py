@@ -29,8 +29,8 @@ def ascend(
     Both fields are overwritten, as tiles of one launch read what others write and two pairs of fields change places;
     ``average`` takes in the pictures at which gradients were taken.
     """
-    _, stride, planes, _ = groups[0]
-    weights = f.new_tensor([weight for *_, weight in groups])
+    _, stride, planes, *_ = groups[0]
+    weights = f.new_tensor([group.weight for group in groups])
     at_once = steps if Tiling.of(f, planes, 0).is_whole else STEPS
     now, then = (p, previous), (torch.empty_like(p), torch.empty_like(p))
     with torch.cuda.device_of(f):

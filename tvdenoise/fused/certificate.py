@@ -11,7 +11,7 @@ from tvdenoise.fused.tiles import REGISTERS, SIZES, Tiling, jit, place
 from tvdenoise.kinds import Group
 
 
-def centre(f: Tensor, p: Tensor, v: Tensor, out: Tensor) -> None:
+def centre(f: Tensor, p: Tensor, v: Tensor, out: Tensor, _spacing: float) -> None:
     """Write (q + v) / 2 with q = f - D^T p into ``out``."""
     tiling = Tiling.of(f, 1, 0)
     planes = f.numel() // f.shape[-2:].numel()
@@ -34,8 +34,8 @@ def centre(f: Tensor, p: Tensor, v: Tensor, out: Tensor) -> None:
 
 def sums(f: Tensor, u: Tensor, p: Tensor, v: Tensor, groups: Sequence[Group], tv: str) -> list[float]:
     """Return E(u), E(v), d(p) and its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
-    _, stride, planes, _ = groups[0]
-    weights = torch.tensor([weight for *_, weight in groups], dtype=torch.float64, device=f.device)
+    _, stride, planes, *_ = groups[0]
+    weights = torch.tensor([group.weight for group in groups], dtype=torch.float64, device=f.device)
     tiling = Tiling.of(f, planes, 0, size=8)
     parts = torch.empty(len(groups) * tiling.tiles, 7, dtype=torch.float64, device=f.device)
     with torch.cuda.device_of(f):

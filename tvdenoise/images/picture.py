@@ -292,6 +292,8 @@ class PictureFile:
         What of the file was not read at all and would be lost.
     scale
         The numbers that stand for black and white, where the file itself tells.
+    spacing
+        The distance between slices in pixel widths, where the file itself tells.
     is_interleaved
         Whether pages of one part stand between those of another, as only a copy of the source keeps them.
     """
@@ -304,6 +306,7 @@ class PictureFile:
     notes: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
     scale: Range | None = None
+    spacing: float | None = None
     is_interleaved: bool = False
 
     @property

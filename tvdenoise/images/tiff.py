@@ -8,6 +8,7 @@ import itertools
 import logging
 import math
 import os
+import re
 import shutil
 import struct
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.orientation import exif_of, orientation
 from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source
+from tvdenoise.kinds import MAX_SPACING
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)  # what it would say, PictureError says
 
@@ -87,6 +89,7 @@ def read(source: Source) -> PictureFile:
             kinds=kinds,
             notes=("palette or bits resolved",) if is_changed else (),
             losses=kinds if is_changed else (),
+            spacing=_spacing(tif),
             is_interleaved=_is_interleaved(tif.series),
         )
 
@@ -154,6 +157,25 @@ def _check(source: Source, series: TiffPageSeries, length: int) -> None:
         needed = math.prod(page.shaped) * page.bitspersample // 8 if page.compression == 1 and not page.is_tiled else 0
         if max(ends) > length or sum(one.databytecounts) < needed:
             raise ValueError("it ends before its pixels do")
+
+
+def _spacing(tif: TiffFile) -> float | None:
+    """Return the distance between slices in pixel widths, as ImageJ or OME tell it, None where nothing does."""
+    try:
+        if tif.is_imagej:
+            pixels, units = tif.pages.first.tags["XResolution"].value
+            spacing = float((tif.imagej_metadata or {})["spacing"]) * pixels / units
+        elif tif.is_ome:
+            (pixels_tag,) = re.findall(r"<(?:\w+:)?Pixels\s[^>]*>", tif.ome_metadata or "")[:1]
+            told = dict(re.findall(r'(\w+)="([^"]*)"', pixels_tag))
+            spacing = float(told["PhysicalSizeZ"]) / float(told["PhysicalSizeX"])
+            if told.get("PhysicalSizeZUnit") != told.get("PhysicalSizeXUnit"):
+                return None
+        else:
+            return None
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):  # not said, or not as it should be
+        return None
+    return spacing if 1 / MAX_SPACING <= spacing <= MAX_SPACING else None
 
 
 def _is_interleaved(all_series: list[TiffPageSeries]) -> bool:
