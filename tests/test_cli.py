@@ -93,6 +93,10 @@ class TestGood:
         assert weights == pytest.approx([denoise(page).weight for page in (noisy, noisy // 2)], rel=1e-6)
         assert row["lambda"] == pytest.approx(sum(weights) / 2)
         assert "2 pages, mean lambda 0." in err
+        blurred = uniform_filter(np.random.default_rng(1).normal(128, 40, (64, 64)), 3).astype(np.uint8)
+        white = np.random.default_rng(2).normal(128, 20, (64, 64)).astype(np.uint8)
+        tifffile.imwrite("stack.tif", np.stack([blurred, white]), photometric="minisblack")
+        assert "shared by neighbouring pixels in 1 of 2 pages" in run("stack.tif", "-o", "more.tif")[2]
 
     def test_noise_that_is_not_as_assumed_is_said(self, run):
         random = np.random.default_rng(0)
@@ -710,16 +714,19 @@ class TestProcess:
         assert "certified within" in done.stderr
         assert (here / "out.png").exists()
 
-    def test_a_signal_that_a_finalizer_swallows_comes_again(self):
+    @pytest.mark.parametrize(("name", "code", "word"), [("SIGTERM", 143, "terminated"), ("SIGINT", 130, "interrupted")])
+    def test_a_signal_that_a_finalizer_swallows_comes_again(self, name, code, word):
         program = (
-            "import os, signal, time, weakref\n"
-            "from tvdenoise.cli import app\n"
-            "signal.signal(signal.SIGTERM, app._terminate)\n"
-            "weakref.finalize(set(), lambda: (os.kill(os.getpid(), signal.SIGTERM), time.sleep(0)))\n"
-            "time.sleep(10)\n"
+            "import os, signal, sys, time, weakref\n"
+            "from tvdenoise.cli import app, main\n"
+            "def command(*_, **__):\n"
+            f"    weakref.finalize(set(), lambda: (os.kill(os.getpid(), signal.{name}), time.sleep(0)))\n"
+            "    time.sleep(10)\n"
+            "app.app = command\n"
+            "main()\n"
         )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (143, "tvdenoise: terminated; no output was left half written\n")
+        assert (done.returncode, done.stderr) == (code, f"tvdenoise: {word}; no output was left half written\n")
 
     @pytest.mark.parametrize(("signal_", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
     def test_interrupted_leaves_nothing(self, signal_, code, here):

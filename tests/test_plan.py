@@ -112,6 +112,17 @@ def test_results_beside_are_no_pictures_of_the_next_run(scans, naming, recursive
     assert second.overlooked[f"named as results are (*{naming.effective_suffix})"] == len(first)
 
 
+def test_results_beside_their_pictures_are_none_elsewhere_either(scans, tmp_path):
+    pictures = list(planned([scans], Naming(tmp_path / "out")).pairs())
+    for pair in planned([scans]).pairs():
+        pair.target.touch()
+    (scans / "alone_denoised.png").touch()
+    plan = planned([scans], Naming(tmp_path / "out"))
+    expected = {pair.source.name for pair in pictures} | {"alone_denoised.png"}
+    assert {pair.source.name for pair in plan.pairs()} == expected
+    assert plan.overlooked["named as results are (*_denoised)"] == len(pictures)
+
+
 class TestClashes:
     def refused(self, error, message, inputs, naming=Naming(), recursive=False, **options):
         with pytest.raises(error, match=message):

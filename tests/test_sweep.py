@@ -6,10 +6,12 @@ import math
 import multiprocessing
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -443,6 +445,35 @@ class TestCommand:
     def test_markdown(self, run, here):
         _, out, _ = run(*SWEEP, "--markdown")
         assert "| lambda | gaussian:0.1 | poisson |\n| --- | --- | --- |\n| 0.05 |" in out
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv"])
+def test_a_full_disk_is_that_of_the_rows(here, ending):
+    command = [sys.executable, "-m", "tvdenoise", *SWEEP, "--max-steps", "1", "-o", f"rows.{ending}"]
+    full = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (1000, 1000))
+    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=full)
+    assert done.returncode == 1
+    assert f"rows.{ending}: writing it failed" in done.stderr
+    assert "standard output" not in done.stderr
+
+
+def test_a_row_that_breaks_off_within_quotes_takes_no_other_along(run, here):
+    shutil.copy("clean.png", "a\nb.png")
+    sweep = ("sweep", "a\nb.png", *SWEEP[3:], "-l", "0.1", "-o", "rows.csv")
+    assert run(*sweep)[0] == 0
+    with Path("rows.csv").open("a") as file:
+        file.write('"a\nb.p')
+    assert "2 there already" in run(*sweep)[2]
+    assert run(*sweep[:-4], "-l", "0.2", *sweep[-2:])[0] == 0
+    assert len(results.read(Path("rows.csv"))[0]) == 4
+
+
+def test_a_page_of_no_rows_is_not_written(run, here):
+    (here / "text.png").write_text("not a picture")
+    code, _, err = run("sweep", "text.png", "--noise", "poisson", "--report", "page.html")
+    assert code == 1
+    assert "page.html is not written: there are no rows" in err
+    assert not Path("page.html").exists()
 
 
 def test_a_table_that_lacks_a_column_is_not_added_to(run, here):

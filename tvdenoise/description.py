@@ -52,7 +52,7 @@ def _hints(part: Picture) -> list[str]:
     (least, largest), top = intensity.extremes(part.pixels), part.scale[1]
     white = 2 ** max(8, int(largest).bit_length()) - 1
     is_by_type = part.pixels.dtype.kind in "iu" and part.scale == intensity.type_range(part.pixels.dtype)
-    if not is_by_type or least < 0 or 4 * white > top:
+    if not is_by_type or least < 0 or largest == 0 or 4 * white > top:
         return []
     return [f"no value above {white} of {top:.0f}: if that is its white, say --range 0,{white}"]
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tvdenoise import images, storage
 from tvdenoise.errors import DivergenceError, PictureError, PrecisionError, SettingError, TVDenoiseError, WriteError
 from tvdenoise.images import Page, Picture, PictureFile, ReadOptions, WriteOptions
+from tvdenoise.interrupts import ENDING, deferred
 from tvdenoise.rows import Figures, Row, figures_of, summed
 from tvdenoise.settings import Settings
 
@@ -126,8 +127,8 @@ def run(job: Job, observer: Observer | None = None) -> Row:
         under_way = begin(job, observer)
         try:
             requests = [next(under_way)]  # which nothing refers to once it is answered
-            from tvdenoise.denoising import denoise_as_set  # late: importing torch takes longer than most failures
-
+            with deferred(*ENDING):  # torch, while it is imported, would abort
+                from tvdenoise.denoising import denoise_as_set  # late: it takes longer than most failures
             while True:
                 try:
                     result = denoise_as_set(*requests.pop(), channel_axis=-1, callback=observer.on_progress)

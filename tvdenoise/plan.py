@@ -210,17 +210,19 @@ def _add_folder(plan: Plan, root: Path, file_filter: FileFilter) -> None:
         raise SettingError("suffix", problem, "give such as _denoised, or another --output")
     if output is not None:
         _refuse_results_among_pictures(output, Path(real_root), root, file_filter)
-    left_out = plan.naming.effective_suffix if is_among else ""
+    added = plan.naming.effective_suffix if is_among else SUFFIX
     todo = [""]
     while todo:
         folder = todo.pop()
         names = []
         folders = []
-        for entry in _entries(root / folder, root):
+        entries = _entries(root / folder, root)
+        originals = None if is_among else {Path(entry.name).stem for entry in entries}
+        for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
             if entry.is_dir(follow_symlinks=False):
                 folders.append(path)
-            elif reason := _reason_to_overlook(entry, real_root, left_out):
+            elif reason := _reason_to_overlook(entry, real_root, added, originals):
                 plan.overlook(reason)
             elif file_filter.takes(path):
                 names.append(entry.name)
@@ -253,15 +255,19 @@ def _is_entered(plan: Plan, path: str, file_filter: FileFilter) -> bool:
     return not file_filter.leaves_out(path)
 
 
-def _reason_to_overlook(entry: os.DirEntry[str], root: str, added: str) -> str:
-    """Return why a file is no picture to denoise, or nothing; ``added`` is what only the names of results end in."""
+def _reason_to_overlook(entry: os.DirEntry[str], root: str, added: str, originals: set[str] | None) -> str:
+    """Return why a file is no picture to denoise, or nothing.
+
+    ``added`` is what the names of results end in: only those, or where ``originals`` are given what stands beside one.
+    """
     if entry.name.startswith("."):
         return "hidden"
     if format_by_extension(Path(entry.name)) is None and not (entry.is_symlink() and entry.is_dir()):
         return "of another kind"
     if entry.is_symlink() and not _is_file_inside(entry.path, root):
         return "links to folders or out of the folder"
-    if added and Path(entry.name).stem.endswith(added):
+    stem = Path(entry.name).stem
+    if stem.endswith(added) and (originals is None or stem.removesuffix(added) in originals):
         return f"named as results are (*{added})"
     return ""
 

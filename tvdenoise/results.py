@@ -8,7 +8,7 @@ import math
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -100,11 +100,14 @@ def opened(path: Path) -> Iterator[Results]:
         file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b")
     except OSError as error:
         raise OutputError(path, f"it cannot be written ({error.strerror})", "choose another name") from error
-    with file:
+    try:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OutputError(path, "it is not a regular file", "choose another name")
         _lock(file, path)
         yield Results(file, path)
+    finally:
+        with suppress(OSError):  # which has been told, of a row that could not be written
+            file.close()
 
 
 def read(path: Path) -> tuple[list[RowDict], list[str]]:
@@ -141,6 +144,8 @@ def _lock(file: BinaryIO, path: Path) -> None:
 def _parsed(content: bytes, path: Path) -> tuple[list[RowDict], list[str], int]:
     """Return the rows, what is ignored, and the length of what is whole."""
     whole = content.rfind(b"\n") + 1
+    while path.suffix == ".csv" and content[:whole].count(b'"') % 2:  # it breaks off within quotes
+        whole = content.rfind(b"\n", 0, whole - 1) + 1
     ignored = ["the last line, which breaks off"] if whole < len(content) else []
     text = content[:whole].decode(errors="surrogateescape")
     rows, broken, foreign = [], 0, 0
@@ -151,7 +156,7 @@ def _parsed(content: bytes, path: Path) -> tuple[list[RowDict], list[str], int]:
             foreign += 1
         else:
             rows.append(row)
-    if not whole and not content.startswith(_beginning(path)[: len(content)]):
+    if not (rows or foreign) and not content.startswith(_beginning(path)[: len(content)]):
         broken += 1
     if broken and not rows and not foreign:
         raise InputError(path, "it is no file of rows of a sweep", "choose another name")

@@ -1,5 +1,6 @@
 """The command line: a module per command, thin over importable functions; the only room that prints and exits."""
 
+import signal
 import sys
 
 from tvdenoise.cli import messages
@@ -14,5 +15,6 @@ def main() -> None:
 
         app.main()
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one is enough
         messages.interrupted()
         sys.exit(messages.INTERRUPTED)

@@ -22,6 +22,9 @@ DEFAULT = "denoise"
 AGAIN = 0.05
 """Seconds after which a signal is sent again that nobody heard."""
 
+SIGNALLED = 128
+"""What is added to the number of a signal for an exit code."""
+
 _OF_THE_GROUP = ("--install-completion", "--show-completion")
 
 
@@ -60,6 +63,7 @@ def main() -> None:
     _reopen_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text in its encoding
+    sys.unraisablehook = _hear_again
     signal.signal(signal.SIGTERM, _terminate)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
         signal.signal(signal.SIGHUP, _terminate)
@@ -109,22 +113,26 @@ def _drop_what_cannot_be_written() -> None:
 
 def _hear_no_more() -> None:
     """Let no signal break off the leaving, which undoes what was begun."""
-    for name in ("SIGTERM", "SIGHUP"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _terminate(signum: int, _frame: FrameType | None) -> None:
-    """Leave on a signal as on any exception, so that temporary files go; again where a finalizer swallows that."""
+    """Leave on a signal as on any exception, so that temporary files go."""
     _hear_no_more()
-
-    def again(caught: "sys.UnraisableHookArgs") -> None:
-        if isinstance(caught.exc_value, SystemExit):
-            signal.signal(signum, lambda *_: sys.exit(128 + signum))
-            threading.Timer(AGAIN, os.kill, (os.getpid(), signum)).start()
-        else:
-            sys.__unraisablehook__(caught)
-
-    sys.unraisablehook = again
     messages.failure(f"terminated; {messages.NOTHING_HALF_WRITTEN}")
-    sys.exit(128 + signum)
+    sys.exit(SIGNALLED + signum)
+
+
+def _hear_again(caught: "sys.UnraisableHookArgs") -> None:
+    """Send a signal again whose exception a finalizer has swallowed."""
+    error = caught.exc_value
+    if isinstance(error, KeyboardInterrupt):
+        threading.Timer(AGAIN, os.kill, (os.getpid(), signal.SIGINT)).start()
+    elif isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > SIGNALLED:
+        code = error.code
+        signal.signal(code - SIGNALLED, lambda *_: sys.exit(code))
+        threading.Timer(AGAIN, os.kill, (os.getpid(), code - SIGNALLED)).start()
+    else:
+        sys.__unraisablehook__(caught)

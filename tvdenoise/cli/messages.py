@@ -148,7 +148,8 @@ def _own_units(row: "Row") -> str:
 def _on_range(value: float, low: float, high: float) -> str:
     """Return a number of the unit scale as one of a range, and that range."""
     own = value * (high - low)
-    return (f"{own:.0f}" if own >= 1000 else f"{own:.3g}") + ("" if (low, high) == (0, 1) else f" of {span(low, high)}")
+    number = f"{own:.0f}" if 1000 <= own < 1e6 else f"{own:.3g}"
+    return number if (low, high) == (0, 1) else f"{number} of {span(low, high)}"
 
 
 def span(low: float, high: float) -> str:
@@ -166,9 +167,17 @@ def _lambda(row: "Row") -> str:
         return "lambda 0, no noise" + ("" if figures.is_noise_correlated is None else " found")
     mean = "mean " if row.pages else ""
     sigma = _on_range(figures.sigma, *row.range)
-    growing = " on average, growing with the signal" if figures.is_noise_signal_dependent else ""
-    shared = ", shared by neighbouring pixels: if much remains, give --lambda" if figures.is_noise_correlated else ""
+    growing = f" on average, growing with the signal{_in_pages(row, 'is_noise_signal_dependent')}"
+    shared = f", shared by neighbouring pixels{_in_pages(row, 'is_noise_correlated')}: if much remains, give --lambda"
+    growing, shared = growing * bool(figures.is_noise_signal_dependent), shared * bool(figures.is_noise_correlated)
     return f"{mean}lambda {figures.weight:.4g} by SURE for noise of sigma {sigma}{growing}{shared}"
+
+
+def _in_pages(row: "Row", name: str) -> str:
+    """Say of how many pages something holds that holds of a file, unless it is all."""
+    pages = row.pages or ()
+    count = sum(bool(getattr(page, name)) for page in pages)
+    return f" in {count} of {len(pages)} pages" if count < len(pages) else ""
 
 
 def quality_line(row: "Row") -> str:

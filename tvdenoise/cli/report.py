@@ -45,9 +45,13 @@ def check(path: Path, *, overwrite: bool) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Refuse, before any work, a file whose folder is missing."""
-    if not path.absolute().parent.is_dir():
+    """Refuse, before any work, a file whose folder is missing or cannot be written to."""
+    from tvdenoise.images import check_writable
+
+    folder = path.absolute().parent
+    if not folder.is_dir():
         raise OutputError(path, f"its folder {path.parent} is missing", "create it first")
+    check_writable(folder, path)
 
 
 def write(

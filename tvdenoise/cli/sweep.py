@@ -166,9 +166,12 @@ def command(
 
     Each run is measured against the clean picture: the input itself where --noise is given, else --reference.
     """
+    from tvdenoise.interrupts import ENDING, deferred
     from tvdenoise.noise import Noise
     from tvdenoise.plan import FileFilter, is_folder, planned
-    from tvdenoise.sweeping import Grid
+
+    with deferred(*ENDING):  # torch, while it is imported, would abort
+        from tvdenoise.sweeping import Grid
 
     if not sources:
         raise InputError("INPUT", "there is none", "name a picture or a folder")
@@ -208,7 +211,9 @@ def command(
         _print_tables(runner.rows, markdown=markdown)
     if plot is not None:
         _plot(runner.rows, plot)
-    if report is not None:
+    if report is not None and not runner.rows:
+        messages.note(f"{report} is not written: there are no rows")
+    elif report is not None:
         pages.write(report, runner.rows, runner.ignored, reading, command=messages.command_line())
     raise typer.Exit(code)
 

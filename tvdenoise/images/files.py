@@ -232,7 +232,7 @@ def check_target(target: Path, *others: Path, overwrite: bool, options: WriteOpt
         raise OutputError(target, f"its folder {target.parent} is missing", "create it first")
     if not stat.S_ISDIR(folder_mode):
         raise OutputError(target, f"{target.parent} is a file, not a folder", "choose another folder")
-    _try_to_write_in(folder, target)
+    check_writable(folder, target)
     if mode is None:
         return
     if any(_mode(other, InputError) is not None and target.samefile(other) for other in others):
@@ -243,8 +243,8 @@ def check_target(target: Path, *others: Path, overwrite: bool, options: WriteOpt
         raise OutputError(target, "it exists", "choose another name, or replace it with --overwrite")
 
 
-def _try_to_write_in(folder: Path, target: Path) -> None:
-    """Try rather than ask: permissions alone do not tell (root, read-only and network file systems)."""
+def check_writable(folder: Path, target: Path) -> None:
+    """Raise :class:`UnwritableError` where nothing can be written: permissions alone do not tell, trying does."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
