@@ -37,7 +37,7 @@ BLOCK = 16
 STEPS = 16
 """Steps taken on one part of the picture before the next; even, so that the fields change places in the last alone."""
 
-BLOCK_OF_SLICES, STEPS_OF_SLICES = 8, 2
+BLOCK_OF_SLICES, STEPS_OF_SLICES = 8, 4
 """The same for volumes, whose slices are what rows are of pictures."""
 
 
@@ -137,7 +137,7 @@ def _ascend(
             for c in range(planes):
                 plane = first + c * stride
                 if start == top and rows.top_slope > 0:
-                    extrapolate(now[0, plane, start - 1], old[0, plane, start - 1], momentum, r[before, 0, c], 0)
+                    extrapolate(now[0, plane, start - 1], old[0, plane, start - 1], momentum, r[before, 0, c])
                 else:
                     copy(above[s, c], r[before, 0, c])
             for i in range(start, stop + 1):
@@ -150,16 +150,15 @@ def _ascend(
                     if i == bottom and rows.bottom_slope > 0:
                         copy(below[s, c], u[here, c])
                         continue
-                    x, y, z = r[here, components - 1, c], r[here, components - 2, c], r[here, 0, c]
-                    extrapolate(now[components - 1, plane, i], old[components - 1, plane, i], momentum, x, 1)
+                    through, over, along = r[here, 0, c], r[before, 0, c], r[here, components - 1, c]
+                    extrapolate(now[0, plane, i], old[0, plane, i], momentum, through)
+                    extrapolate(now[components - 1, plane, i], old[components - 1, plane, i], momentum, along[1:])
                     if components == 2:
-                        extrapolate(now[0, plane, i], old[0, plane, i], momentum, y, 0)
-                        subtract_adjoint(f[plane, i], y, r[before, 0, c], x, u[here, c])
+                        subtract_adjoint(f[plane, i], through, over, along, u[here, c])
                     else:
-                        extrapolate(now[1, plane, i], old[1, plane, i], momentum, y, width)
-                        extrapolate(now[0, plane, i], old[0, plane, i], momentum, z, 0)
-                        over = r[before, 0, c]
-                        subtract_adjoint_of_slice(f[plane, i], z, over, y, x, width, spacing, u[here, c])
+                        down = r[here, 1, c]
+                        extrapolate(now[1, plane, i], old[1, plane, i], momentum, down[width:])
+                        subtract_adjoint_of_slice(f[plane, i], through, over, down, along, width, spacing, u[here, c])
                     if i < stop and average.size > 0:
                         mix(average[plane, i], u[here, c], share)
                     if i == top and rows.top_slope > 0:

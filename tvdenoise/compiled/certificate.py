@@ -13,6 +13,7 @@ from tvdenoise.compiled.rows import (
     as_fields,
     as_planes,
     compiled,
+    copy,
     project,
     subtract_adjoint,
     subtract_adjoint_of_slice,
@@ -72,14 +73,12 @@ def _centre(
     half, distance = f.dtype.type(0.5), f.dtype.type(spacing)
     for i in range(top, bottom):
         q, average = out[plane, i], v[plane, i]
-        for j in range(w):
-            horizontal[j + 1] = p[components - 1, plane, i, j]
+        copy(p[components - 1, plane, i], horizontal[1:])
         over = p[0, plane, i - 1] if i > 0 else nothing
         if components == 2:
             subtract_adjoint(f[plane, i], p[0, plane, i], over, horizontal, q)
         else:
-            for j in range(w):
-                vertical[j + width] = p[1, plane, i, j]
+            copy(p[1, plane, i], vertical[width:])
             subtract_adjoint_of_slice(f[plane, i], p[0, plane, i], over, vertical, horizontal, width, distance, q)
         for j in range(w):
             q[j] = half * q[j] + half * average[j]
@@ -100,50 +99,51 @@ def _sums(
 ) -> None:
     """Add what some rows add to E(u), E(v), d(p), its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
     first, stride, planes, weight, spacing = group
-    components, h, w = p.shape[0], f.shape[1], f.shape[2]
+    components, h, w, density = p.shape[0], f.shape[1], f.shape[2], 1.0 / spacing
     field = np.zeros((components, planes, 2, w + width))
     scale = np.zeros(w + width)
-    change = np.zeros(w)
+    across, nothing = np.zeros(w), np.zeros(w)
     for i in range(max(top - 1, 0), bottom):
         here, before = i % 2, (i - 1) % 2
         for c in range(planes):
-            plane = first + c * stride
-            through, along = p[0, plane, i], p[components - 1, plane, i]
-            for j in range(w):
-                field[0, c, here, j + width] = through[j] if i < h - 1 else 0.0
-            for start in range(0, w, width):
-                for j in range(start, start + width - 1):
-                    field[components - 1, c, here, j + width] = along[j]
+            plane, last = first + c * stride, components - 1
+            copy(p[0, plane, i], field[0, c, here, width:])
+            copy(p[last, plane, i], field[last, c, here, width:])
             if components == 3:
-                down = p[1, plane, i]
-                for j in range(w - width):
-                    field[1, c, here, j + width] = down[j]
+                copy(p[1, plane, i], field[1, c, here, width:])
+                field[1, c, here, w:] = 0.0
+            if i == h - 1:
+                field[0, c, here] = 0.0
+            field[last, c, here, 2 * width - 1 :: width] = 0.0
         project(field, here, 0, 1, planes, weight, is_isotropic, scale)
         if i < top:
             continue
         for c in range(planes):
-            plane = first + c * stride
-            through, over, along = field[0, c, here], field[0, c, before], field[components - 1, c, here]
-            for j in range(width, w + width):
-                change[j - width] = (through[j] - over[j]) / spacing + along[j] - along[j - 1]
+            plane, last = first + c * stride, components - 1
+            through, over = field[0, c, here, width:], field[0, c, before, width:]
+            along, left = field[last, c, here, width:], field[last, c, here, width - 1 :]
             if components == 3:
-                down = field[1, c, here]
+                down, up = field[1, c, here, width:], field[1, c, here]
                 for j in range(w):
-                    change[j] += down[j + width] - down[j]
-            _distances(f[plane, i], u[plane, i], v[plane, i], change, out)
+                    across[j] = density * (through[j] - over[j]) + down[j] - up[j]
+                through, over = across, nothing
+            _distances(f[plane, i], u[plane, i], v[plane, i], through, over, along, left, out)
         under = min(i + 1, h - 1)
         out[0] += weight * _variation(u, group, components, i, under, is_isotropic, width, scale)
         out[1] += weight * _variation(v, group, components, i, under, is_isotropic, width, scale)
 
 
 @summing
-def _distances(f: Array, u: Array, v: Array, change: Array, out: Array) -> None:
-    """Add what needs no differences of pictures, where q = f + change."""
+def _distances(
+    f: Array, u: Array, v: Array, through: Array, over: Array, along: Array, left: Array, out: Array
+) -> None:
+    """Add what needs no differences of pictures, where q = f + through - over + along - left."""
     energy_u = energy_v = dual = magnitude = u_to_q = v_to_q = u_to_centre = 0.0
     for j in range(f.shape[0]):
+        change = through[j] - over[j] + along[j] - left[j]
         data, here, other = np.float64(f[j]), np.float64(u[j]), np.float64(v[j])
-        q = data + change[j]
-        term = change[j] * (data + q)
+        q = data + change
+        term = change * (data + q)
         energy_u += (here - data) * (here - data)
         energy_v += (other - data) * (other - data)
         dual += term
@@ -167,18 +167,17 @@ def _variation(
 ) -> float:
     """Return the total variation that starts in row ``i``, whose neighbour is the row ``under``."""
     first, stride, planes, _, spacing = group
-    w = u.shape[2]
-    total = 0.0
+    w, density = u.shape[2], 1.0 / spacing
+    total: float = 0.0
     if planes == 1 and not is_isotropic:
         row, next_row = u[first, i], u[first, under]
-        for j in range(w):
-            total += abs(np.float64(next_row[j]) - np.float64(row[j])) / spacing
+        total += density * _magnitudes(row, next_row)
         for start in range(0, w, width):
-            for j in range(start, start + width - 1):
-                total += abs(np.float64(row[j + 1]) - np.float64(row[j]))
-        if components == 3:
-            for j in range(w - width):
-                total += abs(np.float64(row[j + width]) - np.float64(row[j]))
+            total += _magnitudes(row[start : start + width - 1], row[start + 1 : start + width])
+        total += _magnitudes(row[: w - width], row[width:])
+        return total
+    if planes == 1 and components == 2:
+        total += _lengths(u[first, i], u[first, under])
         return total
     together = components if is_isotropic else 1
     for begin in range(0, components, together):
@@ -188,18 +187,40 @@ def _variation(
             for c in range(planes):
                 row, next_row = u[first + c * stride, i], u[first + c * stride, under]
                 if component == 0:
-                    for j in range(w):
-                        d = (np.float64(next_row[j]) - np.float64(row[j])) / spacing
-                        scale[j] += d * d
-                elif component == components - 1:
-                    for start in range(0, w, width):
-                        for j in range(start, start + width - 1):
-                            d = np.float64(row[j + 1]) - np.float64(row[j])
-                            scale[j] += d * d
+                    _add_squares(row, next_row, density, scale)
+                elif component < components - 1:
+                    _add_squares(row[: w - width], row[width:], 1.0, scale)
                 else:
-                    for j in range(w - width):
-                        d = np.float64(row[j + width]) - np.float64(row[j])
-                        scale[j] += d * d
+                    for start in range(0, w, width):
+                        _add_squares(row[start : start + width - 1], row[start + 1 : start + width], 1.0, scale[start:])
         for j in range(w):
             total += np.sqrt(scale[j])
     return total
+
+
+@summing
+def _lengths(row: Array, under: Array) -> float:
+    """Return the sum of the lengths of the differences that start in a row of a picture."""
+    last = row.shape[0] - 1
+    total = abs(np.float64(under[last]) - np.float64(row[last]))
+    for j in range(last):
+        x, y = np.float64(row[j + 1]) - np.float64(row[j]), np.float64(under[j]) - np.float64(row[j])
+        total += np.sqrt(x * x + y * y)
+    return total
+
+
+@summing
+def _magnitudes(a: Array, b: Array) -> float:
+    """Return the sum of |b - a|."""
+    total = 0.0
+    for j in range(b.shape[0]):
+        total += abs(np.float64(b[j]) - np.float64(a[j]))
+    return total
+
+
+@summing
+def _add_squares(a: Array, b: Array, factor: float, sums: Array) -> None:
+    """Add the squares of factor (b - a)."""
+    for j in range(b.shape[0]):
+        d = factor * (np.float64(b[j]) - np.float64(a[j]))
+        sums[j] += d * d

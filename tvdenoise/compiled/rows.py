@@ -35,10 +35,10 @@ def copy(source: Array, target: Array) -> None:
 
 
 @compiled
-def extrapolate(now: Array, old: Array, momentum: float, out: Array, shift: int) -> None:
-    """Write now + momentum (now - old) into ``out``, ``shift`` places to the right."""
+def extrapolate(now: Array, old: Array, momentum: float, out: Array) -> None:
+    """Write now + momentum (now - old) into ``out``."""
     for j in range(now.shape[0]):
-        out[j + shift] = now[j] + momentum * (now[j] - old[j])
+        out[j] = now[j] + momentum * (now[j] - old[j])
 
 
 @compiled
@@ -53,9 +53,10 @@ def subtract_adjoint_of_slice(
     f: Array, depth: Array, over: Array, vertical: Array, horizontal: Array, width: int, spacing: float, u: Array
 ) -> None:
     """Write a slice of f - D^T r into ``u``; ``vertical`` starts with a row of 0, ``horizontal`` with one."""
+    below = vertical[width:]  # an index j + width is not known to be no negative one, and so not vectorized
     for j in range(u.shape[0]):
         along_depth = f[j] + depth[j] / spacing - over[j] / spacing
-        u[j] = along_depth + vertical[j + width] - vertical[j] + horizontal[j + 1] - horizontal[j]
+        u[j] = along_depth + below[j] - vertical[j] + horizontal[j + 1] - horizontal[j]
 
 
 @compiled
@@ -89,8 +90,9 @@ def move_through(depth: Array, u: Array, under: Array, spacing: float, rate: flo
 @compiled
 def move_down(vertical: Array, u: Array, width: int, rate: float, out: Array) -> None:
     """Write a slice of r + rate D u, across rows, into ``out``; ``vertical`` starts with a row of 0."""
-    for j in range(u.shape[0] - width):
-        out[j] = vertical[j + width] + rate * (u[j + width] - u[j])
+    inside, under = vertical[width:], u[width:]
+    for j in range(under.shape[0]):
+        out[j] = inside[j] + rate * (under[j] - u[j])
 
 
 @compiled
