@@ -313,6 +313,8 @@ class TestGood:
         assert hint in run("dim.png", "-o", "out.png", "--overwrite", "--reference", "dim.png")[2]
         assert f"dim.png: {hint}\n" in run("compare", "dim.png", "dim.png")[2]
         assert hint not in run("compare", "dim.png", "dim.png", "--range", "0,4095")[2]
+        np.save("eleven.npy", np.minimum(noisy.astype(np.uint16) * 8, 2000))
+        assert "no value above 4095 of 65535" in run("info", "eleven.npy")[1]
         np.save("signed.npy", noisy.astype(np.int16) - 100)
         assert "if that is its white" not in run("info", "signed.npy")[1]
         assert f"1 with {hint}\n" in run("dim.png", "full.png", "-o", "many/", "-l", "0.1")[2]

@@ -50,7 +50,8 @@ def describe(file: PictureFile, *, volume: bool = False) -> dict[str, Any]:
 def _hints(part: Picture) -> list[str]:
     """Say where an integer picture uses so little of its type's range that its white may be elsewhere."""
     (least, largest), top = intensity.extremes(part.pixels), part.scale[1]
-    white = 2 ** max(8, int(largest).bit_length()) - 1
+    bits = max(8, int(largest).bit_length())
+    white = 2 ** (bits + bits % 2) - 1  # cameras have 8, 10, 12 or 14
     is_by_type = part.pixels.dtype.kind in "iu" and part.scale == intensity.type_range(part.pixels.dtype)
     if not is_by_type or least < 0 or largest == 0 or 4 * white > top:
         return []
