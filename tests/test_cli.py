@@ -730,6 +730,26 @@ class TestProcess:
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (code, f"tvdenoise: {word}; no output was left half written\n")
 
+    @pytest.mark.parametrize("command", ["in.png -o out.png -l 0.1", "sweep in.png -l 0.1"])
+    def test_an_interrupt_waits_until_torch_is_imported(self, here, command):
+        """Which would abort the process."""
+        program = (
+            "import os, signal, sys, time\n"
+            "class Interrupting:\n"
+            "    def find_spec(self, name, *_):\n"
+            "        if name == 'torch':\n"
+            "            os.kill(os.getpid(), signal.SIGINT)\n"
+            "            time.sleep(0.01)\n"
+            "            print('not broken off')\n"
+            "sys.meta_path.insert(0, Interrupting())\n"
+            f"sys.argv = ['tvdenoise', *{command.split()}]\n"
+            "from tvdenoise.cli import main\n"
+            "main()\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (130, "not broken off\n")
+        assert done.stderr == "tvdenoise: interrupted; no output was left half written\n"
+
     @pytest.mark.parametrize(("signal_", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
     def test_interrupted_leaves_nothing(self, signal_, code, here):
         np.save("big.npy", np.random.default_rng(0).random((1000, 1000)))

@@ -252,7 +252,7 @@ class TestFile:
 
     def test_of_something_else_that_breaks_off_is_left_alone(self, run, here, ending):
         path = here / f"rows.{ending}"
-        for content in ('{"my": "notes"}', "hello"):
+        for content in ('{"my": "notes"}', "hello", "\n"):
             path.write_text(content)
             code, _, err = run(*SWEEP, "-o", path)
             assert code == 2

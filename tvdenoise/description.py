@@ -28,6 +28,7 @@ def describe(file: PictureFile, *, volume: bool = False) -> dict[str, Any]:
     A file whose pages differ is described by the first kind of them.
     """
     first = file.parts[0]
+    values = intensity.extremes(first.pixels)
     held = sum(part.pixels.nbytes for part in file.parts)
     page = max(part.unit_type.itemsize * _solved_together(part, volume=volume) for part in file.parts)
     return {
@@ -35,21 +36,21 @@ def describe(file: PictureFile, *, volume: bool = False) -> dict[str, Any]:
         "shape": first.pixels.shape,
         "axes": first.axes,
         "dtype": str(first.pixels.dtype),
-        "values": intensity.extremes(first.pixels),
+        "values": values,
         "range": first.scale,
         "spacing": file.spacing,
         "colours": _colours(first),
         "pages": file.page_count,
         "metadata": [*file.metadata.kinds, *file.kinds],
         "notes": [*file.notes, *(f"cannot be kept: {loss}" for loss in file.losses)],
-        "hints": _hints(first),
+        "hints": _hints(first, values),
         "memory": 2 * held + _solver_copies(3 if volume else 2) * page,
     }
 
 
-def _hints(part: Picture) -> list[str]:
+def _hints(part: Picture, values: intensity.Range) -> list[str]:
     """Say where an integer picture uses so little of its type's range that its white may be elsewhere."""
-    (least, largest), top = intensity.extremes(part.pixels), part.scale[1]
+    (least, largest), top = values, part.scale[1]
     bits = max(8, int(largest).bit_length())
     white = 2 ** (bits + bits % 2) - 1  # cameras have 8, 10, 12 or 14
     is_by_type = part.pixels.dtype.kind in "iu" and part.scale == intensity.type_range(part.pixels.dtype)

@@ -8,7 +8,6 @@ import typer
 
 from tvdenoise.cli import messages, options, values
 from tvdenoise.errors import TVDenoiseError
-from tvdenoise.rows import finite
 
 MENTION = "[bold]tvdenoise compare REFERENCE IMAGE...[/bold] measures PSNR, SSIM and MSE."
 
@@ -33,6 +32,7 @@ def command(
     from tvdenoise import images as files
     from tvdenoise.comparison import compared
     from tvdenoise.description import describe
+    from tvdenoise.rows import finite
 
     clean = files.read(reference, values.read_options(axes=axes, scale=scale, max_pixels=max_pixels))
     for hint in [] if scale else describe(clean)["hints"]:

@@ -17,11 +17,11 @@ from tvdenoise.cli import report as pages
 from tvdenoise.errors import InputError, OutputError, SettingError, TVDenoiseError
 from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.methods import AUTO, METHODS
-from tvdenoise.rows import RowDict
 
 if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions
     from tvdenoise.plan import Plan
+    from tvdenoise.rows import RowDict
     from tvdenoise.sweeping import Grid, Specimen, TrialRow
 
 MENTION = "[bold]tvdenoise sweep INPUT... --lambda 0.02,0.05,0.1[/bold] tries settings and tells the best."
@@ -324,7 +324,7 @@ def _check_plot(path: Path) -> None:
     check_installed()
 
 
-def _plot(rows: list[RowDict], path: Path) -> None:
+def _plot(rows: list["RowDict"], path: Path) -> None:
     from tvdenoise import plots
 
     figure = plots.drawn(rows)
@@ -334,7 +334,7 @@ def _plot(rows: list[RowDict], path: Path) -> None:
         plots.save(figure, path)
 
 
-def _print_tables(rows: list[RowDict], *, markdown: bool) -> None:
+def _print_tables(rows: list["RowDict"], *, markdown: bool) -> None:
     from tvdenoise.tables import summary_tables
 
     for table in summary_tables(rows):

@@ -1,0 +1,41 @@
+"""A volume of 48x256x256 voxels by compiled steps and by torch's operations, in turns: seconds, certificates and all.
+
+``python benchmarks/volumes.py [RUNS]``
+"""
+
+import math
+import statistics
+import sys
+import time
+
+import numpy as np
+
+from tvdenoise import denoise, engine
+from tvdenoise.kinds import TVKind
+
+SHAPE = (48, 256, 256)
+STARTS = {"compiled": -1.0, "torch": math.inf}
+"""The seconds of torch's work after which compiled code takes over."""
+
+
+def _medians(tv: TVKind, runs: int) -> dict[str, float]:
+    volume = np.full(SHAPE, 0.2, np.float32)
+    volume[10:30, 60:200, 50:180] = 0.8
+    volume += np.random.default_rng(0).normal(0, 0.1, SHAPE).astype(np.float32)
+    seconds: dict[str, list[float]] = {name: [] for name in STARTS}
+    for _ in range(runs):
+        for name, start in STARTS.items():
+            engine.LOADING_SECONDS = start
+            began = time.perf_counter()
+            denoise(volume, 0.1, tv=tv, volume=True, device="cpu")
+            seconds[name].append(time.perf_counter() - began)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+if __name__ == "__main__":
+    engine.load()
+    kinds: tuple[TVKind, ...] = ("anisotropic", "isotropic")
+    for kind in kinds:
+        medians = _medians(kind, int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+        told = ", ".join(f"{name} {value:.2f} s" for name, value in medians.items())
+        print(f"{kind}: {told}, {medians['torch'] / medians['compiled']:.1f} times")
