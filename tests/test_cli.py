@@ -92,11 +92,34 @@ class TestGood:
         weights = [page["lambda"] for page in row["pages"]]
         assert weights == pytest.approx([denoise(page).weight for page in (noisy, noisy // 2)], rel=1e-6)
         assert row["lambda"] == pytest.approx(sum(weights) / 2)
-        assert "2 pages, mean lambda 0." in err
+        assert f"2 pages, lambda {weights[0]:.4g} / {weights[1]:.4g} by SURE for noise of sigma " in err
         blurred = uniform_filter(np.random.default_rng(1).normal(128, 40, (64, 64)), 3).astype(np.uint8)
         white = np.random.default_rng(2).normal(128, 20, (64, 64)).astype(np.uint8)
         tifffile.imwrite("stack.tif", np.stack([blurred, white]), photometric="minisblack")
         assert "shared by neighbouring pixels in 1 of 2 pages" in run("stack.tif", "-o", "more.tif")[2]
+        tifffile.imwrite("five.tif", np.stack([noisy] * 5), photometric="minisblack")
+        assert f"5 pages, mean lambda {weights[0]:.4g} by SURE" in run("five.tif", "-o", "5.tif")[2]
+
+    def test_channels_that_are_no_colours_have_each_a_lambda_of_its_own(self, run, noisy):
+        """Of what a microscope sees in two stains, one says nothing about the other."""
+        channels = np.dstack([noisy, noisy[::-1] // 4])
+        tifffile.imwrite("two.tif", channels, photometric="minisblack", extrasamples=["unspecified"])
+        _, out, err = run("two.tif", "-o", "out.tif", "--json")
+        alone = [denoise(channels[..., c]) for c in (0, 1)]
+        assert [page["lambda"] for page in json.loads(out)["pages"]] == pytest.approx([one.weight for one in alone])
+        assert "2 channels, lambda" in err
+        assert np.array_equal(tifffile.imread("out.tif"), np.dstack([one.image for one in alone]))
+        coupled = json.loads(run("two.tif", "-o", "coupled.tif", "--json", "--color", "coupled")[1])
+        assert coupled["pages"] is None
+        assert coupled["lambda"] == pytest.approx(denoise(channels, color="coupled", channel_axis=2).weight)
+
+    def test_volumes_of_several_channels(self, run, noisy):
+        stack = np.stack([np.stack([noisy[:20, :16], noisy[20:40, :16]]), np.zeros((2, 20, 16), np.uint8)])
+        tifffile.imwrite("zc.tif", stack.transpose(1, 0, 2, 3), imagej=True, metadata={"axes": "ZCYX"})
+        _, out, err = run("zc.tif", "-o", "out.tif", "--json", "--volume", "-l", "0.2")
+        assert [page["energy"] > 0 for page in json.loads(out)["pages"]] == [True, False]
+        assert np.array_equal(tifffile.imread("out.tif")[:, 0], denoise(stack[0], 0.2, volume=True).image)
+        assert "16x20 2 channels, 2 pages" in err
 
     def test_noise_that_is_not_as_assumed_is_said(self, run):
         random = np.random.default_rng(0)

@@ -25,6 +25,9 @@ def colour(noisy) -> np.ndarray:
     return np.stack([noisy, noisy[::-1], 255 - noisy], axis=2)
 
 
+PAGE = (slice(None),) * 3
+"""All of a picture of one page."""
+
 INTERLACED = [path for path in PNGSUITE if path.with_name(path.name.replace("basi", "basn")) in set(PNGSUITE) - {path}]
 
 
@@ -194,7 +197,7 @@ class TestRoundTrip:
         tifffile.imwrite(tmp_path / "a.tif", np.zeros((40, 50), np.uint16), compression="zlib", rowsperstrip=8)
         source, target = images.prepared(images.read(tmp_path / "a.tif"), tmp_path / "b.tif")
         u = np.random.default_rng(0).random((40, 50, 1), np.float32)
-        target.parts[0].fill_page((), u, source.parts[0])
+        target.parts[0].fill_page(PAGE, u, source.parts[0])
         images.write(tmp_path / "b.tif", target)
         assert np.array_equal(
             tifffile.imread(tmp_path / "b.tif"), np.rint(u[..., 0] * np.float32(65535)).astype(np.uint16)
@@ -318,7 +321,7 @@ class TestRoundTrip:
             unit.header[key] = value
         unit.writeto(tmp_path / "a.fits", checksum=True)
         source, target = images.prepared(images.read(tmp_path / "a.fits"), tmp_path / "b.fits")
-        target.parts[0].fill_page((), source.parts[0].unit()[::-1], source.parts[0])
+        target.parts[0].fill_page(PAGE, source.parts[0].unit(PAGE)[::-1], source.parts[0])
         images.write(tmp_path / "b.fits", target)
         assert np.array_equal(images.read(tmp_path / "b.fits").parts[0].pixels, source.parts[0].pixels[::-1])
         with fits.open(tmp_path / "b.fits", checksum=True) as units:  # whose warning is an error
@@ -336,7 +339,7 @@ class TestRoundTrip:
         unit.header["OBJECT"] = "M31"
         unit.writeto(tmp_path / "a.fits")
         source, target = images.prepared(images.read(tmp_path / "a.fits"), tmp_path / "b.fits")
-        target.parts[0].fill_page((), source.parts[0].unit()[::-1] * 0.9, source.parts[0])
+        target.parts[0].fill_page(PAGE, source.parts[0].unit(PAGE)[::-1] * 0.9, source.parts[0])
         images.write(tmp_path / "b.fits", target)
         with fits.open(tmp_path / "b.fits") as units:
             assert isinstance(units[1], fits.CompImageHDU)
@@ -704,8 +707,8 @@ class TestConversion:
     def test_a_picture_becomes_an_array_of_unrounded_floats(self, noisy, tmp_path):
         Image.fromarray(noisy).save(tmp_path / "a.png")
         source, target = images.prepared(images.read(tmp_path / "a.png"), tmp_path / "b.npy")
-        u = source.parts[0].unit() + np.float32(0.001)
-        target.parts[0].fill_page((), u, source.parts[0])
+        u = source.parts[0].unit(PAGE) + np.float32(0.001)
+        target.parts[0].fill_page(PAGE, u, source.parts[0])
         images.write(tmp_path / "b.npy", target)
         assert np.array_equal(np.load(tmp_path / "b.npy"), u[..., 0])
 
@@ -725,7 +728,7 @@ class TestConversion:
             assert np.array_equal(np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / name))), shown), name
         for name in ("e.npy", "f.npy", "g.fits"):
             again = copied(tmp_path / "a.png", tmp_path / name, WriteOptions(allow_loss=True, metadata=name != "f.npy"))
-            assert np.array_equal(np.rint(again.parts[0].unit()[..., 0] * 255), shown), name
+            assert np.array_equal(np.rint(again.parts[0].unit(PAGE)[..., 0] * 255), shown), name
 
     @pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
     @pytest.mark.parametrize(

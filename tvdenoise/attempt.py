@@ -164,11 +164,11 @@ class _Listener(Observer):
     def __init__(self, job: Job, memory: _Memory, before_write: Callable[[], object]) -> None:
         self.facts: dict[str, Any] = {}
         self._before_write = before_write
-        self._is_volume, self._memory = job.settings.volume, memory
+        self._settings, self._memory = job.settings, memory
 
     def on_read(self, file: PictureFile) -> None:
         """Keep the facts."""
-        self.facts = describe(file, volume=self._is_volume)
+        self.facts = describe(file, volume=self._settings.volume, color=self._settings.color)
         if self._memory.left is not None:
             if self.facts["memory"] > self._memory.left:
                 raise _TooLargeError

@@ -57,7 +57,7 @@ def compared(reference: PictureFile, path: Path, options: ReadOptions = ReadOpti
 
 
 def _shape(part: Picture) -> str:
-    return "x".join(map(str, (*part.page_shape, *part.size, part.samples - part.alpha)))
+    return "x".join(map(str, (*part.page_shape, *part.size, part.colours)))
 
 
 def _is_alike(clean: Picture, other: Picture) -> bool:

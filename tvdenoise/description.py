@@ -1,11 +1,11 @@
 """What a picture file and this machine are, in facts: for people who wonder what will be read, kept and needed."""
 
-import math
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from tvdenoise import intensity
 from tvdenoise.images import FORMATS, Picture, PictureFile
+from tvdenoise.kinds import ColorChoice
 
 PACKAGES = (
     "tvdenoise",
@@ -22,7 +22,7 @@ PACKAGES = (
 """What results depend on."""
 
 
-def describe(file: PictureFile, *, volume: bool = False) -> dict[str, Any]:
+def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "rgb") -> dict[str, Any]:
     """Return format, shape, axes, type, values, range, spacing, colours, pages, metadata, notes, hints, bytes.
 
     A file whose pages differ is described by the first kind of them.
@@ -30,7 +30,7 @@ def describe(file: PictureFile, *, volume: bool = False) -> dict[str, Any]:
     first = file.parts[0]
     values = intensity.extremes(first.pixels)
     held = sum(part.pixels.nbytes for part in file.parts)
-    page = max(part.unit_type.itemsize * _solved_together(part, volume=volume) for part in file.parts)
+    page = max(part.unit_type.itemsize * part.solved_together(volume=volume, color=color) for part in file.parts)
     return {
         "format": file.format,
         "shape": first.pixels.shape,
@@ -64,15 +64,9 @@ def _solver_copies(axes: int) -> int:
     return 3 + 2 * axes
 
 
-def _solved_together(part: Picture, *, volume: bool = False) -> int:
-    """Return how many values are solved together: those of a page, or of all slices of a volume."""
-    depth = part.pixels.shape[part.axes.index(part.depth_axis)] if volume and part.depth_axis else 1
-    return math.prod(part.size) * (part.samples - part.alpha) * depth
-
-
 def _colours(part: Picture) -> str:
-    colours = part.samples - part.alpha
-    name = "CMYK" if part.is_cmyk else {1: "gray", 3: "RGB"}.get(colours, f"{colours} channels")
+    name = f"{part.colours} channels" if part.has_channels else "CMYK" if part.is_cmyk else "RGB"
+    name = name if part.colours > 1 else "gray"
     return f"{name} with alpha" if part.alpha else name
 
 
@@ -83,8 +77,8 @@ def device(file: PictureFile) -> str:
     from tvdenoise.devices import pick_device
 
     is_wide = any(part.unit_type.itemsize > 4 for part in file.parts)
-    dtype, values = torch.float64 if is_wide else torch.float32, max(_solved_together(part) for part in file.parts)
-    return str(pick_device("auto", torch.device("cpu"), dtype, values))
+    values = max(part.solved_together() for part in file.parts)
+    return str(pick_device("auto", torch.device("cpu"), torch.float64 if is_wide else torch.float32, values))
 
 
 def machine() -> dict[str, Any]:

@@ -238,9 +238,9 @@ def _settings(job: Job, picture: Picture) -> Settings:
             problem = f"noise of {job.sigma:g} is less than the rounding of whole numbers"
             raise SettingError("sigma", problem, "a fraction of the range is written such as 25/255")
         settings = dataclasses.replace(settings, sigma=job.sigma / (high - low))
-    if settings.color in ("opponent", "auto") and not picture.is_rgb and picture.samples - picture.alpha > 1:
+    if settings.color in ("opponent", "auto") and (picture.is_cmyk or picture.has_channels):
         if settings.color == "opponent":
-            colours = "CMYK" if picture.is_cmyk else f"{picture.samples - picture.alpha} channels"
+            colours = "CMYK" if picture.is_cmyk else f"{picture.colours} channels"
             raise PictureError(job.source, f"it has {colours}, not red, green and blue", "use --color coupled or rgb")
         settings = dataclasses.replace(settings, color="rgb")
     return settings
@@ -252,20 +252,20 @@ def _spacing(job: Job, source: PictureFile) -> float | None:
 
 
 def _pages(job: Job, picture: Picture) -> Iterator[Page]:
-    """Iterate over what of a picture is solved together."""
+    """Iterate over what of a picture is solved together, with a lambda of its own where that is chosen."""
     if job.settings.volume and not picture.depth_axis:
         if not set(picture.axes) - set("YXSC"):
             raise PictureError(job.source, "a single picture has no depth", "leave out --volume")
         problem = f"none of its axes {picture.axes} is known to be the depth of a volume"
         raise PictureError(job.source, problem, "call it Z, such as --axes ZYX, or leave out --volume")
-    return picture.pages(picture.depth_axis if job.settings.volume else "")
+    return picture.solved_pages(volume=job.settings.volume, color=job.settings.color)
 
 
 def read_reference(job: Job, source: PictureFile, format_: str) -> PictureFile:
     """Read the clean picture; its floats are scaled as those of the noisy picture are, its white is white there."""
     assert job.reference is not None
     clean = images.conformed(images.read(job.reference, job.reading), format_, job.writing)
-    shapes = [[(*part.page_shape, *part.size, part.samples - part.alpha) for part in f.parts] for f in (clean, source)]
+    shapes = [[(*part.page_shape, *part.size, part.colours) for part in f.parts] for f in (clean, source)]
     if shapes[0] != shapes[1]:
         sizes = [", ".join("x".join(map(str, shape)) for shape in file) for file in shapes]
         problem = f"its shape {sizes[0]} is not the input's {sizes[1]}"

@@ -64,7 +64,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Row:
-    """What is reported about one file; ``pages`` has the figures of each page, or volume, where there are several."""
+    """What is reported about one file; ``pages`` has it of each page, volume or channel solved by itself."""
 
     input: str
     output: str | None

@@ -16,6 +16,9 @@ FLAGS = {"weight": "lambda", "max_steps": "max-steps", "max_pixels": "max-pixels
 """The flags whose names are not those of the settings."""
 
 EIGHT_BIT_STEPS = 255
+MOST_LAMBDAS = 4
+"""Pages or channels up to which the lambda of each is said, and beyond it their mean."""
+
 INTERRUPTED = 130
 NOTHING_HALF_WRITTEN = "no output was left half written"
 
@@ -84,6 +87,11 @@ def size(facts: Mapping[str, Any]) -> str:
     return f"{width}x{height} {facts['colours']}" + (f", {facts['pages']} pages" if facts["pages"] > 1 else "")
 
 
+def kind_of_page(count: int, facts: Mapping[str, Any], *, volume: bool | None) -> str:
+    """Say what is denoised by itself, ``count`` of them in a file."""
+    return "volume" if volume else "channel" if count > facts["pages"] else "page"
+
+
 def file_line(facts: Mapping[str, Any]) -> str:
     """Say all that was found in one line."""
     low, high = facts["range"]
@@ -125,7 +133,7 @@ def summary_line(row: "Row", facts: Mapping[str, Any]) -> str:
     assert figures.seconds is not None
     is_rounded = figures.stop == "tolerance" and figures.rms_bound > 1.1 * figures.tol and "float" in str(row.dtype)
     parts = [
-        f"{row.input} -> {row.output}: {size(facts)}, {_lambda(row)}, {row.optimizer} on {figures.device}",
+        f"{row.input} -> {row.output}: {size(facts)}, {_lambda(row, facts)}, {row.optimizer} on {figures.device}",
         f"{figures.steps} steps"
         + (f" (the limit, before the tolerance {figures.tol:g})" if figures.stop == "max_steps" else ""),
         f"certified within {figures.rms_bound:.2g} of the exact minimiser{_own_units(row)}"
@@ -142,14 +150,18 @@ def _own_units(row: "Row") -> str:
         return ""
     if row.dtype == "uint8" and row.range == (0, EIGHT_BIT_STEPS):
         return f" ({row.figures.rms_bound * EIGHT_BIT_STEPS:.2g} of an 8-bit gray level)"
-    return f" ({_on_range(row.figures.rms_bound, *row.range)})"
+    return f" ({_number_on_range(row.figures.rms_bound, *row.range)}{_of_range(*row.range)})"
 
 
-def _on_range(value: float, low: float, high: float) -> str:
-    """Return a number of the unit scale as one of a range, and that range."""
+def _number_on_range(value: float, low: float, high: float) -> str:
+    """Return a number of the unit scale as one of a range."""
     own = value * (high - low)
-    number = f"{own:.0f}" if 1000 <= own < 1e6 else f"{own:.3g}"
-    return number if (low, high) == (0, 1) else f"{number} of {span(low, high)}"
+    return f"{own:.0f}" if 1000 <= own < 1e6 else f"{own:.3g}"
+
+
+def _of_range(low: float, high: float) -> str:
+    """Say of what range a number is."""
+    return "" if (low, high) == (0, 1) else f" of {span(low, high)}"
 
 
 def span(low: float, high: float) -> str:
@@ -158,26 +170,28 @@ def span(low: float, high: float) -> str:
     return f"{low:.{digits}g}..{high:.{digits}g}"
 
 
-def _lambda(row: "Row") -> str:
+def _lambda(row: "Row", facts: Mapping[str, Any]) -> str:
     """Say lambda, and how it was chosen."""
     figures = row.figures
     if figures.sigma is None or row.range is None:
         return f"lambda {figures.weight:g}"
     if figures.weight == 0:
         return "lambda 0, no noise" + ("" if figures.is_noise_correlated is None else " found")
-    mean = "mean " if row.pages else ""
-    sigma = _on_range(figures.sigma, *row.range)
-    growing = f" on average, growing with the signal{_in_pages(row, 'is_noise_signal_dependent')}"
-    shared = f", shared by neighbouring pixels{_in_pages(row, 'is_noise_correlated')}: if much remains, give --lambda"
+    pages = row.pages or (figures,)
+    mean, told = ("mean ", (figures,)) if len(pages) > MOST_LAMBDAS else ("", pages)
+    weights = " / ".join(f"{page.weight:.4g}" for page in told)
+    sigmas = " / ".join(_number_on_range(page.sigma or 0.0, *row.range) for page in told) + _of_range(*row.range)
+
+    def in_pages(name: str) -> str:
+        """Say of how many pages something holds that holds of a file, unless it is all."""
+        count = sum(bool(getattr(page, name)) for page in pages)
+        kind = kind_of_page(len(pages), facts, volume=row.volume)
+        return f" in {count} of {len(pages)} {kind}s" if count < len(pages) else ""
+
+    growing = f" on average, growing with the signal{in_pages('is_noise_signal_dependent')}"
+    shared = f", shared by neighbouring pixels{in_pages('is_noise_correlated')}: if much remains, give --lambda"
     growing, shared = growing * bool(figures.is_noise_signal_dependent), shared * bool(figures.is_noise_correlated)
-    return f"{mean}lambda {figures.weight:.4g} by SURE for noise of sigma {sigma}{growing}{shared}"
-
-
-def _in_pages(row: "Row", name: str) -> str:
-    """Say of how many pages something holds that holds of a file, unless it is all."""
-    pages = row.pages or ()
-    count = sum(bool(getattr(page, name)) for page in pages)
-    return f" in {count} of {len(pages)} pages" if count < len(pages) else ""
+    return f"{mean}lambda {weights} by SURE for noise of sigma {sigmas}{growing}{shared}"
 
 
 def quality_line(row: "Row") -> str:

@@ -25,17 +25,17 @@ class Watcher(Observer):
     def __init__(self, bar: "tqdm[Any]", settings: Settings) -> None:
         self.facts: dict[str, Any] = {}
         self._bar = bar
-        self._is_volume = settings.volume
+        self._settings = settings
         self._page = ""
         self._first = 0.0
 
     def on_read(self, file: PictureFile) -> None:
         """Keep the facts."""
-        self.facts = describe(file, volume=self._is_volume)
+        self.facts = describe(file, volume=self._settings.volume, color=self._settings.color)
 
     def on_page(self, number: int, count: int) -> None:
         """Empty the bar."""
-        kind = "volume" if self._is_volume else "page"
+        kind = messages.kind_of_page(count, self.facts, volume=self._settings.volume)
         self._page = f"{kind} {number} of {count}, " if count > 1 else ""
         self._first = 0.0
         self._bar.n = 0

@@ -170,8 +170,8 @@ def why_impossible(file: PictureFile, target: str) -> str | None:
             return "the inks of a CMYK picture"
         if part.is_premultiplied and row.alpha and target not in ("TIFF", "NPY") and not part.is_opaque:
             return "colours multiplied by their transparency"
-        if part.samples - part.alpha not in row.samples and not part.is_cmyk:
-            return f"{part.samples - part.alpha} channels"
+        if part.colours not in row.samples and not part.is_cmyk:
+            return f"{part.colours} channels"
     return None
 
 

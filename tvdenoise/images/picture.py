@@ -11,9 +11,10 @@ from numpy.typing import DTypeLike, NDArray
 from tvdenoise import intensity, storage
 from tvdenoise.errors import SettingError
 from tvdenoise.intensity import UNIT, Range
+from tvdenoise.kinds import ColorChoice
 
 Page = tuple[int | slice, ...]
-"""The index in :attr:`Picture.by_page` of what is denoised together: a page, or the slices of a volume."""
+"""The index in :attr:`Picture.by_page` of what is denoised together: a page, a channel of it, or a volume."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,19 @@ class Picture:
         return self.pixels.shape[self.axes.index(self._channel_axis)] if self._channel_axis else 1
 
     @property
+    def colours(self) -> int:
+        """The number of colour samples or channels."""
+        return self.samples - self.alpha
+
+    @property
     def is_rgb(self) -> bool:
         """Whether the colours are red, green and blue."""
-        return self._channel_axis == "S" and self.samples - self.alpha == 3 and not self.is_cmyk
+        return self._channel_axis == "S" and self.colours == 3 and not self.is_cmyk
+
+    @property
+    def has_channels(self) -> bool:
+        """Whether what it has in place of one colour are channels that have nothing to do with each other."""
+        return self.colours > 1 and not (self.is_rgb or self.is_cmyk)
 
     @property
     def page_axes(self) -> str:
@@ -87,6 +98,11 @@ class Picture:
         return view if self._channel_axis else view[..., np.newaxis]
 
     @property
+    def _hidden(self) -> NDArray[np.generic]:
+        """The transparency."""
+        return self.by_page[..., self.colours :]
+
+    @property
     def _channel_axis(self) -> str:
         return "S" if "S" in self.axes else "C" if "C" in self.axes else ""
 
@@ -108,13 +124,13 @@ class Picture:
     @property
     def is_opaque(self) -> bool:
         """Whether its transparency, if it has any, hides nothing."""
-        hidden = self.by_page[..., self.samples - self.alpha :]
+        hidden = self._hidden
         return bool((hidden == intensity.type_range(hidden.dtype)[1]).all())
 
     @property
     def is_translucent(self) -> bool:
         """Whether its transparency is more than holes."""
-        hidden = self.by_page[..., self.samples - self.alpha :]
+        hidden = self._hidden
         low, high = intensity.type_range(hidden.dtype)
         return bool(((hidden != low) & (hidden != high)).any())
 
@@ -133,25 +149,40 @@ class Picture:
         """The type of the numbers on the unit scale."""
         return intensity.unit_type(self.pixels.dtype)
 
-    def pages(self, depth_axis: str = "") -> Iterator[Page]:
-        """Iterate over the pages, or over the volumes whose slices lie along ``depth_axis``."""
+    def pages(self, depth_axis: str = "", *, by_channel: bool = False) -> Iterator[Page]:
+        """Iterate over the pages, or the volumes whose slices lie along ``depth_axis``, or the channels of each."""
+        every = (slice(None),)
         counts = zip(self.page_axes, self.page_shape, strict=True)
-        return itertools.product(*((slice(None),) if axis == depth_axis else range(n) for axis, n in counts))
+        pages = (every if axis == depth_axis else range(n) for axis, n in counts)
+        channels = [slice(c, c + 1) for c in range(self.colours)] if by_channel else [slice(self.colours)]
+        return itertools.product(*pages, every, every, channels)
 
-    def unit(self, page: Page = ()) -> NDArray[np.floating]:
+    def solved_pages(self, *, volume: bool = False, color: ColorChoice = "rgb") -> Iterator[Page]:
+        """Iterate over what is solved together: pages or volumes, but channels that are no colours one by one."""
+        return self.pages(self.depth_axis if volume else "", by_channel=self.has_channels and color != "coupled")
+
+    def solved_together(self, *, volume: bool = False, color: ColorChoice = "rgb") -> int:
+        """Return how many values are solved together."""
+        return self.by_page[next(self.solved_pages(volume=volume, color=color))].size
+
+    def unit(self, page: Page) -> NDArray[np.floating]:
         """Return a page (H, W, C) on the unit scale, without its transparency; what is not finite is filled in.
 
         A volume is (D, H, W, C).
         """
-        colours = self.by_page[page][..., : self.samples - self.alpha]
+        colours = self.by_page[page]
         return intensity.to_unit(intensity.filled(colours) if colours.dtype.kind == "f" else colours, self.scale)
 
     def blank(self, dtype: DTypeLike, scale: Range) -> "Picture":
-        """Return a picture like this one, of another type and scale, yet to be filled by :meth:`fill_page`."""
-        return replace(self, pixels=storage.empty(self.pixels.shape, dtype), scale=scale)
+        """Return a picture like this one, of another type and scale: its colours are yet to be filled in."""
+        blank = replace(self, pixels=storage.empty(self.pixels.shape, dtype), scale=scale)
+        if self.alpha:
+            is_same = blank.pixels.dtype == self.pixels.dtype and scale == self.scale
+            blank._hidden[...] = self._hidden if is_same else rescaled(self._hidden, dtype)
+        return blank
 
     def fill_page(self, page: Page, u: NDArray[np.floating], source: "Picture") -> float:
-        """Fill a page with ``u`` (H, W, C), on the unit scale, and with the transparency of ``source``.
+        """Fill a page with ``u`` (H, W, C), on the unit scale.
 
         Returned is the :func:`tvdenoise.intensity.rounding` of ``u``.
 
@@ -159,17 +190,12 @@ class Picture:
         What is not finite in the source is so in the target.
         """
         target, original = self.by_page[page], source.by_page[page]
-        colours = self.samples - self.alpha
-        target[..., :colours] = intensity.from_unit(u, self.scale, self.pixels.dtype)
-        is_same = self.pixels.dtype == source.pixels.dtype and self.scale == source.scale
+        target[...] = intensity.from_unit(u, self.scale, self.pixels.dtype)
         if self.pixels.dtype.kind == source.pixels.dtype.kind == "f":
-            shown = original[..., :colours]
+            is_same = self.pixels.dtype == source.pixels.dtype and self.scale == source.scale
             kept = (u == source.unit(page)) if is_same else np.False_
-            np.copyto(target[..., :colours], shown, where=kept | ~np.isfinite(shown))
-        if self.alpha:
-            hidden = original[..., colours:]
-            target[..., colours:] = hidden if is_same else rescaled(hidden, self.pixels.dtype)
-        return intensity.rounding(u, target[..., :colours], self.scale)
+            np.copyto(target, original, where=kept | ~np.isfinite(original))
+        return intensity.rounding(u, target, self.scale)
 
     def with_axes(self, axes: str) -> "Picture":
         """Return the picture with its axes named anew.

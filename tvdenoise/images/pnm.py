@@ -47,7 +47,7 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     """Write a PAM if the source is one, else a PGM or PPM in binary; no number is above that for white."""
     (picture,) = file.parts
     kind, white = file.native or ("", int(intensity.type_range(picture.pixels.dtype)[1]))
-    colours = picture.by_page[..., : picture.samples - picture.alpha]
+    colours = picture.by_page[..., : picture.colours]
     np.minimum(colours, white, out=colours)
     pixels = picture.by_page if picture.samples > 1 else picture.by_page[..., 0]
     if picture.alpha:

@@ -303,7 +303,7 @@ def _write_new(tif: TiffWriter, part: Picture, metadata: Metadata) -> None:
     pixels, axes = part.pixels, part.axes
     if "S" in axes or part.alpha:
         pixels, axes = part.by_page, f"{part.page_axes}YXS"
-    colours = part.samples - part.alpha
+    colours = part.colours
     photometric = "miniswhite" if part.is_inverted else "minisblack"
     if "S" in axes and (part.is_cmyk or colours == 3):
         photometric = "separated" if part.is_cmyk else "rgb"
