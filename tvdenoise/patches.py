@@ -127,12 +127,18 @@ def patches_of(plane: Tensor, dilation: int) -> Tensor:
 
 
 def _windows(plane: Tensor, dilation: int) -> Tensor:
-    """Return the squares that such patches span, (..., span, span)."""
+    """Return the squares that such patches span, (..., span, span).
+
+    The steps from one to the next are odd, so that patches begin at every place of what repeats itself in a picture:
+    the 2x2 pixels of a camera's colour filter, the blocks of a JPEG.
+    """
     span = (SIDE - 1) * dilation + 1
     if min(plane.shape[-2:]) < span:
         return plane.new_zeros(0, span, span)
-    step = math.ceil((plane.numel() / MAX_PATCHES) ** 0.5)
-    return plane.unfold(-2, span, step).unfold(-2, span, step)
+    ratio = max(plane.numel() / MAX_PATCHES, 1.0)
+    down = (int(ratio**0.5) - 1) | 1
+    across = math.ceil(ratio / down) | 1
+    return plane.unfold(-2, span, down).unfold(-2, span, across)
 
 
 def _usable(plane: Tensor, patches: Tensor) -> Tensor:
