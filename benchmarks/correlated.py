@@ -1,8 +1,9 @@
 """How much is lost by choosing lambda from the picture alone where neighbouring pixels share noise.
 
 ``python benchmarks/correlated.py FOLDER`` adds Gaussian noise to the clean pictures of a folder, does to both what
-cameras and programs do, and compares ``denoise`` with the lambda of the highest PSNR on a grid of ratio 1.2. The noise
-is given twice as strong before a picture is halved. Pictures are cut to 400 x 400 pixels.
+cameras and programs do, and compares ``denoise`` with the lambda of the highest PSNR on a grid of ratio 1.2, by the
+default model or that of ``--preset best``. The noise is given twice as strong before a picture is halved. Pictures are
+cut to 400 x 400 pixels.
 """
 
 import io
@@ -11,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import fmean
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import rows
@@ -31,9 +32,12 @@ Pixels = NDArray[np.floating]
 
 
 def main(
-    folders: list[Path], sigmas: Annotated[str, typer.Option(help="Of the noise, on 0 to 255.")] = "10,25"
+    folders: list[Path],
+    sigmas: Annotated[str, typer.Option(help="Of the noise, on 0 to 255.")] = "10,25",
+    preset: Annotated[str | None, typer.Option(help="best, or the default model.")] = None,
 ) -> None:
     """Print a table."""
+    model = {"tv": "isotropic", "color": "auto"} if preset == "best" else {}
     found = defaultdict[tuple[str, float, str], list[tuple[float, ...]]](list)
     for folder in folders:
         for path in sorted(folder.glob("*.png")):
@@ -41,7 +45,7 @@ def main(
             for sigma in map(float, sigmas.split(",")):
                 noise = np.random.default_rng(zlib.crc32(path.name.encode())).normal(0, sigma / 255, clean.shape)
                 for name, noisy, target in _degraded(clean, noise):
-                    found[folder.name, sigma, name].append(_measured(noisy.astype(np.float32), target))
+                    found[folder.name, sigma, name].append(_measured(noisy.astype(np.float32), target, model))
     body = []
     for (folder_name, sigma, name), measured in found.items():
         before, auto, best, ratio = zip(*measured, strict=True)
@@ -74,11 +78,11 @@ def _degraded(clean: Pixels, noise: Pixels) -> Iterator[tuple[str, Pixels, Pixel
         yield "demosaicked, JPEG, quality 90", _jpeg(_demosaicked(clean + noise), 90), _demosaicked(clean)
 
 
-def _measured(noisy: Pixels, clean: Pixels) -> tuple[float, float, float, float]:
+def _measured(noisy: Pixels, clean: Pixels, model: dict[str, Any]) -> tuple[float, float, float, float]:
     """Return PSNR before, by lambda auto, and by the best lambda, and sigma as it was read over what it is."""
     spread = float(np.std(noisy - clean))
-    auto = denoise(noisy)
-    best = max(_psnr(clean, denoise(noisy, float(spread * factor)).image) for factor in GRID)
+    auto = denoise(noisy, **model)
+    best = max(_psnr(clean, denoise(noisy, float(spread * factor), **model).image) for factor in GRID)
     return _psnr(clean, noisy), _psnr(clean, auto.image), best, (auto.sigma or 0) / spread
 
 

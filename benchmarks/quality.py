@@ -5,9 +5,9 @@ the protocol of the literature: N(0, sigma^2), neither clipped nor rounded, PSNR
 result. ``--noisy FOLDER`` takes real noisy versions instead, of the same names. ``table`` and ``plot`` read rows.
 
 Methods of a model (kind of total variation and of colour): ``best``, the lambda of the highest PSNR on a grid of ratio
-1.03; ``auto_known``, lambda chosen by the tool told sigma; ``auto``, by the tool alone. ``--peers`` adds scikit-image's
-``denoise_tv_chambolle`` with its best weight (``chambolle``) and with that of ``calibrate_denoiser``
-(``calibrated``), and ``bm3d`` told sigma, which is no total variation: the horizon.
+1.03, with the default multiple for chroma; ``auto_known``, lambda chosen by the tool told sigma; ``auto``, by the tool
+alone. ``--peers`` adds scikit-image's ``denoise_tv_chambolle`` with its best weight (``chambolle``) and with that of
+``calibrate_denoiser`` (``calibrated``), and ``bm3d`` told sigma, which is no total variation: the horizon.
 """
 
 import math
@@ -106,8 +106,8 @@ def _figures(clean: Pixels, u: Pixels) -> rows.Row:
 
 
 def _own_rows(clean: Pixels, f: Pixels, sigma: float | None, tv: str, color: str) -> Iterator[rows.Row]:
-    def solved(weight: float) -> Pixels:
-        return denoise(f, weight, tv=tv, color=color).image
+    def solved(weight: float, chroma: float | None = None) -> Pixels:
+        return denoise(f, weight, tv=tv, color=color, chroma=chroma).image
 
     for name, known in {"auto_known": sigma, "auto": None}.items():
         if name == "auto_known" and sigma is None:
@@ -115,12 +115,13 @@ def _own_rows(clean: Pixels, f: Pixels, sigma: float | None, tv: str, color: str
         start = time.perf_counter()
         result = denoise(f, "auto", tv=tv, color=color, sigma=known)
         middle = time.perf_counter()
-        solved(result.weight)
+        solved(result.weight, result.chroma)
         end = time.perf_counter()
         yield {
             "method": name,
             **_figures(clean, result.image),
             "lambda": result.weight,
+            "chroma": result.chroma,
             "sigma_read": 255 * result.sigma,
             "time_over_one_solve": (middle - start) / (end - middle),
             "seconds": middle - start,

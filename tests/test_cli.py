@@ -21,7 +21,7 @@ from tvdenoise import __version__, denoise
 from tvdenoise.metrics import quality
 
 ROW_KEYS = (
-    "input output status error shape dtype range tv volume spacing optimizer lambda color sigma criterion risk "
+    "input output status error shape dtype range tv volume spacing optimizer lambda color chroma sigma criterion risk "
     "is_noise_correlated is_noise_signal_dependent device steps stop energy gap rms_bound tol psnr_before psnr_after "
     "ssim_before ssim_after seconds version pages"
 ).split()
@@ -75,7 +75,17 @@ class TestGood:
         row = json.loads(run("colour.png", "-o", "c.png", "-q", "--json", *options)[1])
         assert (row["lambda"], row["criterion"], row["tv"], row["color"]) == (0.1, None, "anisotropic", "coupled")
         gray = json.loads(run("in.png", "-o", "d.png", "-q", "--json", "--preset", "best")[1])
-        assert gray["color"] == "rgb"
+        assert (gray["color"], gray["chroma"]) == ("rgb", None)
+
+    def test_the_row_and_the_line_tell_how_to_get_the_same_again(self, run, noisy):
+        Image.fromarray(np.dstack([noisy, noisy[::-1], noisy[:, ::-1]])).save("colour.png")
+        _, out, err = run("colour.png", "-o", "a.tif", "--allow-loss", "--json", "--preset", "best")
+        row = json.loads(out)
+        assert f"lambda {row['lambda']:.4g} (chroma {row['chroma']:.3g} times that) by SURE" in err
+        given = ("--lambda", str(row["lambda"]), "--chroma", str(row["chroma"]))
+        again = json.loads(run("colour.png", "-o", "b.tif", "--allow-loss", "--json", "--preset", "best", *given)[1])
+        assert (again["lambda"], again["chroma"]) == (row["lambda"], row["chroma"])
+        assert again["energy"] == pytest.approx(row["energy"], abs=row["gap"] + again["gap"])
 
     def test_transparency_is_no_colour(self, run, noisy):
         colour = np.dstack([noisy, noisy[::-1], noisy[:, ::-1]])

@@ -6,7 +6,7 @@ import torch
 from problems import KINDS, picture
 
 from tvdenoise import TotalVariation, colour, denoise
-from tvdenoise.errors import ArrayError
+from tvdenoise.errors import ArrayError, SettingError
 from tvdenoise.methods import METHODS
 
 MODELS = ["rgb", "opponent", "coupled"]
@@ -44,7 +44,7 @@ def test_energy_is_that_of_the_model(rgb, tv):
 
     def opponent(u):
         luma, *chromas = colour.to_opponent(u)
-        return variation(luma[None]) + 2 * sum(variation(chroma[None]) for chroma in chromas)
+        return variation(luma[None]) + 1.5 * sum(variation(chroma[None]) for chroma in chromas)
 
     for model, model_variation in {"rgb": variation, "opponent": opponent, "coupled": coupled}.items():
         result = denoise(rgb, 0.1, tv=tv, color=model)
@@ -67,12 +67,27 @@ def test_two_pixels_coupled_move_along_their_difference(tv):
     assert torch.allclose(denoise(f, 0.1, tv=tv, color="coupled", tol=1e-7).image, expected, atol=1e-6)
 
 
-def test_two_pixels_in_opponent_colours(tv):
-    """Luma moves by lambda, the chroma that differs by 2 lambda, the other not at all."""
+@pytest.mark.parametrize("chroma", [None, 0, 0.5, 2])
+def test_two_pixels_in_opponent_colours(tv, chroma):
+    """Luma moves by lambda, the chroma that differs by a multiple of it, the other not at all."""
     opponent = torch.tensor([[[0.5, 1.0]], [[0.0, 0.6]], [[0.1, 0.1]]], dtype=torch.float64)
-    moved = torch.tensor([[[0.1, -0.1]], [[0.2, -0.2]], [[0.0, 0.0]]], dtype=torch.float64)
-    result = denoise(colour.from_opponent(opponent), 0.1, tv=tv, color="opponent", tol=1e-7)
+    ratio = 1.5 if chroma is None else chroma
+    moved = 0.1 * torch.tensor([[[1, -1]], [[ratio, -ratio]], [[0, 0]]], dtype=torch.float64)
+    f = colour.from_opponent(opponent)
+    result = denoise(f, 0.1, tv=tv, color="opponent", chroma=chroma, tol=1e-7)
     assert torch.allclose(colour.to_opponent(result.image), opponent + moved, atol=1e-6)
+    assert (result.status, result.chroma) == ("tolerance", ratio)
+
+
+def test_chroma_is_for_opponent_colours_alone(rgb):
+    for color in ("rgb", "coupled"):
+        with pytest.raises(SettingError, match=f"chroma: {color} has no luma and chroma; leave it out"):
+            denoise(rgb, 0.1, color=color, chroma=2)
+    for chroma in (-1, math.nan, "2"):
+        with pytest.raises(SettingError, match=r"chroma: .* is not a number of 0 or more"):
+            denoise(rgb, 0.1, color="opponent", chroma=chroma)
+    assert denoise(rgb, 0.1, color="auto", chroma=2).chroma == 2
+    assert denoise(rgb[0], 0.1, color="auto", chroma=2).chroma is None
 
 
 def test_gray_pictures_in_three_channels_are_the_gray_problem(tv):

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tvdenoise import calculus, denoise, probe, selection
+from tvdenoise.colour import from_opponent, to_opponent
 from tvdenoise.methods import METHODS
 from tvdenoise.noise_level import ChannelNoise
 from tvdenoise.rof import Problem
@@ -137,6 +138,53 @@ def test_parts_of_colours_and_volumes(color, tv, monkeypatch):
     for f, is_volume in ((colours, False), (volume, True)):
         result = denoise(f + normal(f, 15), tv=tv, color=color, volume=is_volume)
         assert float((result.image - f).square().mean()) < 0.35 * SIGMA**2
+
+
+class TestLumaAndChroma:
+    """Each has a lambda of its own."""
+
+    def test_no_other_pair_is_much_better(self, tv):
+        target = from_opponent(to_opponent(clean(64, 3)) * torch.tensor([1.0, 2.0, 2.0]).view(3, 1, 1))
+        f = target + normal(target, 21)
+
+        def error(weight, chroma):
+            u = denoise(f, weight, tv=tv, color="opponent", chroma=chroma).image
+            return float((u - target).square().mean())
+
+        luma = denoise(to_opponent(f)[0], tv=tv, sigma=SIGMA)
+        chosen = denoise(f, tv=tv, color="opponent", sigma=SIGMA)
+        assert chosen.weight == pytest.approx(luma.weight, rel=0.02)
+        grid = [(chosen.weight * k, chosen.chroma * m / k) for k in (0.7, 1, 1.4) for m in (0.5, 0.7, 1, 1.4, 2)]
+        assert error(chosen.weight, chosen.chroma) <= 1.1 * min(error(*pair) for pair in grid)
+
+    def test_what_has_no_noise_stays(self, tv):
+        """Noise that all channels share, as of a film: clean chroma keeps its contrast."""
+        target = clean(96, 3)
+        f = target + normal(target[:1], 22)
+        result = denoise(f, tv=tv, color="opponent")
+        assert result.chroma < 0.1
+        assert float((result.image - target).square().mean()) < float(
+            (denoise(f, tv=tv, color="opponent", chroma=1.5).image - target).square().mean()
+        )
+
+    def test_luma_without_noise_is_as_good_as_left_alone(self, tv):
+        target = clean(48, 3)
+        luma, *chromas = to_opponent(target)
+        f = from_opponent(torch.stack([0 * luma, *(chroma + normal(luma, 23) for chroma in chromas)]))
+        result = denoise(f, tv=tv, color="opponent")
+        assert result.status == "tolerance"
+        assert result.weight * result.chroma > 0.01
+        assert float(to_opponent(result.image)[0].abs().max()) <= 1e-3
+        assert denoise(target, tv=tv, color="opponent", sigma=0).weight == 0
+
+    def test_a_multiple_that_is_given_is_kept(self, tv):
+        f = clean(48, 3) + normal(clean(48, 3), 24)
+        chosen, given = (denoise(f, tv=tv, color="opponent", chroma=chroma) for chroma in (None, 3))
+        assert given.chroma == 3
+        assert given.weight < chosen.weight
+        again = denoise(f, chosen.weight, tv=tv, color="opponent", chroma=chosen.chroma)
+        distance = float((again.image - chosen.image).square().mean().sqrt())
+        assert distance <= again.rms_bound + chosen.rms_bound
 
 
 def test_no_lambda_is_solved_twice(monkeypatch):

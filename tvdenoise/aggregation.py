@@ -40,6 +40,7 @@ def worst(values: Sequence[str]) -> str:
 RULES: dict[str, Rule] = {
     "weight": mean,
     "color": first,
+    "chroma": mean,
     "sigma": mean,
     "risk": mean,
     "is_noise_correlated": whether_any,

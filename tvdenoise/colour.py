@@ -10,8 +10,8 @@ from tvdenoise import calculus
 from tvdenoise.errors import ArrayError
 from tvdenoise.kinds import ColorChoice, ColorKind
 
-OPPONENT_RATIOS = (1.0, 2.0, 2.0)
-"""The weights of luma and both chromas as multiples of lambda: chroma has fewer edges and as much noise."""
+CHROMA = 1.5
+"""The weight of both chromas as a multiple of lambda, that of luma: chroma has fewer edges and as much noise."""
 
 _OPPONENT = tuple(
     tuple(entry / math.sqrt(sum(e * e for e in row)) for entry in row) for row in ((1, 1, 1), (1, 0, -1), (1, -2, 1))
@@ -33,6 +33,12 @@ def chosen(choice: ColorChoice, channels: int) -> ColorKind:
     if choice == "opponent" and channels != 3:
         raise ArrayError("image", f"it has {channels} channels, not red, green and blue", "use coupled or rgb colours")
     return choice
+
+
+def ratios(chroma: float | None) -> tuple[float, float, float]:
+    """Return the weights of luma and both chromas as multiples of lambda."""
+    chroma = CHROMA if chroma is None else float(chroma)
+    return 1.0, chroma, chroma
 
 
 def to_opponent(rgb: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ def denoise(
     *,
     tv: TVKind = "anisotropic",
     color: ColorChoice = "rgb",
+    chroma: float | None = None,
     sigma: float | None = None,
     volume: bool = False,
     spacing: float | None = None,
@@ -51,8 +52,10 @@ def denoise(
         ``"anisotropic"`` or ``"isotropic"``: the sum of the absolute differences, or of their lengths.
     color
         ``"rgb"``: channel by channel, whatever the channels are. ``"opponent"``: luma with lambda, both chromas with
-        2 lambda, in an orthonormal transform of RGB. ``"coupled"``: the 2-norm over all channels before summing.
-        ``"auto"``: opponent for 3 channels, rgb for all else.
+        a multiple of it, in an orthonormal transform of RGB. ``"coupled"``: the 2-norm over all channels before
+        summing. ``"auto"``: opponent for 3 channels, rgb for all else.
+    chroma
+        That multiple; left out, 1.5, or one that is chosen where lambda is.
     sigma
         The standard deviation of the noise for intensities in [0, 1], where lambda is chosen; left out, an estimate.
     volume
@@ -105,6 +108,7 @@ def denoise(
         weight,
         tv=tv,
         color=color,
+        chroma=chroma,
         sigma=sigma,
         volume=volume,
         spacing=spacing,

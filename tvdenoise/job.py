@@ -175,7 +175,7 @@ def begin(job: Job, observer: Observer) -> Running:
     observer.on_write()
     images.write(job.target, target)
     first, figures = source.parts[0], summed(pages)
-    settings = dataclasses.replace(job.settings, color=figures.color or job.settings.color)
+    settings = job.settings.with_color(figures.color or job.settings.color)
     return Row(
         input=str(job.source),
         output=str(job.target),
@@ -242,7 +242,7 @@ def _settings(job: Job, picture: Picture) -> Settings:
         if settings.color == "opponent":
             colours = "CMYK" if picture.is_cmyk else f"{picture.colours} channels"
             raise PictureError(job.source, f"it has {colours}, not red, green and blue", "use --color coupled or rgb")
-        settings = dataclasses.replace(settings, color="rgb")
+        settings = settings.with_color("rgb")
     return settings
 
 

@@ -16,7 +16,7 @@ from tvdenoise.patches import MIN_PATCHES, SIDE, Reading, Survey, autocorrelatio
 SEED = 0x71DE
 """Of the white noise that serves for comparison: hardly the seed of noise that a user adds."""
 
-DILATIONS = (2, 3, 4, 6)
+DILATIONS = (2, 3, 4, 6, 8)
 """Distances between the pixels of a patch, tried in turn where neighbours share noise: far enough apart none do."""
 
 TEXTURE_FROM, TEXTURE_SHARE = 6, 0.75

@@ -39,6 +39,8 @@ class Result(Generic[Image]):
         Lambda; in a stack the mean.
     color
         The colour model used.
+    chroma
+        The weight of both chromas as a multiple of lambda; None but for the opponent model. In a stack the mean.
     sigma
         The standard deviation of the noise, if lambda was chosen by it; in a stack the mean of the estimates.
     risk
@@ -63,6 +65,7 @@ class Result(Generic[Image]):
     device: str
     weight: float
     color: ColorKind
+    chroma: float | None = None
     sigma: float | None = None
     risk: float | None = None
     is_noise_correlated: bool | None = None

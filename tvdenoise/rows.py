@@ -43,6 +43,7 @@ class Figures:
 
     weight: float | None = None
     color: ColorChoice | None = None
+    chroma: float | None = None
     sigma: float | None = None
     criterion: str | None = None
     risk: float | None = None

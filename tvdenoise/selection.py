@@ -25,6 +25,9 @@ of the picture, and more noise leaves less to lose."""
 COUPLED = 0.3
 """The power of the number of channels by which that is multiplied where their differences make one vector."""
 
+MOST_CHROMA = 20.0
+"""Lambda for chroma over that for luma at which luma is as good as left alone."""
+
 FACTOR = 1.25
 """From one lambda to the next while walking downhill."""
 
@@ -55,15 +58,18 @@ class Selection:
     ----------
     weight
         Lambda.
+    ratios
+        Those of the problem.
     risk
         The estimated mean squared error at about this lambda, on the unit scale.
     field
         The dual field reached, to start from; None where a part of the picture was enough to choose.
     curve
-        Every lambda tried with its estimated risk.
+        Every lambda tried with its estimated risk; of luma, where chroma has its own.
     """
 
     weight: float
+    ratios: tuple[float, ...]
     risk: float
     field: Tensor | None
     curve: tuple[tuple[float, float], ...]
@@ -91,7 +97,7 @@ def select_weight(problem: Problem, probe: Tensor) -> Selection:
     problem, probe = (dataclasses.replace(problem, f=_sample(whole, problem.axes)), _sample(probe, problem.axes))
     variance = float((calculus.array(probe) ** 2).mean())
     if not variance > (NEGLIGIBLE * problem.spread) ** 2:
-        return Selection(0.0, 0.0, None, ((0.0, 0.0),))
+        return Selection(0.0, problem.ratios, 0.0, None, ((0.0, 0.0),))
     path = _Path(problem, probe, variance)
     vectors = len(whole) ** COUPLED if problem.coupled else 1.0
     position = math.log(START[problem.tv] * vectors * variance**0.625 / path.spread**0.25)
@@ -100,7 +106,29 @@ def select_weight(problem: Problem, probe: Tensor) -> Selection:
     curve = tuple((math.exp(x), risk) for x, risk in sorted(path.known.items()))
     nearest = min(path.known, key=lambda x: abs(x - best))
     field = path.field_at(weight) if problem.f is whole else None
-    return Selection(weight, path.known[nearest], field, curve)
+    return Selection(weight, problem.ratios, path.known[nearest], field, curve)
+
+
+def select_luma_and_chroma(problem: Problem, probe: Tensor) -> Selection:
+    """Choose lambda for luma, and for both chromas as a multiple of that, each as :func:`select_weight` does.
+
+    No difference reaches from one to the other: the sum of their risks is lowest where each is. Luma gets no less than
+    makes chroma :data:`MOST_CHROMA` times as much.
+    """
+    luma, chroma = (
+        select_weight(dataclasses.replace(problem, f=problem.f[part], ratios=()), probe[part])
+        for part in (slice(1), slice(1, None))
+    )
+    weight = max(luma.weight, chroma.weight / MOST_CHROMA)
+    ratio = chroma.weight / weight if weight else problem.ratios[1]
+    fields = [choice.field for choice in (luma, chroma) if choice.field is not None]
+    return Selection(
+        weight,
+        (1.0, ratio, ratio),
+        (luma.risk + 2 * chroma.risk) / 3,
+        torch.cat(fields, 1) if len(fields) == 2 else None,
+        luma.curve,
+    )
 
 
 def _sample(f: Tensor, axes: int) -> Tensor:

@@ -1,7 +1,7 @@
 """What one denoising run is asked to do, checked, and free of torch so that a wrong option is told at once."""
 
 import math
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Literal, get_args
@@ -37,6 +37,9 @@ class Settings:
         The kind of total variation.
     color
         The colour model; ``"auto"`` for opponent where the picture is RGB, rgb elsewhere.
+    chroma
+        The weight of both chromas of the opponent model as a multiple of lambda; None for 1.5, or one that is chosen
+        where lambda is.
     sigma
         The standard deviation of the noise on the unit scale; None to estimate it where it is needed.
     volume
@@ -66,6 +69,7 @@ class Settings:
     _: KW_ONLY
     tv: TVKind = "anisotropic"
     color: ColorChoice = "rgb"
+    chroma: float | None = None
     sigma: float | None = None
     volume: bool = False
     spacing: float | None = None
@@ -86,6 +90,11 @@ class Settings:
             raise SettingError("sigma", "it is for choosing lambda, and lambda is given", "leave one of them out")
         if self.color not in get_args(ColorChoice):
             raise SettingError("color", f"{self.color!r} is unknown", f"choose from {', '.join(get_args(ColorChoice))}")
+        if self.chroma is not None and not (_is_number(self.chroma) and 0 <= self.chroma <= MAX_WEIGHT):
+            raise SettingError("chroma", f"{self.chroma!r} is not a number of 0 or more", "1 to 2 are usual")
+        if self.chroma is not None and self.color not in ("opponent", "auto"):
+            problem = f"{self.color} has no luma and chroma"
+            raise SettingError("chroma", problem, "leave it out, or choose opponent colours")
         if self.tv not in get_args(TVKind):
             raise SettingError("tv", f"{self.tv!r} is unknown", f"choose from {', '.join(get_args(TVKind))}")
         if self.spacing is not None and not (
@@ -114,6 +123,10 @@ class Settings:
         ):
             problem = f"{self.max_steps!r} is not a whole number of 1 or more"
             raise SettingError("max_steps", problem, "leave it out")
+
+    def with_color(self, color: ColorChoice) -> "Settings":
+        """Return the settings for a picture for which the colour model comes to ``color``."""
+        return replace(self, color=color, chroma=self.chroma if color in ("opponent", "auto") else None)
 
     def tolerance(self, weight: float) -> float:
         """Return the tolerance at a lambda."""

@@ -230,7 +230,7 @@ def _for_channels(settings: Settings, image: NDArray[np.floating]) -> Settings:
     """Return the settings with the colour model and the method that they come to: those of a gray picture are one."""
     with suppress(ArrayError):  # which the run says
         channels = image.shape[-1] if image.ndim == 3 else 1
-        settings = dataclasses.replace(settings, color=colour.chosen(settings.color, channels))
+        settings = settings.with_color(colour.chosen(settings.color, channels))
     return dataclasses.replace(settings, optimizer=settings.method_name)
 
 

@@ -18,7 +18,7 @@ from tvdenoise.planes import Image, Planes, as_planes
 from tvdenoise.probe import noise_and_probe
 from tvdenoise.result import Result
 from tvdenoise.rof import Problem
-from tvdenoise.selection import Selection, select_weight
+from tvdenoise.selection import Selection, select_luma_and_chroma, select_weight
 from tvdenoise.settings import Settings
 from tvdenoise.solve import Progress, Solution, solve, solve_together
 from tvdenoise.stacking import stacking_key
@@ -47,7 +47,7 @@ class Task(Generic[Image]):
         self._planes: Planes[Image] = as_planes(image, channel_axis, settings.axes)
         self.f: Tensor = self._planes.f
         self._model = colour.chosen(settings.color, len(self.f))
-        self.settings = dataclasses.replace(settings, color=self._model)
+        self.settings = settings.with_color(self._model)
         if self._planes.dtype is None and (settings.sigma or 0) > 1:
             problem = f"{settings.sigma:g} is more than the whole range, whose width is 1"
             raise SettingError("sigma", problem, "divide it by the largest value of the type, as in 25/255")
@@ -101,10 +101,13 @@ class Task(Generic[Image]):
         if self.settings.weight != "auto":
             return _Posed(problem)
         noise, probe = noise_and_probe(f, problem, self.settings.sigma)
-        choice = select_weight(problem, probe)
+        is_apart = bool(problem.ratios) and self.settings.chroma is None
+        choice = (select_luma_and_chroma if is_apart else select_weight)(problem, probe)
         dtype = _dtype(problem.f, self.settings, choice.weight)
         home = home if away else pick_device(self.settings.device, home, dtype, f.numel())
-        problem = dataclasses.replace(problem, f=_placed(problem.f, home, dtype), weight=choice.weight)
+        problem = dataclasses.replace(
+            problem, f=_placed(problem.f, home, dtype), weight=choice.weight, ratios=choice.ratios
+        )
         return _Posed(problem, noise, choice)
 
     def solution(self, posed: _Posed, callback: Callable[[Progress], object] | None = None) -> Solution:
@@ -137,6 +140,7 @@ class Task(Generic[Image]):
             device=str(solution.device),
             weight=problem.weight,
             color=self._model,
+            chroma=problem.ratios[1] if problem.ratios else None,
             sigma=math.sqrt(sum(channel.sigma**2 for channel in noise) / len(noise)) if noise else None,
             risk=choice.risk if choice else None,
             is_noise_correlated=any(channel.is_correlated for channel in noise) if is_estimated else None,
@@ -225,6 +229,6 @@ def _problem(f: Tensor, settings: Settings, away: torch.device | None) -> Proble
         settings.axes,
         settings.spacing or 1.0,
         coupled=settings.color == "coupled",
-        ratios=colour.OPPONENT_RATIOS if is_opponent else (),
+        ratios=colour.ratios(settings.chroma) if is_opponent else (),
         away=away,
     )

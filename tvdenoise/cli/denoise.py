@@ -140,9 +140,18 @@ def command(
     color: Annotated[
         ColorChoice | None,
         typer.Option(
-            help="rgb: TV of each channel, summed. opponent: TV(L) + 2 TV(P) + 2 TV(Q) for L = (R+G+B)/sqrt 3, "
-            "P = (R-B)/sqrt 2, Q = (R-2G+B)/sqrt 6; RGB only. coupled: differences as vectors over all channels. "
-            "auto: opponent for RGB, rgb for all else. Default: rgb. Transparency is never touched.",
+            help="rgb: TV of each channel, summed. opponent: TV(L) + C TV(P) + C TV(Q) for L = (R+G+B)/sqrt 3, "
+            "P = (R-B)/sqrt 2, Q = (R-2G+B)/sqrt 6, C by --chroma; RGB only. coupled: differences as vectors over "
+            "all channels. auto: opponent for RGB, rgb for all else. Default: rgb. Transparency is never touched.",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    chroma: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Weight of both chromas of opponent colours as a multiple of lambda. Default: chosen where lambda is, "
+            "else 1.5.",
             rich_help_panel="Model",
         ),
     ] = None,
@@ -305,6 +314,7 @@ def command(
         weight=values.weight_of(weight),
         tv=tv or ("isotropic" if is_best else "anisotropic"),
         color=color or ("auto" if is_best else "rgb"),
+        chroma=chroma,
         sigma=unit_sigma,
         volume=volume,
         spacing=spacing,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tvdenoise.errors import DeviceError, SettingError, TVDenoiseError, WriteError
 
 if TYPE_CHECKING:
-    from tvdenoise.rows import Row
+    from tvdenoise.rows import Figures, Row
 
 FLAGS = {"weight": "lambda", "max_steps": "max-steps", "max_pixels": "max-pixels"}
 """The flags whose names are not those of the settings."""
@@ -174,12 +174,12 @@ def _lambda(row: "Row", facts: Mapping[str, Any]) -> str:
     """Say lambda, and how it was chosen."""
     figures = row.figures
     if figures.sigma is None or row.range is None:
-        return f"lambda {figures.weight:g}"
+        return f"lambda {figures.weight:g}{_chroma(figures)}"
     if figures.weight == 0:
         return "lambda 0, no noise" + ("" if figures.is_noise_correlated is None else " found")
     pages = row.pages or (figures,)
     mean, told = ("mean ", (figures,)) if len(pages) > MOST_LAMBDAS else ("", pages)
-    weights = " / ".join(f"{page.weight:.4g}" for page in told)
+    weights = " / ".join(f"{page.weight:.4g}{_chroma(page)}" for page in told)
     sigmas = " / ".join(_number_on_range(page.sigma or 0.0, *row.range) for page in told) + _of_range(*row.range)
 
     def in_pages(name: str) -> str:
@@ -192,6 +192,11 @@ def _lambda(row: "Row", facts: Mapping[str, Any]) -> str:
     shared = f", shared by neighbouring pixels{in_pages('is_noise_correlated')}: if much remains, give --lambda"
     growing, shared = growing * bool(figures.is_noise_signal_dependent), shared * bool(figures.is_noise_correlated)
     return f"{mean}lambda {weights} by SURE for noise of sigma {sigmas}{growing}{shared}"
+
+
+def _chroma(figures: "Figures") -> str:
+    """Say how lambda for chroma compares, where there is chroma."""
+    return "" if figures.chroma is None else f" (chroma {figures.chroma:.3g} times that)"
 
 
 def quality_line(row: "Row") -> str:
