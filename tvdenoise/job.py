@@ -80,6 +80,7 @@ class Job:
     def check(self, *, overwrite: bool) -> None:
         """Refuse, before any work, files that cannot be read, and a target that must not or cannot be written."""
         images.check_source(self.source)
+        images.check_kind(self.source)
         inputs = [self.source]
         if self.reference is not None:
             images.check_source(self.reference, "reference")

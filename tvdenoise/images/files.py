@@ -25,6 +25,7 @@ from tvdenoise.errors import (
 from tvdenoise.images.atomic import atomic
 from tvdenoise.images.formats import (
     FORMATS,
+    MAGIC,
     WITHOUT_ORIENTATION,
     format_by_extension,
     format_by_magic,
@@ -103,12 +104,7 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
         If the axes asked for do not fit it.
     """
     source = _source(path, options)
-    try:
-        with source.open() as stream:
-            start = stream.read(16)
-    except OSError as error:
-        raise PictureError(path, f"it cannot be read ({error.strerror})", "check its permissions") from error
-    file = _decoded(source, _format_of(path, start))
+    file = _decoded(source, _format_of(path, source))
     if options.axes is not None and file.format not in AXES_CAN_BE_NAMED:
         problem = f"the axes of a {file.format} file are fixed, --axes is for {', '.join(AXES_CAN_BE_NAMED)}"
         raise InputError(path, problem, "leave --axes out")
@@ -141,6 +137,12 @@ def check_source(path: Path, what: str = "file") -> None:
         raise InputError(path, "it is packed by gzip", "unpack it first, such as with gunzip")
 
 
+def check_kind(path: Path) -> None:
+    """Raise :class:`PictureError` if a file whose ending does not say what it is holds no picture."""
+    if path != STREAM and format_by_extension(path) is None:
+        _format_of(path, _source(path, ReadOptions()))
+
+
 def _mode(path: Path, kind: type[InputError | OutputError]) -> int | None:
     """Return what stands at a path, or where it links to, None for nothing; what cannot be known is a ``kind``."""
     try:
@@ -167,14 +169,19 @@ def _standard_input() -> bytes:
         raise InputError("standard input", problem, "check where it comes from, or name a file") from error
 
 
-def _format_of(path: Path, start: bytes) -> str:
+def _format_of(path: Path, source: Source) -> str:
+    try:
+        with source.open() as stream:
+            start = stream.read(MAGIC)
+    except OSError as error:
+        raise PictureError(path, f"it cannot be read ({error.strerror})", "check its permissions") from error
     if not start:
         raise PictureError(path, "the file is empty", "get a whole copy of it")
     told, promised = format_by_magic(start), format_by_extension(path)
+    remedy = f"give a {', '.join(FORMATS)} file"
+    if other := unread_format(start):
+        raise PictureError(path, f"it is a file of {other}, which is not read", f"convert it, and {remedy}")
     if told is None:
-        remedy = f"give a {', '.join(FORMATS)} file"
-        if other := unread_format(start):
-            raise PictureError(path, f"it is a file of {other}, which is not read", f"convert it, and {remedy}")
         raise PictureError(path, "it is not a picture of a kind that can be read", remedy)
     if promised not in (None, told):
         problem = f"its ending says {promised}, but it is a {told} file"

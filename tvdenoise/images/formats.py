@@ -144,12 +144,20 @@ _MAGIC = (
     *((b"P%d" % kind, "PNM") for kind in range(1, 8)),
 )
 
+MAGIC = 132
+"""Bytes at the start of a file by which formats are told."""
+
 _NOT_READ = (
     *((4, brand, "HEIF") for brand in (b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1")),
     *((0, mark, "JPEG XL") for mark in (b"\xff\x0a", b"\0\0\0\x0cJXL ")),
     *((0, mark, "JPEG 2000") for mark in (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")),
     (0, b"v/1\x01", "OpenEXR"),
     (0, b"%PDF", "PDF"),
+    (0, b"ZISRAWFILE", "CZI (Zeiss)"),
+    (0, b"\xda\xce\xbe\x0a", "ND2 (Nikon)"),
+    (0, b"\x89HDF\r\n\x1a\n", "HDF5"),
+    (8, b"CR\x02", "raw camera data"),
+    (128, b"DICM", "DICOM"),
 )
 
 
