@@ -15,6 +15,9 @@ import pytest
 from PIL import Image
 
 from tvdenoise import Grid, Noise, Specimen, plots, report, sweep
+from tvdenoise.exhibits import exhibits
+from tvdenoise.metrics import quality
+from tvdenoise.specimens import read_specimen
 
 pytest.importorskip("matplotlib", reason="the extra plot is not installed")
 
@@ -175,6 +178,17 @@ class TestCommand:
         assert pictures == [3, 3]
         assert first.count("data:image/webp") == second.count("data:image/webp") == 2 * (4 + 2)
         assert "tvdenoise report rows.jsonl -o b.html" in second
+
+    def test_what_is_shown_is_what_was_measured(self, here):
+        """Of every color model: the lambda of chroma is chosen too."""
+        colours = np.random.default_rng(0).integers(60, 190, (8, 8, 3), np.uint8).repeat(5, 0).repeat(5, 1)
+        Image.fromarray(colours).save("colours.png")
+        for color in ("rgb", "opponent", "coupled"):
+            grid = Grid(color=(color,), noise=(Noise("gaussian", 0.1),))
+            (row,) = sweep([read_specimen(Path("colours.png"), None)], grid)
+            (exhibit,) = exhibits([row.as_dict()])
+            after = quality(exhibit.images["reference"], exhibit.images["denoised"])
+            assert after.psnr == pytest.approx(row.figures.psnr_after, abs=0.01)
 
     def test_pictures_that_are_gone_or_changed_are_told(self, run, here):
         assert run(*COMMAND, "-o", "rows.jsonl")[0] == 0
