@@ -10,6 +10,7 @@ from pathlib import Path
 import tvdenoise
 from tvdenoise.methods import METHODS, NOT_OFFERED
 from tvdenoise.rows import FILE_RULES, Figures
+from tvdenoise.sweeping import TrialRow
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tvdenoise"
@@ -45,6 +46,11 @@ def layers() -> dict[str, set[str]]:
     """The table of CONTRIBUTING: room -> what it may import."""
     rows = re.findall(r"^\| `([\w/]+)` \|.*\| ([^|]*) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
     return {room.rstrip("/"): set(re.findall(r"\w+", allowed)) for room, allowed in rows}
+
+
+def test_every_key_of_a_row_is_documented():
+    told = set(re.findall(r"`(\w+)`", (ROOT / "docs" / "experiments.md").read_text()))
+    assert set(TrialRow("a", None, "done").as_dict()) <= told
 
 
 def test_imports_go_downward_only():
