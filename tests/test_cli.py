@@ -123,6 +123,15 @@ class TestGood:
         assert coupled["pages"] is None
         assert coupled["lambda"] == pytest.approx(denoise(channels, color="coupled", channel_axis=2).weight)
 
+    def test_colours_called_channels_keep_their_transparency(self, run, noisy):
+        pixels = np.dstack([noisy, noisy[::-1] // 4, noisy.T[: len(noisy)].repeat(2, 1)[:, : noisy.shape[1]], noisy])
+        tifffile.imwrite("rgba.tif", pixels, photometric="rgb", extrasamples=["unassalpha"])
+        _, _, err = run("rgba.tif", "-o", "out.tif", "--axes", "YXC", "-l", "0.1")
+        assert "48x40 3 channels with alpha" in err
+        out = tifffile.imread("out.tif")
+        assert np.array_equal(out[..., 3], noisy)
+        assert all(np.array_equal(out[..., c], denoise(pixels[..., c], 0.1).image) for c in range(3))
+
     def test_volumes_of_several_channels(self, run, noisy):
         stack = np.stack([np.stack([noisy[:20, :16], noisy[20:40, :16]]), np.zeros((2, 20, 16), np.uint8)])
         tifffile.imwrite("zc.tif", stack.transpose(1, 0, 2, 3), imagej=True, metadata={"axes": "ZCYX"})
@@ -130,6 +139,18 @@ class TestGood:
         assert [page["energy"] > 0 for page in json.loads(out)["pages"]] == [True, False]
         assert np.array_equal(tifffile.imread("out.tif")[:, 0], denoise(stack[0], 0.2, volume=True).image)
         assert "16x20 2 channels, 2 pages" in err
+
+    def test_what_is_said_of_many_pages_is_said_by_channel(self, run, noisy):
+        loud = np.random.default_rng(0).normal(100, 40, noisy.shape).clip(0, 255).astype(np.uint8)
+        tifffile.imwrite("zc.tif", np.stack([np.stack([noisy, loud])] * 3), imagej=True, metadata={"axes": "ZCYX"})
+        _, out, err = run("zc.tif", "-o", "out.tif", "--json")
+        quiet, noisier = ([page["lambda"] for page in json.loads(out)["pages"]][c::2] for c in (0, 1))
+        assert f"3 pages, mean lambda {sum(quiet) / 3:.4g} / {sum(noisier) / 3:.4g} by SURE" in err
+
+    def test_a_file_that_is_no_picture_has_a_row(self, run, here):
+        (here / "cells.czi").write_bytes(b"ZISRAWFILE" + bytes(200))
+        code, out, _ = run("cells.czi", "-o", "out.png", "--json")
+        assert (code, json.loads(out)["status"]) == (1, "failed")
 
     def test_noise_that_is_not_as_assumed_is_said(self, run):
         random = np.random.default_rng(0)

@@ -901,6 +901,14 @@ class TestRefused:
         with pytest.raises(PictureError, match=f"it is a file of {name}, which is not read; convert it, and give a"):
             images.read(tmp_path / "a.png")
 
+    def test_pixels_that_look_like_the_marks_of_others(self, tmp_path):
+        """Which stand where arrays and TIFFs have their first pixels."""
+        pixels = np.zeros((9, 8), np.uint8)
+        for name, mark in (("a.npy", b"DICM"), ("a.tif", b"CR\2\0")):
+            pixels.flat[: len(mark)] = list(mark)
+            (np.save if name == "a.npy" else tifffile.imwrite)(tmp_path / name, pixels)
+            assert np.array_equal(images.read(tmp_path / name).parts[0].pixels, pixels)
+
     def test_an_ending_that_says_something_else(self, tmp_path):
         (tmp_path / "a.png").write_bytes(b"P6 1 1 255\n\1\2\3")
         with pytest.raises(PictureError, match=r"says PNG, but it is a PNM file; rename it to end in \.pnm"):

@@ -220,7 +220,7 @@ def test_noise_in_demosaicked_pictures(side):
     assert noise.sigma == pytest.approx(float((demosaicked(noisy) - demosaicked(truth)).std()), rel=0.1)
 
 
-@pytest.mark.parametrize("quality", [90, 75, 50])
+@pytest.mark.parametrize("quality", [90, 75, 60, 50])
 def test_noise_in_a_jpeg(quality):
     noisy = (255 * (CAMERA[0] + 0.1 * normal(512, 512))).round().clamp(0, 255).byte()
     content = BytesIO()

@@ -25,7 +25,8 @@ PACKAGES = (
 def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "rgb") -> dict[str, Any]:
     """Return format, shape, axes, type, values, range, spacing, colours, pages, metadata, notes, hints, bytes.
 
-    A file whose pages differ is described by the first kind of them.
+    A file whose pages differ is described by the first kind of them. ``channels_apart`` counts the channels that are
+    denoised one by one.
     """
     first = file.parts[0]
     values = intensity.extremes(first.pixels)
@@ -40,6 +41,7 @@ def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "r
         "range": first.scale,
         "spacing": file.spacing,
         "colours": _colours(first),
+        "channels_apart": first.colours if first.is_by_channel(color) else 1,
         "pages": file.page_count,
         "metadata": [*file.metadata.kinds, *file.kinds],
         "notes": [*file.notes, *(f"cannot be kept: {loss}" for loss in file.losses)],

@@ -24,7 +24,10 @@ TEXTURE_FROM, TEXTURE_SHARE = 6, 0.75
 deviation of the picture."""
 
 MIN_INCREASE = 1.4
-"""How much more noise must be read at a larger dilation: less of it is texture such as bricks and fur."""
+"""How much more noise must be read at a larger dilation: less of it is texture such as bricks and fur, ..."""
+
+FREE_SHARE = 0.5
+"""... unless so many patches are without texture there."""
 
 SHARED_RATIO = 1.6
 """The ratio of the median to the smallest eigenvalues above which noise counts as shared where none is found that is
@@ -141,7 +144,8 @@ def _shared(plane: Tensor, near: Survey, reference: Callable[[int], Tensor]) -> 
         return None
     variance = far.reading.variance
     is_texture = dilation >= TEXTURE_FROM and variance > TEXTURE_SHARE**2 * float(calculus.array(plane).var())
-    if is_texture or variance <= MIN_INCREASE**2 * near.reading.variance:
+    increase = 1.0 if far.weak_share >= FREE_SHARE else MIN_INCREASE
+    if is_texture or variance <= increase**2 * near.reading.variance:
         return None
     found = autocorrelation(plane, dilation, far)
     noise = ChannelNoise.constant(math.sqrt(variance))

@@ -16,7 +16,8 @@ NOISE_EIGENVALUES = 3
 """How many of the smallest eigenvalues count as noise alone."""
 
 MIN_PATCHES = 3 * SIDE * SIDE
-MAX_PATCHES = 2**14
+PATCHES = 2**14
+"""About how many there are of a large picture."""
 
 BLOCK = 256
 """Patches per block of the running moments: those of the first n patches cost one block then, and not n."""
@@ -68,7 +69,12 @@ class Survey(NamedTuple):
     @property
     def is_clear(self) -> bool:
         """Whether the pixels of a patch share no noise, and enough patches say so."""
-        return self.reading.ratio <= CORRELATED_RATIO and len(self.places) >= MIN_WEAK_SHARE * len(self.patches)
+        return self.reading.ratio <= CORRELATED_RATIO and self.weak_share >= MIN_WEAK_SHARE
+
+    @property
+    def weak_share(self) -> float:
+        """The share of the patches that are without texture."""
+        return len(self.places) / len(self.patches)
 
 
 def survey(plane: Tensor, dilation: int, reference: Tensor) -> Survey | None:
@@ -129,16 +135,20 @@ def patches_of(plane: Tensor, dilation: int) -> Tensor:
 def _windows(plane: Tensor, dilation: int) -> Tensor:
     """Return the squares that such patches span, (..., span, span).
 
-    The steps from one to the next are odd, so that patches begin at every place of what repeats itself in a picture:
-    the 2x2 pixels of a camera's colour filter, the blocks of a JPEG.
+    The steps from one to the next are odd, so that patches begin at every place of the 2x2 pixels of a camera's colour
+    filter and of the blocks of a JPEG.
     """
     span = (SIDE - 1) * dilation + 1
     if min(plane.shape[-2:]) < span:
         return plane.new_zeros(0, span, span)
-    ratio = max(plane.numel() / MAX_PATCHES, 1.0)
-    down = (int(ratio**0.5) - 1) | 1
-    across = math.ceil(ratio / down) | 1
+    ratio = max(plane.numel() / PATCHES, 1.0)
+    down = _nearest_odd(ratio**0.5)
+    across = _nearest_odd(ratio / down)
     return plane.unfold(-2, span, down).unfold(-2, span, across)
+
+
+def _nearest_odd(number: float) -> int:
+    return 2 * round((number - 1) / 2) + 1
 
 
 def _usable(plane: Tensor, patches: Tensor) -> Tensor:

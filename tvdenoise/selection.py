@@ -26,7 +26,7 @@ COUPLED = 0.3
 """The power of the number of channels by which that is multiplied where their differences make one vector."""
 
 MOST_CHROMA = 20.0
-"""Lambda for chroma over that for luma at which luma is as good as left alone."""
+"""Lambda for chroma over that for luma at which luma is hardly changed."""
 
 FACTOR = 1.25
 """From one lambda to the next while walking downhill."""
@@ -75,7 +75,7 @@ class Selection:
     curve: tuple[tuple[float, float], ...]
 
 
-def select_weight(problem: Problem, probe: Tensor) -> Selection:
+def select_weight(problem: Problem, probe: Tensor, spread: float | None = None) -> Selection:
     r"""Choose lambda for ``problem`` (whose own is ignored) by Stein's unbiased risk estimate.
 
     ``probe`` is a draw of mean 0 and of the covariance :math:`\Sigma` of the noise in ``f``, of the same shape; that of
@@ -88,7 +88,8 @@ def select_weight(problem: Problem, probe: Tensor) -> Selection:
 
     estimates :math:`\|u(f) - \text{clean}\|^2` but for a bias of the order of :math:`\epsilon^2`: the difference
     measures the divergence. Both pictures are solved as one, each lambda from the field of the one before. The walk in
-    :math:`\log\lambda` goes downhill until the minimum is enclosed; parabolas finish.
+    :math:`\log\lambda` goes downhill until the minimum is enclosed; parabolas finish. What is negligible beside
+    ``spread``, by default that of ``f``, is no noise.
 
     Sources: Stein, Annals of Statistics 9 (1981); Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE Trans. Image
     Processing 17 (2008).
@@ -96,7 +97,7 @@ def select_weight(problem: Problem, probe: Tensor) -> Selection:
     whole = problem.f
     problem, probe = (dataclasses.replace(problem, f=_sample(whole, problem.axes)), _sample(probe, problem.axes))
     variance = float((calculus.array(probe) ** 2).mean())
-    if not variance > (NEGLIGIBLE * problem.spread) ** 2:
+    if not variance > (NEGLIGIBLE * (problem.spread if spread is None else spread)) ** 2:
         return Selection(0.0, problem.ratios, 0.0, None, ((0.0, 0.0),))
     path = _Path(problem, probe, variance)
     vectors = len(whole) ** COUPLED if problem.coupled else 1.0
@@ -116,7 +117,7 @@ def select_luma_and_chroma(problem: Problem, probe: Tensor) -> Selection:
     makes chroma :data:`MOST_CHROMA` times as much.
     """
     luma, chroma = (
-        select_weight(dataclasses.replace(problem, f=problem.f[part], ratios=()), probe[part])
+        select_weight(dataclasses.replace(problem, f=problem.f[part], ratios=()), probe[part], problem.spread)
         for part in (slice(1), slice(1, None))
     )
     weight = max(luma.weight, chroma.weight / MOST_CHROMA)

@@ -3,7 +3,7 @@
 import math
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -87,9 +87,9 @@ def size(facts: Mapping[str, Any]) -> str:
     return f"{width}x{height} {facts['colours']}" + (f", {facts['pages']} pages" if facts["pages"] > 1 else "")
 
 
-def kind_of_page(count: int, facts: Mapping[str, Any], *, volume: bool | None) -> str:
-    """Say what is denoised by itself, ``count`` of them in a file."""
-    return "volume" if volume else "channel" if count > facts["pages"] else "page"
+def kind_of_page(facts: Mapping[str, Any], *, volume: bool | None) -> str:
+    """Say what is denoised by itself."""
+    return "channel" if facts["channels_apart"] > 1 else "volume" if volume else "page"
 
 
 def file_line(facts: Mapping[str, Any]) -> str:
@@ -177,15 +177,22 @@ def _lambda(row: "Row", facts: Mapping[str, Any]) -> str:
         return f"lambda {figures.weight:g}{_chroma(figures)}"
     if figures.weight == 0:
         return "lambda 0, no noise" + ("" if figures.is_noise_correlated is None else " found")
-    pages = row.pages or (figures,)
-    mean, told = ("mean ", (figures,)) if len(pages) > MOST_LAMBDAS else ("", pages)
+    pages: Sequence[Figures] = row.pages or (figures,)
+    told, channels = pages, facts["channels_apart"]
+    if len(pages) > MOST_LAMBDAS:
+        from tvdenoise.rows import summed  # loaded by now
+
+        told = (
+            [summed(pages[channel::channels]) for channel in range(channels)] if channels <= MOST_LAMBDAS else [figures]
+        )
+    mean = "mean " if len(told) < len(pages) else ""
     weights = " / ".join(f"{page.weight:.4g}{_chroma(page)}" for page in told)
     sigmas = " / ".join(_number_on_range(page.sigma or 0.0, *row.range) for page in told) + _of_range(*row.range)
 
     def in_pages(name: str) -> str:
         """Say of how many pages something holds that holds of a file, unless it is all."""
         count = sum(bool(getattr(page, name)) for page in pages)
-        kind = kind_of_page(len(pages), facts, volume=row.volume)
+        kind = kind_of_page(facts, volume=row.volume)
         return f" in {count} of {len(pages)} {kind}s" if count < len(pages) else ""
 
     growing = f" on average, growing with the signal{in_pages('is_noise_signal_dependent')}"

@@ -21,10 +21,10 @@ def denoise_one(task: Job, options: RunOptions, *, makes_folder: bool) -> int:
         if options.dry_run:
             return dry_run_of([task], options)
         task.make_folder()
-    task.check(overwrite=options.overwrite)
-    if options.dry_run:
-        return dry_run_of([task], options)
     try:
+        task.check(overwrite=options.overwrite)
+        if options.dry_run:
+            return dry_run_of([task], options)
         with watching(task.settings, quiet=options.quiet, verbose=options.verbose) as watcher:
             row = job.run(task, watcher)
     except TVDenoiseError as error:

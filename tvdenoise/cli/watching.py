@@ -35,7 +35,7 @@ class Watcher(Observer):
 
     def on_page(self, number: int, count: int) -> None:
         """Empty the bar."""
-        kind = messages.kind_of_page(count, self.facts, volume=self._settings.volume)
+        kind = messages.kind_of_page(self.facts, volume=self._settings.volume)
         self._page = f"{kind} {number} of {count}, " if count > 1 else ""
         self._first = 0.0
         self._bar.n = 0

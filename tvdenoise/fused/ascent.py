@@ -128,13 +128,14 @@ def _ascend(
 @jit
 def project(down, right, weight, IS_ISOTROPIC: tl.constexpr, PLANES: tl.constexpr):
     """Return the nearest field in which no vector is longer than the weight."""
+    least = tl.maximum(weight, 1e-37)  # a vector of length 0 is no longer than a weight of 0
     if IS_ISOTROPIC:
         length = tl.sqrt(tl.sum(down * down + right * right, 0, keep_dims=True))
-        down *= weight / tl.maximum(length, weight)  # where it is no longer, 0 among them, by 1
-        right *= weight / tl.maximum(length, weight)
+        down *= weight / tl.maximum(length, least)
+        right *= weight / tl.maximum(length, least)
     elif PLANES > 1:
-        down *= weight / tl.maximum(tl.sqrt(tl.sum(down * down, 0, keep_dims=True)), weight)
-        right *= weight / tl.maximum(tl.sqrt(tl.sum(right * right, 0, keep_dims=True)), weight)
+        down *= weight / tl.maximum(tl.sqrt(tl.sum(down * down, 0, keep_dims=True)), least)
+        right *= weight / tl.maximum(tl.sqrt(tl.sum(right * right, 0, keep_dims=True)), least)
     else:
         down = tl.minimum(tl.maximum(down, -weight), weight)
         right = tl.minimum(tl.maximum(right, -weight), weight)

@@ -178,10 +178,10 @@ def _format_of(path: Path, source: Source) -> str:
     if not start:
         raise PictureError(path, "the file is empty", "get a whole copy of it")
     told, promised = format_by_magic(start), format_by_extension(path)
-    remedy = f"give a {', '.join(FORMATS)} file"
-    if other := unread_format(start):
-        raise PictureError(path, f"it is a file of {other}, which is not read", f"convert it, and {remedy}")
     if told is None:
+        remedy = f"give a {', '.join(FORMATS)} file"
+        if other := unread_format(start):
+            raise PictureError(path, f"it is a file of {other}, which is not read", f"convert it, and {remedy}")
         raise PictureError(path, "it is not a picture of a kind that can be read", remedy)
     if promised not in (None, told):
         problem = f"its ending says {promised}, but it is a {told} file"

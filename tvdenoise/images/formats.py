@@ -125,7 +125,9 @@ def format_by_extension(path: Path) -> str | None:
 
 
 def format_by_magic(start: bytes) -> str | None:
-    """Return the format whose mark a file starts with; 16 bytes tell."""
+    """Return the format whose mark a file starts with."""
+    if start.startswith(_CANON):
+        return None
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "WEBP"
     if start[4:12] in (b"ftypavif", b"ftypavis"):
@@ -147,6 +149,9 @@ _MAGIC = (
 MAGIC = 132
 """Bytes at the start of a file by which formats are told."""
 
+_CANON = b"II*\0\x10\0\0\0CR\x02"
+"""A TIFF by its first bytes, whose pages are previews."""
+
 _NOT_READ = (
     *((4, brand, "HEIF") for brand in (b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1")),
     *((0, mark, "JPEG XL") for mark in (b"\xff\x0a", b"\0\0\0\x0cJXL ")),
@@ -156,7 +161,9 @@ _NOT_READ = (
     (0, b"ZISRAWFILE", "CZI (Zeiss)"),
     (0, b"\xda\xce\xbe\x0a", "ND2 (Nikon)"),
     (0, b"\x89HDF\r\n\x1a\n", "HDF5"),
-    (8, b"CR\x02", "raw camera data"),
+    (0, b"\x70\0\0\0", "LIF (Leica)"),
+    *((0, mark, "raw camera data") for mark in (_CANON, b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")),
+    (4, b"ftypcrx", "raw camera data"),
     (128, b"DICM", "DICOM"),
 )
 

@@ -159,7 +159,11 @@ class Picture:
 
     def solved_pages(self, *, volume: bool = False, color: ColorChoice = "rgb") -> Iterator[Page]:
         """Iterate over what is solved together: pages or volumes, but channels that are no colours one by one."""
-        return self.pages(self.depth_axis if volume else "", by_channel=self.has_channels and color != "coupled")
+        return self.pages(self.depth_axis if volume else "", by_channel=self.is_by_channel(color))
+
+    def is_by_channel(self, color: ColorChoice) -> bool:
+        """Return whether its channels are solved one by one."""
+        return self.has_channels and color != "coupled"
 
     def solved_together(self, *, volume: bool = False, color: ColorChoice = "rgb") -> int:
         """Return how many values are solved together."""

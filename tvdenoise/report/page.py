@@ -32,6 +32,7 @@ COLUMNS = {
     "seed": "seed",
     "tv": "TV",
     "color": "colour",
+    "chroma": "chroma",
     "optimizer": "optimizer",
     "lambda": "lambda",
     "criterion": "chosen by",
