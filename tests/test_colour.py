@@ -84,7 +84,7 @@ def test_chroma_is_for_opponent_colours_alone(rgb):
         with pytest.raises(SettingError, match=f"chroma: {color} has no luma and chroma; leave it out"):
             denoise(rgb, 0.1, color=color, chroma=2)
     for chroma in (-1, math.nan, "2"):
-        with pytest.raises(SettingError, match=r"chroma: .* is not a number of 0 or more"):
+        with pytest.raises(SettingError, match=r"chroma: .* is not a number from 0 to 100; 1 to 2"):
             denoise(rgb, 0.1, color="opponent", chroma=chroma)
     assert denoise(rgb, 0.1, color="auto", chroma=2).chroma == 2
     assert denoise(rgb[0], 0.1, color="auto", chroma=2).chroma is None

@@ -11,7 +11,7 @@ from tvdenoise.errors import ArrayError
 from tvdenoise.kinds import ColorChoice, ColorKind
 
 CHROMA = 1.5
-"""The weight of both chromas as a multiple of lambda, that of luma: chroma has fewer edges and as much noise."""
+"""The weight of the chroma channels as a multiple of lambda, luma's: they have fewer edges and as much noise."""
 
 _OPPONENT = tuple(
     tuple(entry / math.sqrt(sum(e * e for e in row)) for entry in row) for row in ((1, 1, 1), (1, 0, -1), (1, -2, 1))
@@ -36,7 +36,7 @@ def chosen(choice: ColorChoice, channels: int) -> ColorKind:
 
 
 def ratios(chroma: float | None) -> tuple[float, float, float]:
-    """Return the weights of luma and both chromas as multiples of lambda."""
+    """Return the weights of luma and of both chroma channels as multiples of lambda."""
     chroma = CHROMA if chroma is None else float(chroma)
     return 1.0, chroma, chroma
 

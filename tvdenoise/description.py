@@ -67,8 +67,8 @@ def _solver_copies(axes: int) -> int:
 
 
 def _colours(part: Picture) -> str:
-    name = f"{part.colours} channels" if part.has_channels else "CMYK" if part.is_cmyk else "RGB"
-    name = name if part.colours > 1 else "gray"
+    names = {"CMYK": part.is_cmyk, "RGB": part.is_rgb, f"{part.colours} channels": part.has_channels, "gray": True}
+    name = next(name for name, is_so in names.items() if is_so)
     return f"{name} with alpha" if part.alpha else name
 
 

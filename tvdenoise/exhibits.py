@@ -48,7 +48,7 @@ def exhibits(rows: Sequence[RowDict], options: ReadOptions = ReadOptions()) -> I
         noisy: NDArray[Any] = specimen.image
         if noise:
             noisy, clean = Noise.read(noise, is_clipped=is_clipped).added_to(noisy, best["seed"]), noisy
-        model = {"tv": best["tv"], "color": best["color"], "chroma": best.get("chroma")}
+        model = {"tv": best["tv"], "color": best["color"], "chroma": best["chroma"]}
         settings = Settings(best["lambda"], **model, tol=best["tol"] or None)
         result = denoise_as_set(noisy, settings, channel_axis=-1 if noisy.ndim == 3 else None)
         images = {"noisy": noisy, "denoised": result.image} | ({} if clean is None else {"reference": clean})
@@ -65,7 +65,7 @@ def _best(rows: Sequence[RowDict]) -> RowDict:
 
 def _caption(row: RowDict) -> str:
     how = ", chosen from the noisy picture" if row["criterion"] else ""
-    chroma = f" (chroma {row['chroma']:.3g} times that)" if row.get("chroma") is not None else ""
+    chroma = f" (chroma {row['chroma']:.3g} times that)" if row["chroma"] is not None else ""
     parts = [f"Shown: {row['tv']}, {row['color']}, lambda {row['lambda']:.4g}{chroma}{how}"]
     if row["psnr_after"] is not None:
         before, after = (math.inf if row[name] is None else row[name] for name in ("psnr_before", "psnr_after"))

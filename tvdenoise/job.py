@@ -239,7 +239,7 @@ def _settings(job: Job, picture: Picture) -> Settings:
             problem = f"noise of {job.sigma:g} is less than the rounding of whole numbers"
             raise SettingError("sigma", problem, "a fraction of the range is written such as 25/255")
         settings = dataclasses.replace(settings, sigma=job.sigma / (high - low))
-    if settings.color in ("opponent", "auto") and (picture.is_cmyk or picture.has_channels):
+    if settings.may_be_opponent and (picture.is_cmyk or picture.has_channels):
         if settings.color == "opponent":
             colours = "CMYK" if picture.is_cmyk else f"{picture.colours} channels"
             raise PictureError(job.source, f"it has {colours}, not red, green and blue", "use --color coupled or rgb")

@@ -40,7 +40,7 @@ class Result(Generic[Image]):
     color
         The colour model used.
     chroma
-        The weight of both chromas as a multiple of lambda; None but for the opponent model. In a stack the mean.
+        The weight of the chroma channels as a multiple of lambda; None but for the opponent model. In a stack the mean.
     sigma
         The standard deviation of the noise, if lambda was chosen by it; in a stack the mean of the estimates.
     risk

@@ -65,7 +65,11 @@ class Figures:
 
 @dataclass(frozen=True)
 class Row:
-    """What is reported about one file; ``pages`` has it of each page, volume or channel solved by itself."""
+    """What is reported about one file.
+
+    ``pages`` has the figures of each page, volume or channel that was solved by itself, where there are several: page
+    by page, and channel by channel of each.
+    """
 
     input: str
     output: str | None

@@ -25,8 +25,8 @@ of the picture, and more noise leaves less to lose."""
 COUPLED = 0.3
 """The power of the number of channels by which that is multiplied where their differences make one vector."""
 
-MOST_CHROMA = 20.0
-"""Lambda for chroma over that for luma at which luma is hardly changed."""
+LEAST_LUMA = 0.05
+"""Lambda for luma is at least so much of that for chroma, which hardly changes it."""
 
 FACTOR = 1.25
 """From one lambda to the next while walking downhill."""
@@ -59,7 +59,7 @@ class Selection:
     weight
         Lambda.
     ratios
-        Those of the problem.
+        The weight of each channel as a multiple of lambda; empty for lambda itself.
     risk
         The estimated mean squared error at about this lambda, on the unit scale.
     field
@@ -111,25 +111,18 @@ def select_weight(problem: Problem, probe: Tensor, spread: float | None = None) 
 
 
 def select_luma_and_chroma(problem: Problem, probe: Tensor) -> Selection:
-    """Choose lambda for luma, and for both chromas as a multiple of that, each as :func:`select_weight` does.
+    """Choose lambda for luma, and for the chroma channels as a multiple of that, each as :func:`select_weight` does.
 
-    No difference reaches from one to the other: the sum of their risks is lowest where each is. Luma gets no less than
-    makes chroma :data:`MOST_CHROMA` times as much.
+    No difference reaches from one to the other: the sum of their risks is lowest where each is.
     """
     luma, chroma = (
         select_weight(dataclasses.replace(problem, f=problem.f[part], ratios=()), probe[part], problem.spread)
         for part in (slice(1), slice(1, None))
     )
-    weight = max(luma.weight, chroma.weight / MOST_CHROMA)
+    weight = max(luma.weight, LEAST_LUMA * chroma.weight)
     ratio = chroma.weight / weight if weight else problem.ratios[1]
-    fields = [choice.field for choice in (luma, chroma) if choice.field is not None]
-    return Selection(
-        weight,
-        (1.0, ratio, ratio),
-        (luma.risk + 2 * chroma.risk) / 3,
-        torch.cat(fields, 1) if len(fields) == 2 else None,
-        luma.curve,
-    )
+    field = None if luma.field is None or chroma.field is None else torch.cat([luma.field, chroma.field], 1)
+    return Selection(weight, (1.0, ratio, ratio), (luma.risk + 2 * chroma.risk) / 3, field, luma.curve)
 
 
 def _sample(f: Tensor, axes: int) -> Tensor:

@@ -17,8 +17,14 @@ TOL_OVER_WEIGHT = 0.04
 """The default tolerance is no more than this times lambda: of a picture that fills little of its range 1e-3 may be
 all that is to be removed (no pixel of a gray answer lies further from f than 2 lambda an axis)."""
 
+OPPONENT = ("opponent", "auto")
+"""The colour models that come to opponent colours where a picture is RGB."""
+
 MAX_WEIGHT = 1e9
 """Far beyond any weight that leaves more than a flat picture, and safe from overflow."""
+
+MAX_CHROMA = 100.0
+"""Far beyond any multiple of lambda that leaves more than gray."""
 
 MAX_RATE = 1e10
 """Far beyond any rate that is of use; what optimizers make of it is a 32-bit float."""
@@ -38,8 +44,8 @@ class Settings:
     color
         The colour model; ``"auto"`` for opponent where the picture is RGB, rgb elsewhere.
     chroma
-        The weight of both chromas of the opponent model as a multiple of lambda; None for 1.5, or one that is chosen
-        where lambda is.
+        The weight of the chroma channels of the opponent model as a multiple of lambda; None for 1.5, or one that is
+        chosen where lambda is.
     sigma
         The standard deviation of the noise on the unit scale; None to estimate it where it is needed.
     volume
@@ -90,9 +96,10 @@ class Settings:
             raise SettingError("sigma", "it is for choosing lambda, and lambda is given", "leave one of them out")
         if self.color not in get_args(ColorChoice):
             raise SettingError("color", f"{self.color!r} is unknown", f"choose from {', '.join(get_args(ColorChoice))}")
-        if self.chroma is not None and not (_is_number(self.chroma) and 0 <= self.chroma <= MAX_WEIGHT):
-            raise SettingError("chroma", f"{self.chroma!r} is not a number of 0 or more", "1 to 2 are usual")
-        if self.chroma is not None and self.color not in ("opponent", "auto"):
+        if self.chroma is not None and not (_is_number(self.chroma) and 0 <= self.chroma <= MAX_CHROMA):
+            problem = f"{self.chroma!r} is not a number from 0 to {MAX_CHROMA:g}"
+            raise SettingError("chroma", problem, "1 to 2 are usual")
+        if self.chroma is not None and not self.may_be_opponent:
             problem = f"{self.color} has no luma and chroma"
             raise SettingError("chroma", problem, "leave it out, or choose opponent colours")
         if self.tv not in get_args(TVKind):
@@ -124,9 +131,14 @@ class Settings:
             problem = f"{self.max_steps!r} is not a whole number of 1 or more"
             raise SettingError("max_steps", problem, "leave it out")
 
+    @property
+    def may_be_opponent(self) -> bool:
+        """Whether luma and chroma have each a lambda where a picture is RGB."""
+        return self.color in OPPONENT
+
     def with_color(self, color: ColorChoice) -> "Settings":
         """Return the settings for a picture for which the colour model comes to ``color``."""
-        return replace(self, color=color, chroma=self.chroma if color in ("opponent", "auto") else None)
+        return replace(self, color=color, chroma=self.chroma if color in OPPONENT else None)
 
     def tolerance(self, weight: float) -> float:
         """Return the tolerance at a lambda."""

@@ -150,8 +150,8 @@ def command(
         float | None,
         typer.Option(
             metavar="NUMBER",
-            help="Weight of both chromas of opponent colours as a multiple of lambda. Default: chosen where lambda is, "
-            "else 1.5.",
+            help="Weight of the chroma channels of opponent colours as a multiple of lambda. Default: chosen where "
+            "lambda is, else 1.5.",
             rich_help_panel="Model",
         ),
     ] = None,

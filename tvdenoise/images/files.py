@@ -25,7 +25,7 @@ from tvdenoise.errors import (
 from tvdenoise.images.atomic import atomic
 from tvdenoise.images.formats import (
     FORMATS,
-    MAGIC,
+    HEAD,
     WITHOUT_ORIENTATION,
     format_by_extension,
     format_by_magic,
@@ -138,7 +138,7 @@ def check_source(path: Path, what: str = "file") -> None:
 
 
 def check_kind(path: Path) -> None:
-    """Raise :class:`PictureError` if a file whose ending does not say what it is holds no picture."""
+    """Raise :class:`PictureError` if a file is no picture, where its ending promises none."""
     if path != STREAM and format_by_extension(path) is None:
         _format_of(path, _source(path, ReadOptions()))
 
@@ -172,7 +172,7 @@ def _standard_input() -> bytes:
 def _format_of(path: Path, source: Source) -> str:
     try:
         with source.open() as stream:
-            start = stream.read(MAGIC)
+            start = stream.read(HEAD)
     except OSError as error:
         raise PictureError(path, f"it cannot be read ({error.strerror})", "check its permissions") from error
     if not start:

@@ -146,7 +146,7 @@ _MAGIC = (
     *((b"P%d" % kind, "PNM") for kind in range(1, 8)),
 )
 
-MAGIC = 132
+HEAD = 132
 """Bytes at the start of a file by which formats are told."""
 
 _CANON = b"II*\0\x10\0\0\0CR\x02"

@@ -55,7 +55,7 @@ class Picture:
 
     @property
     def colours(self) -> int:
-        """The number of colour samples or channels."""
+        """The number of colour samples or channels, without transparency."""
         return self.samples - self.alpha
 
     @property
@@ -65,7 +65,7 @@ class Picture:
 
     @property
     def has_channels(self) -> bool:
-        """Whether what it has in place of one colour are channels that have nothing to do with each other."""
+        """Whether it has several channels that are no colours, such as the stains of a micrograph."""
         return self.colours > 1 and not (self.is_rgb or self.is_cmyk)
 
     @property
@@ -181,8 +181,7 @@ class Picture:
         """Return a picture like this one, of another type and scale: its colours are yet to be filled in."""
         blank = replace(self, pixels=storage.empty(self.pixels.shape, dtype), scale=scale)
         if self.alpha:
-            is_same = blank.pixels.dtype == self.pixels.dtype and scale == self.scale
-            blank._hidden[...] = self._hidden if is_same else rescaled(self._hidden, dtype)
+            blank._hidden[...] = self._hidden if dtype == self.pixels.dtype else rescaled(self._hidden, dtype)
         return blank
 
     def fill_page(self, page: Page, u: NDArray[np.floating], source: "Picture") -> float:
