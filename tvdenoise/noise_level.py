@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
 
 import numpy as np
 import torch
@@ -11,13 +12,26 @@ from torch import Tensor
 from torch.nn import functional
 
 from tvdenoise import calculus
-from tvdenoise.patches import MIN_PATCHES, SIDE, Reading, Survey, autocorrelation, patches_of, read, survey
+from tvdenoise.patches import (
+    CORRELATED_RATIO,
+    MIN_PATCHES,
+    SIDE,
+    Reading,
+    Survey,
+    autocorrelation,
+    patches_of,
+    read,
+    survey,
+)
 
 SEED = 0x71DE
 """Of the white noise that serves for comparison: hardly the seed of noise that a user adds."""
 
 DILATIONS = (2, 3, 4, 6, 8)
 """Distances between the pixels of a patch, tried in turn where neighbours share noise: far enough apart none do."""
+
+NEARLY_RATIO = 1.35
+"""The ratio of the median to the smallest eigenvalues below which pixels share little noise: where they always do."""
 
 TEXTURE_FROM, TEXTURE_SHARE = 6, 0.75
 """From this dilation on texture such as grass passes for noise: a reading counts only below so much of the standard
@@ -127,18 +141,17 @@ def _channel(plane: Tensor, reference: Callable[[int], Tensor]) -> ChannelNoise:
         return ChannelNoise.constant(_median_level(plane))
     if rising := _rising(plane, _by_brightness(near)):
         return rising
-    return (None if near.is_clear else _shared(plane, near, reference)) or replace(
+    return (None if near.is_clear() else _shared(plane, near, reference)) or replace(
         ChannelNoise.constant(math.sqrt(near.reading.variance)), is_correlated=near.reading.ratio > SHARED_RATIO
     )
 
 
 def _shared(plane: Tensor, near: Survey, reference: Callable[[int], Tensor]) -> ChannelNoise | None:
     """Return noise that neighbouring pixels share, if pixels further apart tell that it is so."""
-    for dilation in DILATIONS:
-        far = survey(plane, dilation, reference(dilation))
-        if far is None:
-            return None
-        if far.is_clear:
+    surveys = cache(lambda dilation: survey(plane, dilation, reference(dilation)))
+    for most, dilation in product((CORRELATED_RATIO, NEARLY_RATIO), DILATIONS):
+        far = surveys(dilation)
+        if far is not None and far.is_clear(most):
             break
     else:
         return None

@@ -66,10 +66,9 @@ class Survey(NamedTuple):
     places: Tensor
     reading: Reading
 
-    @property
-    def is_clear(self) -> bool:
-        """Whether the pixels of a patch share no noise, and enough patches say so."""
-        return self.reading.ratio <= CORRELATED_RATIO and self.weak_share >= MIN_WEAK_SHARE
+    def is_clear(self, most: float = CORRELATED_RATIO) -> bool:
+        """Return whether the pixels of a patch share no noise, and enough patches say so."""
+        return self.reading.ratio <= most and self.weak_share >= MIN_WEAK_SHARE
 
     @property
     def weak_share(self) -> float:
