@@ -37,10 +37,11 @@ TEXTURE_FROM, TEXTURE_SHARE = 6, 0.75
 """From this dilation on texture such as grass passes for noise: a reading counts only below so much of the standard
 deviation of the picture."""
 
-MIN_INCREASE = 1.4
-"""How much more noise must be read at a larger dilation: less of it is texture such as bricks and fur, ..."""
+MIN_INCREASE, FAR_INCREASE = 1.4, 2.5
+"""How much more noise must be read at a larger dilation, and from :data:`TEXTURE_FROM` on: less of it is texture such
+as bricks and fur, ..."""
 
-FREE_SHARE = 0.5
+FREE_SHARE = 0.75
 """... unless so many patches are without texture there."""
 
 SHARED_RATIO = 1.6
@@ -156,8 +157,9 @@ def _shared(plane: Tensor, near: Survey, reference: Callable[[int], Tensor]) -> 
     else:
         return None
     variance = far.reading.variance
-    is_texture = dilation >= TEXTURE_FROM and variance > TEXTURE_SHARE**2 * float(calculus.array(plane).var())
-    increase = 1.0 if far.weak_share >= FREE_SHARE else MIN_INCREASE
+    is_far = dilation >= TEXTURE_FROM
+    is_texture = is_far and variance > TEXTURE_SHARE**2 * float(calculus.array(plane).var())
+    increase = 1.0 if far.weak_share >= FREE_SHARE else FAR_INCREASE if is_far else MIN_INCREASE
     if is_texture or variance <= increase**2 * near.reading.variance:
         return None
     found = autocorrelation(plane, dilation, far)
