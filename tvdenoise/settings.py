@@ -100,8 +100,8 @@ class Settings:
             problem = f"{self.chroma!r} is not a number from 0 to {MAX_CHROMA:g}"
             raise SettingError("chroma", problem, "1 to 2 are usual")
         if self.chroma is not None and not self.may_be_opponent:
-            problem = f"{self.color} has no luma and chroma"
-            raise SettingError("chroma", problem, "leave it out, or choose opponent colours")
+            problem = f"the color model {self.color} has no luma and chroma"
+            raise SettingError("chroma", problem, "leave it out, or let color be opponent")
         if self.tv not in get_args(TVKind):
             raise SettingError("tv", f"{self.tv!r} is unknown", f"choose from {', '.join(get_args(TVKind))}")
         if self.spacing is not None and not (

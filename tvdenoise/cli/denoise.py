@@ -150,7 +150,7 @@ def command(
         float | None,
         typer.Option(
             metavar="NUMBER",
-            help="Weight of the chroma channels of opponent colours as a multiple of lambda. Default: chosen where "
+            help="With --color opponent: weight of the chroma channels as a multiple of lambda. Default: chosen where "
             "lambda is, else 1.5.",
             rich_help_panel="Model",
         ),
