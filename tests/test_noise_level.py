@@ -241,6 +241,12 @@ def test_noise_that_grows_with_the_signal(gain, offset):
         assert float(read[where].mean()) == pytest.approx(float(variance[where].mean()), rel=0.5)
 
 
+def test_a_flat_picture_tells_of_no_rise():
+    """Nor does the line that is looked for warn that there is none."""
+    for f in (normal(1, 128, 128) * 1e-9 + 0.5, 1e-7 * normal(1, 128, 128)):
+        assert level(f.double()).gain == 0
+
+
 def test_texture_is_not_taken_for_noise_that_grows():
     """Bright grass under a dark coat: the brighter patches vary more, but as pictures do."""
     for seed in range(4):

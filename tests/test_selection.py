@@ -186,6 +186,8 @@ class TestLumaAndChroma:
         chosen, given = (denoise(f, tv=tv, color="opponent", chroma=chroma) for chroma in (None, 3))
         assert given.chroma == 3
         assert given.weight < chosen.weight
+        far = denoise(f, tv=tv, color="opponent", chroma=50)
+        assert float((far.image - clean(48, 3)).square().mean()) == pytest.approx(far.risk, rel=0.5)
         again = denoise(f, chosen.weight, tv=tv, color="opponent", chroma=chosen.chroma)
         distance = float((again.image - chosen.image).square().mean().sqrt())
         assert distance <= again.rms_bound + chosen.rms_bound

@@ -183,14 +183,17 @@ def _rising(plane: Tensor, groups: list[Reading]) -> ChannelNoise | None:
     if len(groups) < BINS // 2:
         return None
     brightness, variance, correlation = np.array(groups).T
+    if not np.ptp(brightness):
+        return None
+    middle = brightness.mean()
     fitted = variance
     for _ in range(3):  # relative errors count: texture only adds to a reading
-        gain, offset = np.polyfit(brightness, variance, 1, w=1 / fitted)
-        fitted = np.maximum(gain * brightness + offset, variance.min())
+        gain, offset = np.polyfit(brightness - middle, variance, 1, w=1 / fitted)
+        fitted = np.maximum(gain * (brightness - middle) + offset, variance.min())
     is_texture = np.median(correlation[len(groups) // 2 :]) > TEXTURE_RATIO
     if is_texture or not (gain > 0 and fitted[-1] > MIN_RISE * fitted[0]):
         return None
-    noise = ChannelNoise(0.0, float(variance.min()), float(gain), float(-offset / gain))
+    noise = ChannelNoise(0.0, float(variance.min()), float(gain), float(middle - offset / gain))
     return replace(noise, sigma=math.sqrt(float(calculus.array(noise.variance(plane)).mean())))
 
 

@@ -41,7 +41,7 @@ MOST_PIXELS, BLOCKS = 2**21, 8
 """Pixels up to which the whole picture is asked, and how many blocks of a larger one, of so many pixels in sum."""
 
 STEPS = 50
-"""Steps of FISTA at each lambda, as a multiple of lambda over the spread of the picture."""
+"""Steps of FISTA at each lambda, as a multiple of the largest weight over the spread of the picture."""
 
 LEAST_STEPS, MOST_STEPS = 8, 400
 """Bounds on their number."""
@@ -171,7 +171,8 @@ class _Path:
     def _estimate(self, weight: float) -> float:
         problem = dataclasses.replace(self.problem, weight=weight)
         calculus.array(self.field)[...] *= weight / self.weight if self.weight else 0.0
-        steps = min(max(STEPS * weight / self.spread, LEAST_STEPS), MOST_STEPS)
+        largest = weight * max(problem.ratios, default=1.0)
+        steps = min(max(STEPS * largest / self.spread, LEAST_STEPS), MOST_STEPS)
         steps *= ALTERNATING_SHARE if problem.alternates else 1
         self.field, self.weight = ascend(problem, self.field, math.ceil(steps)), weight
         u = calculus.minus_adjoint(problem.f, self.field, problem.spacing)
