@@ -4,6 +4,7 @@ for (const viewer of document.querySelectorAll(".viewer")) {
   const sources = JSON.parse(viewer.querySelector(".sources").textContent);
   const stage = viewer.querySelector(".stage");
   const images = stage.querySelectorAll("img");
+  for (const image of images) sources[image.alt] = image.src;
   const width = Number(images[0].getAttribute("width"));
   const zooms = viewer.querySelectorAll("[data-zoom]");
   const show = (place, name) => {

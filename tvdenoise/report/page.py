@@ -138,6 +138,7 @@ def _pictures(exhibits: Iterable[Exhibit]) -> Iterator[dict[str, Any]]:
             "title": exhibit.title,
             "caption": exhibit.caption,
             "images": images,
+            "others": dict(list(images.items())[2:]),  # than those that are shown first
             "width": -(-width // factor),
             "height": -(-height // factor),
             "note": f"Shown at 1/{factor} of its size, to keep it within {BUDGET >> 20} MB." if factor > 1 else "",
