@@ -430,6 +430,19 @@ class TestCommand:
         code, _, err = run("report", "single.jsonl")
         assert (code, "it is no file of rows of a sweep" in err) == (2, True)
 
+    def test_white_is_white_whatever_number_stands_for_it(self, run, here):
+        """In TIFF's MinIsWhite small numbers do."""
+        for name in ("clean", "in"):
+            pixels = np.asarray(Image.open(f"{name}.png"))
+            tifffile.imwrite(f"{name}.tif", 255 - pixels, photometric="miniswhite")
+        tables = set()
+        for noisy in ("in.tif", "in.png"):
+            for clean in ("clean.tif", "clean.png"):
+                code, out, _ = run("sweep", noisy, "--reference", clean, "-l", "0.1")
+                assert code == 0
+                tables.add(out.replace(noisy, ""))
+        assert len({"".join(table.split()) for table in tables}) == 1
+
     def test_what_is_said_twice_is_done_once(self, run, here):
         _, out, err = run("sweep", "in.png", "--noise", "poisson,poisson", "--seed", "1,1", "-l", "0.1,0.1:1:2,1")
         assert "2 runs done" in err

@@ -35,7 +35,7 @@ def compared(reference: PictureFile, path: Path, options: ReadOptions = ReadOpti
         scale = clean.scale
         span = scale[1] - scale[0]
         for page in clean.pages():
-            a, b = _unit(clean, scale, page), _unit(other, scale if _is_alike(clean, other) else other.scale, page)
+            a, b = _shown(clean, scale, page), _shown(other, scale if _is_alike(clean, other) else other.scale, page)
             difference = np.abs(a - b)
             total = float(np.square(difference).sum())
             squares, own_squares = squares + total, own_squares + total * span * span
@@ -66,6 +66,5 @@ def _is_alike(clean: Picture, other: Picture) -> bool:
     return types[0] == types[1] or all(dtype.kind == "f" for dtype in types)
 
 
-def _unit(picture: Picture, scale: tuple[float, float], page: images.Page) -> NDArray[np.float64]:
-    unit = dataclasses.replace(picture, scale=scale).unit(page).astype(np.float64)
-    return 1 - unit if picture.is_inverted else unit
+def _shown(picture: Picture, scale: tuple[float, float], page: images.Page) -> NDArray[np.float64]:
+    return dataclasses.replace(picture, scale=scale).shown(page).astype(np.float64)

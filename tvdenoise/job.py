@@ -1,11 +1,10 @@
 """One file to another: what a command does once and a batch repeats. torch loads when a job runs."""
 
-import dataclasses
 import os
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -203,7 +202,7 @@ def _denoised_pages(
     figures = []
     for number, (noisy, filled, clean, page) in enumerate(pages, 1):
         observer.on_page(number, len(pages))
-        settings = dataclasses.replace(_settings(job, noisy), spacing=_spacing(job, source))
+        settings = replace(_settings(job, noisy), spacing=_spacing(job, source))
         try:
             result = yield Request(noisy.unit(page), settings)
         except PrecisionError as error:
@@ -211,7 +210,7 @@ def _denoised_pages(
         if result.status == "non_finite":
             raise DivergenceError(job.source, settings.method_name, result.steps)
         rounding = filled.fill_page(page, result.image, noisy)
-        result = dataclasses.replace(result, rms_bound=result.rms_bound + rounding)
+        result = replace(result, rms_bound=result.rms_bound + rounding)
         figures.append(figures_of(result, *_qualities(clean, noisy, filled, page)))
     return tuple(figures)
 
@@ -224,8 +223,8 @@ def _qualities(
         return None, None
     from tvdenoise.metrics import quality  # scikit-image loads only where something is measured
 
-    units = [part.unit(page) for part in (clean, noisy, denoised)]
-    first, *others = [1 - unit for unit in units] if noisy.is_inverted else units  # as they are shown
+    parts = (replace(part, is_inverted=noisy.is_inverted) for part in (clean, noisy, denoised))
+    first, *others = (part.shown(page) for part in parts)
     before, after = (quality(first, other) for other in others)
     return before, after
 
@@ -238,7 +237,7 @@ def _settings(job: Job, picture: Picture) -> Settings:
         if 0 < job.sigma < LEAST_SIGMA and picture.pixels.dtype.kind in "iu":
             problem = f"noise of {job.sigma:g} is less than the rounding of whole numbers"
             raise SettingError("sigma", problem, "a fraction of the range is written such as 25/255")
-        settings = dataclasses.replace(settings, sigma=job.sigma / (high - low))
+        settings = replace(settings, sigma=job.sigma / (high - low))
     if settings.may_be_opponent and (picture.is_cmyk or picture.has_channels):
         if settings.color == "opponent":
             colours = "CMYK" if picture.is_cmyk else f"{picture.colours} channels"
@@ -263,7 +262,7 @@ def _pages(job: Job, picture: Picture) -> Iterator[Page]:
 
 
 def read_reference(job: Job, source: PictureFile, format_: str) -> PictureFile:
-    """Read the clean picture; its floats are scaled as those of the noisy picture are, its white is white there."""
+    """Read the clean picture; its floats are scaled as those of the noisy picture are, its white is what is there."""
     assert job.reference is not None
     clean = images.conformed(images.read(job.reference, job.reading), format_, job.writing)
     shapes = [[(*part.page_shape, *part.size, part.colours) for part in f.parts] for f in (clean, source)]
@@ -276,5 +275,5 @@ def read_reference(job: Job, source: PictureFile, format_: str) -> PictureFile:
         both_float = part.pixels.dtype.kind == noisy.pixels.dtype.kind == "f"
         scale = noisy.scale if both_float else part.scale
         is_turned = part.is_inverted != noisy.is_inverted
-        parts.append(dataclasses.replace(part, scale=scale[::-1] if is_turned else scale))
-    return dataclasses.replace(clean, parts=tuple(parts))
+        parts.append(replace(part, scale=scale[::-1] if is_turned else scale, is_inverted=noisy.is_inverted))
+    return replace(clean, parts=tuple(parts))

@@ -34,6 +34,5 @@ def read_specimen(source: Path, reference: Path | None, options: ReadOptions = R
 
 def _shown(picture: Picture) -> NDArray[np.floating]:
     """Return a picture (H, W) or (H, W, C) on the unit scale, with white at 1."""
-    unit = picture.unit(next(picture.pages()))
-    unit = 1 - unit if picture.is_inverted else unit
+    unit = picture.shown(next(picture.pages()))
     return unit.squeeze(-1) if unit.shape[-1] == 1 else unit

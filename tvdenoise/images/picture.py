@@ -177,6 +177,11 @@ class Picture:
         colours = self.by_page[page]
         return intensity.to_unit(intensity.filled(colours) if colours.dtype.kind == "f" else colours, self.scale)
 
+    def shown(self, page: Page) -> NDArray[np.floating]:
+        """Return what :meth:`unit` does, with white at 1 whatever the file calls white."""
+        unit = self.unit(page)
+        return 1 - unit if self.is_inverted else unit
+
     def blank(self, dtype: DTypeLike, scale: Range) -> "Picture":
         """Return a picture like this one, of another type and scale: its colours are yet to be filled in."""
         blank = replace(self, pixels=storage.empty(self.pixels.shape, dtype), scale=scale)
