@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tvdenoise import denoise, devices, engine, sweeping, tasks
+from tvdenoise import denoise, devices, engine, tasks
 from tvdenoise.attempt import Outcome, attempt
 from tvdenoise.devices import MIN_VALUES_FOR_ACCELERATOR as ENOUGH
 from tvdenoise.devices import knows_float64, pick_device
@@ -125,13 +125,6 @@ def test_what_a_listener_raises_is_no_failure_of_the_accelerator(machine, monkey
     with pytest.raises(RuntimeError, match="enough"):
         denoise(torch.rand(20, 30), 0.1, callback=stop)
     assert (heard, engine.remarks()) == ([0], [])
-
-
-def test_warming_up_a_sweep_asks_for_no_float64(monkeypatch):
-    asked = []
-    monkeypatch.setattr(tasks, "pick_device", lambda *arguments: asked.append(arguments[2]) or CPU)
-    sweeping._warm_up(sweeping.Grid(weight=(0.1,), optimizer=("auto", "adam")))
-    assert asked == [torch.float32, torch.float32]
 
 
 class Elsewhere(torch.Tensor):

@@ -251,7 +251,7 @@ class TestCommand:
 
 def test_curves_leave_out_what_is_not_finite_and_need_several_lambdas():
     row = {"status": "done", "input": "a", "noise": None, "tv": "t", "color": "c", "optimizer": "o", "criterion": None}
-    row |= {"seed": None, "ssim_after": None, "trace": None}
+    row |= {"axes": "YX", "shape": [9, 8], "chroma_given": None, "seed": None, "ssim_after": None, "trace": None}
     assert plots.drawn([row | {"lambda": 0.1, "psnr_after": 20.0}]) is None
     figure = plots.drawn([row | {"lambda": w, "psnr_after": p} for w, p in ((0.1, 20.0), (0.2, 22.0), (0.3, np.inf))])
     (axes,) = figure.axes
@@ -262,7 +262,15 @@ def test_curves_leave_out_what_is_not_finite_and_need_several_lambdas():
 def test_the_course_of_the_first_picture_is_drawn_whatever_the_lambdas_of_others():
     trace = [{"step": step, "seconds": 0.1 * step, "rms_bound": 1 / step} for step in (1, 2)]
     row = {"status": "done", "noise": None, "tv": "t", "color": "c", "optimizer": "o", "criterion": "sure"}
-    row |= {"seed": None, "psnr_after": None, "ssim_after": None, "trace": trace}
+    row |= {
+        "axes": "YX",
+        "shape": [9, 8],
+        "chroma_given": None,
+        "seed": None,
+        "psnr_after": None,
+        "ssim_after": None,
+        "trace": trace,
+    }
     figure = plots.drawn([row | {"input": name, "lambda": weight} for name, weight in (("a", 0.1), ("b", 0.2))])
     (axes,) = figure.axes
     assert axes.lines[0].get_ydata().tolist() == [1.0, 0.5]

@@ -21,8 +21,11 @@ import torch
 from PIL import Image
 
 from tvdenoise import Grid, Noise, Specimen, __version__, denoise, results, sweep
+from tvdenoise.aggregation import mean_psnr
 from tvdenoise.cli.values import weights_of
-from tvdenoise.errors import SettingError
+from tvdenoise.errors import ArrayError, SettingError
+from tvdenoise.exhibits import exhibits
+from tvdenoise.metrics import quality
 from tvdenoise.tables import summary_tables
 
 APART = {"seconds", "trace", "pages"}
@@ -169,7 +172,7 @@ class TestSweep:
         grid = Grid(weight=(0.1,), color=("opponent", "rgb"), noise=(Noise("gaussian", 0.1),))
         failed, done = sweep([Specimen("a", np.stack([clean, clean], 2))], grid)
         assert (failed.status, done.status) == ("failed", "done")
-        assert failed.error == "a: it has 2 channels, not red, green and blue; use coupled or rgb colours"
+        assert failed.error == "a: it has 2 channels, not red, green and blue; use --color coupled or rgb"
 
     def test_a_trace_tells_every_certificate(self, clean):
         grid = Grid(weight=(0.1,), optimizer=("fista", "adam"), tol=1e-4, noise=(Noise("gaussian", 0.1),))
@@ -185,6 +188,32 @@ class TestSweep:
     def test_impossible_settings_are_refused_before_any_run(self):
         with pytest.raises(SettingError, match="tv"):
             Grid(tv=("diagonal",))
+        with pytest.raises(SettingError, match="chroma"):
+            Grid(color=("rgb",), chroma=(1.5,))
+
+    def test_chroma_goes_with_opponent_colours_alone(self, clean):
+        colour = np.stack([clean, clean[::-1], clean], -1)
+        grid = Grid(weight=(0.05,), color=("rgb", "opponent"), chroma=(1.0, 2.0), noise=(Noise("gaussian", 0.1),))
+        rows = list(sweep([Specimen("gray", clean), Specimen("colour", colour)], grid))
+        assert len(grid) == 3
+        assert [(row.input, row.figures.color, row.figures.chroma) for row in rows] == [
+            ("gray", "rgb", None),
+            ("colour", "rgb", None),
+            ("colour", "opponent", 1.0),
+            ("colour", "opponent", 2.0),
+        ]
+        noisy = Noise("gaussian", 0.1).added_to(colour, 0)
+        assert rows[3].figures.energy == pytest.approx(denoise(noisy, 0.05, color="opponent", chroma=2.0).energy)
+
+    def test_letters_that_do_not_fit(self, clean):
+        with pytest.raises(SettingError, match="axes"):
+            Specimen("a", clean, axes="TYX")
+        with pytest.raises(ArrayError, match="4 axes"):
+            Specimen("a", np.zeros((2, 3, 4, 5)))
+
+    def test_a_trace_is_of_one_picture(self, clean):
+        (row,) = sweep([Specimen("a", np.stack([clean, clean]), axes="TYX")], Grid(weight=(0.1,)), trace=True)
+        assert row.error == "trace: a is 2 pictures, not one; leave it out"
 
 
 def lines(path: Path) -> list[dict]:
@@ -214,7 +243,7 @@ class TestFile:
         assert run(*SWEEP[:2], *SWEEP[3:], "-o", part)[0] == 0
         code, again, err = run(*SWEEP, "-o", part)
         assert "6 runs done, 0 failed, 6 there already" in err
-        assert sorted(out.splitlines()) == sorted(again.splitlines())
+        assert out == again
         assert_same(part, whole)
         before = whole.read_bytes()
         assert run(*SWEEP, "-o", whole)[1].splitlines() == out.splitlines()
@@ -449,11 +478,13 @@ class TestCommand:
 
     def test_bad_pictures_fail_alone(self, run, here):
         (here / "text.png").write_text("not a picture")
-        tifffile.imwrite("pages.tif", np.zeros((3, 9, 8), np.uint8), photometric="minisblack")
+        with tifffile.TiffWriter("pages.tif") as writer:
+            for side in (9, 8):
+                writer.write(np.zeros((side, side), np.uint8))
         code, out, err = run("sweep", ".", "--noise", "gaussian:0.1", "-l", "0.1")
         assert code == 1
         assert "2 runs done, 2 failed" in err
-        assert "pages.tif: it has 3 pages; a sweep takes single pictures" in err
+        assert "pages.tif: its pages differ in shape or type; a sweep takes pages that are alike" in err
 
     def test_markdown(self, run, here):
         _, out, _ = run(*SWEEP, "--markdown")
@@ -502,9 +533,72 @@ def test_a_table_that_lacks_a_column_is_not_added_to(run, here):
     assert path.read_text() == before
 
 
+SHAPES = {
+    "pages": ((2, 40, 48), "TYX"),
+    "volume": ((5, 20, 24), "ZYX"),
+    "series of volumes": ((2, 4, 20, 24), "TZYX"),
+    "colour pages": ((2, 40, 48, 3), "TYXS"),
+    "channels": ((3, 40, 48), "CYX"),
+    "channels of a volume": ((4, 2, 20, 24), "ZCYX"),
+}
+"""Of what several pictures, or one that is no picture, may be."""
+
+
+@pytest.mark.parametrize("what", SHAPES)
+class TestSeveralPages:
+    @pytest.fixture
+    def stack(self, what, here) -> Path:
+        """Pages of different noise, so that each has a lambda of its own."""
+        (shape, axes), random = SHAPES[what], np.random.default_rng(5)
+        clean = np.linspace(60, 180, shape[axes.index("X")])
+        clean = clean if axes[-1] == "X" else clean[:, np.newaxis]
+        sigma = np.linspace(4, 20, shape[0]).reshape(-1, *(1,) * (len(shape) - 1))
+        noisy = np.clip(clean + random.normal(0, sigma, shape), 0, 255).astype(np.uint8)
+        for name, pixels in (("stack", noisy), ("whole", np.broadcast_to(clean, shape).astype(np.uint8))):
+            kind = "rgb" if axes[-1] == "S" else "minisblack"
+            tifffile.imwrite(f"{name}.tif", pixels, photometric=kind, metadata={"axes": axes}, ome=True)
+        return Path("stack.tif")
+
+    @pytest.fixture
+    def options(self, what) -> list[str]:
+        """How it is denoised."""
+        colour = ["--color", "auto" if "colour" in what else "rgb"]
+        return [*colour, "-l", "auto", "--volume", "--spacing", "2"] if "volume" in what else [*colour, "-l", "auto"]
+
+    def test_rows_are_those_of_single_commands(self, run, stack, options):
+        single = json.loads(run(stack, "-o", "out.tif", *options, "--reference", "whole.tif", "--json")[1])
+        code, out, _ = run("sweep", stack, *options, "--reference", "whole.tif", "--json")
+        row = json.loads(out)
+        assert code == 0
+        for one, other in zip([single, *(single["pages"] or [])], [row, *(row["pages"] or [])], strict=True):
+            for key in one.keys() - {"output", "psnr_after", "ssim_after", "pages", "seconds"}:
+                assert other[key] == (pytest.approx(one[key], rel=1e-4) if isinstance(one[key], float) else one[key])
+            assert other["psnr_after"] == pytest.approx(one["psnr_after"], abs=0.2)  # rounded, and not
+
+    def test_the_first_page_is_shown_as_it_was_measured(self, run, stack, options, what):
+        assert run("sweep", stack, *options, "--reference", "whole.tif", "-o", "rows.jsonl")[0] == 0
+        (row,), _ = results.read(Path("rows.jsonl"))
+        (exhibit,) = exhibits([row])
+        assert exhibit.images, exhibit.caption
+        if row["pages"] and "volume" not in what:
+            after = quality(exhibit.images["reference"], exhibit.images["denoised"]).psnr
+            shown = row["pages"][: 3 if what == "channels" else 1]
+            assert after == pytest.approx(mean_psnr([page["psnr_after"] for page in shown]), abs=0.02)
+
+    def test_arrays_by_the_letters_of_their_axes(self, run, stack, options, what):
+        grid = Grid(color=(options[1],), volume="--volume" in options, spacing=2.0 if "--volume" in options else None)
+        axes = SHAPES[what][1]
+        (row,) = sweep([Specimen("a", tifffile.imread(stack), tifffile.imread("whole.tif"), axes)], grid)
+        told = json.loads(run("sweep", stack, *options, "--reference", "whole.tif", "--json")[1])
+        assert row.status == "done", row.error
+        assert row.figures.psnr_after == pytest.approx(told["psnr_after"], abs=1e-4)
+        assert (row.key, row.axes) == (told["key"], told["axes"])
+
+
 class TestTables:
     def row(self, **changes: object) -> dict:
         fixed = {"input": "a", "status": "done", "noise": None, "tv": "t", "color": "c", "optimizer": "o"}
+        fixed |= {"chroma_given": None, "axes": "YX", "shape": [9, 8]}
         return fixed | {"criterion": None, "lambda": 0.1, "psnr_after": 20.0} | changes
 
     def test_means_and_the_best(self):
@@ -531,6 +625,13 @@ class TestTables:
     def test_names_that_would_split_a_cell(self):
         (line,) = summary_tables([self.row(input="a|b")])[1].markdown().splitlines()[4:]
         assert line == r"| a\|b | 0.1: 20.00 |"
+
+    def test_weights_of_chroma_make_columns_where_they_are_given(self):
+        colour = {"axes": "YXS", "shape": [9, 8, 3]}
+        rows = [self.row(**colour, chroma_given=chroma, psnr_after=20 + chroma) for chroma in (0.0, 1.5)]
+        means, _ = summary_tables([*rows, self.row(psnr_after=30.0)])
+        assert means.header == ["lambda", "chroma 0.0", "chroma 1.5"]
+        assert [float(cell.split()[0]) for cell in means.body[0][1:]] == [25.0, 25.75]
 
     def test_nothing_measured(self):
         assert summary_tables([self.row(psnr_after=None)]) == []

@@ -1,22 +1,26 @@
 """The pictures of an experiment, made again from its rows: as noisy as they were, and denoised as came out best."""
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tvdenoise.denoising import denoise_as_set
 from tvdenoise.errors import TVDenoiseError
 from tvdenoise.images import ReadOptions
+from tvdenoise.job import pages_of
 from tvdenoise.noise import Noise
 from tvdenoise.report import Exhibit
 from tvdenoise.rows import RowDict
 from tvdenoise.settings import Settings
 from tvdenoise.specimens import read_specimen
-from tvdenoise.sweeping import digest_of
+from tvdenoise.sweeping import Draw, digest_of
 
 
 def exhibits(rows: Sequence[RowDict], options: ReadOptions = ReadOptions()) -> Iterator[Exhibit]:
@@ -31,28 +35,45 @@ def exhibits(rows: Sequence[RowDict], options: ReadOptions = ReadOptions()) -> I
         groups.setdefault((row["input"], row["noise"], row["is_noise_clipped"]), []).append(row)
     for (name, noise, is_clipped), own in groups.items():
         title = name + (f" with {noise}" if noise else "")
-        first = [row for row in own if row["status"] == "done" and row["seed"] == own[0]["seed"]]
-        if not first:
+        done = [row for row in own if row["status"] == "done"]
+        if not done:
             yield Exhibit(title, f"No run was done: {own[0]['error']}", own)
             continue
-        best = _best(first)
+        best = _best([row for row in done if row["seed"] == done[0]["seed"]])
         try:
             specimen = read(name, best["reference"])
         except TVDenoiseError as error:
             yield Exhibit(title, f"It cannot be shown: {error}", own)
             continue
-        if digest_of(specimen.image) != best["hash"]:
+        picture, clean = specimen.picture.on_unit_scale, specimen.clean and specimen.clean.on_unit_scale
+        if digest_of(picture) != best["hash"]:
             yield Exhibit(title, "It cannot be shown: the file, or how it is read, is no longer what it was.", own)
             continue
-        clean: NDArray[Any] | None = specimen.reference
-        noisy: NDArray[Any] = specimen.image
-        if noise:
-            noisy, clean = Noise.read(noise, is_clipped=is_clipped).added_to(noisy, best["seed"]), noisy
-        model = {"tv": best["tv"], "color": best["color"], "chroma": best["chroma"]}
-        settings = Settings(best["lambda"], **model, tol=best["tol"] or None)
-        result = denoise_as_set(noisy, settings, channel_axis=-1 if noisy.ndim == 3 else None)
-        images = {"noisy": noisy, "denoised": result.image} | ({} if clean is None else {"reference": clean})
-        yield Exhibit(title, _caption(best), own, images, noisy - result.image)
+        draw = Draw.of(picture, clean, Noise.read(noise, is_clipped=is_clipped) if noise else None, best["seed"])
+        images = _shown(draw, best)
+        yield Exhibit(title, _caption(best), own, images, images["noisy"] - images["denoised"])
+
+
+def _shown(draw: Draw, row: RowDict) -> dict[str, NDArray[Any]]:
+    """Return the first page, of a volume the slice in the middle: noisy, denoised, and its reference if it has one."""
+    model = {name: row[name] for name in ("tv", "color", "volume", "spacing")}
+    settings = Settings(row["lambda"], **model, chroma=row["chroma"], tol=row["tol"] or None)
+    noisy, figures = draw.noisy, row.get("pages") or itertools.repeat(row)
+    pages = list(pages_of(noisy, settings, row["input"]))[: noisy.colours if noisy.is_by_channel(settings.color) else 1]
+    shown: dict[str, list[NDArray[Any]]] = {"noisy": [], "denoised": [], "reference": []}
+    for page, own in zip(pages, figures, strict=False):
+        own_settings = replace(settings, weight=own["lambda"], chroma=own["chroma"])
+        shown["noisy"].append(noisy.unit(page))
+        shown["denoised"].append(denoise_as_set(noisy.unit(page), own_settings, channel_axis=-1).image)
+        if draw.clean is not None:
+            shown["reference"].append(draw.clean.unit(page))
+    return {name: _flat(np.concatenate(channels, -1)) for name, channels in shown.items() if channels}
+
+
+def _flat(page: NDArray[Any]) -> NDArray[Any]:
+    """Return a picture (H, W) or (H, W, C): of a volume the slice in the middle."""
+    picture = page[len(page) // 2] if page.ndim == 4 else page
+    return picture[..., 0] if picture.shape[-1] == 1 else picture
 
 
 def _best(rows: Sequence[RowDict]) -> RowDict:
@@ -66,7 +87,8 @@ def _best(rows: Sequence[RowDict]) -> RowDict:
 def _caption(row: RowDict) -> str:
     how = ", chosen from the noisy picture" if row["criterion"] else ""
     chroma = f" (chroma {row['chroma']:.3g} times that)" if row["chroma"] is not None else ""
-    parts = [f"Shown: {row['tv']}, {row['color']}, lambda {row['lambda']:.4g}{chroma}{how}"]
+    what = "the slice in the middle, " if row["volume"] else "the first page, " if row.get("pages") else ""
+    parts = [f"Shown: {what}{row['tv']}, {row['color']}, lambda {row['lambda']:.4g}{chroma}{how}"]
     if row["psnr_after"] is not None:
         before, after = (math.inf if row[name] is None else row[name] for name in ("psnr_before", "psnr_after"))
         parts.append(f"PSNR {before:.2f} → {after:.2f} dB")

@@ -181,11 +181,12 @@ def begin(job: Job, observer: Observer) -> Running:
         output=str(job.target),
         status="done",
         shape=first.pixels.shape,
+        axes=first.axes,
         dtype=str(first.pixels.dtype),
         range=first.scale,
         tv=job.settings.tv,
         volume=job.settings.volume,
-        spacing=_spacing(job, source),
+        spacing=spacing_of(settings, source.spacing),
         optimizer=settings.method_name,
         figures=figures,
         pages=pages if len(pages) > 1 else None,
@@ -198,11 +199,11 @@ def _denoised_pages(
     """Fill the target page by page, each solved for itself, and return the figures."""
     cleans = (None,) * len(source.parts) if reference is None else reference.parts
     triples = zip(source.parts, target.parts, cleans, strict=True)
-    pages = [(*triple, page) for triple in triples for page in _pages(job, triple[0])]
+    pages = [(*triple, page) for triple in triples for page in pages_of(triple[0], job.settings, job.source)]
     figures = []
     for number, (noisy, filled, clean, page) in enumerate(pages, 1):
         observer.on_page(number, len(pages))
-        settings = replace(_settings(job, noisy), spacing=_spacing(job, source))
+        settings = settings_for(noisy, _on_scale(job, noisy), job.source, source.spacing)
         try:
             result = yield Request(noisy.unit(page), settings)
         except PrecisionError as error:
@@ -229,36 +230,41 @@ def _qualities(
     return before, after
 
 
-def _settings(job: Job, picture: Picture) -> Settings:
-    """Return the settings for a picture of the file: on its scale, and for the colours it has."""
-    settings = job.settings
-    if job.sigma is not None:
-        low, high = picture.scale
-        if 0 < job.sigma < LEAST_SIGMA and picture.pixels.dtype.kind in "iu":
-            problem = f"noise of {job.sigma:g} is less than the rounding of whole numbers"
-            raise SettingError("sigma", problem, "a fraction of the range is written such as 25/255")
-        settings = replace(settings, sigma=job.sigma / (high - low))
-    if settings.may_be_opponent and (picture.is_cmyk or picture.has_channels):
-        if settings.color == "opponent":
-            colours = "CMYK" if picture.is_cmyk else f"{picture.colours} channels"
-            raise PictureError(job.source, f"it has {colours}, not red, green and blue", "use --color coupled or rgb")
-        settings = settings.with_color("rgb")
-    return settings
+def _on_scale(job: Job, picture: Picture) -> Settings:
+    """Return the settings of a job, the noise on the unit scale of a picture of the file."""
+    if job.sigma is None:
+        return job.settings
+    low, high = picture.scale
+    if 0 < job.sigma < LEAST_SIGMA and picture.pixels.dtype.kind in "iu":
+        problem = f"noise of {job.sigma:g} is less than the rounding of whole numbers"
+        raise SettingError("sigma", problem, "a fraction of the range is written such as 25/255")
+    return replace(job.settings, sigma=job.sigma / (high - low))
 
 
-def _spacing(job: Job, source: PictureFile) -> float | None:
-    """Return the distance between the slices of a volume in pixel widths, None of pictures."""
-    return (job.settings.spacing or source.spacing or 1.0) if job.settings.volume else None
+def settings_for(picture: Picture, settings: Settings, name: object, spacing: float | None) -> Settings:
+    """Return the settings for a picture of some name, and perhaps of slices so far apart: for the colours it has."""
+    settings = replace(settings, spacing=spacing_of(settings, spacing))
+    if not settings.may_be_opponent or not (picture.is_cmyk or picture.has_channels):
+        return settings
+    if settings.color == "opponent":
+        colours = "CMYK" if picture.is_cmyk else f"{picture.colours} channels"
+        raise PictureError(name, f"it has {colours}, not red, green and blue", "use --color coupled or rgb")
+    return settings.with_color("rgb")
 
 
-def _pages(job: Job, picture: Picture) -> Iterator[Page]:
+def spacing_of(settings: Settings, known: float | None) -> float | None:
+    """Return the distance between the slices of a volume in pixel widths, by default as is known; None of pictures."""
+    return (settings.spacing or known or 1.0) if settings.volume else None
+
+
+def pages_of(picture: Picture, settings: Settings, name: object) -> Iterator[Page]:
     """Iterate over what of a picture is solved together, with a lambda of its own where that is chosen."""
-    if job.settings.volume and not picture.depth_axis:
+    if settings.volume and not picture.depth_axis:
         if not set(picture.axes) - set("YXSC"):
-            raise PictureError(job.source, "a single picture has no depth", "leave out --volume")
+            raise PictureError(name, "a single picture has no depth", "leave out --volume")
         problem = f"none of its axes {picture.axes} is known to be the depth of a volume"
-        raise PictureError(job.source, problem, "call it Z, such as --axes ZYX, or leave out --volume")
-    return picture.solved_pages(volume=job.settings.volume, color=job.settings.color)
+        raise PictureError(name, problem, "call it Z, such as --axes ZYX, or leave out --volume")
+    return picture.solved_pages(volume=settings.volume, color=settings.color)
 
 
 def read_reference(job: Job, source: PictureFile, format_: str) -> PictureFile:

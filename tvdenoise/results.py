@@ -29,13 +29,13 @@ NUMBERS = frozenset(
     "lambda" if field.name == "weight" else field.name
     for field in dataclasses.fields(Figures)
     if field.type in (float | None, int | None)
-) | {"seed"}
+) | {"seed", "spacing", "chroma_given"}
 """Cells of numbers."""
 
-NAMES = frozenset({"status", "criterion", "tv", "color", "optimizer", "is_noise_clipped"})
+NAMES = frozenset({"status", "criterion", "axes", "tv", "color", "optimizer", "shape", "volume", "is_noise_clipped"})
 """Further columns that every row of a sweep has."""
 
-MODEL = frozenset({"tv", "color", "optimizer"})
+MODEL = frozenset({"axes", "tv", "color", "optimizer"})
 """Of these, what is text."""
 
 TRACED = ("step", "seconds", "rms_bound")
@@ -174,14 +174,16 @@ def _is_row(row: RowDict) -> bool:
     """Return whether a row has all that others go by, of the types that they expect."""
     if not row.keys() >= TEXT | NUMBERS | NAMES or row["status"] not in ("done", "failed"):
         return False
-    seed, trace = row["seed"], row.get("trace")
+    seed, trace, pages = row["seed"], row.get("trace"), row.get("pages")
     return (
         all(row[name] is None or isinstance(row[name], str) for name in TEXT | MODEL)
         and all(row[name] is None or type(row[name]) in (int, float) for name in NUMBERS)
         and _is_path(row["input"])
         and (row["status"] == "failed" or None not in (row["lambda"], row["rms_bound"], *map(row.get, MODEL)))
         and (seed is None or (isinstance(seed, int) and seed >= 0))
+        and (row["shape"] is None or isinstance(row["shape"], list))
         and (trace is None or (isinstance(trace, list) and all(map(_is_traced, trace))))
+        and (pages is None or (isinstance(pages, list) and all(map(_is_page, pages))))
     )
 
 
@@ -194,6 +196,11 @@ def _is_path(name: str | None) -> bool:
 
 def _is_traced(entry: Any) -> bool:  # noqa: ANN401 (of any kind that JSON has)
     return isinstance(entry, dict) and all(type(entry.get(name)) in (int, float) for name in TRACED)
+
+
+def _is_page(figures: Any) -> bool:  # noqa: ANN401 (of any kind that JSON has)
+    numbers = [figures.get(name, "") for name in ("lambda", "chroma")] if isinstance(figures, dict) else [""]
+    return all(number is None or type(number) in (int, float) for number in numbers)
 
 
 def _json_rows(text: str) -> Iterator[RowDict | None]:

@@ -76,6 +76,7 @@ class Row:
     status: Literal["done", "skipped", "failed", "planned"]
     error: str | None = None
     shape: tuple[int, ...] | None = None
+    axes: str | None = None
     dtype: str | None = None
     range: tuple[float, float] | None = None
     tv: str | None = None

@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import Any, Literal
 
@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from tvdenoise import __version__, colour, engine, intensity
 from tvdenoise.denoising import denoise_as_set
 from tvdenoise.errors import ArrayError, DeviceError, DivergenceError, SettingError, TVDenoiseError
-from tvdenoise.intensity import Range
+from tvdenoise.images import Page, Picture
+from tvdenoise.job import pages_of, settings_for
 from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.metrics import Quality, quality
 from tvdenoise.noise import Noise
 from tvdenoise.result import Result
-from tvdenoise.rows import Figures, Row, figures_of
-from tvdenoise.settings import Settings
+from tvdenoise.rows import Figures, Row, figures_of, summed
+from tvdenoise.settings import OPPONENT, Settings
 from tvdenoise.solve import Progress
 
 
@@ -32,13 +33,13 @@ class Grid:
 
     Attributes
     ----------
-    weight, tv, color, optimizer
-        As in :class:`tvdenoise.settings.Settings`, some of each.
+    weight, tv, color, chroma, optimizer
+        As in :class:`tvdenoise.settings.Settings`, some of each; ``chroma`` goes with opponent colours alone.
     noise
         What is added to the pictures, which are clean then; None for pictures that are noisy already.
     seed
         Of the noise; each noise is drawn with each.
-    sigma, lr, tol, max_steps, device
+    sigma, volume, spacing, lr, tol, max_steps, device
         As in :class:`tvdenoise.settings.Settings`, the same for all; sigma goes with the weight ``"auto"`` alone.
 
     Raises
@@ -50,10 +51,13 @@ class Grid:
     weight: tuple[float | Literal["auto"], ...] = ("auto",)
     tv: tuple[TVKind, ...] = ("anisotropic",)
     color: tuple[ColorChoice, ...] = ("rgb",)
+    chroma: tuple[float | None, ...] = (None,)
     optimizer: tuple[str, ...] = ("auto",)
     noise: tuple[Noise | None, ...] = (None,)
     seed: tuple[int, ...] = (0,)
     sigma: float | None = None
+    volume: bool = False
+    spacing: float | None = None
     lr: float | None = None
     tol: float | None = None
     max_steps: int | None = None
@@ -62,6 +66,8 @@ class Grid:
     def __post_init__(self) -> None:
         """Check every setting."""
         list(self.settings())
+        if self.chroma != (None,) and not set(self.color) & set(OPPONENT):
+            raise SettingError("chroma", "no colour model here has luma and chroma", "let color be opponent, or auto")
         if any(not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0 for seed in self.seed):
             raise SettingError("seed", f"{self.seed} are not whole numbers of 0 or more", "give such as (0, 1)")
         if not all(noise is None or isinstance(noise, Noise) for noise in self.noise):
@@ -69,12 +75,16 @@ class Grid:
 
     def settings(self) -> Iterator[Settings]:
         """Iterate over the combinations of what is asked of a run, lambda last."""
-        for tv, color, optimizer, weight in itertools.product(self.tv, self.color, self.optimizer, self.weight):
+        models = [(color, chroma) for color in self.color for chroma in (self.chroma if color in OPPONENT else (None,))]
+        for tv, (color, chroma), optimizer, weight in itertools.product(self.tv, models, self.optimizer, self.weight):
             yield Settings(
                 weight,
                 tv=tv,
                 color=color,
+                chroma=chroma,
                 sigma=self.sigma if weight == "auto" else None,
+                volume=self.volume,
+                spacing=self.spacing,
                 optimizer=optimizer,
                 lr=self.lr,
                 tol=self.tol,
@@ -88,40 +98,72 @@ class Grid:
             yield from ((noise, seed) for seed in (self.seed if noise else (None,)))
 
     def __len__(self) -> int:
-        """Return the number of rows per picture."""
-        runs = len(self.tv) * len(self.color) * len(self.optimizer) * len(self.weight)
-        return runs * sum(1 for _ in self.draws())
+        """Return the number of rows per picture, at most: colour models of a gray one are the same."""
+        return sum(1 for _ in self.settings()) * sum(1 for _ in self.draws())
 
 
 @dataclass(frozen=True)
 class Specimen:
-    """A picture (H, W) or (H, W, C) under a name: integers scaled by their type, or floats on the unit scale.
+    """A picture under a name, and its clean version, if there is one.
 
-    ``reference`` is its clean version, alike; the picture itself is clean where noise is added to it. What that is
-    called, and ``dtype`` and ``range`` of the file the picture comes from, are told in rows; left out, the image's.
+    Attributes
+    ----------
+    name
+        What rows call it.
+    image
+        An array of integers, scaled by their type, or of floats on the unit scale; or what was read of a file.
+    reference
+        The clean version, alike; where noise is added to the picture, it is clean itself.
+    axes
+        A letter for each axis of the arrays, as ``--axes`` takes them: ``"TYX"`` for pictures that are denoised each
+        by itself, ``"ZYX"`` for a volume, ``"CYX"`` for channels that are no colours; by default (H, W) or (H, W, C).
+    reference_name
+        What rows call the clean version.
+    spacing
+        The distance between the slices of a volume in pixel widths, if it is known.
 
     Raises
     ------
     ArrayError
         If one of them is no array that has an intensity range, or is empty, or their shapes differ.
+    SettingError
+        If the letters do not fit the arrays.
     """
 
     name: str
-    image: NDArray[np.generic]
-    reference: NDArray[np.generic] | None = None
+    image: NDArray[np.generic] | Picture
+    reference: NDArray[np.generic] | Picture | None = None
+    axes: str | None = None
     reference_name: str | None = None
-    dtype: str | None = None
-    range: Range | None = None
+    spacing: float | None = None
 
     def __post_init__(self) -> None:
-        """Check both arrays."""
-        for image in [self.image] if self.reference is None else [self.image, self.reference]:
-            if not isinstance(image, np.ndarray) or image.size == 0:
-                raise ArrayError(self.name, "it is no array, or an empty one", "give a NumPy array of pixels")
-            intensity.check_type(self.name, image.dtype)
-            if image.shape != self.image.shape:
-                problem = f"its reference is of shape {image.shape}, not {self.image.shape}"
-                raise ArrayError(self.name, problem, "give the clean version of the same picture")
+        """Check both pictures."""
+        picture, clean = self.picture, self.clean
+        if clean is not None and clean.pixels.shape != picture.pixels.shape:
+            problem = f"its reference is of shape {clean.pixels.shape}, not {picture.pixels.shape}"
+            raise ArrayError(self.name, problem, "give the clean version of the same picture")
+
+    @property
+    def picture(self) -> Picture:
+        """The picture, with its axes and its range."""
+        return self._as_picture(self.image)
+
+    @property
+    def clean(self) -> Picture | None:
+        """The clean version."""
+        return None if self.reference is None else self._as_picture(self.reference)
+
+    def _as_picture(self, image: NDArray[np.generic] | Picture) -> Picture:
+        if isinstance(image, Picture):
+            return image
+        if not isinstance(image, np.ndarray) or image.size == 0:
+            raise ArrayError(self.name, "it is no array, or an empty one", "give a NumPy array of pixels")
+        intensity.check_type(self.name, image.dtype)
+        if self.axes is None and image.ndim not in (2, 3):
+            raise ArrayError(self.name, f"its {image.ndim} axes may be anything", "name them, as in axes='TYX'")
+        picture = Picture(image, "YXS"[: image.ndim], scale=intensity.type_range(image.dtype))
+        return picture if self.axes is None else picture.with_axes(self.axes)
 
 
 @dataclass(frozen=True)
@@ -141,6 +183,8 @@ class TrialRow(Row):
         What the clean picture is called, if noise was not added to it.
     noise, seed
         What was added to it.
+    chroma_given
+        The weight of chroma that was asked for; ``figures`` have the one that was used.
     is_noise_clipped
         Whether the noisy picture was clipped to [0, 1].
     trace
@@ -152,6 +196,7 @@ class TrialRow(Row):
     reference: str | None = None
     noise: str | None = None
     seed: int | None = None
+    chroma_given: float | None = None
     is_noise_clipped: bool = False
     data_range: float = 1.0
     is_clipped: bool = False
@@ -187,37 +232,41 @@ def sweep(
     >>> best.figures.weight
     0.1
     """
-    if trace:
-        _warm_up(grid)
     for specimen in specimens:
-        image, reference = _unit(specimen.image), None if specimen.reference is None else _unit(specimen.reference)
-        models = list(dict.fromkeys(_for_channels(settings, image) for settings in grid.settings()))
-        digest, reference_digest = digest_of(image), None if reference is None else digest_of(reference)
+        picture = specimen.picture.on_unit_scale
+        clean = None if specimen.clean is None else specimen.clean.on_unit_scale
+        models = list(dict.fromkeys(_for_picture(settings, specimen) for settings in grid.settings()))
+        if trace:
+            _warm_up(picture, models)
+        digest, clean_digest = digest_of(picture), None if clean is None else digest_of(clean)
         for noise, seed in grid.draws():
-            draw: _Draw | None = None
+            draw: Draw | None = None
             for settings in models:
-                made_of = [digest, reference_digest, str(noise), noise and noise.is_clipped, seed, __version__]
+                made_of = [digest, clean_digest, str(noise), noise and noise.is_clipped, seed, __version__]
                 key = _hash(json.dumps([*made_of, dataclasses.astuple(settings), trace], default=_plain).encode())
                 row = TrialRow(
                     input=specimen.name,
                     output=None,
                     status="failed",
-                    shape=image.shape,
-                    dtype=specimen.dtype or str(specimen.image.dtype),
-                    range=specimen.range or intensity.type_range(specimen.image.dtype),
+                    shape=specimen.picture.pixels.shape,
+                    axes=specimen.picture.axes,
+                    dtype=str(specimen.picture.pixels.dtype),
+                    range=specimen.picture.scale,
                     tv=settings.tv,
-                    volume=False,
+                    volume=settings.volume,
+                    spacing=settings.spacing,
                     optimizer=settings.method_name,
                     key=key,
                     hash=digest,
                     reference=specimen.reference_name,
                     noise=None if noise is None else str(noise),
                     seed=seed,
+                    chroma_given=settings.chroma,
                     is_noise_clipped=bool(noise and noise.is_clipped),
                 )
                 if is_known(row):
                     continue
-                draw = draw or _Draw.of(image, reference, noise, seed)
+                draw = draw or Draw.of(picture, clean, noise, seed)
                 yield _run(row, draw, settings, trace=trace)
 
 
@@ -226,39 +275,50 @@ def _plain(number: object) -> float:
     return int(number) if isinstance(number, Integral) else float(number)  # type: ignore[arg-type]
 
 
-def _for_channels(settings: Settings, image: NDArray[np.floating]) -> Settings:
+def _for_picture(settings: Settings, specimen: Specimen) -> Settings:
     """Return the settings with the colour model and the method that they come to: those of a gray picture are one."""
-    with suppress(ArrayError):  # which the run says
-        channels = image.shape[-1] if image.ndim == 3 else 1
-        settings = settings.with_color(colour.chosen(settings.color, channels))
-    return dataclasses.replace(settings, optimizer=settings.method_name)
+    with suppress(TVDenoiseError):  # which the run says
+        settings = settings_for(specimen.picture, settings, specimen.name, specimen.spacing)
+        settings = settings.with_color(colour.chosen(settings.color, specimen.picture.colours))
+    return replace(settings, optimizer=settings.method_name)
 
 
-def _warm_up(grid: Grid) -> None:
-    """Load whatever the methods load when they are first used, so that no trace's clock sees it."""
+def _warm_up(picture: Picture, models: Iterable[Settings]) -> None:
+    """Load whatever is loaded when it is first used, so that no trace's clock sees it."""
     engine.load()
-    for optimizer in grid.optimizer:
-        denoise_as_set(np.eye(4, dtype=np.float32), Settings(0.1, optimizer=optimizer, max_steps=1, device=grid.device))
+    for settings in models:
+        with suppress(TVDenoiseError):  # which the run says
+            corner = picture.unit(next(pages_of(picture, settings, "")))[:8, :8]
+            denoise_as_set(corner, replace(settings, max_steps=1), channel_axis=-1)
 
 
-@dataclass(frozen=True)
-class _Draw:
-    """A noisy picture, its clean version, and how close they are, which is measured once."""
+@dataclass
+class Draw:
+    """A noisy picture, its clean version, and how close they are page by page, which is measured once."""
 
-    noisy: NDArray[np.floating]
-    clean: NDArray[np.floating] | None
-    before: Quality | None
+    noisy: Picture
+    clean: Picture | None
+    _before: dict[str, Quality] = field(default_factory=dict)
 
     @classmethod
-    def of(
-        cls, image: NDArray[np.floating], reference: NDArray[np.floating] | None, noise: Noise | None, seed: int | None
-    ) -> "_Draw":
+    def of(cls, picture: Picture, clean: Picture | None, noise: Noise | None, seed: int | None) -> "Draw":
         """Draw the noise, if any."""
-        noisy, clean = (image, reference) if noise is None else (noise.added_to(image, seed or 0), image)
-        return cls(noisy, clean, None if clean is None else quality(clean, noisy))
+        if noise is None:
+            return cls(picture, clean)
+        noisy = noise.added_to(picture.pixels.view(picture.unit_type), seed or 0)
+        return cls(replace(picture, pixels=noisy), picture)
+
+    def qualities(self, page: Page, denoised: NDArray[np.floating]) -> tuple[Quality | None, Quality | None]:
+        """Return how close a page was, and is, to the clean one."""
+        if self.clean is None:
+            return None, None
+        clean, place = self.clean.unit(page), repr(page)
+        if place not in self._before:
+            self._before[place] = quality(clean, self.noisy.unit(page))
+        return self._before[place], quality(clean, denoised)
 
 
-def _run(row: TrialRow, draw: _Draw, settings: Settings, *, trace: bool) -> TrialRow:
+def _run(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> TrialRow:
     steps: list[dict[str, float]] = []
 
     def note(progress: Progress) -> None:
@@ -273,35 +333,39 @@ def _run(row: TrialRow, draw: _Draw, settings: Settings, *, trace: bool) -> Tria
             }
         )
 
+    figures = []
     try:
-        axis = -1 if draw.noisy.ndim == 3 else None
-        result: Result[NDArray[Any]]
-        result = denoise_as_set(draw.noisy, settings, channel_axis=axis, callback=note if trace else None)
-        if result.status == "non_finite":
-            raise DivergenceError(row.input, settings.method_name, result.steps)
+        settings = settings_for(draw.noisy, settings, row.input, row.spacing)
+        pages = list(pages_of(draw.noisy, settings, row.input))
+        if trace and len(pages) > 1:
+            raise SettingError("trace", f"{row.input} is {len(pages)} pictures, not one", "leave it out")
+        for page in pages:
+            result: Result[NDArray[Any]]
+            noisy = draw.noisy.unit(page)
+            result = denoise_as_set(noisy, settings, channel_axis=-1, callback=note if trace else None)
+            if result.status == "non_finite":
+                raise DivergenceError(row.input, settings.method_name, result.steps)
+            figures.append(figures_of(result, *draw.qualities(page, result.image)))
     except DeviceError:  # no run can be made
         raise
     except TVDenoiseError as error:
-        figures = Figures(weight=None if settings.weight == "auto" else settings.weight, color=settings.color)
+        unknown = Figures(weight=None if settings.weight == "auto" else settings.weight, color=settings.color)
         subject = row.input if error.subject == "image" else error.subject
-        return dataclasses.replace(row, error=f"{subject}: {error.problem}; {error.remedy}", figures=figures)
-    after = None if draw.clean is None else quality(draw.clean, result.image)
-    return dataclasses.replace(
+        return replace(row, error=f"{subject}: {error.problem}; {error.remedy}", figures=unknown)
+    return replace(
         row,
         status="done",
-        figures=figures_of(result, draw.before, after),
+        figures=summed(figures),
+        pages=tuple(figures) if len(figures) > 1 else None,
         trace=tuple(steps) if trace else None,
     )
 
 
-def _unit(image: NDArray[np.generic]) -> NDArray[np.floating]:
-    intensity.check_type("image", image.dtype)
-    return intensity.to_unit(image, intensity.type_range(image.dtype))
-
-
-def digest_of(image: NDArray[np.generic]) -> str:
-    """Return a hash of a picture's values, shape and type."""
-    return _hash(f"{image.shape} {image.dtype} ".encode() + np.ascontiguousarray(image).tobytes())
+def digest_of(picture: Picture) -> str:
+    """Return a hash of a picture's values, shape, type and axes."""
+    pixels = picture.pixels
+    words = f"{picture.axes} {picture.is_cmyk} {pixels.shape} {pixels.dtype} "
+    return _hash(words.encode() + np.ascontiguousarray(pixels).tobytes())
 
 
 def _hash(content: bytes) -> str:

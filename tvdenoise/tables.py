@@ -8,7 +8,7 @@ from statistics import fmean
 
 from tvdenoise.rows import RowDict
 
-VARIED = ("noise", "tv", "color", "optimizer")
+VARIED = ("noise", "tv", "color", "chroma_given", "optimizer")
 """What a column of the tables stands for, as far as it varies."""
 
 PLACES = 4
@@ -94,13 +94,15 @@ def _best(found: Mapping[tuple[str, str, str], list[float]], groups: Sequence[st
 
 def by_model(rows: Sequence[RowDict]) -> list[RowDict]:
     """Return the rows, those of gray pictures once for every colour model: their results are the same by all."""
-    models = list(dict.fromkeys(row["color"] for row in rows))
-    return [{**row, "color": color} for row in rows for color in (models if _is_gray(row) else [row["color"]])]
+    names = ("color", "chroma_given")
+    models = {tuple(row[name] for name in names): None for row in rows if not _is_gray(row)}
+    spread = [dict(zip(names, model, strict=True)) for model in models] or [{}]
+    return [{**row, **model} for row in rows for model in (spread if _is_gray(row) else [{}])]
 
 
 def _is_gray(row: RowDict) -> bool:
-    shape = row.get("shape") or ()
-    return len(shape) == 2 or shape[-1:] in ([1], (1,))
+    sides = dict(zip(row["axes"], row["shape"], strict=False))
+    return sides.get("S", sides.get("C", 1)) == 1
 
 
 def varied(rows: Sequence[RowDict]) -> list[str]:
@@ -114,7 +116,10 @@ def varied(rows: Sequence[RowDict]) -> list[str]:
 
 def group_of(row: RowDict, names: Sequence[str]) -> str:
     """Return what a row has for some names."""
-    parts = [str(row[name] or "none") for name in names]
+    parts = [
+        "none" if row[name] is None else f"chroma {row[name]}" if name == "chroma_given" else row[name]
+        for name in names
+    ]
     return ", ".join(parts) or "PSNR"
 
 

@@ -162,23 +162,8 @@ def command(
             rich_help_panel="Model",
         ),
     ] = None,
-    volume: Annotated[
-        bool,
-        typer.Option(
-            "--volume",
-            help="Couple the slices of a stack along its depth too, instead of denoising them one by one.",
-            rich_help_panel="Model",
-        ),
-    ] = False,
-    spacing: Annotated[
-        float | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="Distance between the slices of a volume, in pixel widths: 2.5 for 500 nm where pixels have 200. "
-            "Default: what a TIFF of ImageJ or OME tells, else 1.",
-            rich_help_panel="Model",
-        ),
-    ] = None,
+    volume: options.Volume = False,
+    spacing: options.Spacing = None,
     optimizer: Annotated[
         str,
         typer.Option(

@@ -45,6 +45,25 @@ MaxPixels = Annotated[
     typer.Option(metavar="INTEGER", help="Refuse pictures of more pixels per page [2^30].", rich_help_panel="Input"),
 ]
 
+Volume = Annotated[
+    bool,
+    typer.Option(
+        "--volume",
+        help="Couple the slices of a stack along its depth too, instead of denoising them one by one.",
+        rich_help_panel="Model",
+    ),
+]
+
+Spacing = Annotated[
+    float | None,
+    typer.Option(
+        metavar="NUMBER",
+        help="Distance between the slices of a volume, in pixel widths: 2.5 for 500 nm where pixels have 200. "
+        "Default: what a TIFF of ImageJ or OME tells, else 1.",
+        rich_help_panel="Model",
+    ),
+]
+
 Rate = Annotated[
     float | None,
     typer.Option(

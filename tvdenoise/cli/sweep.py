@@ -69,6 +69,15 @@ def command(
             autocompletion=options.some_of(*get_args(ColorChoice)),
         ),
     ] = "rgb",
+    chroma: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="With --color opponent: weights of the chroma channels as multiples of lambda, such as 1,1.5,2. "
+            "Default: chosen where lambda is, else 1.5.",
+            rich_help_panel="Grid",
+        ),
+    ] = None,
     optimizer: Annotated[
         str,
         typer.Option(
@@ -106,9 +115,11 @@ def command(
         typer.Option(
             metavar="NUMBER",
             help="Standard deviation of the noise, for lambda auto, such as 25/255. Default: estimated.",
-            rich_help_panel="Grid",
+            rich_help_panel="Model",
         ),
     ] = None,
+    volume: options.Volume = False,
+    spacing: options.Spacing = None,
     lr: options.Rate = None,
     tol: options.Tolerance = None,
     max_steps: options.MaxSteps = None,
@@ -190,10 +201,13 @@ def command(
         weight=values.weights_of(weight),
         tv=_some("tv", tv),  # type: ignore[arg-type]
         color=_some("color", color),  # type: ignore[arg-type]
+        chroma=(None,) if chroma is None else tuple(map(_chroma, _some("chroma", chroma))),
         optimizer=_some("optimizer", optimizer),
         noise=tuple(Noise.read(item, is_clipped=clip_noise) for item in _items(noise or "")) or (None,),
         seed=_seeds(seed),
         sigma=unit_sigma,
+        volume=volume,
+        spacing=spacing,
         lr=lr,
         tol=tol,
         max_steps=max_steps,
@@ -254,13 +268,13 @@ class _Runner:
                 messages.note("there will be no PSNR without clean pictures: give --noise or --reference")
             for words in self.ignored:
                 messages.note(f"{path}: ignored {words}")
-            kept: list[RowDict] = []
             with tqdm(total=len(self._plan) * len(self._grid), unit="run", leave=False, disable=is_hidden) as bar:
 
                 def is_known(row: "TrialRow") -> bool:
                     if row.key in there:
                         bar.update()
-                        kept.append({**there[row.key], "input": row.input, "reference": row.reference})
+                        self._counts["there"] += 1
+                        self.rows.append({**there[row.key], "input": row.input, "reference": row.reference})
                     return row.key in there
 
                 for row in sweep(self._specimens(), self._grid, is_known=is_known, trace=self._trace):
@@ -274,12 +288,11 @@ class _Runner:
                         messages.failure(row.error)
                     self.rows.append(row.as_dict())
         if not self._quiet:
-            already = f", {len(kept)} there already" if kept else ""
+            already = f", {self._counts['there']} there already" if self._counts["there"] else ""
             seconds = time.perf_counter() - began
             done = self._counts["done"]
             runs = f"{done} run{'s' * (done != 1)} done, {self._counts['failed']} failed"
             messages.note(f"{runs}{already}, {seconds:.1f} s")
-        self.rows += kept
         return 1 if self._counts["failed"] else 0
 
     def _specimens(self) -> Iterator["Specimen"]:
@@ -305,6 +318,13 @@ def _some(name: str, said: str) -> tuple[str, ...]:
     if not items:
         raise SettingError(name, "the list is empty", "leave it out")
     return items
+
+
+def _chroma(item: str) -> float:
+    try:
+        return float(item)
+    except ValueError:
+        raise SettingError("chroma", f"{item!r} is not a number", "1 to 2 are usual") from None
 
 
 def _seeds(said: str) -> tuple[int, ...]:

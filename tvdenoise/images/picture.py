@@ -122,6 +122,15 @@ class Picture:
         return replace(self, pixels=np.moveaxis(shown, 0, -1), axes=f"{self.page_axes}YXS", alpha=0)
 
     @property
+    def on_unit_scale(self) -> "Picture":
+        """The picture without its transparency, (pages..., Y, X, samples), on the unit scale with white at 1."""
+        unit = storage.empty(self.by_page[..., : self.colours].shape, self.unit_type)
+        for page in self.pages():
+            unit[page] = self.shown(page)
+        axes = f"{self.page_axes}YX{self._channel_axis or 'S'}"
+        return Picture(unit, axes, is_cmyk=self.is_cmyk)
+
+    @property
     def is_opaque(self) -> bool:
         """Whether its transparency, if it has any, hides nothing."""
         hidden = self._hidden
