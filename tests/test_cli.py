@@ -21,7 +21,7 @@ from tvdenoise import __version__, denoise
 from tvdenoise.metrics import quality
 
 ROW_KEYS = (
-    "input output status error shape dtype range tv volume spacing optimizer lambda color chroma sigma criterion risk "
+    "input output status error shape axes dtype tv volume spacing optimizer range lambda color chroma sigma criterion risk "
     "is_noise_correlated is_noise_signal_dependent device steps stop energy gap rms_bound tol psnr_before psnr_after "
     "ssim_before ssim_after seconds version pages"
 ).split()
@@ -313,6 +313,25 @@ class TestGood:
         assert row["energy"] == pytest.approx(sum(page["energy"] for page in row["pages"]))
         assert row["rms_bound"] == max(page["rms_bound"] for page in row["pages"])
         assert "48x40 gray, 3 pages" in err
+
+    def test_pages_of_several_ranges(self, run, noisy):
+        """No page is told on the range of another."""
+        with tifffile.TiffWriter("in.tif") as writer:
+            for pixels in (noisy * 4.0, noisy / np.float32(255), noisy.astype(np.uint16) * 257):
+                writer.write(pixels.astype(np.float32 if pixels.dtype == float else pixels.dtype))
+        code, out, err = run("in.tif", "-o", "out.tif", "--json", "--reference", "in.tif")
+        row = json.loads(out)
+        assert code == 0
+        assert [page["range"] for page in row["pages"]] == [
+            [float(noisy.min()) * 4, float(noisy.max()) * 4],
+            [0, 1],
+            [0, 65535],
+        ]
+        assert row["range"] == row["pages"][0]["range"]
+        sigmas = " / ".join(f"{page['sigma']:.3g}" for page in row["pages"])
+        assert f"for noise of sigma {sigmas} of the range of each, " in err
+        assert "(each page by its own range)" in err
+        assert "pages of other type and range too" in run("info", "in.tif")[1]
 
     def test_volume_couples_the_slices(self, run, noisy):
         """Z of any stack, the only axis of one that tells nothing of it; never time."""

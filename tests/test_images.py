@@ -1,6 +1,7 @@
 """Files in and out: nothing lost without a word, nothing half written."""
 
 import io
+import math
 import os
 import struct
 import subprocess
@@ -191,6 +192,19 @@ class TestRoundTrip:
         assert (again.parts[0].page_axes, again.parts[0].samples, again.page_count) == ("Z", 2, 4)
         with tifffile.TiffFile(tmp_path / "a.tif") as a, tifffile.TiffFile(tmp_path / "b.tif") as b:
             assert (a.imagej_metadata, a.ome_metadata) == (b.imagej_metadata, b.ome_metadata)
+
+    @pytest.mark.parametrize(("shape", "kind"), [((3, 2, 5, 9, 8), "minisblack"), ((2, 3, 9, 8, 3), "rgb")])
+    def test_axes_that_nothing_names_count_pages(self, shape, kind, tmp_path):
+        tifffile.imwrite(tmp_path / "a.tif", numbers(shape, "u1"), photometric=kind)
+        file = images.read(tmp_path / "a.tif")
+        assert file.page_count == math.prod(shape) // math.prod(file.parts[0].first_page.pixels.shape)
+        assert not set(file.parts[0].page_axes) & set("CSTXYZ")
+        for target in ("b.tif", "c.npy"):
+            source, converted = images.prepared(file, tmp_path / target)
+            converted.parts[0].pixels[...] = source.parts[0].pixels
+            images.write(tmp_path / target, converted)
+        assert_same(file, images.read(tmp_path / "b.tif"))
+        assert np.array_equal(np.load(tmp_path / "c.npy"), tifffile.imread(tmp_path / "a.tif"))
 
     def test_new_numbers_in_compressed_tiff(self, tmp_path):
         """What no longer fits where it was goes to the end of the file."""
@@ -1118,7 +1132,9 @@ OME = {"axes": "ZYX", "PhysicalSizeX": 0.2, "PhysicalSizeZ": 0.5}
         ({"imagej": True, "resolution": (5, 5), "metadata": {"axes": "ZYX", "spacing": 0.5, "unit": "um"}}, 2.5),
         ({"imagej": True, "metadata": {"axes": "ZYX"}}, None),
         ({"ome": True, "metadata": OME}, 2.5),
-        ({"ome": True, "metadata": {**OME, "PhysicalSizeZUnit": "nm"}}, None),
+        ({"ome": True, "metadata": {**OME, "PhysicalSizeX": 200, "PhysicalSizeXUnit": "nm"}}, 2.5),
+        ({"ome": True, "metadata": {**OME, "PhysicalSizeZ": 500, "PhysicalSizeZUnit": "nm"}}, 2.5),
+        ({"ome": True, "metadata": {**OME, "PhysicalSizeZUnit": "pixel"}}, None),
         ({"ome": True, "metadata": {"axes": "ZYX", "PhysicalSizeX": 0.2}}, None),
         ({"ome": True, "metadata": {**OME, "PhysicalSizeX": 0.0}}, None),
         ({}, None),

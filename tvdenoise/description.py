@@ -44,10 +44,18 @@ def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "r
         "channels_apart": first.colours if first.is_by_channel(color) else 1,
         "pages": file.page_count,
         "metadata": [*file.metadata.kinds, *file.kinds],
-        "notes": [*file.notes, *(f"cannot be kept: {loss}" for loss in file.losses)],
+        "notes": [*_kinds(file), *file.notes, *(f"cannot be kept: {loss}" for loss in file.losses)],
         "hints": _hints(first, values),
         "memory": 2 * held + _solver_copies(3 if volume else 2) * page,
     }
+
+
+def _kinds(file: PictureFile) -> list[str]:
+    """Say what differs among the pages, if anything does."""
+    parts = [(part.axes, part.pixels.dtype, part.scale) for part in file.parts]
+    names = ("axes", "type", "range")
+    differing = [name for name, *values in zip(names, *parts, strict=True) if len(set(values)) > 1]
+    return [f"pages of other {' and '.join(differing)} too"] if differing else []
 
 
 def _hints(part: Picture, values: intensity.Range) -> list[str]:

@@ -183,7 +183,6 @@ def begin(job: Job, observer: Observer) -> Running:
         shape=first.pixels.shape,
         axes=first.axes,
         dtype=str(first.pixels.dtype),
-        range=first.scale,
         tv=job.settings.tv,
         volume=job.settings.volume,
         spacing=spacing_of(settings, source.spacing),
@@ -212,7 +211,7 @@ def _denoised_pages(
             raise DivergenceError(job.source, settings.method_name, result.steps)
         rounding = filled.fill_page(page, result.image, noisy)
         result = replace(result, rms_bound=result.rms_bound + rounding)
-        figures.append(figures_of(result, *_qualities(clean, noisy, filled, page)))
+        figures.append(figures_of(result, noisy.scale, *_qualities(clean, noisy, filled, page)))
     return tuple(figures)
 
 

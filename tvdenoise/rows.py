@@ -20,6 +20,7 @@ RowDict = Mapping[str, Any]
 """A row by its keys, as it was read from a file."""
 
 FILE_RULES = RULES | {
+    "range": first,
     "criterion": first,
     "stop": worst,
     "psnr_before": mean_psnr,
@@ -34,13 +35,15 @@ FILE_RULES = RULES | {
 class Figures:
     """What is reported about a page or a volume, and in sum about a file.
 
-    Energies, gaps and distances are on the unit scale; ``rms_bound`` is that of the floats written, or of integers
+    ``range`` are the numbers that stand for 0 and 1, of a file those in its first page. Energies, gaps and distances
+    are on the unit scale; ``rms_bound`` is that of the floats written, or of integers
     before they were rounded; PSNR (data range 1, unclipped) and SSIM are those of the numbers written. Of several pages
     steps and distances are the largest, energies, gaps and seconds the sums, PSNR that of the mean squared error, other
     numbers the means; what holds of any page holds of the file. Sigma and the risk are known where lambda was chosen,
     what the noise is like where it was estimated.
     """
 
+    range: tuple[float, float] | None = None
     weight: float | None = None
     color: ColorChoice | None = None
     chroma: float | None = None
@@ -78,7 +81,6 @@ class Row:
     shape: tuple[int, ...] | None = None
     axes: str | None = None
     dtype: str | None = None
-    range: tuple[float, float] | None = None
     tv: str | None = None
     volume: bool | None = None
     spacing: float | None = None
@@ -109,9 +111,15 @@ def finite(row: RowDict) -> dict[str, Any]:
     return {key: None if value == math.inf else value for key, value in row.items()}
 
 
-def figures_of(result: "Result[NDArray[Any]]", before: "Quality | None", after: "Quality | None") -> Figures:
-    """Return the figures of a page, measured before and after if there is a clean one."""
+def figures_of(
+    result: "Result[NDArray[Any]]",
+    scale: tuple[float, float] | None,
+    before: "Quality | None",
+    after: "Quality | None",
+) -> Figures:
+    """Return the figures of a page of some range, measured before and after if there is a clean one."""
     return Figures(
+        range=scale,
         **{name: getattr(result, name) for name in RULES},
         criterion=None if result.risk is None else "sure",
         stop=result.status,

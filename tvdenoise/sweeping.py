@@ -251,11 +251,11 @@ def sweep(
                     shape=specimen.picture.pixels.shape,
                     axes=specimen.picture.axes,
                     dtype=str(specimen.picture.pixels.dtype),
-                    range=specimen.picture.scale,
                     tv=settings.tv,
                     volume=settings.volume,
                     spacing=settings.spacing,
                     optimizer=settings.method_name,
+                    figures=Figures(range=specimen.picture.scale),
                     key=key,
                     hash=digest,
                     reference=specimen.reference_name,
@@ -345,11 +345,12 @@ def _run(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> Trial
             result = denoise_as_set(noisy, settings, channel_axis=-1, callback=note if trace else None)
             if result.status == "non_finite":
                 raise DivergenceError(row.input, settings.method_name, result.steps)
-            figures.append(figures_of(result, *draw.qualities(page, result.image)))
+            figures.append(figures_of(result, row.figures.range, *draw.qualities(page, result.image)))
     except DeviceError:  # no run can be made
         raise
     except TVDenoiseError as error:
-        unknown = Figures(weight=None if settings.weight == "auto" else settings.weight, color=settings.color)
+        weight = None if settings.weight == "auto" else settings.weight
+        unknown = replace(row.figures, weight=weight, color=settings.color)
         subject = row.input if error.subject == "image" else error.subject
         return replace(row, error=f"{subject}: {error.problem}; {error.remedy}", figures=unknown)
     return replace(

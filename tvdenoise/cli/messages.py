@@ -146,11 +146,18 @@ def summary_line(row: "Row", facts: Mapping[str, Any]) -> str:
 def _own_units(row: "Row") -> str:
     """Say the certified distance in the file's own numbers."""
     assert row.figures.rms_bound is not None
-    if row.range is None or row.range == (0, 1):
+    scale = _range(row)
+    if scale is None or scale == (0, 1):
         return ""
-    if row.dtype == "uint8" and row.range == (0, EIGHT_BIT_STEPS):
+    if row.dtype == "uint8" and scale == (0, EIGHT_BIT_STEPS):
         return f" ({row.figures.rms_bound * EIGHT_BIT_STEPS:.2g} of an 8-bit gray level)"
-    return f" ({_number_on_range(row.figures.rms_bound, *row.range)}{_of_range(*row.range)})"
+    return f" ({_number_on_range(row.figures.rms_bound, *scale)}{_of_range(*scale)})"
+
+
+def _range(row: "Row") -> tuple[float, float] | None:
+    """Return the range of all pages, None where they differ in it."""
+    ranges = {page.range for page in row.pages or (row.figures,)}
+    return ranges.pop() if len(ranges) == 1 else None
 
 
 def _number_on_range(value: float, low: float, high: float) -> str:
@@ -173,7 +180,7 @@ def span(low: float, high: float) -> str:
 def _lambda(row: "Row", facts: Mapping[str, Any]) -> str:
     """Say lambda, and how it was chosen."""
     figures = row.figures
-    if figures.sigma is None or row.range is None:
+    if figures.sigma is None:
         return f"lambda {figures.weight:g}{_chroma(figures)}"
     if figures.weight == 0:
         return "lambda 0, no noise" + ("" if figures.is_noise_correlated is None else " found")
@@ -187,7 +194,9 @@ def _lambda(row: "Row", facts: Mapping[str, Any]) -> str:
         )
     mean = "mean " if len(told) < len(pages) else ""
     weights = " / ".join(f"{page.weight:.4g}{_chroma(page)}" for page in told)
-    sigmas = " / ".join(_number_on_range(page.sigma or 0.0, *row.range) for page in told) + _of_range(*row.range)
+    scale = _range(row)
+    sigmas = " / ".join(_number_on_range(page.sigma or 0.0, *(scale or (0, 1))) for page in told)
+    sigmas += " of the range of each" if scale is None else _of_range(*scale)
 
     def in_pages(name: str) -> str:
         """Say of how many pages something holds that holds of a file, unless it is all."""
@@ -209,8 +218,9 @@ def _chroma(figures: "Figures") -> str:
 def quality_line(row: "Row") -> str:
     """Say how PSNR and SSIM against the reference changed."""
     figures = row.figures
-    low, high = row.range or (0, 1)
-    psnr = f"PSNR {figures.psnr_before:.2f} -> {figures.psnr_after:.2f} dB (peak {high - low:g})"
+    scale = _range(row)
+    peak = f"peak {scale[1] - scale[0]:g}" if scale else "each page by its own range"
+    psnr = f"PSNR {figures.psnr_before:.2f} -> {figures.psnr_after:.2f} dB ({peak})"
     if figures.ssim_before is None or figures.ssim_after is None:
         return psnr
     return f"{psnr}, SSIM {figures.ssim_before:.4f} -> {figures.ssim_after:.4f}"

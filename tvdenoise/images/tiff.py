@@ -12,6 +12,8 @@ import re
 import shutil
 import struct
 from collections.abc import Iterator
+from html import unescape
+from string import ascii_uppercase
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -56,6 +58,9 @@ _TRANSPARENCY = (1, 2)
 
 _CENTIMETRE = 3
 """What ResolutionUnit says where it is not inches."""
+
+_METRES = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "\N{MICRO SIGN}m": 1e-6, "\N{GREEK SMALL LETTER MU}m": 1e-6, "nm": 1e-9}
+"""Units of length in OME's metadata."""
 
 CHUNK = 2**20
 """Values written at a time."""
@@ -167,10 +172,11 @@ def _spacing(tif: TiffFile) -> float | None:
             spacing = float((tif.imagej_metadata or {})["spacing"]) * pixels / units
         elif tif.is_ome:
             (pixels_tag,) = re.findall(r"<(?:\w+:)?Pixels\s[^>]*>", tif.ome_metadata or "")[:1]
-            told = dict(re.findall(r'(\w+)="([^"]*)"', pixels_tag))
+            told = dict(re.findall(r'(\w+)="([^"]*)"', unescape(pixels_tag)))
             spacing = float(told["PhysicalSizeZ"]) / float(told["PhysicalSizeX"])
-            if told.get("PhysicalSizeZUnit") != told.get("PhysicalSizeXUnit"):
-                return None
+            units = [told.get(f"PhysicalSize{axis}Unit", "\N{MICRO SIGN}m") for axis in "ZX"]
+            if units[0] != units[1]:
+                spacing *= _METRES[units[0]] / _METRES[units[1]]
         else:
             return None
     except (KeyError, TypeError, ValueError, ZeroDivisionError):  # not said, or not as it should be
@@ -198,12 +204,18 @@ def _part(series: TiffPageSeries) -> Picture:
     is_hidden = is_colour or all(kind in _TRANSPARENCY for kind in extra)
     return Picture(
         pixels.astype(pixels.dtype.newbyteorder("="), copy=False),
-        axes,
+        _distinct(axes),
         alpha=len(extra) if is_hidden and "S" in axes else 0,
         is_inverted=page.photometric == PHOTOMETRIC.MINISWHITE,
         is_cmyk=page.photometric == PHOTOMETRIC.SEPARATED,
         is_premultiplied=_TRANSPARENCY[0] in extra,
     )
+
+
+def _distinct(axes: str) -> str:
+    """Return axes of which no two have the same letter: all of those that nothing names are Q to tifffile."""
+    spare = iter(sorted(set(ascii_uppercase) - set(f"{axes}CSTXYZ")))
+    return "".join(next(spare) if axis in axes[:place] else axis for place, axis in enumerate(axes))
 
 
 def _colours(index: NDArray[Any], tables: NDArray[np.uint16]) -> NDArray[np.generic]:
