@@ -34,7 +34,7 @@ LOOP = 10
 
 PLAN = (
     "import sys; from pathlib import Path; from tvdenoise.plan import *;"
-    "print(len(planned([Path(sys.argv[1])], Naming(Path(sys.argv[2])), Selection(recursive=True))))"
+    "print(len(planned([Path(sys.argv[1])], Naming(Path(sys.argv[2])), FileFilter(recursive=True))))"
 )
 
 

@@ -21,9 +21,9 @@ from tvdenoise import __version__, denoise
 from tvdenoise.metrics import quality
 
 ROW_KEYS = (
-    "input output status error shape axes dtype tv volume spacing optimizer range lambda color chroma sigma criterion risk "
-    "is_noise_correlated is_noise_signal_dependent device steps stop energy gap rms_bound tol psnr_before psnr_after "
-    "ssim_before ssim_after seconds version pages"
+    "input output status error shape axes dtype tv volume spacing optimizer range lambda color chroma sigma "
+    "criterion risk is_noise_correlated is_noise_signal_dependent device steps stop energy gap rms_bound tol "
+    "psnr_before psnr_after ssim_before ssim_after seconds version pages"
 ).split()
 
 
@@ -314,6 +314,18 @@ class TestGood:
         assert row["rms_bound"] == max(page["rms_bound"] for page in row["pages"])
         assert "48x40 gray, 3 pages" in err
 
+    def test_the_reference_has_a_range_and_axes_of_its_own(self, run, noisy):
+        """Those that are given say nothing of numbers of another type, and of axes that a format fixes."""
+        clean = np.sort(noisy)
+        tifffile.imwrite("in.tif", noisy.astype(np.uint16) * 16)
+        tifffile.imwrite("clean.tif", clean.astype(np.uint16) * 16)
+        options = ["in.tif", "-o", "out.tif", "--overwrite", "-l", "0.1", "--json", "--range", "0,4080", "--axes", "YX"]
+        for command in (options, ["sweep", "in.tif", *options[4:]]):
+            eight, sixteen = (
+                json.loads(run(*command, "--reference", name)[1])["psnr_after"] for name in ("clean.png", "clean.tif")
+            )
+            assert eight == pytest.approx(sixteen, abs=1e-3)
+
     def test_pages_of_several_ranges(self, run, noisy):
         """No page is told on the range of another."""
         with tifffile.TiffWriter("in.tif") as writer:
@@ -446,6 +458,7 @@ BAD = [
     ("in.png clean.png --jobs 10000 -o new/ -l 0.1", 2, r"--jobs: 10000 at once need \d+M, and half of what is free"),
     ("in.png --suffix a/b -l 0.1", 2, r"--suffix: 'a/b'"),
     ("in.png --suffix _a -o out.png -l 0.1", 2, r"--suffix: the result has a name of its own"),
+    ("- --json -l 0.1", 2, r"--json: the picture goes to standard output itself"),
     ("in.png clean.png --reference none -o new/ -l 0.1", 2, r"none: there is no such reference"),
     ("text.png -o out.png -l 0.1", 1, r"text\.png: it is not a picture .*; give a PNG"),
     ("empty.png -o out.png -l 0.1", 1, r"empty\.png: the file is empty"),
@@ -619,6 +632,14 @@ def test_memory_that_cannot_be_had_is_one_line(error, run, here, monkeypatch):
     assert code == 1
     assert err == "tvdenoise: in.png: there is not memory enough for it; free some, or let --memory be less\n"
     assert json.loads(out)["status"] == "failed"
+
+
+def test_a_name_without_an_ending_takes_the_format_of_the_source(run, here):
+    (here / "scan").write_bytes((here / "in.png").read_bytes())
+    assert run("scan", "-l", "0.1", "-q") == (0, "", "")
+    assert (here / "scan_denoised").read_bytes().startswith(b"\x89PNG")
+    assert run("scan", "-o", "out/", "-l", "0.1", "-q") == (0, "", "")
+    assert names(here / "out") == {"scan"}
 
 
 def test_the_default_name_ends_as_the_format_says(run, here):

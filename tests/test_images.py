@@ -861,6 +861,12 @@ class TestRefused:
         with pytest.raises(PictureError, match="the NPY file is damaged"):
             images.read(tmp_path / "a.npy")
 
+    def test_an_array_has_as_many_channels_as_it_has(self, tmp_path):
+        pixels = numbers((2, 2, 10_001), "u1")
+        np.save(tmp_path / "a.npy", pixels)
+        file = images.read(tmp_path / "a.npy", ReadOptions(axes="YXC"))
+        assert images.prepared(file, tmp_path / "b.npy")[1].parts[0].pixels.shape == pixels.shape
+
     def test_axes_that_nothing_tells(self, tmp_path):
         np.save(tmp_path / "a.npy", np.zeros((3, 4, 5)))
         with pytest.raises(PictureError, match=r"the axes of its shape \(3, 4, 5\) are; name them, such as"):

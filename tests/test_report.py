@@ -215,6 +215,7 @@ class TestCommand:
 
     def test_faults(self, run, here):
         (here / "old.html").touch()
+        (here / "old.pdf").touch()
         (here / "full.csv").symlink_to("/dev/full")
         for arguments, message in (
             (["report", "none.jsonl"], "none.jsonl: it cannot be read"),
@@ -225,6 +226,13 @@ class TestCommand:
             (["sweep", "in.png", "--report", "none/page.html"], "none/page.html: its folder none is missing"),
             (["sweep", "in.png", "--plot", "none/a.png"], "none/a.png: its folder none is missing"),
             (["sweep", "in.png", "--plot", "a.gif"], "a.gif: charts are"),
+            (["sweep", "in.png", "--plot", "in.png"], "in.png: it is a file this run reads"),
+            (["sweep", ".", "--overwrite", "--plot", "in.png"], "in.png: it is a file this run reads"),
+            (
+                ["sweep", "in.png", "--reference", "clean.png", "--plot", "clean.png"],
+                "clean.png: it is a file this run",
+            ),
+            (["sweep", "in.png", "--plot", "old.pdf"], "old.pdf: it exists"),
             (["sweep", "in.png", "--out", "full.csv"], "full.csv: it is not a regular file"),
             (["report", "full.csv"], "full.csv: it is not a file"),
         ):

@@ -25,7 +25,7 @@ def compared(reference: PictureFile, path: Path, options: ReadOptions = ReadOpti
     PictureError
         If pages, sizes or colours differ.
     """
-    file = images.read(path, options)
+    file = images.read(path, images.options_for_other(path, options))
     wanted, found = (", ".join(map(_shape, each.parts)) for each in (reference, file))
     if wanted != found:
         raise PictureError(path, f"it is {found}, the reference {wanted}", "compare versions of one picture")
@@ -35,7 +35,10 @@ def compared(reference: PictureFile, path: Path, options: ReadOptions = ReadOpti
         scale = clean.scale
         span = scale[1] - scale[0]
         for page in clean.pages():
-            a, b = _shown(clean, scale, page), _shown(other, scale if _is_alike(clean, other) else other.scale, page)
+            a, b = (
+                _shown(clean, scale, page),
+                _shown(other, scale if other.is_numbered_like(clean) else other.scale, page),
+            )
             difference = np.abs(a - b)
             total = float(np.square(difference).sum())
             squares, own_squares = squares + total, own_squares + total * span * span
@@ -58,12 +61,6 @@ def compared(reference: PictureFile, path: Path, options: ReadOptions = ReadOpti
 
 def _shape(part: Picture) -> str:
     return "x".join(map(str, (*part.page_shape, *part.size, part.colours)))
-
-
-def _is_alike(clean: Picture, other: Picture) -> bool:
-    """Return whether the same numbers mean the same."""
-    types = clean.pixels.dtype, other.pixels.dtype
-    return types[0] == types[1] or all(dtype.kind == "f" for dtype in types)
 
 
 def _shown(picture: Picture, scale: tuple[float, float], page: images.Page) -> NDArray[np.float64]:

@@ -79,12 +79,14 @@ class Job:
     def check(self, *, overwrite: bool) -> None:
         """Refuse, before any work, files that cannot be read, and a target that must not or cannot be written."""
         images.check_source(self.source)
-        images.check_kind(self.source)
+        source_format = images.check_kind(self.source)
         inputs = [self.source]
         if self.reference is not None:
             images.check_source(self.reference, "reference")
             inputs.append(self.reference)
-        images.check_target(self.target, *inputs, overwrite=overwrite, options=self.writing)
+        images.check_target(
+            self.target, *inputs, overwrite=overwrite, options=self.writing, source_format=source_format
+        )
 
 
 class Observer:
@@ -267,9 +269,10 @@ def pages_of(picture: Picture, settings: Settings, name: object) -> Iterator[Pag
 
 
 def read_reference(job: Job, source: PictureFile, format_: str) -> PictureFile:
-    """Read the clean picture; its floats are scaled as those of the noisy picture are, its white is what is there."""
+    """Read the clean picture; numbers of the same type, or floats, mean what they mean in the noisy one, white too."""
     assert job.reference is not None
-    clean = images.conformed(images.read(job.reference, job.reading), format_, job.writing)
+    reading = images.options_for_other(job.reference, job.reading)
+    clean = images.conformed(images.read(job.reference, reading), format_, job.writing)
     shapes = [[(*part.page_shape, *part.size, part.colours) for part in f.parts] for f in (clean, source)]
     if shapes[0] != shapes[1]:
         sizes = [", ".join("x".join(map(str, shape)) for shape in file) for file in shapes]
@@ -277,8 +280,7 @@ def read_reference(job: Job, source: PictureFile, format_: str) -> PictureFile:
         raise PictureError(job.reference, problem, "give the clean version of the same picture")
     parts = []
     for part, noisy in zip(clean.parts, source.parts, strict=True):
-        both_float = part.pixels.dtype.kind == noisy.pixels.dtype.kind == "f"
-        scale = noisy.scale if both_float else part.scale
+        scale = noisy.scale if part.is_numbered_like(noisy) else part.scale
         is_turned = part.is_inverted != noisy.is_inverted
         parts.append(replace(part, scale=scale[::-1] if is_turned else scale, is_inverted=noisy.is_inverted))
     return replace(clean, parts=tuple(parts))

@@ -6,11 +6,10 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from tvdenoise.errors import MissingExtraError, WriteError
+from tvdenoise.errors import MissingExtraError
 from tvdenoise.rows import RowDict
 from tvdenoise.tables import by_model, group_of, varied
 
@@ -70,18 +69,9 @@ def drawn(rows: Sequence[RowDict], ink: str = "black") -> "Figure | None":
     return figure
 
 
-def save(figure: "Figure", path: Path) -> None:
-    """Write a figure in one of the formats.
-
-    Raises
-    ------
-    WriteError
-        If the operating system refuses.
-    """
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise WriteError(path, f"writing it failed ({error.strerror})", "choose another folder") from error
+def save(figure: "Figure", file: BinaryIO, ending: str) -> None:
+    """Write a figure in the format of one of the endings."""
+    figure.savefig(file, format=ending.removeprefix("."), dpi=150)
 
 
 def svg(figure: "Figure") -> str:

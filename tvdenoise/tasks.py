@@ -105,6 +105,8 @@ class Task(Generic[Image]):
         choice = (select_luma_and_chroma if is_apart else select_weight)(problem, probe)
         dtype = _dtype(problem.f, self.settings, choice.weight)
         home = home if away else pick_device(self.settings.device, home, dtype, f.numel())
+        if dtype != f.dtype:  # what float32 rounded on the way to opponent colours would be in no certificate
+            problem = _problem(_placed(self.f, home, dtype), self.settings, away)
         problem = dataclasses.replace(
             problem, f=_placed(problem.f, home, dtype), weight=choice.weight, ratios=choice.ratios
         )

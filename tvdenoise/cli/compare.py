@@ -34,10 +34,10 @@ def command(
     from tvdenoise.description import describe
     from tvdenoise.rows import finite
 
-    clean = files.read(reference, values.read_options(axes=axes, scale=scale, max_pixels=max_pixels))
+    reading, worst = values.read_options(axes=axes, scale=scale, max_pixels=max_pixels), 0
+    clean = files.read(reference, reading)
     for hint in [] if scale else describe(clean)["hints"]:
         messages.note(f"{reference}: {hint}")
-    reading, worst = values.read_options(axes=axes, max_pixels=max_pixels), 0
     for path in images:
         try:
             row = compared(clean, path, reading)

@@ -289,9 +289,10 @@ def command(
 
     if output == "":
         raise OutputError("''", "an empty path names no file", "check what was to be in it, or give ./ for this folder")
-    if as_json and output == str(STREAM):
+    goes_to_stdout = output == str(STREAM) or (output is None and sources == [STREAM])
+    if as_json and goes_to_stdout:
         raise SettingError("json", "the picture goes to standard output itself", "name a file with --output")
-    if (output == str(STREAM) or (output is None and sources == [STREAM])) and sys.stdout.isatty():
+    if goes_to_stdout and sys.stdout.isatty():
         raise OutputError("-", "standard output is a terminal", "send it on with > or |, or name a file")
     is_best = preset == "best"
     unit_sigma, file_sigma = values.sigmas_of(sigma)

@@ -27,31 +27,20 @@ def command(
     from tvdenoise import results
 
     found, ignored = results.read(rows)
-    check(output, overwrite=overwrite)
+    check(output, rows, overwrite=overwrite)
     reading = values.read_options(axes=axes, scale=scale, max_pixels=max_pixels)
     write(output, found, ignored, reading, command=messages.command_line())
 
 
-def check(path: Path, *, overwrite: bool) -> None:
-    """Refuse, before any work, a page that exists or has another ending, or that lacks what draws its curves."""
+def check(path: Path, *others: Path, overwrite: bool) -> None:
+    """Refuse, before any work, a page that is no HTML or must not be written, or that lacks what draws its curves."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise OutputError(path, "a page is HTML", "end it in .html")
+    from tvdenoise.images import check_place
     from tvdenoise.plots import check_installed
 
-    check_folder(path)
-    if path.exists() and not overwrite:
-        raise OutputError(path, "it exists", "choose another name, or replace the page (never rows) with --overwrite")
+    check_place(path, *others, overwrite=overwrite)
     check_installed()
-
-
-def check_folder(path: Path) -> None:
-    """Refuse, before any work, a file whose folder is missing or cannot be written to."""
-    from tvdenoise.images import check_writable
-
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise OutputError(path, f"its folder {path.parent} is missing", "create it first")
-    check_writable(folder, path)
 
 
 def write(

@@ -155,7 +155,7 @@ def command(
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a page that exists.", rich_help_panel="Report")
+        bool, typer.Option("--overwrite", help="Replace a page or a chart that exists.", rich_help_panel="Report")
     ] = False,
     plot: Annotated[
         Path | None,
@@ -213,11 +213,12 @@ def command(
         max_steps=max_steps,
         device=device,
     )
-    if report is not None:
-        pages.check(report, overwrite=overwrite)
-    if plot is not None:
-        _check_plot(plot)
     plan = planned(sources, file_filter=FileFilter(recursive))
+    read = [*(pair.source for pair in plan.pairs()), *(path for path in (reference, out) if path is not None)]
+    if report is not None:
+        pages.check(report, *read, overwrite=overwrite)
+    if plot is not None:
+        _check_plot(plot, *read, overwrite=overwrite)
     reading = values.read_options(axes=axes, scale=scale, max_pixels=max_pixels)
     runner = _Runner(plan, grid, reference, reading, as_json=as_json, quiet=quiet, trace=trace)
     code = runner.run(out)
@@ -334,24 +335,27 @@ def _seeds(said: str) -> tuple[int, ...]:
     return seeds
 
 
-def _check_plot(path: Path) -> None:
-    """Refuse, before any work, a chart of no known format."""
+def _check_plot(path: Path, *others: Path, overwrite: bool) -> None:
+    """Refuse, before any work, a chart of no known format, or that must not be written."""
+    from tvdenoise.images import check_place
     from tvdenoise.plots import ENDINGS, check_installed
 
     if path.suffix.lower() not in ENDINGS:
         raise OutputError(path, "charts are PNG, SVG or PDF", f"end it in one of {', '.join(ENDINGS)}")
-    pages.check_folder(path)
+    check_place(path, *others, overwrite=overwrite)
     check_installed()
 
 
 def _plot(rows: list["RowDict"], path: Path) -> None:
     from tvdenoise import plots
+    from tvdenoise.images.atomic import atomic
 
     figure = plots.drawn(rows)
     if figure is None:
         messages.note(f"{path} is not drawn: there are no several lambdas with a PSNR, and no --trace")
     else:
-        plots.save(figure, path)
+        with atomic(path) as file:
+            plots.save(figure, file, path.suffix.lower())
 
 
 def _print_tables(rows: list["RowDict"], *, markdown: bool) -> None:

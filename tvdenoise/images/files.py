@@ -137,10 +137,20 @@ def check_source(path: Path, what: str = "file") -> None:
         raise InputError(path, "it is packed by gzip", "unpack it first, such as with gunzip")
 
 
-def check_kind(path: Path) -> None:
-    """Raise :class:`PictureError` if a file is no picture, where its ending promises none."""
-    if path != STREAM and format_by_extension(path) is None:
-        _format_of(path, _source(path, ReadOptions()))
+def check_kind(path: Path) -> str | None:
+    """Return the format that the ending of a file promises, or without one the format that it is.
+
+    Raises
+    ------
+    PictureError
+        If it is no picture.
+    """
+    return format_by_extension(path) or (None if path == STREAM else _format_of(path, _source(path, ReadOptions())))
+
+
+def options_for_other(path: Path, options: ReadOptions) -> ReadOptions:
+    """Return how to read what is compared with a picture read so: by its own range, and axes where they are fixed."""
+    return replace(options, scale=None, axes=options.axes if check_kind(path) in AXES_CAN_BE_NAMED else None)
 
 
 def _mode(path: Path, kind: type[InputError | OutputError]) -> int | None:
@@ -213,10 +223,19 @@ def _check_content(path: Path, part: Picture, options: ReadOptions) -> None:
         intensity.check_finite(path, part.pixels, "replace them, or denoise around them with --nonfinite keep")
 
 
-def check_target(target: Path, *others: Path, overwrite: bool, options: WriteOptions = WriteOptions()) -> None:
-    """Raise :class:`OutputError` if ``target`` must not or cannot be written; ``others`` are files it must not be."""
+def check_target(
+    target: Path,
+    *others: Path,
+    overwrite: bool,
+    options: WriteOptions = WriteOptions(),
+    source_format: str | None = None,
+) -> None:
+    """Raise :class:`OutputError` if a picture must not or cannot be written to ``target``.
+
+    ``others`` are files it must not be; a name without an ending takes the format of the source.
+    """
     promised = format_by_extension(target)
-    format_ = options.format or promised
+    format_ = options.format or promised or (None if target.suffix else source_format)
     if format_ is not None:
         _room_for(target, format_)
     if target == STREAM:
@@ -232,6 +251,11 @@ def check_target(target: Path, *others: Path, overwrite: bool, options: WriteOpt
     if promised not in (None, format_):
         problem = f"its ending says {promised}, but --format says {format_}"
         raise OutputError(target, problem, f"end it in {FORMATS[format_].endings[0]}, or leave out --format")
+    check_place(target, *others, overwrite=overwrite)
+
+
+def check_place(target: Path, *others: Path, overwrite: bool) -> None:
+    """Raise :class:`OutputError` if no file can be written to ``target``, or one that must not be replaced is there."""
     mode = _mode(target, OutputError)
     folder = target.resolve().parent
     folder_mode = _mode(folder, OutputError)
@@ -239,7 +263,7 @@ def check_target(target: Path, *others: Path, overwrite: bool, options: WriteOpt
         raise OutputError(target, f"its folder {target.parent} is missing", "create it first")
     if not stat.S_ISDIR(folder_mode):
         raise OutputError(target, f"{target.parent} is a file, not a folder", "choose another folder")
-    check_writable(folder, target)
+    _check_writable(folder, target)
     if mode is None:
         return
     if any(_mode(other, InputError) is not None and target.samefile(other) for other in others):
@@ -250,7 +274,7 @@ def check_target(target: Path, *others: Path, overwrite: bool, options: WriteOpt
         raise OutputError(target, "it exists", "choose another name, or replace it with --overwrite")
 
 
-def check_writable(folder: Path, target: Path) -> None:
+def _check_writable(folder: Path, target: Path) -> None:
     """Raise :class:`UnwritableError` where nothing can be written: permissions alone do not tell, trying does."""
     try:
         with tempfile.TemporaryFile(dir=folder):

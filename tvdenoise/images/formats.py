@@ -1,7 +1,7 @@
 """The table of formats: how each is told, what it holds, and so what a conversion to it would lose."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +51,7 @@ class Format:
     room: str
     endings: tuple[str, ...]
     types: frozenset[str] = frozenset({"u1"})
-    samples: frozenset[int] = frozenset({1, 3})
+    samples: Container[int] = frozenset({1, 3})
     alpha: bool = False
     frames: bool = False
     metadata: frozenset[str] = frozenset()
@@ -63,7 +63,7 @@ class Format:
 
 
 FITS_TYPES = frozenset({"u1", "u2", "u4", "i1", "i2", "i4", "f4", "f8"})
-MANY = frozenset(range(1, 10_000))
+MANY = range(1, sys.maxsize)
 
 FORMATS: Mapping[str, Format] = {
     "PNG": Format(

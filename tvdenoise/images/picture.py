@@ -143,6 +143,11 @@ class Picture:
         low, high = intensity.type_range(hidden.dtype)
         return bool(((hidden != low) & (hidden != high)).any())
 
+    def is_numbered_like(self, other: "Picture") -> bool:
+        """Return whether the same numbers mean the same in another picture: of the same type, or floats as well."""
+        types = self.pixels.dtype, other.pixels.dtype
+        return types[0] == types[1] or all(dtype.kind == "f" for dtype in types)
+
     def has_more_colours_than(self, count: int) -> bool:
         """Return whether any page of an 8-bit RGB picture shows more colours."""
         if not self.is_rgb or self.pixels.dtype != np.uint8:
