@@ -1,9 +1,10 @@
-"""How much is lost by choosing lambda from the picture alone where neighbouring pixels share noise.
+"""How much is lost by choosing lambda from the picture alone where noise is not white, or not the same everywhere.
 
 ``python benchmarks/correlated.py FOLDER`` adds Gaussian noise to the clean pictures of a folder, does to both what
 cameras and programs do, and compares ``denoise`` with the lambda of the highest PSNR on a grid of ratio 1.2, by the
-default model or that of ``--preset best``. The noise is given twice as strong before a picture is halved. Pictures are
-cut to 400 x 400 pixels.
+default model or that of ``--preset best``. The noise is given twice as strong before a picture is halved. With
+``--photons`` it is that of a photograph, counted and read, which a gamma of 2.2 brightens. Pictures are cut to 400 by
+400 pixels.
 """
 
 import io
@@ -28,12 +29,17 @@ SIDE = 400
 GRID = 1.2 ** np.arange(-10, 9)
 """Lambdas, as multiples of the standard deviation of what is added to the clean picture."""
 
+GAMMA = 2.2
+READING = 1.5
+"""The standard deviation of the noise of reading, in photons."""
+
 Pixels = NDArray[np.floating]
 
 
 def main(
     folders: list[Path],
     sigmas: Annotated[str, typer.Option(help="Of the noise, on 0 to 255.")] = "10,25",
+    photons: Annotated[str, typer.Option(help="Of photographs, at most in a pixel; instead of sigmas.")] = "",
     preset: Annotated[str | None, typer.Option(help="best, or the default model.")] = None,
 ) -> None:
     """Print a table."""
@@ -42,17 +48,26 @@ def main(
     for folder in folders:
         for path in sorted(folder.glob("*.png")):
             clean = _unit(path)
-            for sigma in map(float, sigmas.split(",")):
-                noise = np.random.default_rng(zlib.crc32(path.name.encode())).normal(0, sigma / 255, clean.shape)
-                for name, noisy, target in _degraded(clean, noise):
-                    found[folder.name, sigma, name].append(_measured(noisy.astype(np.float32), target, model))
+            for amount in map(float, (photons or sigmas).split(",")):
+                random = np.random.default_rng(zlib.crc32(path.name.encode()))
+                if photons:
+                    degraded = _photographed(clean, amount, random)
+                else:
+                    degraded = _degraded(clean, random.normal(0, amount / 255, clean.shape))
+                for name, noisy, target in degraded:
+                    found[folder.name, amount, name].append(_measured(noisy.astype(np.float32), target, model))
     body = []
-    for (folder_name, sigma, name), measured in found.items():
+    for (folder_name, amount, name), measured in found.items():
         before, auto, best, ratio = zip(*measured, strict=True)
         losses = [most - own for most, own in zip(best, auto, strict=True)]
-        about = [folder_name, f"{sigma:g}", name, *(f"{fmean(psnr):.2f}" for psnr in (before, auto, best))]
+        about = [folder_name, f"{amount:g}", name, *(f"{fmean(psnr):.2f}" for psnr in (before, auto, best))]
         body.append([*about, f"{fmean(losses):.2f} / {max(losses):.2f}", f"{fmean(ratio):.2f}"])
-    print(rows.table(["set", "sigma", "what was done", "noisy", "auto", "best", "loss", "sigma read"], body))
+    print(
+        rows.table(
+            ["set", "photons" if photons else "sigma", "what was done", "noisy", "auto", "best", "loss", "sigma read"],
+            body,
+        )
+    )
 
 
 def _unit(path: Path) -> Pixels:
@@ -76,6 +91,21 @@ def _degraded(clean: Pixels, noise: Pixels) -> Iterator[tuple[str, Pixels, Pixel
     if clean.ndim == 3:
         yield "demosaicked", *by(_demosaicked)
         yield "demosaicked, JPEG, quality 90", _jpeg(_demosaicked(clean + noise), 90), _demosaicked(clean)
+
+
+def _photographed(clean: Pixels, photons: float, random: np.random.Generator) -> Iterator[tuple[str, Pixels, Pixels]]:
+    """Yield the same for what a camera counts of the light."""
+    light = clean**GAMMA
+    counted = random.poisson(photons * light) / photons + random.normal(0, READING / photons, light.shape)
+    yield "photograph", _brightened(counted), clean
+    if clean.ndim == 3:
+        noisy, target = (_brightened(_demosaicked(picture)) for picture in (counted, light))
+        yield "demosaicked", noisy, target
+        yield "demosaicked, JPEG, quality 90", _jpeg(noisy, 90), target
+
+
+def _brightened(light: Pixels) -> Pixels:
+    return np.clip(light, 0, 1) ** (1 / GAMMA)
 
 
 def _measured(noisy: Pixels, clean: Pixels, model: dict[str, Any]) -> tuple[float, float, float, float]:

@@ -241,6 +241,39 @@ def test_noise_that_grows_with_the_signal(gain, offset):
         assert float(read[where].mean()) == pytest.approx(float(variance[where].mean()), rel=0.5)
 
 
+@pytest.mark.parametrize(("gain", "offset"), [(-0.008, 0.012), (-0.012, 0.02)])
+def test_noise_that_falls_with_the_signal(gain, offset):
+    """As in a photograph of weak light, whose shadows are brightened."""
+    variance = gain * CAMERA + offset
+    f = CAMERA + variance.sqrt() * normal(*CAMERA.shape)
+    noise = level(f)
+    assert noise.gain == pytest.approx(gain, rel=0.4)
+    assert noise.sigma == pytest.approx(float(variance.mean().sqrt()), rel=0.1)
+    read = noise.variance(f)
+    for where in (CAMERA < 0.1, CAMERA > 0.6):
+        assert float(read[where].mean()) == pytest.approx(float(variance[where].mean()), rel=0.2)
+
+
+def test_shared_noise_that_falls_with_the_signal():
+    """Blurred, as by a demosaicker: pixels further apart tell of the fall too."""
+    kernel = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 6  # of norm 1
+    white = normal(1, *CAMERA.shape)
+    shared = torch.nn.functional.conv2d(white, kernel[None, None], padding=1)[0]
+    smooth = torch.linspace(0.1, 0.9, 512).expand(1, 512, 512)
+    variance = 0.012 - 0.01 * smooth
+    noise = level(smooth + variance.sqrt() * shared)
+    assert noise.is_correlated
+    assert noise.gain == pytest.approx(-0.01, rel=0.25)
+    assert noise.sigma == pytest.approx(float(variance.mean().sqrt()), rel=0.1)
+
+
+def test_texture_is_not_taken_for_noise_that_falls():
+    """Dark grass under a bright coat."""
+    for seed in range(4):
+        for sigma in (0, 2, 5, 10):
+            assert level(1 - CAMERA + sigma / 255 * normal(*CAMERA.shape, seed=seed)).gain == 0
+
+
 def test_a_flat_picture_tells_of_no_rise():
     """Nor does the line that is looked for warn that there is none."""
     for f in (normal(1, 128, 128) * 1e-9 + 0.5, 1e-7 * normal(1, 128, 128)):

@@ -50,13 +50,17 @@ not."""
 
 TEXTURE_RATIO = 1.5
 """The ratio of the median to the smallest eigenvalues, in the median over the brighter groups, above which texture may
-be what makes a variance rise."""
+be what makes a variance rise; for a fall towards brighter groups the darker count, and :data:`NEARLY_RATIO`."""
 
 BINS = 8
 """Groups of equally many patches, by their brightness."""
 
 MIN_RISE = 2.0
-"""How much more variance the brightest group must have than the darkest for noise that depends on the signal."""
+"""How much more variance the brightest group must have than the darkest for noise that grows with the signal, ..."""
+
+MIN_FALL, MAX_DEVIATION, MAX_FACTOR = 1.3, 0.1, 1.6
+"""... and the darkest than the brightest where it falls; how far groups may then lie from the line, root mean square,
+relative to it, and how much more variance may follow from it than is read without it: more of that is texture."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class ChannelNoise:
     least
         The smallest variance; where noise does not depend on the signal, the only one.
     gain, zero
-        The rise of the variance with the intensity, and the intensity without shot noise.
+        The rise of the variance with the intensity, and the intensity at which the line of it comes to 0.
     is_correlated
         Whether neighbouring pixels share noise (JPEG, demosaicking, resampling).
     autocorrelation
@@ -113,12 +117,12 @@ def noise_level(f: Tensor) -> tuple[ChannelNoise, ...]:
     remains. In the smallest pictures the median absolute difference takes the place of patches.
 
     The same in groups of patches of like brightness shows whether the variance rises with the signal, as where photons
-    are counted; a line is laid through the groups then. Texture, which may look alike, also makes neighbours alike, and
-    is told by that.
+    are counted, or falls, as in photographs, whose shadows are brightened; a line is laid through the groups then.
+    Texture, which may look alike, also makes neighbours alike, and is told by that.
 
     Where neighbours share noise the smallest eigenvalues say too little. Patches are made of pixels further apart then,
-    until these share none; a rise with the signal could not be told from texture in them. Where they always do, it is
-    the texture of the picture that is alike, or noise too much like a picture, and the first reading stands.
+    until these share none; a rise with the signal could not be told from texture in them, a fall can. Where they always
+    do, it is the texture of the picture that is alike, or noise too much like a picture, and the first reading stands.
 
     Sources: Liu, Tanaka and Okutomi, "Single-image noise level estimation for blind denoising", IEEE Trans. Image
     Processing 22 (2013); eigenvalues as in Pyatykh, Hesser and Zheng, the same volume; the line: Foi, Trimeche,
@@ -140,8 +144,8 @@ def _channel(plane: Tensor, reference: Callable[[int], Tensor]) -> ChannelNoise:
     near = survey(plane, 1, reference(1))
     if near is None:
         return ChannelNoise.constant(_median_level(plane))
-    if rising := _rising(plane, _by_brightness(near)):
-        return rising
+    if changing := _changing(plane, near):
+        return changing
     return (None if near.is_clear() else _shared(plane, near, reference)) or replace(
         ChannelNoise.constant(math.sqrt(near.reading.variance)), is_correlated=near.reading.ratio > SHARED_RATIO
     )
@@ -163,7 +167,9 @@ def _shared(plane: Tensor, near: Survey, reference: Callable[[int], Tensor]) -> 
     if is_texture or variance <= increase**2 * near.reading.variance:
         return None
     found = autocorrelation(plane, dilation, far)
-    noise = ChannelNoise.constant(math.sqrt(variance))
+    noise = _changing(plane, far)
+    if noise is None or noise.gain > 0:
+        noise = ChannelNoise.constant(math.sqrt(variance))
     return replace(noise, is_correlated=True, autocorrelation=tuple(map(tuple, found.tolist())))
 
 
@@ -178,23 +184,32 @@ def _by_brightness(found: Survey) -> list[Reading]:
     return [reading for reading in readings if reading.variance > 1e-3 * most]
 
 
-def _rising(plane: Tensor, groups: list[Reading]) -> ChannelNoise | None:
-    """Return noise whose variance rises with the brightness along a line through the groups, if it does."""
+def _changing(plane: Tensor, found: Survey) -> ChannelNoise | None:
+    """Return noise whose variance changes with the brightness along a line through groups of patches, if it does."""
+    groups = _by_brightness(found)
     if len(groups) < BINS // 2:
         return None
     brightness, variance, correlation = np.array(groups).T
     if not np.ptp(brightness):
         return None
-    middle = brightness.mean()
-    fitted = variance
+    middle, half = brightness.mean(), len(groups) // 2
+    line = variance
     for _ in range(3):  # relative errors count: texture only adds to a reading
-        gain, offset = np.polyfit(brightness - middle, variance, 1, w=1 / fitted)
-        fitted = np.maximum(gain * (brightness - middle) + offset, variance.min())
-    is_texture = np.median(correlation[len(groups) // 2 :]) > TEXTURE_RATIO
-    if is_texture or not (gain > 0 and fitted[-1] > MIN_RISE * fitted[0]):
+        gain, offset = np.polyfit(brightness - middle, variance, 1, w=1 / line)
+        line = np.maximum(gain * (brightness - middle) + offset, variance.min())
+    if gain > 0:
+        is_noise = line[-1] > MIN_RISE * line[0] and np.median(correlation[half:]) <= TEXTURE_RATIO
+    else:
+        deviation = np.sqrt(np.mean((variance / line - 1) ** 2))
+        is_noise = line[0] > MIN_FALL * line[-1] and np.median(correlation[:half]) <= NEARLY_RATIO
+        is_noise &= deviation <= MAX_DEVIATION
+    if not is_noise:
         return None
     noise = ChannelNoise(0.0, float(variance.min()), float(gain), float(middle - offset / gain))
-    return replace(noise, sigma=math.sqrt(float(calculus.array(noise.variance(plane)).mean())))
+    mean = float(calculus.array(noise.variance(plane)).mean())
+    if gain < 0 and mean > MAX_FACTOR * found.reading.variance:
+        return None
+    return replace(noise, sigma=math.sqrt(mean))
 
 
 def _median_level(plane: Tensor) -> float:

@@ -16,7 +16,7 @@ CHANNEL_RATIO = 1.2
 """How far apart the noise levels of opponent colours are where channels do not have noise of their own."""
 
 CHANNEL_RATIO_OF_PHOTONS = 20
-"""The same for noise that grows with the signal: in weak light the readings of chroma scatter."""
+"""The same for noise that changes with the signal: in weak light the readings of chroma scatter."""
 
 SIGNS_AT_ONCE = 2**20
 """Signs drawn at a time."""
@@ -49,7 +49,7 @@ def noise_and_probe(f: Tensor, problem: Problem, sigma: float | None) -> tuple[t
 
 
 def _signal_dependent_probe(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
-    """Return the probe in opponent colours for noise that grows with the signal, and that the channels may share."""
+    """Return the probe in opponent colours for noise that changes with the signal, and that the channels may share."""
     alike = torch.stack([channel.stabilized(plane) for channel, plane in zip(noise, f, strict=True)])
     opponent = noise_level(colour.to_opponent(alike))
     if not _unlike(opponent, CHANNEL_RATIO_OF_PHOTONS):

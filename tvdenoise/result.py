@@ -48,7 +48,7 @@ class Result(Generic[Image]):
     is_noise_correlated
         Whether neighbouring pixels were found to share noise; None where the noise was not estimated.
     is_noise_signal_dependent
-        Whether the noise was found to grow with the intensity, as where photons are counted, so that ``sigma`` is its
+        Whether the noise was found to change with the intensity, as where photons are counted, so that ``sigma`` is its
         root mean square; None where the noise was not estimated.
     pages
         For a stack, the result of each of its pictures or volumes; else empty.

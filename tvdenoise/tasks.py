@@ -146,7 +146,7 @@ class Task(Generic[Image]):
             sigma=math.sqrt(sum(channel.sigma**2 for channel in noise) / len(noise)) if noise else None,
             risk=choice.risk if choice else None,
             is_noise_correlated=any(channel.is_correlated for channel in noise) if is_estimated else None,
-            is_noise_signal_dependent=any(channel.gain > 0 for channel in noise) if is_estimated else None,
+            is_noise_signal_dependent=any(channel.gain != 0 for channel in noise) if is_estimated else None,
         )
 
     def _rounding(self, problem: Problem, solved: Tensor, u: Tensor) -> float:

@@ -204,10 +204,10 @@ def _lambda(row: "Row", facts: Mapping[str, Any]) -> str:
         kind = kind_of_page(facts, volume=row.volume)
         return f" in {count} of {len(pages)} {kind}s" if count < len(pages) else ""
 
-    growing = f" on average, growing with the signal{in_pages('is_noise_signal_dependent')}"
+    changing = f" on average, changing with the signal{in_pages('is_noise_signal_dependent')}"
     shared = f", shared by neighbouring pixels{in_pages('is_noise_correlated')}: if much remains, give --lambda"
-    growing, shared = growing * bool(figures.is_noise_signal_dependent), shared * bool(figures.is_noise_correlated)
-    return f"{mean}lambda {weights} by SURE for noise of sigma {sigmas}{growing}{shared}"
+    changing, shared = changing * bool(figures.is_noise_signal_dependent), shared * bool(figures.is_noise_correlated)
+    return f"{mean}lambda {weights} by SURE for noise of sigma {sigmas}{changing}{shared}"
 
 
 def _chroma(figures: "Figures") -> str:
