@@ -21,8 +21,8 @@ from tvdenoise import __version__, denoise
 from tvdenoise.metrics import quality
 
 ROW_KEYS = (
-    "input output status error shape axes dtype tv volume spacing optimizer range lambda color chroma sigma "
-    "criterion risk is_noise_correlated is_noise_signal_dependent device steps stop energy gap rms_bound tol "
+    "input output status error shape axes dtype tv volume spacing strength optimizer range lambda color chroma "
+    "sigma criterion risk is_noise_correlated is_noise_signal_dependent device steps stop energy gap rms_bound tol "
     "psnr_before psnr_after ssim_before ssim_after seconds version pages"
 ).split()
 
@@ -314,6 +314,16 @@ class TestGood:
         assert row["rms_bound"] == max(page["rms_bound"] for page in row["pages"])
         assert "48x40 gray, 3 pages" in err
 
+    def test_strength_multiplies_what_is_chosen(self, run):
+        chosen, more = (
+            json.loads(run("in.png", "-o", "a.png", "--overwrite", "--strength", s, "--json")[1]) for s in ("1", "1.5")
+        )
+        assert more["lambda"] == pytest.approx(1.5 * chosen["lambda"])
+        assert (chosen["strength"], more["strength"]) == (1, 1.5)
+        assert more["risk"] > chosen["risk"]
+        line = f"lambda {more['lambda']:.4g}, 1.5 times that by SURE for noise of sigma "
+        assert line in run("in.png", "-o", "b.png", "--strength", "1.5")[2]
+
     def test_the_reference_has_a_range_and_axes_of_its_own(self, run, noisy):
         """Those that are given say nothing of numbers of another type, and of axes that a format fixes."""
         clean = np.sort(noisy)
@@ -458,6 +468,8 @@ BAD = [
     ("in.png clean.png --jobs 10000 -o new/ -l 0.1", 2, r"--jobs: 10000 at once need \d+M, and half of what is free"),
     ("in.png --suffix a/b -l 0.1", 2, r"--suffix: 'a/b'"),
     ("in.png --suffix _a -o out.png -l 0.1", 2, r"--suffix: the result has a name of its own"),
+    ("in.png --strength 0", 2, r"--strength: 0\.0 is not a number from 0\.01 to 100; 1\.5 is smoother"),
+    ("in.png --strength 2 -l 0.1", 2, r"--strength: it is for a chosen lambda, and lambda is given"),
     ("- --json -l 0.1", 2, r"--json: the picture goes to standard output itself"),
     ("in.png clean.png --reference none -o new/ -l 0.1", 2, r"none: there is no such reference"),
     ("text.png -o out.png -l 0.1", 1, r"text\.png: it is not a picture .*; give a PNG"),

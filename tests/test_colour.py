@@ -162,3 +162,11 @@ def test_what_rounding_adds_is_certified_where_lambda_is_chosen():
     exact = denoise(noisy.astype(np.float64), result.weight, **model)
     distance = np.sqrt(np.mean((exact.image - result.image) ** 2))
     assert distance <= result.rms_bound + exact.rms_bound
+
+
+def test_strength_is_that_of_luma_and_chroma(rgb):
+    noisy = np.asarray(rgb.movedim(0, -1)).repeat(6, 0).repeat(6, 1)
+    noisy = noisy + np.random.default_rng(0).normal(0, 0.1, noisy.shape)
+    chosen, less = (denoise(noisy, color="opponent", strength=strength) for strength in (1.0, 0.5))
+    assert less.weight == pytest.approx(chosen.weight / 2)
+    assert less.chroma == pytest.approx(chosen.chroma)

@@ -23,6 +23,7 @@ def denoise(
     tv: TVKind = "anisotropic",
     color: ColorChoice = "rgb",
     chroma: float | None = None,
+    strength: float = 1.0,
     sigma: float | None = None,
     volume: bool = False,
     spacing: float | None = None,
@@ -56,6 +57,8 @@ def denoise(
         summing. ``"auto"``: opponent for 3 channels, rgb for all else.
     chroma
         That multiple; left out, 1.5, or one that is chosen where lambda is.
+    strength
+        By what a chosen lambda is multiplied: above 1 smoother, below it closer to the noisy picture.
     sigma
         The standard deviation of the noise for intensities in [0, 1], where lambda is chosen; left out, an estimate.
     volume
@@ -109,6 +112,7 @@ def denoise(
         tv=tv,
         color=color,
         chroma=chroma,
+        strength=strength,
         sigma=sigma,
         volume=volume,
         spacing=spacing,

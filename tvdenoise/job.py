@@ -58,6 +58,7 @@ class Job:
             tv=settings.tv,
             volume=settings.volume,
             spacing=settings.spacing,
+            strength=settings.strength,
             optimizer=settings.method_name,
             figures=Figures(weight=None if settings.weight == "auto" else settings.weight),
         )
@@ -188,6 +189,7 @@ def begin(job: Job, observer: Observer) -> Running:
         tv=job.settings.tv,
         volume=job.settings.volume,
         spacing=spacing_of(settings, source.spacing),
+        strength=settings.strength,
         optimizer=settings.method_name,
         figures=figures,
         pages=pages if len(pages) > 1 else None,

@@ -84,6 +84,7 @@ class Row:
     tv: str | None = None
     volume: bool | None = None
     spacing: float | None = None
+    strength: float | None = None
     optimizer: str | None = None
     figures: Figures = Figures()
     version: str = __version__

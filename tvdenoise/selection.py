@@ -75,7 +75,7 @@ class Selection:
     curve: tuple[tuple[float, float], ...]
 
 
-def select_weight(problem: Problem, probe: Tensor, spread: float | None = None) -> Selection:
+def select_weight(problem: Problem, probe: Tensor, strength: float = 1.0, spread: float | None = None) -> Selection:
     r"""Choose lambda for ``problem`` (whose own is ignored) by Stein's unbiased risk estimate.
 
     ``probe`` is a draw of mean 0 and of the covariance :math:`\Sigma` of the noise in ``f``, of the same shape; that of
@@ -88,8 +88,8 @@ def select_weight(problem: Problem, probe: Tensor, spread: float | None = None) 
 
     estimates :math:`\|u(f) - \text{clean}\|^2` but for a bias of the order of :math:`\epsilon^2`: the difference
     measures the divergence. Both pictures are solved as one, each lambda from the field of the one before. The walk in
-    :math:`\log\lambda` goes downhill until the minimum is enclosed; parabolas finish. What is negligible beside
-    ``spread``, by default that of ``f``, is no noise.
+    :math:`\log\lambda` goes downhill until the minimum is enclosed; parabolas finish. The choice is
+    ``strength`` times that. What is negligible beside ``spread``, by default that of ``f``, is no noise.
 
     Sources: Stein, Annals of Statistics 9 (1981); Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE Trans. Image
     Processing 17 (2008).
@@ -102,21 +102,24 @@ def select_weight(problem: Problem, probe: Tensor, spread: float | None = None) 
     path = _Path(problem, probe, variance)
     vectors = len(whole) ** COUPLED if problem.coupled else 1.0
     position = math.log(START[problem.tv] * vectors * variance**0.625 / path.spread**0.25)
-    best = _minimize(path.risk, position, math.log(FACTOR))
-    weight = math.exp(best)
+    chosen = _minimize(path.risk, position, math.log(FACTOR))
+    if strength != 1:
+        chosen += math.log(strength)
+        path.risk(chosen)
+    weight = math.exp(chosen)
     curve = tuple((math.exp(x), risk) for x, risk in sorted(path.known.items()))
-    nearest = min(path.known, key=lambda x: abs(x - best))
+    nearest = min(path.known, key=lambda x: abs(x - chosen))
     field = path.field_at(weight) if problem.f is whole else None
     return Selection(weight, problem.ratios, path.known[nearest], field, curve)
 
 
-def select_luma_and_chroma(problem: Problem, probe: Tensor) -> Selection:
+def select_luma_and_chroma(problem: Problem, probe: Tensor, strength: float = 1.0) -> Selection:
     """Choose lambda for luma, and for the chroma channels as a multiple of that, each as :func:`select_weight` does.
 
     No difference reaches from one to the other: the sum of their risks is lowest where each is.
     """
     luma, chroma = (
-        select_weight(dataclasses.replace(problem, f=problem.f[part], ratios=()), probe[part], problem.spread)
+        select_weight(dataclasses.replace(problem, f=problem.f[part], ratios=()), probe[part], strength, problem.spread)
         for part in (slice(1), slice(1, None))
     )
     weight = max(luma.weight, LEAST_LUMA * chroma.weight)

@@ -26,6 +26,9 @@ MAX_WEIGHT = 1e9
 MAX_CHROMA = 100.0
 """Far beyond any multiple of lambda that leaves more than gray."""
 
+MAX_STRENGTH = 100.0
+"""Far beyond any multiple of a lambda chosen for a picture that is of use."""
+
 MAX_RATE = 1e10
 """Far beyond any rate that is of use; what optimizers make of it is a 32-bit float."""
 
@@ -46,6 +49,8 @@ class Settings:
     chroma
         The weight of the chroma channels of the opponent model as a multiple of lambda; None for 1.5, or one that is
         chosen where lambda is.
+    strength
+        By what the lambda that is chosen is multiplied: above 1 smoother, below it closer to the noisy picture.
     sigma
         The standard deviation of the noise on the unit scale; None to estimate it where it is needed.
     volume
@@ -76,6 +81,7 @@ class Settings:
     tv: TVKind = "anisotropic"
     color: ColorChoice = "rgb"
     chroma: float | None = None
+    strength: float = 1.0
     sigma: float | None = None
     volume: bool = False
     spacing: float | None = None
@@ -94,6 +100,11 @@ class Settings:
             raise SettingError("sigma", f"{self.sigma!r} is not a number of 0 or more", "leave it out to estimate it")
         if self.sigma is not None and self.weight != "auto":
             raise SettingError("sigma", "it is for choosing lambda, and lambda is given", "leave one of them out")
+        if not (_is_number(self.strength) and 1 / MAX_STRENGTH <= self.strength <= MAX_STRENGTH):
+            problem = f"{self.strength!r} is not a number from {1 / MAX_STRENGTH:g} to {MAX_STRENGTH:g}"
+            raise SettingError("strength", problem, "1.5 is smoother, 0.7 keeps more")
+        if self.strength != 1 and self.weight != "auto":
+            raise SettingError("strength", "it is for a chosen lambda, and lambda is given", "leave one of them out")
         if self.color not in get_args(ColorChoice):
             raise SettingError("color", f"{self.color!r} is unknown", f"choose from {', '.join(get_args(ColorChoice))}")
         if self.chroma is not None and not (_is_number(self.chroma) and 0 <= self.chroma <= MAX_CHROMA):

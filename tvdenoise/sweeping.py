@@ -254,6 +254,7 @@ def sweep(
                     tv=settings.tv,
                     volume=settings.volume,
                     spacing=settings.spacing,
+                    strength=settings.strength,
                     optimizer=settings.method_name,
                     figures=Figures(range=specimen.picture.scale),
                     key=key,

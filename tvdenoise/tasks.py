@@ -102,7 +102,7 @@ class Task(Generic[Image]):
             return _Posed(problem)
         noise, probe = noise_and_probe(f, problem, self.settings.sigma)
         is_apart = bool(problem.ratios) and self.settings.chroma is None
-        choice = (select_luma_and_chroma if is_apart else select_weight)(problem, probe)
+        choice = (select_luma_and_chroma if is_apart else select_weight)(problem, probe, self.settings.strength)
         dtype = _dtype(problem.f, self.settings, choice.weight)
         home = home if away else pick_device(self.settings.device, home, dtype, f.numel())
         if dtype != f.dtype:  # what float32 rounded on the way to opponent colours would be in no certificate

@@ -155,6 +155,14 @@ def command(
             rich_help_panel="Model",
         ),
     ] = None,
+    strength: Annotated[
+        float,
+        typer.Option(
+            metavar="NUMBER",
+            help="Multiple of the lambda that auto chooses: 1.5 is smoother, 0.7 keeps more.",
+            rich_help_panel="Model",
+        ),
+    ] = 1.0,
     preset: Annotated[
         Literal["best"] | None,
         typer.Option(
@@ -301,6 +309,7 @@ def command(
         tv=tv or ("isotropic" if is_best else "anisotropic"),
         color=color or ("auto" if is_best else "rgb"),
         chroma=chroma,
+        strength=strength,
         sigma=unit_sigma,
         volume=volume,
         spacing=spacing,
