@@ -241,6 +241,15 @@ def test_noise_that_grows_with_the_signal(gain, offset):
         assert float(read[where].mean()) == pytest.approx(float(variance[where].mean()), rel=0.5)
 
 
+def test_a_small_rise_along_a_line_is_seen():
+    """By a factor of 1.7, as in a picture of narrow range seen by few photons."""
+    smooth = torch.linspace(0.2, 0.6, 512).expand(1, 512, 512)
+    variance = 0.02 * smooth + 0.002
+    noise = level(smooth + variance.sqrt() * normal(*smooth.shape))
+    assert noise.gain == pytest.approx(0.02, rel=0.2)
+    assert noise.sigma == pytest.approx(float(variance.mean().sqrt()), rel=0.05)
+
+
 @pytest.mark.parametrize(("gain", "offset"), [(-0.008, 0.012), (-0.012, 0.02)])
 def test_noise_that_falls_with_the_signal(gain, offset):
     """As in a photograph of weak light, whose shadows are brightened."""

@@ -303,6 +303,18 @@ class TestPictures:
         ramp = torch.linspace(0, 1, 40, dtype=torch.float64).expand(1, 40, 40)
         assert denoise(ramp, tv=tv).steps == 0
 
+    def test_chroma_has_less_noise_where_channels_share_it_and_it_falls_with_the_signal(self):
+        """As in the JPEG of a photograph of weak light: the probe is no noisier in chroma than the picture."""
+        ramp = torch.linspace(0.1, 0.9, 512).expand(3, 512, 512)
+        random = torch.randn(3, 512, 512, generator=torch.Generator().manual_seed(0))
+        noise = (0.012 - 0.01 * ramp).sqrt() * random * torch.tensor([1.0, 0.2, 0.2]).view(3, 1, 1)
+        f = ramp + from_opponent(noise)
+        problem = Problem(to_opponent(f), 0.0, "anisotropic", ratios=(1.0, 1.5, 1.5))
+        found, drawn = probe.noise_and_probe(f, problem, None)
+        assert all(channel.gain < 0 for channel in found)
+        expected = noise.square().mean((1, 2)).sqrt()
+        assert drawn.square().mean((1, 2)).sqrt().tolist() == pytest.approx(expected.tolist(), rel=0.15)
+
     @pytest.mark.parametrize("shared", [0.0, 1.0])
     def test_opponent_colours_see_noise_that_is_in_one_of_them_alone(self, tv, shared):
         """All of it in luma, or none, as of a JPEG that keeps one chroma value for four pixels."""

@@ -48,19 +48,16 @@ SHARED_RATIO = 1.6
 """The ratio of the median to the smallest eigenvalues above which noise counts as shared where none is found that is
 not."""
 
-TEXTURE_RATIO = 1.5
-"""The ratio of the median to the smallest eigenvalues, in the median over the brighter groups, above which texture may
-be what makes a variance rise; for a fall towards brighter groups the darker count, and :data:`NEARLY_RATIO`."""
-
 BINS = 8
 """Groups of equally many patches, by their brightness."""
 
-MIN_RISE = 2.0
-"""How much more variance the brightest group must have than the darkest for noise that grows with the signal, ..."""
+MIN_RISE, TEXTURE_RATIO = 2.0, 1.5
+"""How much more variance the brightest group must have than the darkest for noise that grows with the signal, and the
+ratio of the median to the smallest eigenvalues, in the median of the brighter groups, above which it may be texture."""
 
-MIN_FALL, MAX_DEVIATION, MAX_FACTOR = 1.3, 0.1, 1.6
-"""... and the darkest than the brightest where it falls; how far groups may then lie from the line, root mean square,
-relative to it, and how much more variance may follow from it than is read without it: more of that is texture."""
+MIN_CHANGE, MAX_DEVIATION, MAX_FACTOR = 1.3, 0.1, 1.6
+"""The same for noise that changes either way, by :data:`CORRELATED_RATIO`, if the groups lie so near a line (root mean
+square, relative) and no more than so many times the variance follows from it that weakly textured patches have."""
 
 
 @dataclass(frozen=True)
@@ -197,19 +194,16 @@ def _changing(plane: Tensor, found: Survey) -> ChannelNoise | None:
     for _ in range(3):  # relative errors count: texture only adds to a reading
         gain, offset = np.polyfit(brightness - middle, variance, 1, w=1 / line)
         line = np.maximum(gain * (brightness - middle) + offset, variance.min())
-    if gain > 0:
-        is_noise = line[-1] > MIN_RISE * line[0] and np.median(correlation[half:]) <= TEXTURE_RATIO
-    else:
-        deviation = np.sqrt(np.mean((variance / line - 1) ** 2))
-        is_noise = line[0] > MIN_FALL * line[-1] and np.median(correlation[:half]) <= NEARLY_RATIO
-        is_noise &= deviation <= MAX_DEVIATION
-    if not is_noise:
-        return None
+    low, high = (line[0], line[-1]) if gain > 0 else (line[-1], line[0])
+    ratio = np.median(correlation[half:] if gain > 0 else correlation[:half])
+    deviation = np.sqrt(np.mean((variance / line - 1) ** 2))
     noise = ChannelNoise(0.0, float(variance.min()), float(gain), float(middle - offset / gain))
     mean = float(calculus.array(noise.variance(plane)).mean())
-    if gain < 0 and mean > MAX_FACTOR * found.reading.variance:
-        return None
-    return replace(noise, sigma=math.sqrt(mean))
+    is_steep = gain > 0 and high > MIN_RISE * low and ratio <= TEXTURE_RATIO
+    is_line = high > MIN_CHANGE * low and ratio <= CORRELATED_RATIO and deviation <= MAX_DEVIATION
+    if is_steep or (is_line and mean <= MAX_FACTOR * found.reading.variance):
+        return replace(noise, sigma=math.sqrt(mean))
+    return None
 
 
 def _median_level(plane: Tensor) -> float:
