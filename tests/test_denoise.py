@@ -424,3 +424,9 @@ def test_what_torch_is_told_elsewhere_changes_nothing(optimizer):
     for result in results:
         assert result.weight == expected.weight
         assert torch.equal(result.image, expected.image)
+
+
+@pytest.mark.parametrize("weight", [np.array([0.1, 0.2]), "large", True, np.nan])
+def test_a_weight_that_is_none(weight):
+    with pytest.raises(TVDenoiseError, match=r"weight: .* is neither a number from 0 to 1e\+09 nor auto"):
+        denoise(np.zeros((4, 4)), weight)

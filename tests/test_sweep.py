@@ -62,6 +62,16 @@ class TestNoise:
         assert (noisy * 256 == np.rint(noisy * 256)).all()
         assert ((noisy - ramp) / np.sqrt(ramp / 256)).std() == pytest.approx(1, rel=0.02)
 
+    def test_of_so_many_counts_in_white(self):
+        ramp = np.linspace(-0.2, 1, 500, dtype=np.float32).repeat(300).reshape(500, 300)
+        noisy = Noise("poisson", 30).added_to(ramp, 0)
+        assert noisy.dtype == ramp.dtype
+        assert np.allclose(noisy * 30, np.rint(noisy * 30), atol=1e-4)
+        assert (noisy[ramp <= 0] == 0).all()
+        seen = ramp > 0.1
+        assert ((noisy - ramp)[seen] / np.sqrt(ramp[seen] / 30)).std() == pytest.approx(1, rel=0.02)
+        assert Noise("poisson", 30, is_clipped=True).added_to(ramp, 0).max() == 1
+
     def test_is_the_same_for_the_same_seed_alone(self):
         noise = Noise("gaussian", 0.1)
         assert np.array_equal(noise.added_to(self.GRAY, 1), noise.added_to(self.GRAY, 1))
@@ -75,11 +85,12 @@ class TestNoise:
     def test_is_written_as_it_is_read(self):
         assert [str(Noise("gaussian", amount)) for amount in (25 / 255, 0.1)] == ["gaussian:25/255", "gaussian:0.1"]
         assert str(Noise("poisson")) == "poisson"
+        assert str(Noise.read("poisson:30")) == "poisson:30"
         for amount in (0.12345678, 25 / 255 + 1e-12, 1 / 3, 3e-7, 0.0):
             assert Noise.read(str(Noise("speckle", amount))) == Noise("speckle", amount)
 
     @pytest.mark.parametrize(
-        "arguments", [("brown", 0.1), ("gaussian", None), ("gaussian", -1), ("salt-pepper", 1.5), ("poisson", 2)]
+        "arguments", [("brown", 0.1), ("gaussian", None), ("gaussian", -1), ("salt-pepper", 1.5), ("poisson", 0)]
     )
     def test_that_cannot_be(self, arguments):
         with pytest.raises(SettingError, match="noise"):
@@ -190,6 +201,10 @@ class TestSweep:
             Grid(tv=("diagonal",))
         with pytest.raises(SettingError, match="chroma"):
             Grid(color=("rgb",), chroma=(1.5,))
+        for one in ({"weight": 0.1}, {"tv": "isotropic"}, {"noise": Noise("poisson")}, {"seed": 5}):
+            with pytest.raises(SettingError, match="is not several values; give such as"):
+                Grid(**one)
+        assert len(Grid(weight=np.geomspace(0.01, 1, 5))) == 5
 
     def test_chroma_goes_with_opponent_colours_alone(self, clean):
         colour = np.stack([clean, clean[::-1], clean], -1)

@@ -1,4 +1,4 @@
-"""Noise added to a clean picture, so that what is left of it can be measured: scikit-image's ``random_noise``."""
+"""Noise added to clean pictures, so that what is left of it can be measured; most of it by scikit-image."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,6 +11,10 @@ from tvdenoise.errors import SettingError
 
 NoiseKind = Literal["gaussian", "poisson", "salt-pepper", "speckle"]
 
+_LIMITS = {"gaussian": (0.0, 1.0), "poisson": (1e-3, 1e12), "salt-pepper": (0.0, 1.0), "speckle": (0.0, 1e3)}
+
+_EXAMPLES = {name: f"{name}:{amount}" for name, amount in zip(_LIMITS, ("25/255", "100", "0.05", "0.2"), strict=True)}
+
 _ARGUMENTS = {"gaussian": "var", "speckle": "var", "salt-pepper": "amount"}
 
 
@@ -22,10 +26,10 @@ class Noise:
     ----------
     kind
         ``"gaussian"``: normal with standard deviation ``amount``. ``"speckle"``: the picture times such noise, added.
-        ``"salt-pepper"``: the share ``amount`` of the values becomes 0 or 1. ``"poisson"``: counts, as many for white
-        as the picture has levels, rounded up to a power of two.
+        ``"salt-pepper"``: the share ``amount`` of the values becomes 0 or 1. ``"poisson"``: counts, ``amount`` for
+        white, or if that is None as many as the picture has levels, rounded up to a power of two.
     amount
-        As said; None for Poisson noise.
+        As said.
     is_clipped
         Whether the noisy picture is clipped to [0, 1], as a camera does; its noise is neither of mean 0 nor of
         ``amount`` then.
@@ -44,15 +48,13 @@ class Noise:
         """Check kind and amount."""
         if self.kind not in get_args(NoiseKind):
             raise SettingError("noise", f"{self.kind!r} is unknown", f"choose from {', '.join(get_args(NoiseKind))}")
-        if self.kind == "poisson":
-            if self.amount is not None:
-                raise SettingError("noise", "the picture itself says how much of poisson noise it has", "leave it out")
+        if self.kind == "poisson" and self.amount is None:
             return
-        most = 1e3 if self.kind == "speckle" else 1.0
-        if self.amount is None or not 0 <= self.amount <= most:
+        least, most = _LIMITS[self.kind]
+        if self.amount is None or not least <= self.amount <= most:
             given = "" if self.amount is None else f", not {self.amount:g}"
-            problem = f"{self.kind} needs an amount from 0 to {most:g}{given}"
-            raise SettingError("noise", problem, "give such as gaussian:25/255 or salt-pepper:0.05")
+            problem = f"{self.kind} needs an amount from {least:g} to {most:g}{given}"
+            raise SettingError("noise", problem, f"give such as {_EXAMPLES[self.kind]}")
 
     @classmethod
     def read(cls, text: str, *, is_clipped: bool = False) -> "Noise":
@@ -70,11 +72,14 @@ class Noise:
         if self.amount is None:
             return self.kind
         levels = round(self.amount * 255)
-        is_whole = levels >= 1 and self.amount == levels / 255
-        return f"{self.kind}:" + (f"{levels}/255" if is_whole else f"{float(self.amount)!r}")
+        is_whole = 1 <= levels < 255 and self.amount == levels / 255
+        return f"{self.kind}:" + (f"{levels}/255" if is_whole else repr(float(self.amount)).removesuffix(".0"))
 
     def added_to(self, picture: NDArray[np.floating], seed: int) -> NDArray[np.floating]:
         """Return a noisy version of a picture on the unit scale, the same for the same seed."""
+        if self.kind == "poisson" and self.amount is not None:
+            counted = np.random.default_rng(seed).poisson(self.amount * np.maximum(picture, 0.0)) / self.amount
+            return np.asarray(np.minimum(counted, 1.0) if self.is_clipped else counted, picture.dtype)
         from skimage.util import random_noise  # slow to import
 
         arguments: dict[str, Any] = {}

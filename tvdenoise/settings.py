@@ -93,7 +93,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        if self.weight != "auto" and not (_is_number(self.weight) and 0 <= self.weight <= MAX_WEIGHT):
+        if not (self.weight == "auto" if isinstance(self.weight, str) else _is_weight(self.weight)):
             problem = f"{self.weight!r} is neither a number from 0 to {MAX_WEIGHT:g} nor auto"
             raise SettingError("weight", problem, "0.1 is a usual value for intensities in [0, 1]")
         if self.sigma is not None and not (_is_number(self.sigma) and 0 <= self.sigma <= MAX_WEIGHT):
@@ -195,6 +195,10 @@ class Settings:
         near = get_close_matches(self.optimizer.lower(), names, n=1)
         remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(names)}"
         return f"{self.optimizer!r} is unknown", remedy
+
+
+def _is_weight(value: float) -> bool:
+    return _is_number(value) and 0 <= value <= MAX_WEIGHT
 
 
 def _is_number(value: object) -> bool:

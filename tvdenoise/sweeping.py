@@ -65,6 +65,9 @@ class Grid:
 
     def __post_init__(self) -> None:
         """Check every setting."""
+        for name in ("weight", "tv", "color", "chroma", "optimizer", "noise", "seed"):
+            if isinstance(value := getattr(self, name), str) or not isinstance(value, Iterable):
+                raise SettingError(name, f"{value!r} is not several values", f"give such as ({value!r},)")
         list(self.settings())
         if self.chroma != (None,) and not set(self.color) & set(OPPONENT):
             raise SettingError("chroma", "no colour model here has luma and chroma", "let color be opponent, or auto")

@@ -91,7 +91,7 @@ def command(
         str | None,
         typer.Option(
             metavar="LIST",
-            help="Noise to add to the pictures, taken as clean: gaussian:25/255, poisson, salt-pepper:0.05, "
+            help="Noise to add to the pictures, taken as clean: gaussian:25/255, poisson:100, salt-pepper:0.05, "
             "speckle:0.2; unclipped.",
             rich_help_panel="Grid",
         ),
