@@ -172,7 +172,9 @@ def _scratch_folder(target: Path) -> Path:
 def begin(job: Job, observer: Observer) -> Running:
     """Do a job but for the denoising itself, which is asked for."""
     source, target = images.prepared(images.read(job.source, job.reading), job.target, job.writing)
-    reference = None if job.reference is None else read_reference(job, source, target.format)
+    reference = None
+    if job.reference is not None:
+        reference = read_reference(job.reference, source, target.format, job.reading, job.writing)
     observer.on_read(source)
     pages = yield from _denoised_pages(job, source, target, reference, observer)
     observer.on_write()
@@ -270,16 +272,20 @@ def pages_of(picture: Picture, settings: Settings, name: object) -> Iterator[Pag
     return picture.solved_pages(volume=settings.volume, color=settings.color)
 
 
-def read_reference(job: Job, source: PictureFile, format_: str) -> PictureFile:
+def read_reference(
+    path: Path,
+    source: PictureFile,
+    format_: str,
+    reading: ReadOptions,
+    writing: WriteOptions = WriteOptions(),
+) -> PictureFile:
     """Read the clean picture; numbers of the same type, or floats, mean what they mean in the noisy one, white too."""
-    assert job.reference is not None
-    reading = images.options_for_other(job.reference, job.reading)
-    clean = images.conformed(images.read(job.reference, reading), format_, job.writing)
+    clean = images.conformed(images.read(path, images.options_for_other(path, reading)), format_, writing)
     shapes = [[(*part.page_shape, *part.size, part.colours) for part in f.parts] for f in (clean, source)]
     if shapes[0] != shapes[1]:
         sizes = [", ".join("x".join(map(str, shape)) for shape in file) for file in shapes]
         problem = f"its shape {sizes[0]} is not the input's {sizes[1]}"
-        raise PictureError(job.reference, problem, "give the clean version of the same picture")
+        raise PictureError(path, problem, "give the clean version of the same picture")
     parts = []
     for part, noisy in zip(clean.parts, source.parts, strict=True):
         scale = noisy.scale if part.is_numbered_like(noisy) else part.scale

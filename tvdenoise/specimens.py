@@ -5,8 +5,7 @@ from pathlib import Path
 from tvdenoise import images
 from tvdenoise.errors import PictureError
 from tvdenoise.images import ReadOptions
-from tvdenoise.job import Job, read_reference
-from tvdenoise.settings import Settings
+from tvdenoise.job import read_reference
 from tvdenoise.sweeping import Specimen
 
 
@@ -22,9 +21,7 @@ def read_specimen(source: Path, reference: Path | None, options: ReadOptions = R
     first, *others = file.parts
     if others:
         raise PictureError(source, "its pages differ in shape or type", "a sweep takes pages that are alike")
-    clean = None
-    if reference is not None:
-        job = Job(source, source, Settings(), reference, reading=options)
-        (clean,) = (part.opaque for part in read_reference(job, file, file.format).parts)
-    name = None if reference is None else str(reference)
-    return Specimen(str(source), first.opaque, clean, reference_name=name, spacing=file.spacing)
+    if reference is None:
+        return Specimen(str(source), first.opaque, spacing=file.spacing)
+    (clean,) = read_reference(reference, file, file.format, options).parts
+    return Specimen(str(source), first.opaque, clean.opaque, reference_name=str(reference), spacing=file.spacing)
