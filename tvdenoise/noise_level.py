@@ -55,9 +55,9 @@ MIN_RISE, TEXTURE_RATIO = 2.0, 1.5
 """How much more variance the brightest group must have than the darkest for noise that grows with the signal, and the
 ratio of the median to the smallest eigenvalues, in the median of the brighter groups, above which it may be texture."""
 
-MIN_CHANGE, MAX_DEVIATION, MAX_FACTOR = 1.3, 0.1, 1.6
-"""The same for noise that changes either way, by :data:`CORRELATED_RATIO`, if the groups lie so near a line (root mean
-square, relative) and no more than so many times the variance follows from it that weakly textured patches have."""
+MIN_CHANGE, MAX_DEVIATION, MAX_FACTOR = 1.25, 0.1, 1.6
+"""How many times that ratio, at most :data:`CORRELATED_RATIO`, the variance must change, either way, where groups lie so
+near a line (root mean square, relative), and how much more may follow from it than weakly textured patches say."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def _changing(plane: Tensor, found: Survey) -> ChannelNoise | None:
     noise = ChannelNoise(0.0, float(variance.min()), float(gain), float(middle - offset / gain))
     mean = float(calculus.array(noise.variance(plane)).mean())
     is_steep = gain > 0 and high > MIN_RISE * low and ratio <= TEXTURE_RATIO
-    is_line = high > MIN_CHANGE * low and ratio <= CORRELATED_RATIO and deviation <= MAX_DEVIATION
+    is_line = high > MIN_CHANGE * ratio * low and ratio <= CORRELATED_RATIO and deviation <= MAX_DEVIATION
     if is_steep or (is_line and mean <= MAX_FACTOR * found.reading.variance):
         return replace(noise, sigma=math.sqrt(mean))
     return None
