@@ -56,7 +56,7 @@ MIN_RISE, TEXTURE_RATIO = 2.0, 1.5
 ratio of the median to the smallest eigenvalues, in the median of the brighter groups, above which it may be texture."""
 
 MIN_CHANGE, MAX_DEVIATION, MAX_FACTOR = 1.25, 0.1, 1.6
-"""How many times that ratio, at most :data:`CORRELATED_RATIO`, the variance must change, either way, where groups lie so
+"""How many times that ratio, at most :data:`CORRELATED_RATIO`, the variance must change, either way, if groups lie so
 near a line (root mean square, relative), and how much more may follow from it than weakly textured patches say."""
 
 
