@@ -336,6 +336,13 @@ class TestGood:
             )
             assert eight == pytest.approx(sixteen, abs=1e-3)
 
+    def test_memory_is_that_of_what_is_solved_together(self, run, here):
+        np.save("stack.npy", np.zeros((8, 40, 48)))
+        pages, volume = (
+            json.loads(run("info", "stack.npy", "--axes", "ZYX", *said, "--json")[1]) for said in ([], ["--volume"])
+        )
+        assert volume["memory"] > pages["memory"] + 7 * 40 * 48 * 8
+
     def test_pages_of_several_ranges(self, run, noisy):
         """No page is told on the range of another."""
         with tifffile.TiffWriter("in.tif") as writer:

@@ -80,14 +80,14 @@ def _colours(part: Picture) -> str:
     return f"{name} with alpha" if part.alpha else name
 
 
-def device(file: PictureFile) -> str:
-    """Return the device on which ``"auto"`` solves the largest page of a file."""
+def device(file: PictureFile, *, volume: bool = False) -> str:
+    """Return the device on which ``"auto"`` solves the largest page, or volume, of a file."""
     import torch  # late: it takes longer to load than all else here
 
     from tvdenoise.devices import pick_device
 
     is_wide = any(part.unit_type.itemsize > 4 for part in file.parts)
-    values = max(part.solved_together() for part in file.parts)
+    values = max(part.solved_together(volume=volume) for part in file.parts)
     return str(pick_device("auto", torch.device("cpu"), torch.float64 if is_wide else torch.float32, values))
 
 

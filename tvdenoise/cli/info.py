@@ -18,6 +18,7 @@ def command(
         typer.Argument(metavar="FILE", help="Pictures; - is standard input. None: versions, devices and formats."),
     ] = None,
     axes: options.Axes = None,
+    volume: options.Volume = False,
     max_pixels: options.MaxPixels = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per file.")] = False,
 ) -> int:
@@ -28,16 +29,16 @@ def command(
     if not files:
         messages.data(json.dumps(machine()) if as_json else messages.machine_text(machine()))
         return 0
-    options = values.read_options(axes=axes, max_pixels=max_pixels, nonfinite="keep")
+    reading = values.read_options(axes=axes, max_pixels=max_pixels, nonfinite="keep")
     worst = 0
     for path in files:
         try:
-            file = images.read(path, options)
+            file = images.read(path, reading)
         except TVDenoiseError as error:
             messages.failure(messages.error_text(error))
             worst = max(worst, error.exit_code)
             continue
-        facts = describe(file) | {"device": device(file)}
+        facts = describe(file, volume=volume) | {"device": device(file, volume=volume)}
         messages.data(
             json.dumps({"input": str(path)} | facts)
             if as_json
