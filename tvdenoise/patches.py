@@ -51,7 +51,7 @@ class Survey(NamedTuple):
     Attributes
     ----------
     brightness, patches
-        Of all patches that can be used the means, and the rest.
+        The mean of each usable patch, and the patches less their means.
     reference
         White noise at the same places.
     places
@@ -151,7 +151,7 @@ def _nearest_odd(number: float) -> int:
 
 
 def _usable(plane: Tensor, patches: Tensor) -> Tensor:
-    """Return which patches touch neither end of the values, and hold more than the value most of the constant hold."""
+    """Return which patches touch neither end of the values, and are not constant at the commonest constant value."""
     low, high = patches.aminmax(dim=1) if len(patches) else (patches.new_zeros(0),) * 2
     is_constant = low == high
     border = low[is_constant].mode().values if is_constant.any() else torch.nan

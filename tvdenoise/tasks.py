@@ -64,7 +64,7 @@ class Task(Generic[Image]):
     def done(self, callback: Callable[[Progress], object] | None = None) -> Result[Image]:
         """Solve the problem, on the CPU or with its help where a device has no room for it.
 
-        An accelerator that nobody asked for and that fails before anything is heard of it is done without.
+        Where an accelerator was picked by itself and fails before the first certificate, the CPU takes its place.
         """
         heard: list[Progress] = []
 
