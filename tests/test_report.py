@@ -216,6 +216,8 @@ class TestCommand:
     def test_faults(self, run, here):
         (here / "old.html").touch()
         (here / "old.pdf").touch()
+        (here / "cleans").mkdir()
+        (here / "cleans" / "in.png").write_bytes((here / "clean.png").read_bytes())
         (here / "full.csv").symlink_to("/dev/full")
         for arguments, message in (
             (["report", "none.jsonl"], "none.jsonl: it cannot be read"),
@@ -231,6 +233,10 @@ class TestCommand:
             (
                 ["sweep", "in.png", "--reference", "clean.png", "--plot", "clean.png"],
                 "clean.png: it is a file this run",
+            ),
+            (
+                ["sweep", "in.png", "--reference", "cleans", "--plot", "cleans/in.png", "--overwrite"],
+                "it is a file this",
             ),
             (["sweep", "in.png", "--plot", "old.pdf"], "old.pdf: it exists"),
             (["sweep", "in.png", "--out", "full.csv"], "full.csv: it is not a regular file"),

@@ -205,6 +205,9 @@ class TestSweep:
             with pytest.raises(SettingError, match="is not several values; give such as"):
                 Grid(**one)
         assert len(Grid(weight=np.geomspace(0.01, 1, 5))) == 5
+        for none in ((), iter([0.1, 0.2])):
+            with pytest.raises(SettingError, match="weight"):
+                Grid(weight=none)
 
     def test_chroma_goes_with_opponent_colours_alone(self, clean):
         colour = np.stack([clean, clean[::-1], clean], -1)
@@ -223,6 +226,10 @@ class TestSweep:
     def test_letters_that_do_not_fit(self, clean):
         with pytest.raises(SettingError, match="axes"):
             Specimen("a", clean, axes="TYX")
+        with pytest.raises(SettingError, match="spacing"):
+            Specimen("a", np.zeros((2, 3, 4)), axes="ZYX", spacing=-1.0)
+        with pytest.raises(ArrayError, match="not finite"):
+            Specimen("a", np.where(clean > 0.5, np.nan, clean))
         with pytest.raises(ArrayError, match="4 axes"):
             Specimen("a", np.zeros((2, 3, 4, 5)))
 
@@ -338,7 +345,8 @@ class TestFile:
             ("seed", -1),
             ("seed", 1.5),
         ]
-        wrong += [("trace", [1]), ("trace", {"a": 1}), ("color", [1]), ("tv", None)]
+        wrong += [("trace", [1]), ("trace", {"a": 1}), ("color", [1]), ("tv", None), ("axes", None), ("shape", None)]
+        wrong += [("is_noise_clipped", [1]), ("pages", [{"lambda": "a"}])]
         for key, value in wrong:
             assert results._is_row(row)
             assert not results._is_row(row | {key: value}), key
@@ -487,6 +495,16 @@ class TestCommand:
                 tables.add(out.replace(noisy, ""))
         assert len({"".join(table.split()) for table in tables}) == 1
 
+    def test_the_reference_may_have_its_axes_in_another_order_and_be_transparent(self, run, here):
+        colours = np.random.default_rng(0).integers(60, 190, (8, 8, 3), np.uint8).repeat(4, 0).repeat(4, 1)
+        tifffile.imwrite("planar.tif", np.moveaxis(colours, -1, 0), photometric="rgb", planarconfig="separate")
+        Image.fromarray(colours).save("a.png")
+        Image.fromarray(np.dstack([colours, np.full((32, 32), 255, np.uint8)])).save("alpha.png")
+        for noisy in ("planar.tif", "a.png", "alpha.png"):
+            for clean in ("planar.tif", "a.png", "alpha.png"):
+                row = json.loads(run("sweep", noisy, "--reference", clean, "-l", "0", "--json")[1])
+                assert (row["status"], row["psnr_after"]) == ("done", None)  # infinite
+
     def test_what_is_said_twice_is_done_once(self, run, here):
         _, out, err = run("sweep", "in.png", "--noise", "poisson,poisson", "--seed", "1,1", "-l", "0.1,0.1:1:2,1")
         assert "2 runs done" in err
@@ -592,9 +610,12 @@ class TestSeveralPages:
 
     def test_the_first_page_is_shown_as_it_was_measured(self, run, stack, options, what):
         assert run("sweep", stack, *options, "--reference", "whole.tif", "-o", "rows.jsonl")[0] == 0
-        (row,), _ = results.read(Path("rows.jsonl"))
-        (exhibit,) = exhibits([row])
+        assert run("sweep", stack, *options, "--reference", "whole.tif", "-o", "rows.csv")[0] == 0
+        (row,), (cells,) = (results.read(Path(f"rows.{ending}"))[0] for ending in ("jsonl", "csv"))
+        (exhibit,), (same,) = (list(exhibits([one])) for one in (row, cells))
         assert exhibit.images, exhibit.caption
+        assert same.caption == exhibit.caption
+        assert np.allclose(same.images["denoised"], exhibit.images["denoised"], atol=2e-3)
         if row["pages"] and "volume" not in what:
             after = quality(exhibit.images["reference"], exhibit.images["denoised"]).psnr
             shown = row["pages"][: 3 if what == "channels" else 1]

@@ -60,7 +60,7 @@ def compared(reference: PictureFile, path: Path, options: ReadOptions = ReadOpti
 
 
 def _shape(part: Picture) -> str:
-    return "x".join(map(str, (*part.page_shape, *part.size, part.colours)))
+    return "x".join(map(str, part.content_shape))
 
 
 def _shown(picture: Picture, scale: tuple[float, float], page: images.Page) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -50,24 +50,31 @@ def exhibits(rows: Sequence[RowDict], options: ReadOptions = ReadOptions()) -> I
             yield Exhibit(title, "It cannot be shown: the file, or how it is read, is no longer what it was.", own)
             continue
         draw = Draw.of(picture, clean, Noise.read(noise, is_clipped=is_clipped) if noise else None, best["seed"])
-        images = _shown(draw, best)
-        yield Exhibit(title, _caption(best), own, images, images["noisy"] - images["denoised"])
+        images, what = _shown(draw, best)
+        yield Exhibit(title, f"Shown: {what}{_caption(best)}", own, images, images["noisy"] - images["denoised"])
 
 
-def _shown(draw: Draw, row: RowDict) -> dict[str, NDArray[Any]]:
-    """Return the first page, of a volume the slice in the middle: noisy, denoised, and its reference if it has one."""
+def _shown(draw: Draw, row: RowDict) -> tuple[dict[str, NDArray[Any]], str]:
+    """Return the first page, of a volume the slice in the middle, noisy, denoised and clean; and which that is."""
     model = {name: row[name] for name in ("tv", "color", "volume", "spacing")}
     settings = Settings(row["lambda"], **model, chroma=row["chroma"], tol=row["tol"] or None)
-    noisy, figures = draw.noisy, row.get("pages") or itertools.repeat(row)
-    pages = list(pages_of(noisy, settings, row["input"]))[: noisy.colours if noisy.is_by_channel(settings.color) else 1]
+    noisy, pages = draw.noisy, list(pages_of(draw.noisy, settings, row["input"]))
+    figures: Iterable[RowDict] = row.get("pages") or itertools.repeat(row)
+    if len(pages) > 1 and row["criterion"] and not row.get("pages"):  # as of a table, which has not those of each
+        sigma = row["sigma"] if row["is_noise_correlated"] is None else None
+        settings = replace(settings, tol=None, weight="auto", sigma=sigma)
+        figures = itertools.repeat({"lambda": "auto", "chroma": row["chroma_given"]})
     shown: dict[str, list[NDArray[Any]]] = {"noisy": [], "denoised": [], "reference": []}
-    for page, own in zip(pages, figures, strict=False):
+    channels = noisy.colours if noisy.is_by_channel(settings.color) else 1
+    for page, own in zip(pages[:channels], figures, strict=False):
         own_settings = replace(settings, weight=own["lambda"], chroma=own["chroma"])
         shown["noisy"].append(noisy.unit(page))
         shown["denoised"].append(denoise_as_set(noisy.unit(page), own_settings, channel_axis=-1).image)
         if draw.clean is not None:
             shown["reference"].append(draw.clean.unit(page))
-    return {name: _flat(np.concatenate(channels, -1)) for name, channels in shown.items() if channels}
+    images = {name: _flat(np.concatenate(parts, -1)) for name, parts in shown.items() if parts}
+    what = "the slice in the middle, " if settings.volume else "the first page, " if len(pages) > channels else ""
+    return images, what
 
 
 def _flat(page: NDArray[Any]) -> NDArray[Any]:
@@ -87,11 +94,10 @@ def _best(rows: Sequence[RowDict]) -> RowDict:
 def _caption(row: RowDict) -> str:
     how = ", chosen from the noisy picture" if row["criterion"] else ""
     chroma = f" (chroma {row['chroma']:.3g} times that)" if row["chroma"] is not None else ""
-    what = "the slice in the middle, " if row["volume"] else "the first page, " if row.get("pages") else ""
-    parts = [f"Shown: {what}{row['tv']}, {row['color']}, lambda {row['lambda']:.4g}{chroma}{how}"]
+    parts = [f"{row['tv']}, {row['color']}, lambda {row['lambda']:.4g}{chroma}{how}"]
     if row["psnr_after"] is not None:
         before, after = (math.inf if row[name] is None else row[name] for name in ("psnr_before", "psnr_after"))
         parts.append(f"PSNR {before:.2f} → {after:.2f} dB")
-    if row["ssim_after"] is not None:
+    if None not in (row["ssim_before"], row["ssim_after"]):
         parts.append(f"SSIM {row['ssim_before']:.4f} → {row['ssim_after']:.4f}")
     return ", ".join(parts) + f", certified within {row['rms_bound']:.2g} of the exact minimiser."

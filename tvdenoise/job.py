@@ -58,7 +58,7 @@ class Job:
             tv=settings.tv,
             volume=settings.volume,
             spacing=settings.spacing,
-            strength=settings.strength,
+            strength=settings.applied_strength,
             optimizer=settings.method_name,
             figures=Figures(weight=None if settings.weight == "auto" else settings.weight),
         )
@@ -191,7 +191,7 @@ def begin(job: Job, observer: Observer) -> Running:
         tv=job.settings.tv,
         volume=job.settings.volume,
         spacing=spacing_of(settings, source.spacing),
-        strength=settings.strength,
+        strength=settings.applied_strength,
         optimizer=settings.method_name,
         figures=figures,
         pages=pages if len(pages) > 1 else None,
@@ -281,7 +281,7 @@ def read_reference(
 ) -> PictureFile:
     """Read the clean picture; numbers of the same type, or floats, mean what they mean in the noisy one, white too."""
     clean = images.conformed(images.read(path, images.options_for_other(path, reading)), format_, writing)
-    shapes = [[(*part.page_shape, *part.size, part.colours) for part in f.parts] for f in (clean, source)]
+    shapes = [[part.content_shape for part in f.parts] for f in (clean, source)]
     if shapes[0] != shapes[1]:
         sizes = [", ".join("x".join(map(str, shape)) for shape in file) for file in shapes]
         problem = f"its shape {sizes[0]} is not the input's {sizes[1]}"

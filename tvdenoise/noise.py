@@ -64,7 +64,8 @@ class Noise:
             value = float(Fraction(amount)) if amount else None
         except (ValueError, ZeroDivisionError, OverflowError):
             problem = f"{amount!r} is no number"
-            raise SettingError("noise", problem, "give such as gaussian:25/255 or gaussian:0.1") from None
+            example = _EXAMPLES.get(kind, "gaussian:25/255")
+            raise SettingError("noise", problem, f"give such as {example}") from None
         return cls(kind, value, is_clipped)  # type: ignore[arg-type]
 
     def __str__(self) -> str:

@@ -151,6 +151,11 @@ class Settings:
         """Return the settings for a picture for which the colour model comes to ``color``."""
         return replace(self, color=color, chroma=self.chroma if color in OPPONENT else None)
 
+    @property
+    def applied_strength(self) -> float | None:
+        """The strength, None where lambda is given."""
+        return self.strength if self.weight == "auto" else None
+
     def tolerance(self, weight: float) -> float:
         """Return the tolerance at a lambda."""
         return min(DEFAULT_TOL, TOL_OVER_WEIGHT * weight) if self.tol is None else self.tol

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from numbers import Integral
@@ -66,8 +66,11 @@ class Grid:
     def __post_init__(self) -> None:
         """Check every setting."""
         for name in ("weight", "tv", "color", "chroma", "optimizer", "noise", "seed"):
-            if isinstance(value := getattr(self, name), str) or not isinstance(value, Iterable):
+            value = getattr(self, name)
+            if isinstance(value, str) or not isinstance(value, Collection):  # which an iterator is but once
                 raise SettingError(name, f"{value!r} is not several values", f"give such as ({value!r},)")
+            if len(value) == 0:
+                raise SettingError(name, "there is no value", "leave it out")
         list(self.settings())
         if self.chroma != (None,) and not set(self.color) & set(OPPONENT):
             raise SettingError("chroma", "no colour model here has luma and chroma", "let color be opponent, or auto")
@@ -128,9 +131,9 @@ class Specimen:
     Raises
     ------
     ArrayError
-        If one of them is no array that has an intensity range, or is empty, or their shapes differ.
+        If one of them is no array of finite numbers that has an intensity range, or is empty, or their shapes differ.
     SettingError
-        If the letters do not fit the arrays.
+        If the letters do not fit the arrays, or the spacing is impossible.
     """
 
     name: str
@@ -143,8 +146,9 @@ class Specimen:
     def __post_init__(self) -> None:
         """Check both pictures."""
         picture, clean = self.picture, self.clean
-        if clean is not None and clean.pixels.shape != picture.pixels.shape:
-            problem = f"its reference is of shape {clean.pixels.shape}, not {picture.pixels.shape}"
+        Settings(volume=True, spacing=self.spacing)  # which checks it
+        if clean is not None and clean.content_shape != picture.content_shape:
+            problem = f"its reference is of shape {clean.content_shape}, not {picture.content_shape}"
             raise ArrayError(self.name, problem, "give the clean version of the same picture")
 
     @property
@@ -163,6 +167,7 @@ class Specimen:
         if not isinstance(image, np.ndarray) or image.size == 0:
             raise ArrayError(self.name, "it is no array, or an empty one", "give a NumPy array of pixels")
         intensity.check_type(self.name, image.dtype)
+        intensity.check_finite(self.name, image)
         if self.axes is None and image.ndim not in (2, 3):
             raise ArrayError(self.name, f"its {image.ndim} axes may be anything", "name them, as in axes='TYX'")
         picture = Picture(image, "YXS"[: image.ndim], scale=intensity.type_range(image.dtype))
@@ -257,7 +262,7 @@ def sweep(
                     tv=settings.tv,
                     volume=settings.volume,
                     spacing=settings.spacing,
-                    strength=settings.strength,
+                    strength=settings.applied_strength,
                     optimizer=settings.method_name,
                     figures=Figures(range=specimen.picture.scale),
                     key=key,

@@ -179,7 +179,7 @@ def command(
     """
     from tvdenoise.interrupts import ENDING, deferred
     from tvdenoise.noise import Noise
-    from tvdenoise.plan import FileFilter, is_folder, planned
+    from tvdenoise.plan import FileFilter, counterpart, is_folder, planned
 
     with deferred(*ENDING):  # torch, while it is imported, would abort
         from tvdenoise.sweeping import Grid
@@ -214,7 +214,9 @@ def command(
         device=device,
     )
     plan = planned(sources, file_filter=FileFilter(recursive))
-    read = [*(pair.source for pair in plan.pairs()), *(path for path in (reference, out) if path is not None)]
+    read = [path for path in (out, config) if path is not None]
+    for pair in plan.pairs() if report or plot else ():
+        read += [pair.source] if reference is None else [pair.source, counterpart(reference, pair.relative)]
     if report is not None:
         pages.check(report, *read, overwrite=overwrite)
     if plot is not None:

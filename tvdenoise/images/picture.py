@@ -91,6 +91,11 @@ class Picture:
         return self.pixels.shape[self.axes.index("Y")], self.pixels.shape[self.axes.index("X")]
 
     @property
+    def content_shape(self) -> tuple[int, ...]:
+        """Pages, height, width and colours, in whatever order they stand in the file, without transparency."""
+        return (*self.page_shape, *self.size, self.colours)
+
+    @property
     def by_page(self) -> NDArray[np.generic]:
         """A view of the pixels with axes (pages..., Y, X, samples)."""
         order = f"{self.page_axes}YX{self._channel_axis}"

@@ -60,6 +60,7 @@ _CENTIMETRE = 3
 """What ResolutionUnit says where it is not inches."""
 
 _METRES = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "\N{MICRO SIGN}m": 1e-6, "\N{GREEK SMALL LETTER MU}m": 1e-6, "nm": 1e-9}
+_METRES |= {"pm": 1e-12, "\N{LATIN CAPITAL LETTER A WITH RING ABOVE}": 1e-10, "in": 0.0254}
 """Units of length in OME's metadata."""
 
 CHUNK = 2**20
