@@ -71,6 +71,7 @@ class TestNoise:
         seen = ramp > 0.1
         assert ((noisy - ramp)[seen] / np.sqrt(ramp[seen] / 30)).std() == pytest.approx(1, rel=0.02)
         assert Noise("poisson", 30, is_clipped=True).added_to(ramp, 0).max() == 1
+        assert np.isfinite(Noise("poisson", 1e9).added_to(np.full((2, 2), 1e9), 0)).all()  # MAX_UNIT
 
     def test_is_the_same_for_the_same_seed_alone(self):
         noise = Noise("gaussian", 0.1)
@@ -205,9 +206,9 @@ class TestSweep:
             with pytest.raises(SettingError, match="is not several values; give such as"):
                 Grid(**one)
         assert len(Grid(weight=np.geomspace(0.01, 1, 5))) == 5
-        for none in ((), iter([0.1, 0.2])):
-            with pytest.raises(SettingError, match="weight"):
-                Grid(weight=none)
+        assert len(Grid(weight=iter([0.1, 0.2]), color=["opponent"], chroma=np.array([1.0, 2.0]))) == 4
+        with pytest.raises(SettingError, match="weight: there is no value"):
+            Grid(weight=())
 
     def test_chroma_goes_with_opponent_colours_alone(self, clean):
         colour = np.stack([clean, clean[::-1], clean], -1)

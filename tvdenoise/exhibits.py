@@ -51,7 +51,8 @@ def exhibits(rows: Sequence[RowDict], options: ReadOptions = ReadOptions()) -> I
             continue
         draw = Draw.of(picture, clean, Noise.read(noise, is_clipped=is_clipped) if noise else None, best["seed"])
         images, what = _shown(draw, best)
-        yield Exhibit(title, f"Shown: {what}{_caption(best)}", own, images, images["noisy"] - images["denoised"])
+        caption = f"Shown: {what}. Of the whole file: {_caption(best)}" if what else f"Shown: {_caption(best)}"
+        yield Exhibit(title, caption, own, images, images["noisy"] - images["denoised"])
 
 
 def _shown(draw: Draw, row: RowDict) -> tuple[dict[str, NDArray[Any]], str]:
@@ -73,8 +74,10 @@ def _shown(draw: Draw, row: RowDict) -> tuple[dict[str, NDArray[Any]], str]:
         if draw.clean is not None:
             shown["reference"].append(draw.clean.unit(page))
     images = {name: _flat(np.concatenate(parts, -1)) for name, parts in shown.items() if parts}
-    what = "the slice in the middle, " if settings.volume else "the first page, " if len(pages) > channels else ""
-    return images, what
+    of = "the first page" if len(pages) > channels else ""
+    if settings.volume:
+        of = "the slice in the middle" + " of the first volume" * bool(of)
+    return images, of
 
 
 def _flat(page: NDArray[Any]) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from tvdenoise.errors import SettingError
 
 NoiseKind = Literal["gaussian", "poisson", "salt-pepper", "speckle"]
 
-_LIMITS = {"gaussian": (0.0, 1.0), "poisson": (1e-3, 1e12), "salt-pepper": (0.0, 1.0), "speckle": (0.0, 1e3)}
+_LIMITS = {"gaussian": (0.0, 1.0), "poisson": (1e-3, 1e9), "salt-pepper": (0.0, 1.0), "speckle": (0.0, 1e3)}
 
 _EXAMPLES = {name: f"{name}:{amount}" for name, amount in zip(_LIMITS, ("25/255", "100", "0.05", "0.2"), strict=True)}
 

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from numbers import Integral
@@ -67,9 +67,10 @@ class Grid:
         """Check every setting."""
         for name in ("weight", "tv", "color", "chroma", "optimizer", "noise", "seed"):
             value = getattr(self, name)
-            if isinstance(value, str) or not isinstance(value, Collection):  # which an iterator is but once
+            if isinstance(value, str) or not isinstance(value, Iterable):
                 raise SettingError(name, f"{value!r} is not several values", f"give such as ({value!r},)")
-            if len(value) == 0:
+            object.__setattr__(self, name, tuple(value))
+            if not getattr(self, name):
                 raise SettingError(name, "there is no value", "leave it out")
         list(self.settings())
         if self.chroma != (None,) and not set(self.color) & set(OPPONENT):
