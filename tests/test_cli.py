@@ -321,7 +321,7 @@ class TestGood:
         assert more["lambda"] == pytest.approx(1.5 * chosen["lambda"])
         assert (chosen["strength"], more["strength"]) == (1, 1.5)
         assert more["risk"] > chosen["risk"]
-        line = f"lambda {more['lambda']:.4g}, 1.5 times that by SURE for noise of sigma "
+        line = f"lambda {more['lambda']:.4g} (1.5 times the choice) by SURE for noise of sigma "
         assert line in run("in.png", "-o", "b.png", "--strength", "1.5")[2]
 
     def test_the_reference_has_a_range_and_axes_of_its_own(self, run, noisy):

@@ -134,11 +134,11 @@ def test_a_picture_that_kills_its_workers_has_failed(cluster, scans, here):
 
 
 def wait_for_work(workers: list[subprocess.Popen]) -> subprocess.Popen:
-    """Return the worker that solves."""
+    """Return the worker that solves, be the machine ever so busy with other things."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for worker in workers:
-            if psutil.Process(worker.pid).cpu_percent(0.1) > 60 and torch_is_loaded(worker):
+            if psutil.Process(worker.pid).cpu_percent(0.3) > 25 and torch_is_loaded(worker):
                 return worker
     raise AssertionError("no worker at work")
 

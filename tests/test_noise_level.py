@@ -276,6 +276,16 @@ def test_shared_noise_that_falls_with_the_signal():
     assert noise.sigma == pytest.approx(float(variance.mean().sqrt()), rel=0.1)
 
 
+def test_shared_noise_that_grows_counts_as_constant():
+    """Pixels further apart could not tell it from texture, which is brighter as a rule."""
+    kernel = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 6
+    shared = torch.nn.functional.conv2d(normal(1, *CAMERA.shape), kernel[None, None], padding=1)[0]
+    smooth = torch.linspace(0.1, 0.9, 512).expand(1, 512, 512)
+    noise = level(smooth + (0.002 + 0.01 * smooth).sqrt() * shared)
+    assert noise.is_correlated
+    assert noise.gain == 0
+
+
 def test_texture_is_not_taken_for_noise_that_falls():
     """Dark grass under a bright coat."""
     for seed in range(4):

@@ -20,7 +20,7 @@ import tifffile
 import torch
 from PIL import Image
 
-from tvdenoise import Grid, Noise, Specimen, __version__, denoise, results, sweep
+from tvdenoise import Grid, Noise, Specimen, __version__, denoise, engine, results, sweep, sweeping
 from tvdenoise.aggregation import mean_psnr
 from tvdenoise.cli.values import weights_of
 from tvdenoise.errors import ArrayError, SettingError
@@ -196,6 +196,26 @@ class TestSweep:
             assert steps[-1] == row.figures.steps
             assert row.trace[-1].keys() == {"step", "seconds", "energy", "gap", "rms_bound"}
             assert min(entry["rms_bound"] for entry in row.trace) == pytest.approx(row.figures.rms_bound, abs=1e-7)
+
+    def test_a_trace_loads_nothing_on_the_way(self, clean, monkeypatch):
+        """No clock sees what is loaded when it is first used, in whatever precision."""
+        engine._load.cache_clear()
+        run, loaded = sweeping._run, []
+
+        def watched(*arguments: object, **options: object) -> object:
+            before = engine._load.cache_info().misses
+            row = run(*arguments, **options)
+            loaded.append(engine._load.cache_info().misses - before)
+            return row
+
+        monkeypatch.setattr(sweeping, "_run", watched)
+        volume = Specimen("a", np.stack([clean] * 3), axes="ZYX")
+        for specimen, grid in (
+            (Specimen("a", clean), Grid(weight=(0.1,), tv=("anisotropic", "isotropic"), tol=1e-7)),
+            (volume, Grid(weight=(0.1,), volume=True)),
+        ):
+            assert all(row.status == "done" for row in sweep([specimen], grid, trace=True))
+        assert loaded == [0, 0, 0]
 
     def test_impossible_settings_are_refused_before_any_run(self):
         with pytest.raises(SettingError, match="tv"):

@@ -49,8 +49,12 @@ def exhibits(rows: Sequence[RowDict], options: ReadOptions = ReadOptions()) -> I
         if digest_of(picture) != best["hash"]:
             yield Exhibit(title, "It cannot be shown: the file, or how it is read, is no longer what it was.", own)
             continue
-        draw = Draw.of(picture, clean, Noise.read(noise, is_clipped=is_clipped) if noise else None, best["seed"])
-        images, what = _shown(draw, best)
+        try:
+            draw = Draw.of(picture, clean, Noise.read(noise, is_clipped=is_clipped) if noise else None, best["seed"])
+            images, what = _shown(draw, best)
+        except TVDenoiseError as error:  # of values that no sweep writes
+            yield Exhibit(title, f"It cannot be shown: {error}", own)
+            continue
         caption = f"Shown: {what}. Of the whole file: {_caption(best)}" if what else f"Shown: {_caption(best)}"
         yield Exhibit(title, caption, own, images, images["noisy"] - images["denoised"])
 

@@ -52,12 +52,14 @@ BINS = 8
 """Groups of equally many patches, by their brightness."""
 
 MIN_RISE, TEXTURE_RATIO = 2.0, 1.5
-"""How much more variance the brightest group must have than the darkest for noise that grows with the signal, and the
-ratio of the median to the smallest eigenvalues, in the median of the brighter groups, above which it may be texture."""
+"""Noise grows with the signal where the brightest group has so many times the variance of the darkest, unless the ratio
+of the median to the smallest eigenvalues, in the median of the brighter groups, is so large that it may be texture."""
 
-MIN_CHANGE, MAX_DEVIATION, MAX_FACTOR = 1.25, 0.1, 1.6
-"""How many times that ratio, at most :data:`CORRELATED_RATIO`, the variance must change, either way, if groups lie so
-near a line (root mean square, relative), and how much more may follow from it than weakly textured patches say."""
+MIN_CHANGE = 1.25
+"""It changes, either way, where the noisiest group has this times that ratio times the variance of the quietest, ..."""
+
+MAX_DEVIATION = 0.1
+"""... the ratio is at most :data:`CORRELATED_RATIO`, and the groups lie so near a line (root mean square, relative)."""
 
 
 @dataclass(frozen=True)
@@ -197,13 +199,12 @@ def _changing(plane: Tensor, found: Survey) -> ChannelNoise | None:
     low, high = (line[0], line[-1]) if gain > 0 else (line[-1], line[0])
     ratio = np.median(correlation[half:] if gain > 0 else correlation[:half])
     deviation = np.sqrt(np.mean((variance / line - 1) ** 2))
-    noise = ChannelNoise(0.0, float(variance.min()), float(gain), float(middle - offset / gain))
-    mean = float(calculus.array(noise.variance(plane)).mean())
     is_steep = gain > 0 and high > MIN_RISE * low and ratio <= TEXTURE_RATIO
     is_line = high > MIN_CHANGE * ratio * low and ratio <= CORRELATED_RATIO and deviation <= MAX_DEVIATION
-    if is_steep or (is_line and mean <= MAX_FACTOR * found.reading.variance):
-        return replace(noise, sigma=math.sqrt(mean))
-    return None
+    if not (is_steep or is_line):
+        return None
+    noise = ChannelNoise(0.0, float(variance.min()), float(gain), float(middle - offset / gain))
+    return replace(noise, sigma=math.sqrt(float(calculus.array(noise.variance(plane)).mean())))
 
 
 def _median_level(plane: Tensor) -> float:

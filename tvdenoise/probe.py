@@ -16,8 +16,8 @@ CHANNEL_RATIO = 1.2
 """How far apart the noise levels of opponent colours are where channels do not have noise of their own."""
 
 CHANNEL_RATIO_OF_PHOTONS = 3.5
-"""The same for noise that changes with the signal: in weak light the readings of chroma scatter, by as much where white
-is 5 photons, while the chroma of JPEGs has less than that share of luma's noise."""
+"""The same for noise that changes with the signal. In weak light readings of chroma scatter, up to this ratio where 5
+photons are white; in JPEGs luma has more times the noise of chroma."""
 
 SIGNS_AT_ONCE = 2**20
 """Signs drawn at a time."""

@@ -182,6 +182,7 @@ def _is_row(row: RowDict) -> bool:
         and (row["status"] == "failed" or None not in (row["lambda"], row["rms_bound"], *map(row.get, MODEL)))
         and (seed is None or (isinstance(seed, int) and seed >= 0))
         and isinstance(row["shape"], list if row["status"] == "done" else list | None)
+        and isinstance(row["volume"], bool if row["status"] == "done" else bool | None)
         and isinstance(row["is_noise_clipped"], bool | None)
         and (trace is None or (isinstance(trace, list) and all(map(_is_traced, trace))))
         and (pages is None or (isinstance(pages, list) and all(map(_is_page, pages))))
@@ -200,8 +201,10 @@ def _is_traced(entry: Any) -> bool:  # noqa: ANN401 (of any kind that JSON has)
 
 
 def _is_page(figures: Any) -> bool:  # noqa: ANN401 (of any kind that JSON has)
-    numbers = [figures.get(name, "") for name in ("lambda", "chroma")] if isinstance(figures, dict) else [""]
-    return all(number is None or type(number) in (int, float) for number in numbers)
+    if not isinstance(figures, dict):
+        return False
+    weight, chroma = figures.get("lambda"), figures.get("chroma")
+    return type(weight) in (int, float) and (chroma is None or type(chroma) in (int, float))
 
 
 def _json_rows(text: str) -> Iterator[RowDict | None]:

@@ -245,8 +245,7 @@ def sweep(
         picture = specimen.picture.on_unit_scale
         clean = None if specimen.clean is None else specimen.clean.on_unit_scale
         models = list(dict.fromkeys(_for_picture(settings, specimen) for settings in grid.settings()))
-        if trace:
-            _warm_up(picture, models)
+        is_cold = trace
         digest, clean_digest = digest_of(picture), None if clean is None else digest_of(clean)
         for noise, seed in grid.draws():
             draw: Draw | None = None
@@ -276,6 +275,9 @@ def sweep(
                 )
                 if is_known(row):
                     continue
+                if is_cold:
+                    _warm_up(picture, models)
+                    is_cold = False
                 draw = draw or Draw.of(picture, clean, noise, seed)
                 yield _run(row, draw, settings, trace=trace)
 
@@ -298,7 +300,7 @@ def _warm_up(picture: Picture, models: Iterable[Settings]) -> None:
     engine.load()
     for settings in models:
         with suppress(TVDenoiseError):  # which the run says
-            corner = picture.unit(next(pages_of(picture, settings, "")))[:8, :8]
+            corner = picture.unit(next(pages_of(picture, settings, "")))[..., :8, :8, :]
             denoise_as_set(corner, replace(settings, max_steps=1), channel_axis=-1)
 
 
@@ -315,8 +317,8 @@ class Draw:
         """Draw the noise, if any."""
         if noise is None:
             return cls(picture, clean)
-        noisy = noise.added_to(picture.pixels.view(picture.unit_type), seed or 0)
-        return cls(replace(picture, pixels=noisy), picture)
+        unit: NDArray[Any] = picture.pixels
+        return cls(replace(picture, pixels=noise.added_to(unit, seed or 0)), picture)
 
     def qualities(self, page: Page, denoised: NDArray[np.floating]) -> tuple[Quality | None, Quality | None]:
         """Return how close a page was, and is, to the clean one."""

@@ -207,8 +207,8 @@ def _lambda(row: "Row", facts: Mapping[str, Any]) -> str:
     changing = f" on average, changing with the signal{in_pages('is_noise_signal_dependent')}"
     shared = f", shared by neighbouring pixels{in_pages('is_noise_correlated')}: if much remains, give --lambda"
     changing, shared = changing * bool(figures.is_noise_signal_dependent), shared * bool(figures.is_noise_correlated)
-    times = "" if row.strength in (None, 1) else f", {row.strength:g} times that"
-    return f"{mean}lambda {weights}{times} by SURE for noise of sigma {sigmas}{changing}{shared}"
+    chosen = "by SURE" if row.strength in (None, 1) else f"({row.strength:g} times the choice) by SURE"
+    return f"{mean}lambda {weights} {chosen} for noise of sigma {sigmas}{changing}{shared}"
 
 
 def _chroma(figures: "Figures") -> str:
