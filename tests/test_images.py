@@ -1149,3 +1149,22 @@ OME = {"axes": "ZYX", "PhysicalSizeX": 0.2, "PhysicalSizeZ": 0.5}
 def test_the_distance_of_slices_is_that_of_imagej_and_ome(metadata, expected, tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", numbers((4, 9, 8), "u1"), photometric="minisblack", **metadata)
     assert images.read(tmp_path / "a.tif").spacing == (expected and pytest.approx(expected))
+
+
+@pytest.mark.parametrize(("unit", "size"), [("&#181;m", 0.5), ("nm", 500), ("pm", 500_000), ("in", 0.5e-6 / 0.0254)])
+def test_units_of_ome_however_they_are_written(unit, size, tmp_path):
+    """XML has characters by their numbers too."""
+    metadata = {
+        **OME,
+        "PhysicalSizeX": 200,
+        "PhysicalSizeXUnit": "nm",
+        "PhysicalSizeZ": size,
+        "PhysicalSizeZUnit": "?" * 7,
+    }
+    tifffile.imwrite(
+        tmp_path / "a.tif", numbers((4, 9, 8), "u1"), photometric="minisblack", ome=True, metadata=metadata
+    )
+    written = b'"' + unit.encode() + b'"'
+    content = (tmp_path / "a.tif").read_bytes().replace(b'"???????"', written.ljust(9))
+    (tmp_path / "a.tif").write_bytes(content)
+    assert images.read(tmp_path / "a.tif").spacing == pytest.approx(2.5)

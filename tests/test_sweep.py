@@ -367,7 +367,7 @@ class TestFile:
             ("seed", 1.5),
         ]
         wrong += [("trace", [1]), ("trace", {"a": 1}), ("color", [1]), ("tv", None), ("axes", None), ("shape", None)]
-        wrong += [("is_noise_clipped", [1]), ("pages", [{"lambda": "a"}])]
+        wrong += [("is_noise_clipped", [1]), ("volume", "yes"), ("pages", [{"lambda": "a"}])]
         for key, value in wrong:
             assert results._is_row(row)
             assert not results._is_row(row | {key: value}), key

@@ -88,8 +88,8 @@ def select_weight(problem: Problem, probe: Tensor, strength: float = 1.0, spread
 
     estimates :math:`\|u(f) - \text{clean}\|^2` but for a bias of the order of :math:`\epsilon^2`: the difference
     measures the divergence. Both pictures are solved as one, each lambda from the field of the one before. The walk in
-    :math:`\log\lambda` goes downhill until the minimum is enclosed; parabolas finish. The choice is
-    ``strength`` times that. What is negligible beside ``spread``, by default that of ``f``, is no noise.
+    :math:`\log\lambda` goes downhill until the minimum is enclosed; parabolas finish. The choice is ``strength``
+    times that. What is negligible beside ``spread``, by default that of ``f``, is no noise.
 
     Sources: Stein, Annals of Statistics 9 (1981); Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE Trans. Image
     Processing 17 (2008).

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from numbers import Integral
 from typing import Any, Literal
 
@@ -152,12 +153,12 @@ class Specimen:
             problem = f"its reference is of shape {clean.content_shape}, not {picture.content_shape}"
             raise ArrayError(self.name, problem, "give the clean version of the same picture")
 
-    @property
+    @cached_property
     def picture(self) -> Picture:
         """The picture, with its axes and its range."""
         return self._as_picture(self.image)
 
-    @property
+    @cached_property
     def clean(self) -> Picture | None:
         """The clean version."""
         return None if self.reference is None else self._as_picture(self.reference)
