@@ -293,6 +293,13 @@ def test_texture_is_not_taken_for_noise_that_falls():
             assert level(1 - CAMERA + sigma / 255 * normal(*CAMERA.shape, seed=seed)).gain == 0
 
 
+def test_texture_changes_the_variance_no_more_than_it_makes_neighbours_alike():
+    """Coins on a dark ground, and their negative: groups that vary by half along a line, and are a little alike."""
+    coins = torch.from_numpy(data.coins() / np.float32(255))[None]
+    noise = 20 / 255 * normal(*coins.shape)
+    assert level(coins + noise).gain == level(1 - coins + noise).gain == 0
+
+
 def test_a_flat_picture_tells_of_no_rise():
     """Nor does the line that is looked for warn that there is none."""
     for f in (normal(1, 128, 128) * 1e-9 + 0.5, 1e-7 * normal(1, 128, 128)):
