@@ -84,6 +84,7 @@ def _degraded(clean: Pixels, noise: Pixels) -> Iterator[tuple[str, Pixels, Pixel
 
     blurred = gaussian_filter(noise, (0.8, 0.8, 0)[: noise.ndim], mode="wrap")
     yield "nothing", clean + noise, clean
+    yield "rounded to 8 bits", np.rint(255 * np.clip(clean + noise, 0, 1)) / 255, clean
     yield "noise blurred, 0.8 pixels", clean + blurred * noise.std() / blurred.std(), clean
     yield "halved, Lanczos", *by(_halved, 2)
     for quality_ in (90, 75, 50):

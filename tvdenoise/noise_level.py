@@ -8,13 +8,15 @@ from itertools import product
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, special
 from torch.nn import functional
 
 from tvdenoise import calculus
 from tvdenoise.patches import (
     CORRELATED_RATIO,
     MIN_PATCHES,
+    NO_ENDS,
     SIDE,
     Reading,
     Survey,
@@ -60,6 +62,12 @@ MIN_CHANGE = 1.25
 
 MAX_DEVIATION = 0.1
 """... the ratio is at most :data:`CORRELATED_RATIO`, and the groups lie so near a line (root mean square, relative)."""
+
+
+FAR, LEAST_MASS, MAX_CORRECTION = 4.0, 1e-4, 2.0
+"""Ends so many standard deviations away cut nothing off. Where noise is cut off much, less can be said of it."""
+
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -112,12 +120,13 @@ def noise_level(f: Tensor) -> tuple[ChannelNoise, ...]:
     those whose neighbour differences are no larger than noise of the present estimate makes them; estimate and
     selection take turns until they agree. The estimate is the mean of the smallest eigenvalues of the covariance over
     the same mean for white noise at the same places. Pixels at the ends of a channel's values may be saturated, and
-    patches of nothing but the one value most common there a border or a mask: neither count unless hardly any other
-    remains. In the smallest pictures the median absolute difference takes the place of patches.
+    patches of nothing but the one value most common there a border or a mask: neither count unless too few others
+    remain, as of a dark picture. In the smallest pictures the median absolute difference takes the place of patches.
 
     The same in groups of patches of like brightness shows whether the variance rises with the signal, as where photons
     are counted, or falls, as in photographs, whose shadows are brightened; a line is laid through the groups then.
-    Texture, which may look alike, also makes neighbours alike, and is told by that.
+    Texture, which may look alike, also makes neighbours alike, and is told by that; noise that black and white cut off
+    is seen as what it was before.
 
     Where neighbours share noise the smallest eigenvalues say too little. Patches are made of pixels further apart then,
     until these share none; a rise with the signal could not be told from texture in them, a fall can. Where they always
@@ -166,7 +175,7 @@ def _shared(plane: Tensor, near: Survey, reference: Callable[[int], Tensor]) -> 
     if is_texture or variance <= increase**2 * near.reading.variance:
         return None
     found = autocorrelation(plane, dilation, far)
-    noise = _changing(plane, far)
+    noise = _changing(plane, far._replace(ends=NO_ENDS))  # what was cut off was so before neighbours came to share it
     if noise is None or noise.gain > 0:
         noise = ChannelNoise.constant(math.sqrt(variance))
     return replace(noise, is_correlated=True, autocorrelation=tuple(map(tuple, found.tolist())))
@@ -183,6 +192,25 @@ def _by_brightness(found: Survey) -> list[Reading]:
     return [reading for reading in readings if reading.variance > 1e-3 * most]
 
 
+def _untruncated(means: Values, variances: Values, ends: tuple[float, float]) -> Values:
+    r"""Return the variances of normal noise of which those means and variances remain between the ends.
+
+    With :math:`a, b` the ends on the scale of the noise and :math:`Z = \Phi(b) - \Phi(a)`, the mean rises by
+    :math:`\sigma r`, :math:`r = (\varphi(a) - \varphi(b)) / Z`, and the variance is multiplied by
+    :math:`1 + (a\varphi(a) - b\varphi(b)) / Z - r^2`.
+    """
+    centres, result = means, variances
+    for _ in range(20):
+        deviations = np.sqrt(result)
+        a, b = (torch.from_numpy((end - centres) / deviations).clamp_(-FAR, FAR) for end in ends)
+        p, q = (torch.exp(-(x**2) / 2) / math.sqrt(2 * math.pi) for x in (a, b))
+        mass = (special.ndtr(b) - special.ndtr(a)).clamp_(min=LEAST_MASS)
+        r = (p - q) / mass
+        centres = means - deviations * r.numpy()
+        result = variances / (1 + (a * p - b * q) / mass - r**2).clamp_(min=1 / MAX_CORRECTION).numpy()
+    return result
+
+
 def _changing(plane: Tensor, found: Survey) -> ChannelNoise | None:
     """Return noise whose variance changes with the brightness along a line through groups of patches, if it does."""
     groups = _by_brightness(found)
@@ -191,6 +219,7 @@ def _changing(plane: Tensor, found: Survey) -> ChannelNoise | None:
     brightness, variance, correlation = np.array(groups).T
     if not np.ptp(brightness):
         return None
+    variance = _untruncated(brightness, variance, found.ends)
     middle, half = brightness.mean(), len(groups) // 2
     line = variance
     for _ in range(3):  # relative errors count: texture only adds to a reading

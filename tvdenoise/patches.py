@@ -16,6 +16,11 @@ NOISE_EIGENVALUES = 3
 """How many of the smallest eigenvalues count as noise alone."""
 
 MIN_PATCHES = 3 * SIDE * SIDE
+MIN_UNSATURATED_SHARE = 0.3
+"""Where fewer of the patches are free of saturated pixels, those that are at most half saturated count too: the noise
+of a dark picture is cut off at black all over, and the brightest of its patches are no sample of it."""
+
+NO_ENDS = (-math.inf, math.inf)
 PATCHES = 2**14
 """About how many there are of a large picture."""
 
@@ -58,6 +63,8 @@ class Survey(NamedTuple):
         Which of all patches of the plane are without texture, by their numbers.
     reading
         What these say.
+    ends
+        The values between which all pixels of the patches lie, because patches with others were left out.
     """
 
     brightness: Tensor
@@ -65,6 +72,7 @@ class Survey(NamedTuple):
     reference: Tensor
     places: Tensor
     reading: Reading
+    ends: tuple[float, float]
 
     def is_clear(self, most: float = CORRELATED_RATIO) -> bool:
         """Return whether the pixels of a patch share no noise, and enough patches say so."""
@@ -82,9 +90,9 @@ def survey(plane: Tensor, dilation: int, reference: Tensor) -> Survey | None:
     ``reference`` are the patches of white noise at the same places, their means 0.
     """
     patches = patches_of(plane, dilation)
-    usable = _usable(plane, patches)
+    usable, ends = _usable(patches, float(plane.min()), float(plane.max()))
     if int(usable.sum()) < MIN_PATCHES:
-        usable = torch.ones_like(usable)
+        usable, ends = torch.ones_like(usable), NO_ENDS
     patches, reference = patches[usable], reference[usable]
     if len(patches) < MIN_PATCHES:
         return None
@@ -92,7 +100,7 @@ def survey(plane: Tensor, dilation: int, reference: Tensor) -> Survey | None:
     patches -= brightness[:, None]
     flat = _weakly_textured(patches, texture)
     places = usable.nonzero()[flat, 0]
-    return Survey(brightness, patches, reference, places, read(brightness[flat], patches[flat], reference[flat]))
+    return Survey(brightness, patches, reference, places, read(brightness[flat], patches[flat], reference[flat]), ends)
 
 
 def read(brightness: Tensor, patches: Tensor, reference: Tensor) -> Reading:
@@ -150,12 +158,20 @@ def _nearest_odd(number: float) -> int:
     return 2 * round((number - 1) / 2) + 1
 
 
-def _usable(plane: Tensor, patches: Tensor) -> Tensor:
-    """Return which patches touch neither end of the values, and are not constant at the commonest constant value."""
+def _usable(patches: Tensor, least: float, most: float) -> tuple[Tensor, tuple[float, float]]:
+    """Return which patches hold none of the ends of the values, and are not constant at the commonest constant value.
+
+    Return the ends too, or infinite ones where patches that hold them had to do.
+    """
     low, high = patches.aminmax(dim=1) if len(patches) else (patches.new_zeros(0),) * 2
     is_constant = low == high
     border = low[is_constant].mode().values if is_constant.any() else torch.nan
-    return (low > float(plane.min())) & (high < float(plane.max())) & ~(is_constant & (low == border))
+    inside = ~(is_constant & (low == border))
+    unsaturated = inside & (low > least) & (high < most)
+    if int(unsaturated.sum()) >= MIN_UNSATURATED_SHARE * int(inside.sum()):
+        return unsaturated, (least, most)
+    saturated = ((patches == least) | (patches == most)).sum(1)
+    return inside & (saturated <= SIDE * SIDE // 2), NO_ENDS
 
 
 def _texture(patches: Tensor) -> Tensor:
