@@ -24,7 +24,7 @@ import typer
 from PIL import Image
 from skimage.data import camera
 
-from tvdenoise import batch, denoise, engine
+from tvdenoise import denoise, engine, machine
 
 TOOL = [sys.executable, "-m", "tvdenoise"]
 SIDE = 512
@@ -73,7 +73,7 @@ def _throughput(folder: Path, numbers: tuple[int, int], runs: int) -> Iterator[r
     rates: dict[str, list[float]] = {"cores": [], "few": [], "many": [], "loop": []}
     for _ in range(runs):
         one = statistics.median(_seconds(lambda: denoise(picture, WEIGHT)) for _ in range(20))
-        rates["cores"].append(batch.cores() / one)
+        rates["cores"].append(machine.cores() / one)
         rates["few"].append(numbers[0] / _seconds(lambda: _denoised(few, folder / "out")))
         rates["many"].append(numbers[1] / _seconds(lambda: _denoised(many, folder / "out")))
         rates["loop"].append(LOOP / _seconds(lambda: [_denoised(path, folder / "o.png") for path in _some(few)]))

@@ -233,6 +233,19 @@ def test_no_such_scheduler(scans, run, here, address, message, monkeypatch):
     assert not (here / "clean").exists()
 
 
+def test_where_no_workers_can_be_started(scans, run, here, monkeypatch):
+    def refused(**_options):
+        raise RuntimeError("Nanny failed to start.\nRead-only file system")
+
+    monkeypatch.setattr("distributed.LocalCluster", refused)
+    code, _, err = run("scans", "-r", "-o", "clean", "--scheduler", "local")
+    assert code == 2
+    assert err == (
+        "tvdenoise: --scheduler: no workers can be started here (RuntimeError: Nanny failed to start. Read-only file "
+        "system); leave it out, and choose their number with --jobs\n"
+    )
+
+
 def test_without_the_extra(scans, run, here, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     code, _, err = run("scans", "-r", "-o", "clean", "--scheduler", "local")

@@ -24,7 +24,7 @@ from PIL import Image
 from tvdenoise import images
 from tvdenoise.errors import TVDenoiseError, WriteError
 from tvdenoise.images import Picture, PictureFile
-from tvdenoise.images.atomic import atomic
+from tvdenoise.images.atomic import atomic, discard
 
 
 def _saved(format_: str, *, frames: int = 1, **options: object) -> bytes:
@@ -288,6 +288,8 @@ class TestWriting:
             opened.append(file)
             raise ValueError("broken")
         assert target.read_bytes() == b"new"
+        discard(target)
+        assert folder(tmp_path) == {"a.bin"}
         assert folder(tmp_path) == {"a.bin"}
 
     def test_what_a_killed_process_left_is_taken_over(self, tmp_path):

@@ -162,6 +162,8 @@ class TestClashes:
         inputs = [scans / "a.jpg", scans / "a_denoised.jpg"]
         self.refused(OutputError, r"a_denoised\.jpg: it is one of the pictures", inputs)
         self.refused(OutputError, r"one of the pictures", [scans / "a.jpg"], Naming(scans))
+        (scans / "A_Denoised.jpg").touch()  # which some file systems take for the result of a.jpg
+        self.refused(OutputError, r"one of the pictures", [scans / "A_Denoised.jpg", scans / "a.jpg"])
 
     @pytest.mark.parametrize("naming", [Naming(suffix=""), Naming(suffix="", format="TIFF")])
     def test_results_beside_that_nothing_tells_from_pictures(self, scans, naming):

@@ -6,6 +6,7 @@ import mmap
 import resource
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ def tiny(monkeypatch):
     monkeypatch.setattr(storage, "PROGRAM", 0)
     monkeypatch.setattr(storage, "SMALL", 0)
     monkeypatch.setattr(storage, "LEAST", 0)
+    monkeypatch.setattr(storage, "MINIMUM", 0)
     monkeypatch.setattr(storage, "resident", lambda: 0)
 
 
@@ -103,11 +105,23 @@ def test_a_process_that_has_grown_already_may_go_on(tiny, tmp_path, monkeypatch)
     """Libraries such as CUDA's take more than the program itself, and stay; too little in itself is told."""
     monkeypatch.setattr(storage, "PROGRAM", 500)
     monkeypatch.setattr(storage, "LEAST", 200)
+    monkeypatch.setattr(storage, "MINIMUM", 700)
     monkeypatch.setattr(storage, "resident", lambda: 900)
     with storage.limited(800, tmp_path):
         assert storage.memory_left() == 200 * storage.SHARE
     with pytest.raises(SettingError, match="memory: 0M is hardly more"), storage.limited(699, tmp_path):
         pass
+
+
+def test_a_folder_for_temporary_files_is_needed_for_scratch_files_alone(tiny, monkeypatch):
+    """As in a container that may not write anywhere."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", list)
+    with storage.limited(2000, None):
+        held = storage.empty((100,), np.float64)
+        assert not is_mapped(held)
+        with pytest.raises(ScratchError, match=r"the folder for temporary files: .*No usable temporary directory"):
+            storage.empty((100,), np.float64)
 
 
 def test_a_full_scratch_disk_is_told_at_once(tiny, tmp_path):

@@ -24,6 +24,7 @@ from tvdenoise.attempt import Outcome, attempt_together, failure
 from tvdenoise.errors import PictureError, SettingError
 from tvdenoise.interrupts import ENDING, deferred, sigint_blocked
 from tvdenoise.job import Job
+from tvdenoise.machine import available, cores
 
 EXIT_TIMEOUT = 10.0
 """Seconds that a process is given to end by itself."""
@@ -36,11 +37,6 @@ MAX_JOBS_TOGETHER = 16
 
 MAX_BYTES_TOGETHER = 2**22
 """Bytes of the files of such jobs in sum: the one that reaches them is the last."""
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,7 @@ class WorkerPool:
         overwrite: bool = False,
         expected: int = 1,
     ) -> None:
-        self._memory = storage.available() // 2 if memory is None else memory
+        self._memory = available() // 2 if memory is None else memory
         self._number = workers or max(1, min(cores(), self._memory // storage.MINIMUM))
         self._share = self._memory // self._number
         if self._share < storage.MINIMUM:

@@ -64,15 +64,19 @@ def connected(scheduler: str, workers: int | None = None) -> Iterator["Client"]:
     for name in ("distributed", "distributed.client", "tornado.application", "asyncio"):  # what is lost is told by rows
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler == "local":
-        with sigint_blocked():
-            cluster = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address=None,
-                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # of what else it tells by HTTP
-                silence_logs=logging.CRITICAL,
-            )
+        try:
+            with sigint_blocked():
+                cluster = LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # of what else it tells by HTTP
+                    silence_logs=logging.CRITICAL,
+                )
+        except Exception as error:
+            problem = f"no workers can be started here ({reason(error)})"
+            raise SettingError("scheduler", problem, "leave it out, and choose their number with --jobs") from error
         with cluster, Client(cluster, set_as_default=False) as client:
             yield client
         return
@@ -80,8 +84,8 @@ def connected(scheduler: str, workers: int | None = None) -> Iterator["Client"]:
         where = {"scheduler_file": os.fspath(Path(path).resolve(strict=True))} if kind == "file" else {}
         client = Client(**(where or {"address": scheduler}), timeout=PATIENCE, set_as_default=False)
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise SettingError("scheduler", f"{scheduler} does not answer ({reason})", "start it, or check this") from error
+        problem = f"{scheduler} does not answer ({reason(error)})"
+        raise SettingError("scheduler", problem, "start it, or check this") from error
     with client:
         yield client
 

@@ -1,7 +1,6 @@
 """One file to another: what a command does once and a batch repeats. torch loads when a job runs."""
 
 import os
-import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -160,13 +159,8 @@ def lack_of_memory(job: Job) -> PictureError:
 
 
 def limited(job: Job) -> AbstractContextManager[None]:
-    """Keep to the memory that a job may take."""
-    return storage.limited(job.memory, _scratch_folder(job.target))
-
-
-def _scratch_folder(target: Path) -> Path:
-    """Return where the result is to go, since there must be room anyway, or the folder for temporary files."""
-    return Path(tempfile.gettempdir()) if target == images.STREAM else target.absolute().parent
+    """Keep to the memory that a job may take; scratch files go where the result will, which needs room anyway."""
+    return storage.limited(job.memory, None if job.target == images.STREAM else job.target.absolute().parent)
 
 
 def begin(job: Job, observer: Observer) -> Running:

@@ -220,7 +220,7 @@ def _add_folder(plan: Plan, root: Path, file_filter: FileFilter) -> None:
         originals = None if is_among else {Path(entry.name).stem for entry in entries}
         for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.is_dir(follow_symlinks=False):
+            if entry.is_dir(follow_symlinks=False) and not _is_junction(entry):
                 folders.append(path)
             elif reason := _reason_to_overlook(entry, real_root, added, originals):
                 plan.overlook(reason)
@@ -272,6 +272,11 @@ def _reason_to_overlook(entry: os.DirEntry[str], root: str, added: str, original
     return ""
 
 
+def _is_junction(entry: os.DirEntry[str]) -> bool:
+    """Return whether a folder of Windows is a link in truth, which Python tells from 3.12 on."""
+    return getattr(entry, "is_junction", bool)()
+
+
 def _is_file_inside(link: str, folder: str) -> bool:
     real = Path(os.path.realpath(link))
     return real.is_relative_to(folder) and not real.is_dir()
@@ -298,14 +303,14 @@ def _refuse_clashes(plan: Plan) -> None:
     real = cache(os.path.realpath)
     pictures: dict[str, set[str]] = {}
     for branch in plan.branches:
-        pictures.setdefault(real(branch.source), set()).update(branch.names)
+        pictures.setdefault(_key(real(branch.source)), set()).update(map(_key, branch.names))
     results: dict[str, dict[str, tuple[Branch, str]]] = {}
     for branch in plan.branches:
-        among = pictures.get(real(branch.target), set())
-        taken = results.setdefault(_key(real(branch.target)), {})
+        folder_key = _key(real(branch.target))
+        among, taken = pictures.get(folder_key, set()), results.setdefault(folder_key, {})
         for name in branch.names:
             result = plan.naming.target(name)
-            if result in among:
+            if _key(result) in among:
                 problem = "it is one of the pictures to denoise"
                 raise OutputError(branch.target / result, problem, "choose another --output or --suffix")
             own = (branch, name)

@@ -16,18 +16,22 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tvdenoise.errors import ScratchError, SettingError
+from tvdenoise.errors import ScratchError, SettingError, reason
+from tvdenoise.machine import available, resident
 
 PROGRAM = 400 * 2**20
 """Bytes that the program itself takes once all of it is loaded."""
 
 LEAST = 2**27
 """Bytes that a budget must leave beside the program itself: some dozens of rows of any picture, on every thread."""
+
+MINIMUM = PROGRAM + LEAST
+"""The least that a process may be given."""
 
 SMALL = 2**22
 """Bytes up to which arrays lie in memory and do not count."""
@@ -42,10 +46,6 @@ PERIOD = 0.002
 """Seconds between two looks at how large the process has grown."""
 
 
-MINIMUM = PROGRAM + LEAST
-"""The least that a process may be given."""
-
-
 def array_bytes_within(limit: int) -> int:
     """Return the bytes of arrays that a budget lets lie in memory."""
     return int(SHARE * (limit - PROGRAM))
@@ -57,15 +57,18 @@ def limit_for(size: int) -> int:
 
 
 class Budget:
-    """The bytes that the process may take (None for half of what is free), and the folder for scratch files."""
+    """The bytes that the process may take (None: half of what is free), and the folder for scratch files.
 
-    def __init__(self, limit: int | None, folder: Path) -> None:
+    Without a folder they go where temporary files do.
+    """
+
+    def __init__(self, limit: int | None, folder: Path | None) -> None:
         own = max(resident(), PROGRAM)
         if limit is None:
             limit = max(available() // 2, own + LEAST)
-        if limit < PROGRAM + LEAST:
+        if limit < MINIMUM:
             problem = f"{limit / 2**20:.0f}M is hardly more than the program itself takes"
-            raise SettingError("memory", problem, f"give at least {math.ceil((PROGRAM + LEAST) / 2**20)}M")
+            raise SettingError("memory", problem, f"give at least {math.ceil(MINIMUM / 2**20)}M")
         limit = max(limit, own + LEAST)  # of a process in which libraries, such as CUDA's, have grown
         self.left = int(SHARE * (limit - own))
         self._full = own + FULL * (limit - own)
@@ -90,11 +93,12 @@ class Budget:
     def _mapped(self, size: int) -> NDArray[np.uint8]:
         try:
             with tempfile.TemporaryFile(dir=self._folder, prefix=".tvdenoise-") as file:
-                _allocate(file.fileno(), size)
+                _allocate(file, size)
                 mapped = mmap.mmap(file.fileno(), size)
         except OSError as error:
-            problem = f"a scratch file of {size / 2**20:.0f}M cannot be made there ({error.strerror})"
-            raise ScratchError(self._folder, problem, "free some space, or give more --memory") from error
+            where = self._folder or "the folder for temporary files"
+            problem = f"a scratch file of {size / 2**20:.0f}M cannot be made there ({reason(error)})"
+            raise ScratchError(where, problem, "free some space, or give more --memory") from error
         with self._lock:
             self._maps.add(mapped)
         if self._keeper is None and hasattr(mmap, "MADV_DONTNEED"):
@@ -119,23 +123,9 @@ class Budget:
 _budget: ContextVar[Callable[[], Budget] | None] = ContextVar("budget", default=None)
 
 
-def resident() -> int:
-    """Return the bytes that this process takes."""
-    import psutil  # late: most commands need none of it
-
-    return int(psutil.Process().memory_info().rss)
-
-
-def available() -> int:
-    """Return the bytes that programs may still take on this machine."""
-    import psutil
-
-    return int(psutil.virtual_memory().available)
-
-
 @contextmanager
-def limited(limit: int | None, folder: Path) -> Iterator[None]:
-    """Keep to a budget, by default half of what is free, with scratch files in ``folder``.
+def limited(limit: int | None, folder: Path | None) -> Iterator[None]:
+    """Keep to a budget, by default half of what is free, with scratch files in ``folder``, or where temporary files go.
 
     Raises
     ------
@@ -175,10 +165,11 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     return budget().empty(size).view(dtype).reshape(shape)
 
 
-def _allocate(descriptor: int, size: int) -> None:
+def _allocate(file: IO[bytes], size: int) -> None:
     """Take the room on disk now: a full disk later would kill the process in the middle of its work."""
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, size)
-    else:
-        for start in range(0, size, SMALL):
-            os.write(descriptor, bytes(min(SMALL, size - start)))
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    for start in range(0, size, SMALL):
+        file.write(bytes(min(SMALL, size - start)))
+    file.flush()

@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sys
+import tempfile
 import threading
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from tvdenoise import machine
 from tvdenoise.cli import compare, denoise, info, messages, report, sweep
 from tvdenoise.errors import InputError, TVDenoiseError
 
@@ -67,6 +69,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminate)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
         signal.signal(signal.SIGHUP, _terminate)
+    if machine.cores() < (os.cpu_count() or 1):  # of which OpenMP knows nothing in a container
+        os.environ.setdefault("OMP_NUM_THREADS", str(machine.cores()))
+    if os.name == "nt":
+        tempfile.TMP_MAX = 100  # type: ignore[misc]  # names that are tried for a file where none may be made (CPython's issue 66305)
     try:
         words = [_kept(word) for word in sys.argv[1:]] or (["--help"] if sys.stdout.isatty() else [DEFAULT])
         code = app(words, prog_name="tvdenoise", standalone_mode=False)

@@ -57,8 +57,13 @@ def atomic(target: Path) -> Iterator[BinaryIO]:
 
 def discard(target: Path) -> None:
     """Remove what a killed process left of writing ``target``."""
-    with suppress(OSError), _open_locked(_temporary_path(target.resolve())) as file:
-        Path(file.name).unlink()
+    temporary = _temporary_path(target.resolve())
+    with suppress(OSError):
+        if fcntl is None:
+            temporary.unlink()
+            return
+        with _open_locked(temporary):
+            temporary.unlink()
 
 
 def _temporary_path(place: Path) -> Path:

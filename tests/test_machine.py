@@ -1,0 +1,70 @@
+"""What control groups allow, by files such as Linux shows of them."""
+
+import os
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from tvdenoise import machine
+
+GIB = 2**30
+
+
+@pytest.fixture
+def groups(monkeypatch, tmp_path):
+    """Let there be 8 cores and all the memory of a large machine, and control groups of our own."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(8)), raising=False)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=64 * GIB))
+    monkeypatch.setattr(machine, "MEMBERSHIP", tmp_path / "cgroup")
+    monkeypatch.setattr(machine, "GROUPS", tmp_path)
+
+    def write(membership: str, files: dict[str, str]) -> None:
+        (tmp_path / "cgroup").write_text(membership)
+        for name, content in files.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(content)
+
+    return write
+
+
+def test_without_groups_all_is_allowed(groups):
+    assert machine.cores() == 8
+    assert machine.available() == 64 * GIB
+
+
+def test_limits_of_a_container(groups):
+    files = {"memory.max": f"{2 * GIB}\n", "memory.current": f"{GIB}\n", "memory.stat": "anon 5\ninactive_file 4096\n"}
+    groups("0::/\n", {"cpu.max": "150000 100000\n", **files})
+    assert machine.cores() == 2
+    assert machine.available() == GIB + 4096
+
+
+def test_limits_of_version_1(groups):
+    memory = {
+        "limit_in_bytes": f"{2 * GIB}",
+        "usage_in_bytes": f"{GIB}",
+        "stat": "inactive_file 1\ntotal_inactive_file 64",
+    }
+    files = {f"memory/memory.{name}": content for name, content in memory.items()}
+    cpu = {"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}
+    # As within a container, whose own group lies at the top of what it sees.
+    groups("9:memory:/docker/1f2e\n2:cpu,cpuacct:/docker/1f2e\n1:name=systemd:/\n", {**files, **cpu})
+    assert machine.cores() == 3
+    assert machine.available() == GIB + 64
+
+
+def test_the_tightest_of_nested_groups_counts(groups):
+    def memory(folder: str, limit: str) -> dict[str, str]:
+        return {f"{folder}memory.max": limit, f"{folder}memory.current": "0", f"{folder}memory.stat": "inactive_file 0"}
+
+    inner = {"a/b/cpu.max": "400000 100000", **memory("a/b/", str(5 * GIB))}
+    groups("0::/a/b\n", {**inner, "a/cpu.max": "100000 100000", **memory("a/", str(3 * GIB))})
+    assert (machine.cores(), machine.available()) == (1, 3 * GIB)
+    groups("0::/a/b\n", {**inner, "a/cpu.max": "max 100000", **memory("a/", "max")})
+    assert (machine.cores(), machine.available()) == (4, 5 * GIB)
+
+
+def test_a_group_beyond_its_limit_leaves_nothing(groups):
+    groups("0::/\n", {"memory.max": "10", "memory.current": "20", "memory.stat": "inactive_file 0"})
+    assert machine.available() == 0
