@@ -182,7 +182,7 @@ def test_memory_is_seven_copies_of_the_picture(tv):
     """
     program = (
         "import re, torch; from pathlib import Path\n"
-        "from tvdenoise import Settings, engine\n"
+        "from tvdenoise import engine\nfrom tvdenoise.settings import Settings\n"
         "from tvdenoise.denoising import denoise_as_set\n"
         f"engine.LOADING_SECONDS, settings = -1, Settings(0.1, tv={tv!r}, device='cpu', tol=3e-4, max_steps=25)\n"
         "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+) kB', Path('/proc/self/status').read_text())[1])\n"

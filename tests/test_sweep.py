@@ -220,6 +220,8 @@ class TestSweep:
     def test_impossible_settings_are_refused_before_any_run(self):
         with pytest.raises(SettingError, match="tv"):
             Grid(tv=("diagonal",))
+        with pytest.raises(SettingError, match="sigma: it is for choosing lambda"):
+            Grid(weight=(0.1, 0.2), sigma=0.1)
         with pytest.raises(SettingError, match="chroma"):
             Grid(color=("rgb",), chroma=(1.5,))
         for one in ({"weight": 0.1}, {"tv": "isotropic"}, {"noise": Noise("poisson")}, {"seed": 5}):
@@ -253,6 +255,8 @@ class TestSweep:
             Specimen("a", np.where(clean > 0.5, np.nan, clean))
         with pytest.raises(ArrayError, match="4 axes"):
             Specimen("a", np.zeros((2, 3, 4, 5)))
+        with pytest.raises(ArrayError, match="may be anything; name them"):
+            Specimen("a", np.zeros((3, 16, 16)))
 
     def test_a_trace_is_of_one_picture(self, clean):
         (row,) = sweep([Specimen("a", np.stack([clean, clean]), axes="TYX")], Grid(weight=(0.1,)), trace=True)
@@ -474,7 +478,7 @@ class TestCommand:
             ('inputs = "in.png"\nnoise = "gaussian:25"', "--noise: gaussian needs an amount from 0 to 1, not 25; give"),
             ('inputs = "in.png"\nnoise = "poisson"\nreference = "clean.png"', "--reference: with --noise"),
             ('inputs = "in.png"\nmax_steps = "x"', "'--max-steps': Input should be a valid integer"),
-            ('inputs = "in.png"\nsigma = 25', "--sigma: pictures of many ranges"),
+            ('inputs = "in.png"\nsigma = 25', "--sigma: for pictures of many ranges"),
             ('inputs = "in.png"\nout = []', "e.toml: out is not a path"),
             ("inputs = []", "e.toml: inputs is not a path"),
             (f'inputs = "in.png"\nseed = "{"9" * 5000}"', "--seed: "),

@@ -35,6 +35,12 @@ def test_composes_with_another_loss():
     assert a.grad.abs().sum() > 0
 
 
+def test_the_mean_of_half_floats_is_finite_where_their_sum_is_not():
+    u = torch.rand(512, 512, generator=torch.Generator().manual_seed(0))
+    mean = TotalVariation(is_mean_reduction=True)
+    assert float(mean(u.half())) == pytest.approx(float(mean(u)), rel=1e-2)
+
+
 def test_isotropic_is_the_length_of_the_differences():
     corner = torch.tensor([[0.0, 3.0], [4.0, 0.0]])
     # The pixel (0, 0) has differences 4 down and 3 right, (0, 1) has 3 down, (1, 0) has 4 right.

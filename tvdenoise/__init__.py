@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tvdenoise.errors import TVDenoiseError
     from tvdenoise.noise import Noise
     from tvdenoise.result import Result
-    from tvdenoise.settings import Settings
     from tvdenoise.solve import Progress
     from tvdenoise.sweeping import Grid, Specimen, TrialRow, sweep
     from tvdenoise.total_variation import TotalVariation
@@ -31,7 +30,6 @@ __all__ = [
     "Noise",
     "Progress",
     "Result",
-    "Settings",
     "Specimen",
     "TVDenoiseError",
     "TotalVariation",
@@ -45,7 +43,6 @@ _ROOMS = {
     "Noise": "noise",
     "Progress": "solve",
     "Result": "result",
-    "Settings": "settings",
     "Specimen": "sweeping",
     "TVDenoiseError": "errors",
     "TotalVariation": "total_variation",

@@ -52,9 +52,9 @@ def denoise(
     tv
         ``"anisotropic"`` or ``"isotropic"``: the sum of the absolute differences, or of their lengths.
     color
-        ``"rgb"``: channel by channel, whatever the channels are. ``"opponent"``: luma with lambda, chroma with a
-        multiple of it, in an orthonormal transform of RGB. ``"coupled"``: the 2-norm over all channels before
-        summing. ``"auto"``: opponent for 3 channels, rgb for all else.
+        ``"rgb"``: channel by channel, whatever the channels are. ``"opponent"``: luma :math:`(R+G+B)/\sqrt3` with
+        lambda, chroma :math:`(R-B)/\sqrt2` and :math:`(R-2G+B)/\sqrt6` with a multiple of it. ``"coupled"``: the 2-norm
+        over all channels before summing. ``"auto"``: opponent for 3 channels, rgb for all else.
     chroma
         That multiple; left out, 1.5, or one that is chosen where lambda is.
     strength

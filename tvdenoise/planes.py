@@ -52,7 +52,7 @@ def as_planes(image: Image, channel_axis: int | None, axes: Literal[2, 3] = 2) -
     axis = _channel_axis(image.shape, channel_axis, axes, first=True)
     if image.layout != torch.strided or image.is_meta or (image.is_floating_point() and image.itemsize < 2):
         problem = f"it is a tensor of layout {image.layout}, type {image.dtype} on {image.device}"
-        raise ArrayError("image", problem, "give a dense one of floats of 16 bits or more, or integers")
+        raise ArrayError("image", problem, "give a dense one, with values, of floats of 16 bits or more, or integers")
     image = image.detach().resolve_neg()
     if not image.is_floating_point():
         f, restored_array, dtype = _array_as_planes(image.numpy(force=True), axis)

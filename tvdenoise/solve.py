@@ -28,7 +28,17 @@ FIRST_CHECK = 20
 
 @dataclass(frozen=True)
 class Progress:
-    """What is known after a step at which the loop certified, and the tolerance it is to reach."""
+    """What is known after a step at which the loop certified.
+
+    Attributes
+    ----------
+    step, seconds
+        As in :class:`tvdenoise.result.Result`: how far the optimizer has come.
+    certificate
+        What is proven of the best picture so far: its ``energy``, ``gap`` and ``rms_bound``.
+    tol
+        The bound that is to be reached.
+    """
 
     step: int
     seconds: float

@@ -22,6 +22,7 @@ from tvdenoise.job import pages_of, settings_for
 from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.metrics import Quality, quality
 from tvdenoise.noise import Noise
+from tvdenoise.planes import FEW_CHANNELS
 from tvdenoise.result import Result
 from tvdenoise.rows import Figures, Row, figures_of, summed
 from tvdenoise.settings import OPPONENT, Settings
@@ -74,6 +75,8 @@ class Grid:
             if not getattr(self, name):
                 raise SettingError(name, "there is no value", "leave it out")
         list(self.settings())
+        if self.sigma is not None and "auto" not in self.weight:
+            raise SettingError("sigma", "it is for choosing lambda, and lambda is given", "leave one of them out")
         if self.chroma != (None,) and not set(self.color) & set(OPPONENT):
             raise SettingError("chroma", "no colour model here has luma and chroma", "let color be opponent, or auto")
         if any(not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0 for seed in self.seed):
@@ -110,7 +113,7 @@ class Grid:
         return sum(1 for _ in self.settings()) * sum(1 for _ in self.draws())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Specimen:
     """A picture under a name, and its clean version, if there is one.
 
@@ -124,7 +127,8 @@ class Specimen:
         The clean version, alike; where noise is added to the picture, it is clean itself.
     axes
         A letter for each axis of the arrays, as ``--axes`` takes them: ``"TYX"`` for pictures that are denoised each
-        by itself, ``"ZYX"`` for a volume, ``"CYX"`` for channels that are no colours; by default (H, W) or (H, W, C).
+        by itself, ``"ZYX"`` for a volume, ``"CYX"`` for channels that are no colours; by default (H, W), or (H, W, C)
+        with at most 4 channels.
     reference_name
         What rows call the clean version.
     spacing
@@ -170,8 +174,9 @@ class Specimen:
             raise ArrayError(self.name, "it is no array, or an empty one", "give a NumPy array of pixels")
         intensity.check_type(self.name, image.dtype)
         intensity.check_finite(self.name, image)
-        if self.axes is None and image.ndim not in (2, 3):
-            raise ArrayError(self.name, f"its {image.ndim} axes may be anything", "name them, as in axes='TYX'")
+        if self.axes is None and (image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[-1] > FEW_CHANNELS)):
+            problem = f"its {image.ndim} axes, of shape {image.shape}, may be anything"
+            raise ArrayError(self.name, problem, "name them, as in axes='TYX'")
         picture = Picture(image, "YXS"[: image.ndim], scale=intensity.type_range(image.dtype))
         return picture if self.axes is None else picture.with_axes(self.axes)
 
@@ -232,6 +237,11 @@ def sweep(
         Asked with a row that is yet to be made whether it need not be: one of the same ``key`` is there, say.
     trace
         Whether rows tell every certificate on the way.
+
+    Raises
+    ------
+    DeviceError
+        If the device is unknown or not there, for no run can be made.
 
     Examples
     --------

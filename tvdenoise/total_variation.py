@@ -130,10 +130,10 @@ class TotalVariation(nn.Module):
                 functional.pad(d, (0, 0) * (-axis - 1) + (0, 1)) for axis, d in enumerate(differences, -self.axes)
             ]
             return self._absolute(reduce(_length, padded)).sum(one)
-        sums = [self._absolute(d).sum(one) for d in differences]
-        if self.is_mean_reduction:
-            sums = [total / max(math.prod(d.shape[one[0] :]), 1) for total, d in zip(sums, differences, strict=True)]
-        return torch.stack(sums).sum(0)
+        lengths = [self._absolute(d) for d in differences]
+        if self.is_mean_reduction:  # not a quotient of the sum, which may be beyond what 16 bits hold
+            return torch.stack([t.mean(one) if t.numel() else t.sum(one) for t in lengths]).sum(0)
+        return torch.stack([t.sum(one) for t in lengths]).sum(0)
 
     def extra_repr(self) -> str:
         """Name the arguments in ``repr``."""

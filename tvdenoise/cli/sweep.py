@@ -196,7 +196,7 @@ def command(
         check_source(reference, "reference")
     unit_sigma, file_sigma = values.sigmas_of(sigma)
     if file_sigma is not None:
-        raise SettingError("sigma", "pictures of many ranges have no numbers in common", "give such as 25/255")
+        raise SettingError("sigma", "for pictures of many ranges it is a fraction of the range", "give such as 25/255")
     grid = Grid(
         weight=values.weights_of(weight),
         tv=_some("tv", tv),  # type: ignore[arg-type]
