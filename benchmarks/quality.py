@@ -158,7 +158,7 @@ def _peer_rows(clean: Pixels, f: Pixels, sigma: float | None) -> Iterator[rows.R
     try:
         import bm3d
     except ImportError:
-        yield {"method": "bm3d", "missing": "pip install -c constraints.txt '.[bench]'"}
+        yield {"method": "bm3d", "missing": 'pip install -c constraints.txt ".[bench]"'}
         return
     denoiser = bm3d.bm3d if f.ndim == 2 else bm3d.bm3d_rgb
     yield {"method": "bm3d", **_figures(clean, denoiser(f.astype(float), sigma or float(np.std(f - clean))))}

@@ -707,7 +707,7 @@ def test_a_missing_extra_is_told_before_any_work(run, here, monkeypatch):
     assert (code, out) == (2, "")
     assert err == (
         "tvdenoise: out.fits: Astropy reads FITS files and is not installed; "
-        "in the clone: pip install -c constraints.txt '.[astro]'\n"
+        'in the clone: pip install -c constraints.txt ".[astro]"\n'
     )
 
 

@@ -252,5 +252,5 @@ def test_without_the_extra(scans, run, here, monkeypatch):
     assert code == 2
     assert err == (
         "tvdenoise: --scheduler: the package distributed is not installed; "
-        "in the clone: pip install -c constraints.txt '.[cluster]'\n"
+        'in the clone: pip install -c constraints.txt ".[cluster]"\n'
     )

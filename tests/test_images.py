@@ -1065,7 +1065,7 @@ class TestRefused:
         )
         said = (
             "a_denoised.fits: Astropy reads FITS files and is not installed; "
-            "in the clone: pip install -c constraints.txt '.[astro]'"
+            'in the clone: pip install -c constraints.txt ".[astro]"'
         )
         assert (done.returncode, done.stderr) == (2, f"tvdenoise: {said}\n")
 

@@ -258,7 +258,7 @@ class TestCommand:
     def test_without_the_extra(self, run, monkeypatch, option):
         monkeypatch.setitem(sys.modules, "matplotlib", None)
         message = (
-            "tvdenoise: charts: Matplotlib is not installed; in the clone: pip install -c constraints.txt '.[plot]'\n"
+            'tvdenoise: charts: Matplotlib is not installed; in the clone: pip install -c constraints.txt ".[plot]"\n'
         )
         assert run(*COMMAND, option) == (2, "", message)
 

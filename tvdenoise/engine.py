@@ -4,6 +4,7 @@ On a CPU the pictures are the same bit by bit. Loading numba and its compiled co
 picture, so torch computes until it has spent that time (in all, whatever the number of pictures), or is about to.
 """
 
+import logging
 from functools import cache
 from types import ModuleType
 
@@ -60,9 +61,10 @@ _remarks: list[str] = []
 
 
 def remark(text: str) -> None:
-    """Keep a remark on how the work is done, which ``-v`` shows."""
+    """Keep a remark on how the work is done, which ``-v`` shows, and log it for those who listen."""
     if text not in _remarks:
         _remarks.append(text)
+        logging.getLogger("tvdenoise").info(text)
 
 
 def remarks() -> list[str]:
@@ -84,7 +86,8 @@ def _load(device: torch.device, dtype: torch.dtype, tv: TVKind, planes: int) -> 
     except Exception as error:
         if is_out_of_memory(error):  # not for good
             raise
-        remark(f"computed by torch alone, which takes several times as long: {reason(error)[:200]}")
+        remedy = "; let NUMBA_CACHE_DIR be a folder that may be written to" if "no locator" in str(error) else ""
+        remark(f"computed by torch alone, which takes several times as long: {reason(error)[:200]}{remedy}")
         return None
     return room
 

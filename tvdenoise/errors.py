@@ -62,7 +62,7 @@ class MissingExtraError(TVDenoiseError):
     exit_code = 2
 
     def __init__(self, subject: object, problem: str, extra: str) -> None:
-        super().__init__(subject, problem, f"in the clone: pip install -c constraints.txt '.[{extra}]'")
+        super().__init__(subject, problem, f'in the clone: pip install -c constraints.txt ".[{extra}]"')
 
 
 class InputError(TVDenoiseError):
