@@ -700,6 +700,17 @@ def test_alpha_that_is_no_number(run, here):
     assert (np.asarray(Image.open("out.png"))[..., 3] == 128).all()
 
 
+def test_patterns_that_a_shell_left_alone(run, here):
+    for name in ("b.npy", "a.npy", ".c.npy", "a[1].npy"):
+        np.save(here / name, np.eye(4))
+    code, out, _ = run("*.npy", "-l", "0.1", "-o", "out/", "-n")
+    assert code == 0
+    assert [line.split(" -> ")[0] for line in out.splitlines()] == ["a.npy", "a[1].npy", "b.npy"]
+    assert run("a[1].npy", "-l", "0.1", "-n")[1].startswith("a[1].npy -> ")
+    code, _, err = run("none*.npy", "-l", "0.1")
+    assert (code, err) == (2, "tvdenoise: none*.npy: there is no such file; check the path\n")
+
+
 def test_a_missing_extra_is_told_before_any_work(run, here, monkeypatch):
     monkeypatch.setitem(sys.modules, "astropy.io", None)
     monkeypatch.delitem(sys.modules, "tvdenoise.images.fits", raising=False)

@@ -348,7 +348,7 @@ def command(
     naming = Naming(None if output is None else Path(output), values.suffix_of(suffix), output_format)
     if reference is not None and not is_folder(reference):
         check_source(reference, "reference")
-    inputs = sources or []
+    inputs = values.matched(sources or [])
     if not inputs and files_from is None:
         raise InputError("INPUT", "there is none", "name a picture or a folder, or --files-from FILE; see --help")
     if files_from is None and len(inputs) == 1 and not is_folder(inputs[0]):

@@ -213,7 +213,7 @@ def command(
         max_steps=max_steps,
         device=device,
     )
-    plan = planned(sources, file_filter=FileFilter(recursive))
+    plan = planned(values.matched(sources), file_filter=FileFilter(recursive))
     read = [path for path in (out, config) if path is not None]
     for pair in plan.pairs() if report or plot else ():
         read += [pair.source] if reference is None else [pair.source, counterpart(reference, pair.relative)]

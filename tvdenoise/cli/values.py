@@ -1,6 +1,7 @@
 """From what is typed after a flag to what it means."""
 
 import codecs
+import glob
 import math
 import os
 import re
@@ -30,6 +31,15 @@ def read_options(
     if max_pixels is not None and max_pixels < 1:
         raise SettingError("max_pixels", f"{max_pixels} is not a number of 1 or more", "leave it out")
     return ReadOptions(axes, scale_of(scale), nonfinite, max_pixels or MAX_PIXELS)
+
+
+def matched(paths: list[Path]) -> list[Path]:
+    """Return paths, in place of one that is not there the files that it matches: not every shell looks for them."""
+    result: list[Path] = []
+    for path in paths:
+        found = [] if os.path.lexists(path) else glob.glob(str(path))  # noqa: PTH207 (Path's finds hidden files too)
+        result += sorted(map(Path, found)) or [path]
+    return result
 
 
 def path_of(text: str | Path) -> Path:
