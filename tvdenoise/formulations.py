@@ -14,8 +14,8 @@ from tvdenoise.rof import Certificate, Problem, certify
 from tvdenoise.total_variation import TotalVariation
 
 
-class HasCandidate(Protocol):
-    """What can be asked for its present candidate and its certificate."""
+class Formulation(Protocol):
+    """A way to put the problem to an optimizer."""
 
     device: torch.device
     """Where steps are taken."""
@@ -23,15 +23,11 @@ class HasCandidate(Protocol):
     returns_last: bool
     """Whether the last candidate may stand for the best, which need not be kept then."""
 
-    def candidate(self) -> tuple[Tensor, Certificate]:
-        """Return the present answer and its certificate; the next step overwrites it."""
-
-
-class Formulation(HasCandidate, Protocol):
-    """A way to put the problem to an optimizer."""
-
     def advance(self, steps: int) -> None:
         """Take some steps."""
+
+    def candidate(self) -> tuple[Tensor, Certificate]:
+        """Return the present answer and its certificate; the next step overwrites it."""
 
 
 class Dual:

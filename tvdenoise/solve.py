@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from tvdenoise.ascents import AlternatingAscent, FISTAAscent, MakeAscent
 from tvdenoise.coarse import coarse_start
 from tvdenoise.devices import synchronize
-from tvdenoise.formulations import Dual, Formulation, HasCandidate, Primal
+from tvdenoise.formulations import Dual, Formulation, Primal
 from tvdenoise.methods import Method
 from tvdenoise.rof import Certificate, Problem
 from tvdenoise.stacking import Stack
@@ -89,8 +89,9 @@ def solve(
     limit = method.max_steps if max_steps is None else max_steps
     formulation = _formulation(problem, method, lr, limit, start)
     synchronize(formulation.device)
-    run, steps, seconds = _Run(tol, limit, callback), 0, time.perf_counter() - began
-    while (solution := run.check(formulation, steps, seconds)) is None:
+    run = _Run(tol, limit, callback, returns_last=formulation.returns_last)
+    steps, seconds = 0, time.perf_counter() - began
+    while (solution := run.check(formulation.candidate(), steps, seconds, formulation.device)) is None:
         began = time.perf_counter()
         formulation.advance(run.next_check - steps)
         synchronize(formulation.device)
@@ -115,7 +116,7 @@ def solve_together(
     while True:
         due = [(number, run) for number, run in unsolved.items() if run.next_check == steps]
         for number, run in due:
-            solution = run.check(stack.members[number], steps, seconds)
+            solution = run.check(stack.candidate(number), steps, seconds, stack.device)
             if solution is not None:
                 solutions[number] = solution
                 del unsolved[number]
@@ -132,21 +133,30 @@ def solve_together(
 class _Run:
     """One picture on its way to its tolerance, or to the limit of its steps; ``next_check`` is a number of steps."""
 
-    def __init__(self, tol: float, limit: int, callback: Callable[[Progress], object] | None = None) -> None:
+    def __init__(
+        self,
+        tol: float,
+        limit: int,
+        callback: Callable[[Progress], object] | None = None,
+        *,
+        returns_last: bool = True,
+    ) -> None:
         self.next_check = 0
-        self._tol, self._limit, self._callback = tol, limit, callback
+        self._tol, self._limit, self._callback, self._returns_last = tol, limit, callback, returns_last
         self._best: tuple[Tensor, Certificate] | None = None
 
-    def check(self, source: HasCandidate, steps: int, seconds: float) -> Solution | None:
-        """Certify the candidate after some steps; return the solution, or set the next check."""
-        u, certificate = source.candidate()
-        if self._best is None or source.returns_last or certificate.is_better_than(self._best[1]):
-            self._best = u if source.returns_last else u.clone(), certificate
+    def check(
+        self, candidate: tuple[Tensor, Certificate], steps: int, seconds: float, device: torch.device
+    ) -> Solution | None:
+        """Judge a candidate after some steps; return the solution, or set the next check."""
+        u, certificate = candidate
+        if self._best is None or self._returns_last or certificate.is_better_than(self._best[1]):
+            self._best = u if self._returns_last else u.clone(), certificate
         if self._callback is not None:
             self._callback(Progress(steps, seconds, certificate, self._tol))
         status = _status(certificate, self._tol, steps, self._limit)
         if status is not None:
-            return Solution(*self._best, status, steps, seconds, source.device)
+            return Solution(*self._best, status, steps, seconds, device)
         excess = certificate.rms_bound / self._tol if self._tol else math.inf
         self.next_check = min(_next_check(steps, excess), self._limit)
         return None

@@ -29,7 +29,7 @@ class Stack:
 
     def __init__(self, problems: Sequence[Problem], make_ascent: MakeAscent) -> None:
         self.device = problems[0].f.device
-        self.members = [Member(self, number, problem) for number, problem in enumerate(problems)]
+        self._problems = problems
         self._make_ascent = make_ascent
         self._numbers = list(range(len(problems)))
         joint = self._joint()
@@ -38,7 +38,7 @@ class Stack:
 
     def _joint(self) -> Problem:
         """Return what is still to be solved as one problem."""
-        problems = [self.members[number].problem for number in self._numbers]
+        problems = [self._problems[number] for number in self._numbers]
         return dataclasses.replace(problems[0], f=torch.stack([problem.f for problem in problems], 1))
 
     def advance(self, steps: int) -> None:
@@ -64,17 +64,7 @@ class Stack:
         assert average is not None
         return self._ascent.parameter[:, :, place].contiguous(), average[:, place].contiguous()
 
-
-class Member:
-    """One problem of a stack."""
-
-    returns_last = True
-
-    def __init__(self, stack: Stack, number: int, problem: Problem) -> None:
-        self.problem = problem
-        self.device = problem.f.device
-        self._stack, self._number = stack, number
-
-    def candidate(self) -> tuple[Tensor, Certificate]:
-        """Return the centre of the smaller ball and its certificate."""
-        return ball_centre(self.problem, *self._stack.part(self._number), torch.empty_like(self.problem.f))
+    def candidate(self, number: int) -> tuple[Tensor, Certificate]:
+        """Return a problem's present answer and its certificate."""
+        problem = self._problems[number]
+        return ball_centre(problem, *self.part(number), torch.empty_like(problem.f))
