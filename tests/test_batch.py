@@ -28,7 +28,7 @@ from problems import rest_of
 from tvdenoise import batch, storage
 from tvdenoise.attempt import Outcome, attempt, attempt_together
 from tvdenoise.cli.many import _Report
-from tvdenoise.cli.run_options import RunOptions
+from tvdenoise.cli.runs import RunOptions
 from tvdenoise.denoising import denoise_together
 from tvdenoise.images.atomic import _open_locked, _temporary_path
 from tvdenoise.job import Job

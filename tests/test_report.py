@@ -17,7 +17,6 @@ from PIL import Image
 from tvdenoise import Grid, Noise, Specimen, plots, report, sweep
 from tvdenoise.exhibits import exhibits
 from tvdenoise.metrics import quality
-from tvdenoise.specimens import read_specimen
 
 pytest.importorskip("matplotlib", reason="the extra plot is not installed")
 
@@ -186,7 +185,7 @@ class TestCommand:
         Image.fromarray(colours).save("colours.png")
         for color in ("rgb", "opponent", "coupled"):
             grid = Grid(color=(color,), noise=(Noise("gaussian", 0.1),))
-            (row,) = sweep([read_specimen(Path("colours.png"), None)], grid)
+            (row,) = sweep([Specimen.read(Path("colours.png"))], grid)
             (exhibit,) = exhibits([row.as_dict()])
             after = quality(exhibit.images["reference"], exhibit.images["denoised"])
             assert after.psnr == pytest.approx(row.figures.psnr_after, abs=0.01)

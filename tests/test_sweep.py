@@ -20,7 +20,7 @@ import tifffile
 import torch
 from PIL import Image
 
-from tvdenoise import Grid, Noise, Specimen, __version__, denoise, engine, results, sweep, sweeping
+from tvdenoise import Grid, Noise, Specimen, __version__, denoise, engine, row_file, sweep, sweeping
 from tvdenoise.aggregation import mean_psnr
 from tvdenoise.cli.values import weights_of
 from tvdenoise.errors import ArrayError, SettingError
@@ -265,7 +265,7 @@ class TestSweep:
 
 def lines(path: Path) -> list[dict]:
     """The rows of a file."""
-    found = results.read(path)[0]
+    found = row_file.read(path)[0]
     return [{key: value for key, value in row.items() if key not in APART} for row in found]
 
 
@@ -313,7 +313,7 @@ class TestFile:
         assert_same(path, here / f"whole.{ending}")
 
     def test_is_for_one_run_at_a_time(self, run, here, ending):
-        with results.opened(here / f"rows.{ending}"):
+        with row_file.opened(here / f"rows.{ending}"):
             code, out, err = run(*SWEEP, "-o", here / f"rows.{ending}")
         assert (code, out) == (2, "")
         assert "another run is writing to it" in err
@@ -342,7 +342,7 @@ class TestFile:
         for count in ("2 runs done", "0 runs done, 0 failed, 2 there already"):
             code, _, err = run("sweep", "a\r\nb.png", *SWEEP[3:], "-l", "0.1", "-o", f"rows.{ending}")
             assert (code, count in err) == (0, True)
-        assert {row["input"] for row in results.read(here / f"rows.{ending}")[0]} == {"a\r\nb.png"}
+        assert {row["input"] for row in row_file.read(here / f"rows.{ending}")[0]} == {"a\r\nb.png"}
 
     def test_copies_of_a_picture_keep_their_names(self, run, here, ending):
         shutil.copy("clean.png", "copy.png")
@@ -361,7 +361,7 @@ class TestFile:
     def test_rows_with_values_that_none_has_are_ignored(self, run, here, ending):
         path = here / f"rows.{ending}"
         assert run(*SWEEP, "-o", path)[0] == 0
-        (row, *_), _ = results.read(path)
+        (row, *_), _ = row_file.read(path)
         wrong = [
             ("input", None),
             ("input", "a\0b"),
@@ -373,8 +373,8 @@ class TestFile:
         wrong += [("trace", [1]), ("trace", {"a": 1}), ("color", [1]), ("tv", None), ("axes", None), ("shape", None)]
         wrong += [("is_noise_clipped", [1]), ("volume", "yes"), ("pages", [{"lambda": "a"}])]
         for key, value in wrong:
-            assert results._is_row(row)
-            assert not results._is_row(row | {key: value}), key
+            assert row_file._is_row(row)
+            assert not row_file._is_row(row | {key: value}), key
 
     def test_after_kills_at_any_moment_has_the_rows_of_an_undisturbed_run(self, here, clean, ending):
         whole, path = here / f"whole.{ending}", here / f"killed.{ending}"
@@ -407,7 +407,7 @@ def fill(path: Path, clean: np.ndarray) -> None:
     """What the command does."""
     torch.set_num_threads(1)
     grid = Grid(weight=weights_of("0.01:0.5:10"), noise=(Noise("gaussian", 0.1),))
-    with results.opened(path) as file:
+    with row_file.opened(path) as file:
         keys = {row["key"] for row in file.rows}
         for row in sweep([Specimen("a", clean)], grid, is_known=lambda row: row.key in keys):
             file.add(row)
@@ -425,9 +425,9 @@ class TestCommand:
         code, out, _ = run(*command, "-o", "a.jsonl")
         assert code == 0
         assert run(*command, "-o", "a.csv")[1] == out
-        rows = results.read(here / "a.jsonl")[0]
+        rows = row_file.read(here / "a.jsonl")[0]
         assert [row["psnr_after"] is None for row in rows] == [True, False, False, False]
-        assert [row["psnr_after"] == math.inf for row in results.read(here / "a.csv")[0]] == [True] + 3 * [False]
+        assert [row["psnr_after"] == math.inf for row in row_file.read(here / "a.csv")[0]] == [True] + 3 * [False]
         assert f"{rows[2]['psnr_after']:.2f}" in out
         assert "inf" not in out
 
@@ -440,9 +440,9 @@ class TestCommand:
         code, out, _ = run("sweep", "--config", "sub/e.toml")
         assert code == 0
         assert out.splitlines()[:6] == run(*SWEEP)[1].splitlines()[:6]
-        keys = [row["key"] for row in results.read(here / "sub" / "rows.jsonl")[0]]
+        keys = [row["key"] for row in row_file.read(here / "sub" / "rows.jsonl")[0]]
         assert run(*SWEEP, "-o", "rows.jsonl")[0] == 0
-        assert keys == [row["key"] for row in results.read(here / "rows.jsonl")[0]]
+        assert keys == [row["key"] for row in row_file.read(here / "rows.jsonl")[0]]
         _, out, _ = run("sweep", "--config", "sub/e.toml", "--lambda", "0.3", "--json", "--out", "other.jsonl")
         assert {json.loads(line)["lambda"] for line in out.splitlines()} == {0.3}
 
@@ -567,7 +567,7 @@ def test_a_row_that_breaks_off_within_quotes_takes_no_other_along(run, here):
         file.write('"a\nb.p')
     assert "2 there already" in run(*sweep)[2]
     assert run(*sweep[:-4], "-l", "0.2", *sweep[-2:])[0] == 0
-    assert len(results.read(Path("rows.csv"))[0]) == 4
+    assert len(row_file.read(Path("rows.csv"))[0]) == 4
 
 
 def test_a_page_of_no_rows_is_not_written(run, here):
@@ -636,7 +636,7 @@ class TestSeveralPages:
     def test_the_first_page_is_shown_as_it_was_measured(self, run, stack, options, what):
         assert run("sweep", stack, *options, "--reference", "whole.tif", "-o", "rows.jsonl")[0] == 0
         assert run("sweep", stack, *options, "--reference", "whole.tif", "-o", "rows.csv")[0] == 0
-        (row,), (cells,) = (results.read(Path(f"rows.{ending}"))[0] for ending in ("jsonl", "csv"))
+        (row,), (cells,) = (row_file.read(Path(f"rows.{ending}"))[0] for ending in ("jsonl", "csv"))
         (exhibit,), (same,) = (list(exhibits([one])) for one in (row, cells))
         assert exhibit.images, exhibit.caption
         assert same.caption == exhibit.caption

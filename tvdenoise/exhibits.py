@@ -19,8 +19,7 @@ from tvdenoise.noise import Noise
 from tvdenoise.report import Exhibit
 from tvdenoise.rows import RowDict
 from tvdenoise.settings import Settings
-from tvdenoise.specimens import read_specimen
-from tvdenoise.sweeping import Draw, digest_of
+from tvdenoise.sweeping import Draw, Specimen, digest_of
 
 
 def exhibits(rows: Sequence[RowDict], options: ReadOptions = ReadOptions()) -> Iterator[Exhibit]:
@@ -29,7 +28,7 @@ def exhibits(rows: Sequence[RowDict], options: ReadOptions = ReadOptions()) -> I
     It shows the run of the highest PSNR; without any, that whose lambda was chosen for the picture, or the one in the
     middle. The picture is denoised anew, by the fastest method, which ends at the same minimiser.
     """
-    read = lru_cache(1)(lambda source, reference: read_specimen(Path(source), reference and Path(reference), options))
+    read = lru_cache(1)(lambda source, reference: Specimen.read(Path(source), reference and Path(reference), options))
     groups: dict[tuple[str, str | None, bool], list[RowDict]] = {}
     for row in rows:
         groups.setdefault((row["input"], row["noise"], row["is_noise_clipped"]), []).append(row)

@@ -9,16 +9,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Integral
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tvdenoise import __version__, colour, engine, intensity
+from tvdenoise import __version__, colour, engine, images, intensity
 from tvdenoise.denoising import denoise_as_set
-from tvdenoise.errors import ArrayError, DeviceError, DivergenceError, SettingError, TVDenoiseError
+from tvdenoise.errors import ArrayError, DeviceError, DivergenceError, PictureError, SettingError, TVDenoiseError
 from tvdenoise.images import Page, Picture
-from tvdenoise.job import pages_of, settings_for
+from tvdenoise.job import pages_of, read_reference, settings_for
 from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.metrics import Quality, quality
 from tvdenoise.noise import Noise
@@ -122,7 +123,8 @@ class Specimen:
     name
         What rows call it.
     image
-        An array of integers, scaled by their type, or of floats on the unit scale; or what was read of a file.
+        An array of integers, scaled by their type, or of floats on the unit scale; or what :meth:`read`
+        found in a file.
     reference
         The clean version, alike; where noise is added to the picture, it is clean itself.
     axes
@@ -156,6 +158,26 @@ class Specimen:
         if clean is not None and clean.content_shape != picture.content_shape:
             problem = f"its reference is of shape {clean.content_shape}, not {picture.content_shape}"
             raise ArrayError(self.name, problem, "give the clean version of the same picture")
+
+    @classmethod
+    def read(
+        cls, source: Path, reference: Path | None = None, options: images.ReadOptions = images.ReadOptions()
+    ) -> "Specimen":
+        """Read a picture file, and its clean version if there is one.
+
+        Raises
+        ------
+        TVDenoiseError
+            If they cannot be read, differ in shape, or have pages that do.
+        """
+        file = images.read(source, options)
+        first, *others = file.parts
+        if others:
+            raise PictureError(source, "its pages differ in shape or type", "a sweep takes pages that are alike")
+        if reference is None:
+            return cls(str(source), first.opaque, spacing=file.spacing)
+        (clean,) = read_reference(reference, file, file.format, options).parts
+        return cls(str(source), first.opaque, clean.opaque, reference_name=str(reference), spacing=file.spacing)
 
     @cached_property
     def picture(self) -> Picture:

@@ -11,7 +11,7 @@ import typer
 
 from tvdenoise import __version__
 from tvdenoise.cli import messages, options, values
-from tvdenoise.cli.run_options import RunOptions
+from tvdenoise.cli.runs import RunOptions
 from tvdenoise.errors import InputError, OutputError, SettingError
 from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.methods import AUTO, METHODS

@@ -16,8 +16,7 @@ from tqdm import tqdm
 from tvdenoise import batch
 from tvdenoise.attempt import Outcome
 from tvdenoise.cli import messages
-from tvdenoise.cli.dry import dry_run_of
-from tvdenoise.cli.run_options import RunOptions
+from tvdenoise.cli.runs import RunOptions, dry_run_of
 from tvdenoise.errors import DeviceError, UnwritableError, WriteError
 from tvdenoise.job import Job
 from tvdenoise.plan import Pair, Plan

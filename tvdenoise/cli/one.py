@@ -1,15 +1,26 @@
-"""One picture: a bar on terminals while it is denoised, then a line about it."""
+"""One picture: a bar on terminals while it is denoised, its certified distance falling, then a line about it."""
 
 import json
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from tvdenoise import job
+from tqdm import tqdm
+
+from tvdenoise import job, storage
 from tvdenoise.cli import messages
-from tvdenoise.cli.dry import dry_run_of
-from tvdenoise.cli.run_options import RunOptions
-from tvdenoise.cli.watching import watching
+from tvdenoise.cli.runs import RunOptions, dry_run_of
+from tvdenoise.description import describe
 from tvdenoise.errors import SettingError, TVDenoiseError
-from tvdenoise.job import Job
+from tvdenoise.images import PictureFile
+from tvdenoise.job import Job, Observer
 from tvdenoise.plan import is_folder
+from tvdenoise.settings import Settings
+
+if TYPE_CHECKING:
+    from tvdenoise.solve import Progress
 
 
 def denoise_one(task: Job, options: RunOptions, *, makes_folder: bool) -> int:
@@ -25,7 +36,7 @@ def denoise_one(task: Job, options: RunOptions, *, makes_folder: bool) -> int:
         task.check(overwrite=options.overwrite)
         if options.dry_run:
             return dry_run_of([task], options)
-        with watching(task.settings, quiet=options.quiet, verbose=options.verbose) as watcher:
+        with _watching(task.settings, quiet=options.quiet, verbose=options.verbose) as watcher:
             row = job.run(task, watcher)
     except TVDenoiseError as error:
         if options.as_json and error.exit_code == 1:
@@ -49,3 +60,59 @@ def denoise_one(task: Job, options: RunOptions, *, makes_folder: bool) -> int:
     if task.reference is not None:
         messages.note(f"{messages.quality_line(row)} against {task.reference}")
     return 0
+
+
+class _Watcher(Observer):
+    """Keeps the facts of the file that was read, and moves a bar: a page fills it on a logarithmic scale."""
+
+    def __init__(self, bar: "tqdm[Any]", settings: Settings) -> None:
+        self.facts: dict[str, Any] = {}
+        self._bar = bar
+        self._settings = settings
+        self._page = ""
+        self._first = 0.0
+
+    def on_read(self, file: PictureFile) -> None:
+        """Keep the facts."""
+        self.facts = describe(file, volume=self._settings.volume, color=self._settings.color)
+
+    def on_page(self, number: int, count: int) -> None:
+        """Empty the bar."""
+        kind = messages.kind_of_page(self.facts, volume=self._settings.volume)
+        self._page = f"{kind} {number} of {count}, " if count > 1 else ""
+        self._first = 0.0
+        self._bar.n = 0
+
+    def on_progress(self, progress: "Progress") -> None:
+        """Move the bar."""
+        if not progress.certificate.is_finite:
+            return
+        tol = progress.tol
+        bound = max(progress.certificate.rms_bound, tol)
+        self._first = self._first or bound
+        way = math.log(self._first / bound) / math.log(self._first / tol) if self._first > tol > 0 else 1.0
+        self._bar.n = max(self._bar.n, min(100, round(100 * way)))
+        what = f"{self._page}step {progress.step}, certified within {progress.certificate.rms_bound:.2g}"
+        self._bar.set_description_str(f"{what} of the exact minimiser")
+
+
+class _VerboseWatcher(_Watcher):
+    """Says what was read as soon as it is known."""
+
+    def on_read(self, file: PictureFile) -> None:
+        """Keep the facts and say them."""
+        super().on_read(file)
+        messages.note(messages.file_line(self.facts))
+        left = storage.memory_left()
+        if left is not None and left < self.facts["memory"]:
+            messages.note(f"{left / 2**20:.0f} MiB of that in memory, the rest in a scratch file")
+
+
+@contextmanager
+def _watching(settings: Settings, *, quiet: bool, verbose: bool) -> Iterator[_Watcher]:
+    """Watch a job, with a bar on terminals."""
+    is_hidden = quiet or not sys.stderr.isatty()
+    with tqdm(
+        total=100, desc="loading torch", leave=False, bar_format="{desc} |{bar}| {elapsed}", disable=is_hidden
+    ) as bar:
+        yield (_VerboseWatcher if verbose else _Watcher)(bar, settings)

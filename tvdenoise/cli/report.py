@@ -24,9 +24,9 @@ def command(
     max_pixels: options.MaxPixels = None,
 ) -> None:
     """Show the rows of a sweep and its pictures in one page that opens offline."""
-    from tvdenoise import results
+    from tvdenoise import row_file
 
-    found, ignored = results.read(rows)
+    found, ignored = row_file.read(rows)
     check(output, rows, overwrite=overwrite)
     reading = values.read_options(axes=axes, scale=scale, max_pixels=max_pixels)
     write(output, found, ignored, reading, command=messages.command_line())

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -21,6 +22,7 @@ from tvdenoise.methods import AUTO, METHODS
 if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions
     from tvdenoise.plan import Plan
+    from tvdenoise.row_file import RowFile
     from tvdenoise.rows import RowDict
     from tvdenoise.sweeping import Grid, Specimen, TrialRow
 
@@ -235,62 +237,39 @@ def command(
     raise typer.Exit(code)
 
 
+@dataclass
 class _Runner:
     """Makes the rows, or takes them from a file."""
 
-    def __init__(
-        self,
-        plan: "Plan",
-        grid: "Grid",
-        reference: Path | None,
-        reading: "ReadOptions",
-        *,
-        as_json: bool,
-        quiet: bool,
-        trace: bool,
-    ) -> None:
-        self.rows: list[RowDict] = []
-        self.ignored: list[str] = []
-        self._plan, self._grid, self._reference, self._reading = plan, grid, reference, reading
-        self._as_json, self._quiet, self._trace = as_json, quiet, trace
-        self._counts: Counter[str] = Counter()
+    plan: "Plan"
+    grid: "Grid"
+    reference: Path | None
+    reading: "ReadOptions"
+    as_json: bool
+    quiet: bool
+    trace: bool
+    rows: list["RowDict"] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    _counts: Counter[str] = field(default_factory=Counter)
 
     def run(self, path: Path | None) -> int:
         """Make the rows that are not in the file, and return the exit code."""
-        from tqdm import tqdm
-
-        from tvdenoise import results
-        from tvdenoise.sweeping import sweep
+        from tvdenoise import row_file
 
         began = time.perf_counter()
-        is_hidden = self._quiet or not sys.stderr.isatty()
-        with nullcontext() if path is None else results.opened(path) as file:
-            there = {} if file is None else {row["key"]: row for row in file.rows if row["status"] == "done"}
+        with nullcontext() if path is None else row_file.opened(path) as file:
             self.ignored = [] if file is None else file.ignored
-            if self._reference is None and self._grid.noise == (None,) and not self._quiet:
+            if self.reference is None and self.grid.noise == (None,) and not self.quiet:
                 messages.note("there will be no PSNR without clean pictures: give --noise or --reference")
             for words in self.ignored:
                 messages.note(f"{path}: ignored {words}")
-            with tqdm(total=len(self._plan) * len(self._grid), unit="run", leave=False, disable=is_hidden) as bar:
-
-                def is_known(row: "TrialRow") -> bool:
-                    if row.key in there:
-                        bar.update()
-                        self._counts["there"] += 1
-                        self.rows.append({**there[row.key], "input": row.input, "reference": row.reference})
-                    return row.key in there
-
-                for row in sweep(self._specimens(), self._grid, is_known=is_known, trace=self._trace):
-                    bar.update()
-                    self._counts[row.status] += 1
-                    if file is not None:
-                        file.add(row)
-                    if self._as_json:
-                        messages.data(json.dumps(row.as_json()))
-                    if row.error is not None:
-                        messages.failure(row.error)
-                    self.rows.append(row.as_dict())
-        if not self._quiet:
+            try:
+                self._make(file)
+            except KeyboardInterrupt:
+                if file is not None:
+                    messages.note(f"{path} keeps the rows made so far; the same command makes the others")
+                raise
+        if not self.quiet:
             already = f", {self._counts['there']} there already" if self._counts["there"] else ""
             seconds = time.perf_counter() - began
             done = self._counts["done"]
@@ -298,14 +277,41 @@ class _Runner:
             messages.note(f"{runs}{already}, {seconds:.1f} s")
         return 1 if self._counts["failed"] else 0
 
+    def _make(self, file: "RowFile | None") -> None:
+        from tqdm import tqdm
+
+        from tvdenoise.sweeping import sweep
+
+        there = {} if file is None else {row["key"]: row for row in file.rows if row["status"] == "done"}
+        is_hidden = self.quiet or not sys.stderr.isatty()
+        with tqdm(total=len(self.plan) * len(self.grid), unit="run", leave=False, disable=is_hidden) as bar:
+
+            def is_known(row: "TrialRow") -> bool:
+                if row.key in there:
+                    bar.update()
+                    self._counts["there"] += 1
+                    self.rows.append({**there[row.key], "input": row.input, "reference": row.reference})
+                return row.key in there
+
+            for row in sweep(self._specimens(), self.grid, is_known=is_known, trace=self.trace):
+                bar.update()
+                self._counts[row.status] += 1
+                if file is not None:
+                    file.add(row)
+                if self.as_json:
+                    messages.data(json.dumps(row.as_json()))
+                if row.error is not None:
+                    messages.failure(row.error)
+                self.rows.append(row.as_dict())
+
     def _specimens(self) -> Iterator["Specimen"]:
         from tvdenoise.plan import counterpart
-        from tvdenoise.specimens import read_specimen
+        from tvdenoise.sweeping import Specimen
 
-        for pair in self._plan.pairs():
+        for pair in self.plan.pairs():
             try:
-                clean = self._reference and counterpart(self._reference, pair.relative)
-                yield read_specimen(pair.source, clean, self._reading)
+                clean = self.reference and counterpart(self.reference, pair.relative)
+                yield Specimen.read(pair.source, clean, self.reading)
             except TVDenoiseError as error:
                 self._counts["failed"] += 1
                 messages.failure(messages.error_text(error))

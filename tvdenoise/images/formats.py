@@ -3,10 +3,13 @@
 import sys
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
+from tvdenoise.errors import MissingExtraError
 from tvdenoise.images.picture import Picture, PictureFile
 
 WITHOUT_ORIENTATION = ("BMP", "GIF", "PNM", "NPY", "FITS")
@@ -235,3 +238,16 @@ def stored_dtype(part: Picture, target: str) -> np.dtype[np.generic]:
     if kind.str[1:] in types:
         return kind.newbyteorder("=")
     return np.dtype("u2" if "u2" in types and kind.itemsize > 1 else "u1")
+
+
+def room_of(format_: str) -> ModuleType:
+    """Return the module that reads and writes a format; it loads its library when it is first asked for."""
+    return import_module(f"tvdenoise.images.{FORMATS[format_].room}")
+
+
+def room_for(subject: object, format_: str) -> ModuleType:
+    """Return the module that reads and writes a format; if an extra is missing, say that ``subject`` needs it."""
+    try:
+        return room_of(format_)
+    except MissingExtraError as error:
+        raise MissingExtraError(subject, error.problem, "astro") from error

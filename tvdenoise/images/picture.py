@@ -249,45 +249,6 @@ def rescaled(numbers: NDArray[np.generic], dtype: DTypeLike) -> NDArray[np.gener
     return intensity.from_unit(unit, intensity.type_range(dtype), dtype)
 
 
-def shows_the_same(picture: Picture, copy: Picture, *, exact: bool, merges: bool) -> bool:
-    """Return whether a copy of the same size and type shows all frames, colours and transparency of a picture.
-
-    Gray may have become RGB, and transparency that hides nothing may be gone. ``exact`` compares every number.
-    """
-    frames, copied = (_frames(each) for each in (picture, copy))
-    if picture.samples != copy.samples:
-        if picture.is_cmyk or not {picture.samples, copy.samples} <= {1, 2, 3, 4}:
-            return False
-        frames, copied = _as_rgba(frames, picture.alpha), _as_rgba(copied, copy.alpha)
-        half = intensity.type_range(frames.dtype)[1] / 2
-        if (frames[..., 3] < half).any() and not copy.alpha:
-            return False
-    if merges and len(copied) < len(frames):
-        if not exact:
-            return True
-        frames, copied = _without_repeats(frames), _without_repeats(copied)
-    if frames.shape != copied.shape:
-        return False
-    return not exact or np.array_equal(frames, copied, equal_nan=frames.dtype.kind == "f")
-
-
-def _frames(picture: Picture) -> NDArray[Any]:
-    return picture.by_page.reshape(-1, *picture.size, picture.samples)
-
-
-def _as_rgba(frames: NDArray[Any], alpha: int) -> NDArray[Any]:
-    samples = frames.shape[-1] - alpha
-    white = intensity.type_range(frames.dtype)[1]
-    opaque = np.full((*frames.shape[:-1], 1), white, frames.dtype)
-    colours = frames[..., :samples] if samples == 3 else np.repeat(frames[..., :1], 3, -1)
-    return np.concatenate([colours, frames[..., samples:] if alpha else opaque], axis=-1)
-
-
-def _without_repeats(frames: NDArray[Any]) -> NDArray[Any]:
-    """Return the frames that are not the same as the one before."""
-    return frames[[True, *((a != b).any() for a, b in itertools.pairwise(frames))]]
-
-
 @dataclass(frozen=True)
 class Timing:
     """How long each frame lasts, in milliseconds, and how often all of them are shown; None for once, 0 for ever."""

@@ -158,33 +158,24 @@ def _encoded(
     spread = 0.0 if residual is None else float(residual.std())
     factor = 1
     while True:
-        sources = {name: _data_url(_reduced(image, factor), lossless=True) for name, image in images.items()}
+        sources = {name: _data_url(image, factor, lossless=True) for name, image in images.items()}
         if residual is not None and spread > 0:
-            gray = 0.5 + _reduced(residual, factor) * (VISIBLE / spread)
-            sources[f"residual, {VISIBLE / spread:.2g} times"] = _data_url(gray, lossless=False)
+            gray = 0.5 + residual * (VISIBLE / spread)
+            sources[f"residual, {VISIBLE / spread:.2g} times"] = _data_url(gray, factor, lossless=False)
         if sum(map(len, sources.values())) <= BUDGET:
             return sources, factor
         factor *= 2
 
 
-def _reduced(image: NDArray[np.floating], factor: int) -> NDArray[np.floating]:
-    """Return the means of blocks of pixels; those at the border may be smaller."""
-    if factor == 1:
-        return image
-    for axis in (0, 1):
-        starts = np.arange(0, image.shape[axis], factor)
-        sizes = np.diff([*starts, image.shape[axis]]).reshape([-1 if i == axis else 1 for i in range(image.ndim)])
-        image = np.add.reduceat(image, starts, axis=axis) / sizes
-    return image
-
-
-def _data_url(image: NDArray[np.floating], *, lossless: bool) -> str:
-    """Return a picture as WebP of 8 bits; of many channels the first three."""
+def _data_url(image: NDArray[np.floating], factor: int, *, lossless: bool) -> str:
+    """Return a picture as WebP of 8 bits, made smaller by a whole factor; of many channels the first three."""
     values = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
     if values.ndim == 3:
         values = np.pad(values[..., :3], ((0, 0), (0, 0), (0, max(0, 3 - values.shape[2]))))
     content = io.BytesIO()
-    Image.fromarray(values).save(content, "WEBP", lossless=lossless, quality=20 if lossless else 80, method=1)
+    Image.fromarray(values).reduce(factor).save(
+        content, "WEBP", lossless=lossless, quality=20 if lossless else 80, method=1
+    )
     return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode()
 
 

@@ -42,7 +42,7 @@ TRACED = ("step", "seconds", "rms_bound")
 """What is drawn of a trace."""
 
 
-class Results:
+class RowFile:
     """A file of rows that is added to.
 
     Attributes
@@ -86,7 +86,7 @@ class Results:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Results]:
+def opened(path: Path) -> Iterator[RowFile]:
     """Open a file of rows, or begin one, for this process alone.
 
     Raises
@@ -104,7 +104,7 @@ def opened(path: Path) -> Iterator[Results]:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OutputError(path, "it is not a regular file", "choose another name")
         _lock(file, path)
-        yield Results(file, path)
+        yield RowFile(file, path)
     finally:
         with suppress(OSError):  # which has been told, of a row that could not be written
             file.close()

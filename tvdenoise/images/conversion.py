@@ -1,0 +1,139 @@
+"""From what was read to what is to be written: another format, type, range or number of pages."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tvdenoise import intensity
+from tvdenoise.errors import OutputError
+from tvdenoise.images.checks import STREAM, check_place
+from tvdenoise.images.formats import (
+    FORMATS,
+    WITHOUT_ORIENTATION,
+    format_by_extension,
+    losses,
+    room_for,
+    room_of,
+    stored_dtype,
+    why_impossible,
+)
+from tvdenoise.images.orientation import orientation, upright
+from tvdenoise.images.picture import Metadata, Picture, PictureFile
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """How files are written.
+
+    Attributes
+    ----------
+    format
+        A row of :data:`~tvdenoise.images.formats.FORMATS`; None for what the target's ending says.
+    allow_loss
+        Make conversions that lose something.
+    metadata
+        Write what the source has beside pixels; without it only what colours mean is kept, and the picture is turned
+        as its orientation says.
+    """
+
+    format: str | None = None
+    allow_loss: bool = False
+    metadata: bool = True
+
+
+def check_target(
+    target: Path,
+    *others: Path,
+    overwrite: bool,
+    options: WriteOptions = WriteOptions(),
+    source_format: str | None = None,
+) -> None:
+    """Raise :class:`OutputError` if a picture must not or cannot be written to ``target``.
+
+    ``others`` are files it must not be; a name without an ending takes the format of the source.
+    """
+    promised = format_by_extension(target)
+    format_ = options.format or promised or (None if target.suffix else source_format)
+    if format_ is not None:
+        room_for(target, format_)
+    if target == STREAM:
+        return
+    if format_ is None:
+        problem = (
+            f"its ending {target.suffix!r} names no format that can be written"
+            if target.suffix
+            else "it is no folder and has no ending"
+        )
+        endings = ", ".join(row.endings[0] for row in FORMATS.values())
+        raise OutputError(target, problem, f"end it in one of {endings}, or name a --format")
+    if promised not in (None, format_):
+        problem = f"its ending says {promised}, but --format says {format_}"
+        raise OutputError(target, problem, f"end it in {FORMATS[format_].endings[0]}, or leave out --format")
+    check_place(target, *others, overwrite=overwrite)
+
+
+def prepared(
+    file: PictureFile,
+    target: Path,
+    options: WriteOptions = WriteOptions(),
+) -> tuple[PictureFile, PictureFile]:
+    """Return the source as it is to be denoised (cut and turned for its target), and the target yet to be filled.
+
+    Raises
+    ------
+    OutputError
+        If the target's format cannot hold what ``file`` has, or would lose something of it without leave.
+    """
+    format_ = options.format or format_by_extension(target) or file.format
+    reason = why_impossible(file, format_)
+    if reason is not None:
+        able = (FORMATS[name].endings[0] for name in ("TIFF", "NPY") if why_impossible(file, name) is None)
+        raise OutputError(target, f"a {format_} file cannot hold {reason}", f"end it in {' or '.join(able)}")
+    lost = losses(file, format_, metadata=options.metadata)
+    if lost and not options.allow_loss:
+        remedy = " or ".join(_endings_that_lose_nothing(file, options))
+        remedy = f"end it in {remedy}, or say --allow-loss" if remedy else "say --allow-loss"
+        raise OutputError(target, f"a {format_} file would lose {', '.join(lost)}", remedy)
+    file = conformed(file, format_, options)
+    metadata, native = file.metadata, file.native if format_ == file.format else None
+    if not options.metadata:
+        metadata = Metadata(icc_profile=metadata.icc_profile, timing=metadata.timing)
+        native = native and room_of(format_).without_metadata(native)
+    blanks = tuple(_blank(part, file, format_) for part in file.parts)
+    return file, PictureFile(format_, blanks, metadata, native)
+
+
+def _endings_that_lose_nothing(file: PictureFile, options: WriteOptions) -> list[str]:
+    """Return the endings of the formats, among those that hold the most and the file's own, that lose nothing of it."""
+    is_bare = not (options.metadata and (file.metadata.kinds or file.kinds))
+    names = dict.fromkeys(("TIFF", "PNG", *(["NPY"] if is_bare else []), file.format))
+    able = (name for name in names if why_impossible(file, name) is None)
+    return [FORMATS[name].endings[0] for name in able if not losses(file, name, metadata=options.metadata)]
+
+
+def conformed(file: PictureFile, format_: str, options: WriteOptions) -> PictureFile:
+    """Return ``file`` with what a format holds of pages and transparency, turned where nothing would tell to."""
+    if file.page_count > 1 and not FORMATS[format_].frames and format_ != file.format:
+        file = replace(file, parts=(file.parts[0].first_page,))
+    if not FORMATS[format_].alpha and format_ != file.format:
+        file = replace(file, parts=tuple(part.opaque for part in file.parts))
+    if format_ in WITHOUT_ORIENTATION or not options.metadata:
+        number = orientation(file.metadata)
+        file = replace(file, parts=tuple(upright(part, number) for part in file.parts))
+    return file
+
+
+def _blank(part: Picture, source: PictureFile, target: str) -> Picture:
+    """Return a picture of the type and scale that a file of format ``target`` gets.
+
+    The numbers of the source where it can hold them and what they mean; else its own range, or, in an array, unrounded
+    floats.
+    """
+    dtype, scale = stored_dtype(part, target), part.scale
+    if target == "NPY" and source.format != "NPY" and part.pixels.dtype.kind in "iu":
+        dtype, scale = part.unit_type, intensity.UNIT
+    elif dtype != part.pixels.dtype or (target != source.format and scale == source.scale):
+        scale = intensity.type_range(dtype)
+    blank = part.blank(dtype, scale)
+    if part.is_inverted and target not in (source.format, "TIFF"):
+        blank = replace(blank, scale=blank.scale[::-1], is_inverted=False)
+    return blank

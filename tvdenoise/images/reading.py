@@ -1,0 +1,153 @@
+"""Picture files read, whatever their format, and checked."""
+
+import io
+import sys
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from tvdenoise import intensity
+from tvdenoise.errors import InputError, PictureError, TVDenoiseError
+from tvdenoise.images.checks import STREAM, check_source
+from tvdenoise.images.formats import FORMATS, HEAD, format_by_extension, format_by_magic, room_for, unread_format
+from tvdenoise.images.picture import Picture, PictureFile, Source
+from tvdenoise.intensity import Range
+
+MAX_PIXELS = 2**30
+
+AXES_CAN_BE_NAMED = ("TIFF", "NPY", "FITS")
+"""Formats whose axes a user may know better than the file."""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How files are read.
+
+    Attributes
+    ----------
+    axes
+        Names of the axes, a letter each, in place of what the file says.
+    scale
+        The numbers that stand for black and white, in place of the rule for their type.
+    nonfinite
+        ``"refuse"`` pixels that are NaN or infinite, or ``"keep"`` them: each takes the value of the nearest finite
+        pixel of its page while that is denoised, and is written back as it was.
+    max_pixels
+        A header that promises more pixels a page is refused before anything is allocated for it.
+    """
+
+    axes: str | None = None
+    scale: Range | None = None
+    nonfinite: Literal["refuse", "keep"] = "refuse"
+    max_pixels: int = MAX_PIXELS
+
+
+def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
+    """Read a picture file whole; ``-`` is standard input.
+
+    The one place that decodes files: whatever the libraries raise leaves as one kind of error.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    PictureError, ArrayError
+        If it is damaged, no picture, or of a kind that cannot be kept whole.
+    SettingError
+        If the axes asked for do not fit it.
+    """
+    source = _source(path, options)
+    file = decoded(source, _format_of(path, source))
+    if options.axes is not None and file.format not in AXES_CAN_BE_NAMED:
+        problem = f"the axes of a {file.format} file are fixed, --axes is for {', '.join(AXES_CAN_BE_NAMED)}"
+        raise InputError(path, problem, "leave --axes out")
+    return replace(file, parts=tuple(_interpreted(path, part, file.scale, options) for part in file.parts))
+
+
+def _interpreted(path: Path, part: Picture, scale: Range | None, options: ReadOptions) -> Picture:
+    """Return a part with its axes and its range, once all of it is checked."""
+    intensity.check_type(path, part.pixels.dtype)
+    if options.axes is not None:
+        part = part.with_axes(options.axes)
+    _check_content(path, part, options)
+    part = replace(part, scale=options.scale or scale or intensity.measured_range(part.pixels))
+    intensity.check_range(path, part.pixels, part.scale)
+    return part
+
+
+def check_kind(path: Path) -> str | None:
+    """Return the format that the ending of a file promises, or without one the format that it is.
+
+    Raises
+    ------
+    PictureError
+        If it is no picture.
+    """
+    return format_by_extension(path) or (None if path == STREAM else _format_of(path, _source(path, ReadOptions())))
+
+
+def options_for_other(path: Path, options: ReadOptions) -> ReadOptions:
+    """Return how to read what is compared with a picture read so: by its own range, and axes where they are fixed."""
+    return replace(options, scale=None, axes=options.axes if check_kind(path) in AXES_CAN_BE_NAMED else None)
+
+
+def _source(path: Path, options: ReadOptions) -> Source:
+    if path == STREAM:
+        content = _standard_input()
+        return Source("-", lambda: io.BytesIO(content), options.max_pixels)
+    check_source(path)
+    return Source(str(path), lambda: path.open("rb"), options.max_pixels)
+
+
+def _standard_input() -> bytes:
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        problem = f"it cannot be read ({error.strerror or error})"
+        raise InputError("standard input", problem, "check where it comes from, or name a file") from error
+
+
+def _format_of(path: Path, source: Source) -> str:
+    try:
+        with source.open() as stream:
+            start = stream.read(HEAD)
+    except OSError as error:
+        raise PictureError(path, f"it cannot be read ({error.strerror})", "check its permissions") from error
+    if not start:
+        raise PictureError(path, "the file is empty", "get a whole copy of it")
+    told, promised = format_by_magic(start), format_by_extension(path)
+    if told is None:
+        remedy = f"give a {', '.join(FORMATS)} file"
+        if other := unread_format(start):
+            raise PictureError(path, f"it is a file of {other}, which is not read", f"convert it, and {remedy}")
+        raise PictureError(path, "it is not a picture of a kind that can be read", remedy)
+    if promised not in (None, told):
+        problem = f"its ending says {promised}, but it is a {told} file"
+        raise PictureError(path, problem, f"rename it to end in {FORMATS[told].endings[0]}")
+    return told
+
+
+def decoded(source: Source, format_: str) -> PictureFile:
+    """Read a file of a format, whatever is in it."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of damage that they get over
+            file: PictureFile = room_for(source.name, format_).read(source)
+        return file
+    except TVDenoiseError:
+        raise
+    except MemoryError as error:
+        raise PictureError(source.name, "it does not fit into memory", "cut it into parts") from error
+    except Exception as error:  # broken files make the libraries raise dozens of kinds of exceptions
+        reason = str(error) if " " in str(error) else f"{type(error).__name__} {error}".strip()
+        problem = f"the {format_} file is damaged ({reason})"
+        raise PictureError(source.name, problem, "get a whole copy of it") from error
+
+
+def _check_content(path: Path, part: Picture, options: ReadOptions) -> None:
+    if not {"Y", "X"} <= set(part.axes):
+        problem = f"nothing says what the axes of its shape {part.pixels.shape} are"
+        names = "TZYX"[-part.pixels.ndim :].rjust(part.pixels.ndim, "Q")
+        raise PictureError(path, problem, f"name them, such as --axes {names}, with C for colours")
+    if options.nonfinite == "refuse" or not part.pixels.size:
+        intensity.check_finite(path, part.pixels, "replace them, or denoise around them with --nonfinite keep")

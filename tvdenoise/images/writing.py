@@ -1,0 +1,119 @@
+"""Picture files written whole or not at all, and read back before they take their place."""
+
+import io
+import itertools
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvdenoise import intensity
+from tvdenoise.errors import WriteError
+from tvdenoise.images.atomic import atomic
+from tvdenoise.images.checks import STREAM
+from tvdenoise.images.formats import FORMATS, room_of
+from tvdenoise.images.picture import Picture, PictureFile, Source
+from tvdenoise.images.reading import decoded
+
+
+def write(target: Path, file: PictureFile) -> None:
+    """Write a file, atomically, and read it back before it takes its place; ``-`` is standard output.
+
+    Raises
+    ------
+    WriteError
+        If the operating system refuses, or what can be read back is not what was written; then no file, or the old
+        one, is there.
+    """
+    if target == STREAM:
+        stream = io.BytesIO()
+        _write_checked(target, stream, file, lambda: io.BytesIO(stream.getvalue()))
+        _write_to_standard_output(stream.getbuffer())
+        return
+    with atomic(target) as temporary:
+        path = Path(temporary.name)
+        _write_checked(target, temporary, file, lambda: path.open("rb"))
+
+
+def _write_to_standard_output(content: memoryview) -> None:
+    """Write all of it: a stream without a buffer may take only a part at a time."""
+    try:
+        while content:
+            content = content[sys.stdout.buffer.write(content) :]
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        problem = f"writing it failed ({error.strerror or error})"
+        raise WriteError("standard output", problem, "check where it goes, or name a file with --output") from error
+
+
+def _write_checked(target: Path, stream: BinaryIO, file: PictureFile, reopen: Callable[[], BinaryIO]) -> None:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            room_of(file.format).write(stream, file)
+        stream.flush()
+    except Exception as error:  # what an encoder refuses: sizes, counts, metadata of broken sources
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        remedy = "choose another format, or try --no-metadata"
+        raise WriteError(target, f"a {file.format} file cannot be made of it ({error})", remedy) from error
+    again = decoded(Source(str(target), reopen, max_pixels=sys.maxsize), file.format)
+    if not _is_same(file, again):
+        raise WriteError(target, "what was written reads back as something else", "choose another format")
+
+
+def _is_same(file: PictureFile, again: PictureFile) -> bool:
+    """Return whether a file reads back as it should; equal frames of an animation may have become one."""
+    if len(again.parts) != len(file.parts):
+        return False
+    for part, copy in zip(file.parts, again.parts, strict=True):
+        if part.pixels.shape == copy.pixels.shape:
+            copy = replace(copy, axes=part.axes, alpha=part.alpha)
+        if (part.size, part.pixels.dtype) != (copy.size, copy.pixels.dtype):
+            return False
+        if not _shows_the_same(part, copy, exact=FORMATS[file.format].exact, merges=FORMATS[file.format].merges):
+            return False
+    return True
+
+
+def _shows_the_same(picture: Picture, copy: Picture, *, exact: bool, merges: bool) -> bool:
+    """Return whether a copy of the same size and type shows all frames, colours and transparency of a picture.
+
+    Gray may have become RGB, and transparency that hides nothing may be gone. ``exact`` compares every number.
+    """
+    frames, copied = (_frames(each) for each in (picture, copy))
+    if picture.samples != copy.samples:
+        if picture.is_cmyk or not {picture.samples, copy.samples} <= {1, 2, 3, 4}:
+            return False
+        frames, copied = _as_rgba(frames, picture.alpha), _as_rgba(copied, copy.alpha)
+        half = intensity.type_range(frames.dtype)[1] / 2
+        if (frames[..., 3] < half).any() and not copy.alpha:
+            return False
+    if merges and len(copied) < len(frames):
+        if not exact:
+            return True
+        frames, copied = _without_repeats(frames), _without_repeats(copied)
+    if frames.shape != copied.shape:
+        return False
+    return not exact or np.array_equal(frames, copied, equal_nan=frames.dtype.kind == "f")
+
+
+def _frames(picture: Picture) -> NDArray[Any]:
+    return picture.by_page.reshape(-1, *picture.size, picture.samples)
+
+
+def _as_rgba(frames: NDArray[Any], alpha: int) -> NDArray[Any]:
+    samples = frames.shape[-1] - alpha
+    white = intensity.type_range(frames.dtype)[1]
+    opaque = np.full((*frames.shape[:-1], 1), white, frames.dtype)
+    colours = frames[..., :samples] if samples == 3 else np.repeat(frames[..., :1], 3, -1)
+    return np.concatenate([colours, frames[..., samples:] if alpha else opaque], axis=-1)
+
+
+def _without_repeats(frames: NDArray[Any]) -> NDArray[Any]:
+    """Return the frames that are not the same as the one before."""
+    return frames[[True, *((a != b).any() for a, b in itertools.pairwise(frames))]]
