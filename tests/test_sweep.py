@@ -420,6 +420,19 @@ class TestCommand:
         with (here / "a.csv").open() as file:
             assert next(csv.DictReader(file))["noise"] == "gaussian:0.1"
 
+    def test_an_interrupt_says_that_rows_are_kept(self, run, here, monkeypatch):
+        def interrupted(*arguments, **options):
+            yield next(sweep(*arguments, **options))
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(sweeping, "sweep", interrupted)
+            code, _, err = run(*SWEEP, "-o", "a.jsonl")
+        assert code == 130
+        assert "a.jsonl keeps the rows made so far; the same command makes the others\n" in err
+        assert len(row_file.read(here / "a.jsonl")[0]) == 1
+        assert "1 there already" in run(*SWEEP, "-o", "a.jsonl")[2]
+
     def test_an_infinite_psnr_is_null_in_json_inf_in_csv_and_in_no_mean(self, run, here):
         command = ["sweep", "clean.png", "in.png", "-l", "0,0.05", "--reference", "clean.png"]
         code, out, _ = run(*command, "-o", "a.jsonl")
