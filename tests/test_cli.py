@@ -21,9 +21,9 @@ from tvdenoise import __version__, denoise
 from tvdenoise.metrics import quality
 
 ROW_KEYS = (
-    "input output status error shape axes dtype tv volume spacing strength optimizer range lambda color chroma "
-    "sigma criterion risk is_noise_correlated is_noise_signal_dependent device steps stop energy gap rms_bound tol "
-    "psnr_before psnr_after ssim_before ssim_after seconds version pages"
+    "input output status error shape axes dtype tv volume spacing strength pages_given optimizer range lambda color "
+    "chroma sigma criterion risk is_noise_correlated is_noise_signal_dependent device steps stop energy gap rms_bound "
+    "tol psnr_before psnr_after ssim_before ssim_after seconds version pages"
 ).split()
 
 
@@ -314,6 +314,33 @@ class TestGood:
         assert row["rms_bound"] == max(page["rms_bound"] for page in row["pages"])
         assert "48x40 gray, 3 pages" in err
 
+    @pytest.mark.parametrize("ending", ["tif", "npy"])
+    def test_pages_that_are_not_chosen_come_back_as_they_were(self, run, noisy, ending):
+        """In another format too, which has numbers of its own."""
+        stack = np.stack([noisy, noisy[::-1], noisy // 2, noisy // 4])
+        tifffile.imwrite("stack.tif", stack, photometric="minisblack")
+        _, out, err = run("stack.tif", "-o", f"out.{ending}", "-l", "0.2", "--pages", "1,3-4", "--json")
+        row, result = json.loads(out), (tifffile.imread if ending == "tif" else np.load)(f"out.{ending}")
+        assert row["pages_given"] == "1,3-4"
+        assert "4 pages (1,3-4 denoised), lambda 0.2" in err
+        assert len(row["pages"]) == 3
+        assert np.array_equal(result[1], stack[1] if ending == "tif" else np.float32(stack[1]) / 255)
+        for number in (0, 2, 3):
+            page = stack[number] if ending == "tif" else np.float32(stack[number]) / 255
+            assert np.array_equal(result[number], denoise(page, 0.2).image)
+
+    def test_a_chosen_page_has_all_its_channels(self, run, noisy):
+        stack = np.stack([np.stack([noisy, noisy[::-1]]), np.stack([noisy // 2, noisy // 4])])
+        tifffile.imwrite("zc.tif", stack, imagej=True, metadata={"axes": "ZCYX"})
+        _, out, _ = run("zc.tif", "-o", "out.tif", "--pages", "2", "-l", "0.2", "--json")
+        result = tifffile.imread("out.tif")
+        assert np.array_equal(result[0], stack[0])
+        assert np.array_equal(result[1], [denoise(channel, 0.2).image for channel in stack[1]])
+        assert len(json.loads(out)["pages"]) == 2
+        code, _, err = run("zc.tif", "-o", "none.tif", "--pages", "1-3", "-l", "0.2")
+        assert (code, err) == (1, "tvdenoise: zc.tif: it has 2 pages, and none is 3; leave it out of --pages\n")
+        assert not Path("none.tif").exists()
+
     def test_strength_multiplies_what_is_chosen(self, run):
         chosen, more = (
             json.loads(run("in.png", "-o", "a.png", "--overwrite", "--strength", s, "--json")[1]) for s in ("1", "1.5")
@@ -475,6 +502,9 @@ BAD = [
     ("in.png clean.png --jobs 10000 -o new/ -l 0.1", 2, r"--jobs: 10000 at once need \d+M, and half of what is free"),
     ("in.png --suffix a/b -l 0.1", 2, r"--suffix: 'a/b'"),
     ("in.png --suffix _a -o out.png -l 0.1", 2, r"--suffix: the result has a name of its own"),
+    ("in.png --pages 0", 2, r"--pages: '0' is no list of numbers from 1 on; give such as 1,4-6"),
+    ("in.png --pages 3-2", 2, r"--pages: '3-2' is no list of numbers from 1 on"),
+    ("in.png --pages 1,", 2, r"--pages: '1,' is no list of numbers from 1 on"),
     ("in.png --strength 0", 2, r"--strength: 0\.0 is not a number from 0\.01 to 100; 1\.5 is smoother"),
     ("in.png --strength 2 -l 0.1", 2, r"--strength: it is for a chosen lambda, and lambda is given"),
     ("- --json -l 0.1", 2, r"--json: the picture goes to standard output itself"),

@@ -38,6 +38,8 @@ class Job:
     """The standard deviation of the noise in the file's own units; ``settings.sigma`` is on the unit scale."""
     reading: ReadOptions = ReadOptions()
     writing: WriteOptions = WriteOptions()
+    pages: tuple[range, ...] | None = None
+    """Which pages, or volumes, are denoised, counted from 1; None for all. The others come back as they are."""
     memory: int | None = None
     """The bytes that the process may take; None for half of what is free when the job begins."""
 
@@ -58,6 +60,7 @@ class Job:
             volume=settings.volume,
             spacing=settings.spacing,
             strength=settings.applied_strength,
+            pages_given=_told(self.pages),
             optimizer=settings.method_name,
             figures=Figures(weight=None if settings.weight == "auto" else settings.weight),
         )
@@ -186,6 +189,7 @@ def begin(job: Job, observer: Observer) -> Running:
         volume=job.settings.volume,
         spacing=spacing_of(settings, source.spacing),
         strength=settings.applied_strength,
+        pages_given=_told(job.pages),
         optimizer=settings.method_name,
         figures=figures,
         pages=pages if len(pages) > 1 else None,
@@ -199,9 +203,13 @@ def _denoised_pages(
     cleans = (None,) * len(source.parts) if reference is None else reference.parts
     triples = zip(source.parts, target.parts, cleans, strict=True)
     pages = [(*triple, page) for triple in triples for page in pages_of(triple[0], job.settings, job.source)]
-    figures = []
+    chosen = _chosen(job, source, len(pages))
+    figures: list[Figures] = []
     for number, (noisy, filled, clean, page) in enumerate(pages, 1):
-        observer.on_page(number, len(pages))
+        if number not in chosen:
+            filled.fill_page(page, noisy.unit(page), noisy)
+            continue
+        observer.on_page(len(figures) + 1, len(chosen))
         settings = settings_for(noisy, _on_scale(job, noisy), job.source, source.spacing)
         try:
             result = yield Request(noisy.unit(page), settings)
@@ -213,6 +221,26 @@ def _denoised_pages(
         result = replace(result, rms_bound=result.rms_bound + rounding)
         figures.append(figures_of(result, noisy.scale, *_qualities(clean, noisy, filled, page)))
     return tuple(figures)
+
+
+def _chosen(job: Job, source: PictureFile, count: int) -> set[int]:
+    """Return which of so many pages and channels are to be denoised, by their numbers."""
+    if job.pages is None:
+        return set(range(1, count + 1))
+    first = source.parts[0]
+    channels = first.colours if first.is_by_channel(job.settings.color) else 1  # of each page, each by itself
+    last = max(numbers[-1] for numbers in job.pages)
+    if last * channels > count:
+        problem = f"it has {count // channels} {'volumes' if job.settings.volume else 'pages'}, and none is {last}"
+        raise PictureError(job.source, problem, "leave it out of --pages")
+    return {number for number in range(1, count + 1) if any(1 + (number - 1) // channels in own for own in job.pages)}
+
+
+def _told(pages: tuple[range, ...] | None) -> str | None:
+    """Return the numbers of pages as they are asked for."""
+    if pages is None:
+        return None
+    return ",".join(f"{own[0]}-{own[-1]}" if len(own) > 1 else f"{own[0]}" for own in pages)
 
 
 def _qualities(

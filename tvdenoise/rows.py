@@ -70,8 +70,8 @@ class Figures:
 class Row:
     """What is reported about one file.
 
-    ``pages`` has the figures of each page, volume or channel that was solved by itself, where there are several: page
-    by page, and channel by channel of each.
+    ``pages_given`` says which pages were to be denoised, where not all. ``pages`` has the figures of each page, volume
+    or channel that was solved by itself, where there are several: page by page, and channel by channel of each.
     """
 
     input: str
@@ -85,6 +85,7 @@ class Row:
     volume: bool | None = None
     spacing: float | None = None
     strength: float | None = None
+    pages_given: str | None = None
     optimizer: str | None = None
     figures: Figures = Figures()
     version: str = __version__

@@ -120,6 +120,14 @@ def command(
             rich_help_panel="Input",
         ),
     ] = "refuse",
+    pages: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="Denoise only these pages, such as 1,4-6; the others come back as they are.",
+            rich_help_panel="Input",
+        ),
+    ] = None,
     max_pixels: options.MaxPixels = None,
     sigma: Annotated[
         str | None,
@@ -331,6 +339,7 @@ def command(
         sigma=file_sigma,
         reading=values.read_options(axes=axes, scale=scale, max_pixels=max_pixels, nonfinite=nonfinite),
         writing=WriteOptions(output_format, allow_loss=allow_loss, metadata=not no_metadata),
+        pages=values.pages_of(pages),
         memory=limit,
     )
     run_options = RunOptions(

@@ -132,8 +132,9 @@ def summary_line(row: "Row", facts: Mapping[str, Any]) -> str:
     assert figures.tol is not None
     assert figures.seconds is not None
     is_rounded = figures.stop == "tolerance" and figures.rms_bound > 1.1 * figures.tol and "float" in str(row.dtype)
+    what = size(facts) + ("" if row.pages_given is None else f" ({row.pages_given} denoised)")
     parts = [
-        f"{row.input} -> {row.output}: {size(facts)}, {_lambda(row, facts)}, {row.optimizer} on {figures.device}",
+        f"{row.input} -> {row.output}: {what}, {_lambda(row, facts)}, {row.optimizer} on {figures.device}",
         f"{figures.steps} steps"
         + (f" (the limit, before the tolerance {figures.tol:g})" if figures.stop == "max_steps" else ""),
         f"certified within {figures.rms_bound:.2g} of the exact minimiser{_own_units(row)}"

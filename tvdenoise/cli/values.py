@@ -125,6 +125,17 @@ def scale_of(text: str | None) -> tuple[float, float] | None:
     return low, high
 
 
+def pages_of(text: str | None) -> tuple[range, ...] | None:
+    """Return numbers of pages, such as 1,4-6."""
+    if text is None:
+        return None
+    found = [re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", item.strip()) for item in text.split(",")]
+    pages = tuple(range(int(item[1]), int(item[2] or item[1]) + 1) for item in found if item)
+    if len(pages) < len(found) or not all(pages) or any(own[0] < 1 for own in pages):
+        raise SettingError("pages", f"{text!r} is no list of numbers from 1 on", "give such as 1,4-6")
+    return pages
+
+
 def size_of(text: str | None) -> int | None:
     """Return a number of bytes."""
     if text is None:
