@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
 from tvdenoise.images import limits
-from tvdenoise.images.picture import Picture, Source, Timing
+from tvdenoise.images.picture import Picture, Source, Timing, squeezed
 
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "GIF": {"disposal": 2, "optimize": False},
@@ -56,7 +56,7 @@ class Animation:
 
     def encoded(self, format_: str, **options: Any) -> bytes:  # noqa: ANN401 (Pillow's)
         """Return the frames as a file."""
-        frames = self.picture.by_page.reshape(-1, *self.picture.size, self.picture.samples)
+        frames = self.picture.frames
         first, *others = _for_gif(frames) if format_ == "GIF" else map(_as_image, frames)
         options = {**OPTIONS[format_], **_timing_options(self.timing, format_), **options}
         stream = io.BytesIO()
@@ -74,7 +74,7 @@ def _timing_options(timing: Timing | None, format_: str) -> dict[str, Any]:
 
 
 def _as_image(frame: NDArray[np.generic]) -> Image.Image:
-    return Image.fromarray(np.ascontiguousarray(frame.squeeze(2) if frame.shape[2] == 1 else frame))
+    return Image.fromarray(squeezed(frame))
 
 
 def _for_gif(frames: NDArray[Any]) -> list[Image.Image]:

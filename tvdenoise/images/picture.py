@@ -103,6 +103,11 @@ class Picture:
         return view if self._channel_axis else view[..., np.newaxis]
 
     @property
+    def frames(self) -> NDArray[Any]:
+        """All pages one after the other, (N, H, W, samples)."""
+        return self.by_page.reshape(-1, *self.size, self.samples)
+
+    @property
     def _hidden(self) -> NDArray[np.generic]:
         """The transparency."""
         return self.by_page[..., self.colours :]
@@ -239,6 +244,11 @@ class Picture:
         named = replace(self, axes=axes)
         keeps_samples = axes.find(named._channel_axis or "-") == self.axes.find(self._channel_axis)
         return named if keeps_samples else replace(named, alpha=0)
+
+
+def squeezed(frame: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return a page as libraries take it: (H, W) where it has a single sample."""
+    return np.ascontiguousarray(frame[..., 0] if frame.shape[-1] == 1 else frame)
 
 
 def rescaled(numbers: NDArray[np.generic], dtype: DTypeLike) -> NDArray[np.generic]:

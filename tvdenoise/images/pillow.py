@@ -13,7 +13,7 @@ from PIL import Image, JpegImagePlugin
 from tvdenoise.errors import PictureError
 from tvdenoise.images import animation, jpeg, limits
 from tvdenoise.images.animation import Animation
-from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source, Timing
+from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source, Timing, squeezed
 
 FORMATS = ("JPEG", "WEBP", "BMP", "GIF", "AVIF")
 _ALPHA_MODES = ("LA", "RGBA")
@@ -67,15 +67,14 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     if file.page_count > 1:
         stream.write(Animation(picture, file.metadata.timing).encoded(file.format, **options))
         return
-    pixels = picture.by_page[(0,) * len(picture.page_axes)]
     if file.format == "GIF":
         stream.write(Animation(picture, None).encoded("GIF", **options))
         return
     if file.format == "BMP" and picture.alpha:
-        stream.write(_bmp_with_alpha(pixels, file.metadata.dpi))
+        stream.write(_bmp_with_alpha(picture.frames[0], file.metadata.dpi))
         return
-    squeezed = np.ascontiguousarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
-    image = Image.fromarray(squeezed, mode="CMYK") if picture.is_cmyk else Image.fromarray(squeezed)
+    pixels = squeezed(picture.frames[0])
+    image = Image.fromarray(pixels, mode="CMYK") if picture.is_cmyk else Image.fromarray(pixels)
     if not segments and not behind:
         image.save(stream, file.format, **options)
         return

@@ -85,7 +85,7 @@ def _shows_the_same(picture: Picture, copy: Picture, *, exact: bool, merges: boo
 
     Gray may have become RGB, and transparency that hides nothing may be gone. ``exact`` compares every number.
     """
-    frames, copied = (_frames(each) for each in (picture, copy))
+    frames, copied = picture.frames, copy.frames
     if picture.samples != copy.samples:
         if picture.is_cmyk or not {picture.samples, copy.samples} <= {1, 2, 3, 4}:
             return False
@@ -100,10 +100,6 @@ def _shows_the_same(picture: Picture, copy: Picture, *, exact: bool, merges: boo
     if frames.shape != copied.shape:
         return False
     return not exact or np.array_equal(frames, copied, equal_nan=frames.dtype.kind == "f")
-
-
-def _frames(picture: Picture) -> NDArray[Any]:
-    return picture.by_page.reshape(-1, *picture.size, picture.samples)
 
 
 def _as_rgba(frames: NDArray[Any], alpha: int) -> NDArray[Any]:
