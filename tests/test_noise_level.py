@@ -112,6 +112,19 @@ def test_noise_that_is_cut_off_at_black_and_white_does_not_seem_to_change(clean)
     assert 0.95 * float((cut - clean).std()) <= noise.sigma <= 1.05 * 0.1
 
 
+def test_noise_beside_much_that_is_black_and_white_is_no_less_for_that():
+    """What is in the middle is a ninth of the picture, and has all of its noise."""
+    drawing = torch.tensor([[0, 1, 0], [1, 0.5, 1], [0, 1, 0]]).repeat_interleave(60, 0).repeat_interleave(60, 1)[None]
+    assert level((drawing + 0.1 * normal(*drawing.shape)).clamp(0, 1)).sigma == pytest.approx(0.1, rel=0.05)
+
+
+def test_low_counts_grow_with_the_signal():
+    counts = torch.poisson(3 * CAMERA, generator=torch.Generator().manual_seed(0)) / 3
+    noise = level(counts)
+    assert noise.gain == pytest.approx(1 / 3, rel=0.15)
+    assert noise.sigma == pytest.approx(float((counts - CAMERA).std()), rel=0.15)
+
+
 @pytest.mark.parametrize("sigma", [0.1, 0.2])
 def test_noise_of_a_dark_picture_is_read_as_strong_as_black_leaves_it(sigma):
     cut = (0.3 * CAMERA + sigma * normal(*CAMERA.shape)).clamp(0, 1)

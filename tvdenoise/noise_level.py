@@ -16,7 +16,6 @@ from tvdenoise import calculus
 from tvdenoise.patches import (
     CORRELATED_RATIO,
     MIN_PATCHES,
-    NO_ENDS,
     SIDE,
     Reading,
     Survey,
@@ -52,6 +51,11 @@ not."""
 
 BINS = 8
 """Groups of equally many patches, by their brightness."""
+
+MIN_SHARE = 0.3
+"""Where fewer of the patches hold no saturated pixel they may be no sample of the noise: that of a dark picture is cut
+off at black all over. Those that are at most half saturated count too then. If noise does not change with the signal
+in them, the larger of both readings stands: where a picture itself is white, half of the noise is cut off."""
 
 MIN_RISE, TEXTURE_RATIO = 2.0, 1.5
 """Noise grows with the signal where the brightest group has so many times the variance of the darkest, unless the ratio
@@ -152,8 +156,10 @@ def _channel(plane: Tensor, reference: Callable[[int], Tensor]) -> ChannelNoise:
     near = survey(plane, 1, reference(1))
     if near is None:
         return ChannelNoise.constant(_median_level(plane))
-    if changing := _changing(plane, near):
+    wide = (survey(plane, 1, reference(1), with_saturated=True) if near.share < MIN_SHARE else None) or near
+    if changing := _changing(plane, wide):
         return changing
+    near = max(near, wide, key=lambda found: found.reading.variance)
     return (None if near.is_clear() else _shared(plane, near, reference)) or replace(
         ChannelNoise.constant(math.sqrt(near.reading.variance)), is_correlated=near.reading.ratio > SHARED_RATIO
     )
@@ -161,7 +167,8 @@ def _channel(plane: Tensor, reference: Callable[[int], Tensor]) -> ChannelNoise:
 
 def _shared(plane: Tensor, near: Survey, reference: Callable[[int], Tensor]) -> ChannelNoise | None:
     """Return noise that neighbouring pixels share, if pixels further apart tell that it is so."""
-    surveys = cache(lambda dilation: survey(plane, dilation, reference(dilation)))
+    is_wide = math.isinf(near.ends[0])
+    surveys = cache(lambda dilation: survey(plane, dilation, reference(dilation), with_saturated=is_wide))
     for most, dilation in product((CORRELATED_RATIO, NEARLY_RATIO), DILATIONS):
         far = surveys(dilation)
         if far is not None and far.is_clear(most):
@@ -175,7 +182,9 @@ def _shared(plane: Tensor, near: Survey, reference: Callable[[int], Tensor]) -> 
     if is_texture or variance <= increase**2 * near.reading.variance:
         return None
     found = autocorrelation(plane, dilation, far)
-    noise = _changing(plane, far._replace(ends=NO_ENDS))  # what was cut off was so before neighbours came to share it
+    noise = _changing(
+        plane, far._replace(ends=(-math.inf, math.inf))
+    )  # what was cut off was so before neighbours came to share it
     if noise is None or noise.gain > 0:
         noise = ChannelNoise.constant(math.sqrt(variance))
     return replace(noise, is_correlated=True, autocorrelation=tuple(map(tuple, found.tolist())))

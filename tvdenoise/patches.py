@@ -16,11 +16,6 @@ NOISE_EIGENVALUES = 3
 """How many of the smallest eigenvalues count as noise alone."""
 
 MIN_PATCHES = 3 * SIDE * SIDE
-MIN_UNSATURATED_SHARE = 0.3
-"""Where fewer of the patches are free of saturated pixels, those that are at most half saturated count too: the noise
-of a dark picture is cut off at black all over, and the brightest of its patches are no sample of it."""
-
-NO_ENDS = (-math.inf, math.inf)
 PATCHES = 2**14
 """About how many there are of a large picture."""
 
@@ -64,7 +59,10 @@ class Survey(NamedTuple):
     reading
         What these say.
     ends
-        The values between which all pixels of the patches lie, because patches with others were left out.
+        The values between which all pixels of the patches lie, because patches with others were left out; infinite
+        where they were not.
+    share
+        How many of all patches, but for borders and masks, are among them.
     """
 
     brightness: Tensor
@@ -73,6 +71,7 @@ class Survey(NamedTuple):
     places: Tensor
     reading: Reading
     ends: tuple[float, float]
+    share: float
 
     def is_clear(self, most: float = CORRELATED_RATIO) -> bool:
         """Return whether the pixels of a patch share no noise, and enough patches say so."""
@@ -84,15 +83,25 @@ class Survey(NamedTuple):
         return len(self.places) / len(self.patches)
 
 
-def survey(plane: Tensor, dilation: int, reference: Tensor) -> Survey | None:
+def survey(plane: Tensor, dilation: int, reference: Tensor, *, with_saturated: bool = False) -> Survey | None:
     """Return the survey of a plane with patches of a dilation, None where there are too few.
 
-    ``reference`` are the patches of white noise at the same places, their means 0.
+    Patches of nothing but the one value most common in such are left out as a border or a mask, and those that hold
+    pixels at the ends of the plane's values as saturated; ``with_saturated`` only where more than half of their pixels
+    are. Where too few remain, fewer are left out. ``reference`` are the patches of white noise at the same places,
+    their means 0.
     """
     patches = patches_of(plane, dilation)
-    usable, ends = _usable(patches, float(plane.min()), float(plane.max()))
+    least, most = float(plane.min()), float(plane.max())
+    ends = (-math.inf, math.inf) if with_saturated else (least, most)
+    inside = ~_border(patches)
+    saturated = ((patches == least) | (patches == most)).sum(1)
+    usable = inside & (saturated <= (SIDE * SIDE // 2 if with_saturated else 0))
     if int(usable.sum()) < MIN_PATCHES:
-        usable, ends = torch.ones_like(usable), NO_ENDS
+        if not with_saturated:
+            return survey(plane, dilation, reference, with_saturated=True)
+        usable = inside = torch.ones_like(usable)
+    share = int(usable.sum()) / max(int(inside.sum()), 1)
     patches, reference = patches[usable], reference[usable]
     if len(patches) < MIN_PATCHES:
         return None
@@ -100,7 +109,8 @@ def survey(plane: Tensor, dilation: int, reference: Tensor) -> Survey | None:
     patches -= brightness[:, None]
     flat = _weakly_textured(patches, texture)
     places = usable.nonzero()[flat, 0]
-    return Survey(brightness, patches, reference, places, read(brightness[flat], patches[flat], reference[flat]), ends)
+    reading = read(brightness[flat], patches[flat], reference[flat])
+    return Survey(brightness, patches, reference, places, reading, ends, share)
 
 
 def read(brightness: Tensor, patches: Tensor, reference: Tensor) -> Reading:
@@ -158,20 +168,11 @@ def _nearest_odd(number: float) -> int:
     return 2 * round((number - 1) / 2) + 1
 
 
-def _usable(patches: Tensor, least: float, most: float) -> tuple[Tensor, tuple[float, float]]:
-    """Return which patches hold none of the ends of the values, and are not constant at the commonest constant value.
-
-    Return the ends too, or infinite ones where patches that hold them had to do.
-    """
+def _border(patches: Tensor) -> Tensor:
+    """Return which patches are constant at the commonest constant value."""
     low, high = patches.aminmax(dim=1) if len(patches) else (patches.new_zeros(0),) * 2
     is_constant = low == high
-    border = low[is_constant].mode().values if is_constant.any() else torch.nan
-    inside = ~(is_constant & (low == border))
-    unsaturated = inside & (low > least) & (high < most)
-    if int(unsaturated.sum()) >= MIN_UNSATURATED_SHARE * int(inside.sum()):
-        return unsaturated, (least, most)
-    saturated = ((patches == least) | (patches == most)).sum(1)
-    return inside & (saturated <= SIDE * SIDE // 2), NO_ENDS
+    return is_constant & (low == (low[is_constant].mode().values if is_constant.any() else torch.nan))
 
 
 def _texture(patches: Tensor) -> Tensor:
