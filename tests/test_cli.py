@@ -737,6 +737,7 @@ def test_patterns_that_a_shell_left_alone(run, here):
     assert code == 0
     assert [line.split(" -> ")[0] for line in out.splitlines()] == ["a.npy", "a[1].npy", "b.npy"]
     assert run("a[1].npy", "-l", "0.1", "-n")[1].startswith("a[1].npy -> ")
+    assert len(run("info", "*.npy")[1].splitlines()) == len(run("compare", "b.npy", "*.npy")[1].splitlines()) == 3
     code, _, err = run("none*.npy", "-l", "0.1")
     assert (code, err) == (2, "tvdenoise: none*.npy: there is no such file; check the path\n")
 

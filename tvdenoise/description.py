@@ -91,7 +91,7 @@ def device(file: PictureFile, *, volume: bool = False) -> str:
     return str(pick_device("auto", torch.device("cpu"), torch.float64 if is_wide else torch.float32, values))
 
 
-def machine() -> dict[str, Any]:
+def installation() -> dict[str, Any]:
     """Return the versions of what results depend on (None: not installed), the devices, and endings by format."""
     import torch
 

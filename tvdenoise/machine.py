@@ -60,4 +60,4 @@ def _groups(controller: str) -> Iterator[Path]:
 def _droppable(group: Path) -> int:
     """Return the bytes of files in memory that make room for programs."""
     words = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-    return int(words.get("total_inactive_file", words["inactive_file"]))
+    return int(words.get("total_inactive_file", words.get("inactive_file", 0)))

@@ -38,7 +38,7 @@ def command(
     clean = files.read(reference, reading)
     for hint in [] if scale else describe(clean)["hints"]:
         messages.note(f"{reference}: {hint}")
-    for path in images:
+    for path in values.matched(images):
         try:
             row = compared(clean, path, reading)
         except TVDenoiseError as error:

@@ -24,14 +24,14 @@ def command(
 ) -> int:
     """Show what tvdenoise reads from files: format, axes, type, range, metadata, memory and device."""
     from tvdenoise import images
-    from tvdenoise.description import describe, device, machine
+    from tvdenoise.description import describe, device, installation
 
     if not files:
-        messages.data(json.dumps(machine()) if as_json else messages.machine_text(machine()))
+        messages.data(json.dumps(installation()) if as_json else messages.installation_text(installation()))
         return 0
     reading = values.read_options(axes=axes, max_pixels=max_pixels, nonfinite="keep")
     worst = 0
-    for path in files:
+    for path in values.matched(files):
         try:
             file = images.read(path, reading)
         except TVDenoiseError as error:

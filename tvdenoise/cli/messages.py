@@ -117,11 +117,11 @@ def hints(row: "Row", facts: Mapping[str, Any]) -> list[str]:
     return list(facts["hints"]) if is_for_range else []
 
 
-def machine_text(machine: Mapping[str, Any]) -> str:
+def installation_text(installation: Mapping[str, Any]) -> str:
     """Return versions, devices and formats in a line each."""
-    versions = (f"{name} {number or '(not installed)'}" for name, number in machine["versions"].items())
-    formats = (f"{name} ({' '.join(endings)})" for name, endings in machine["formats"].items())
-    lists = {"versions": versions, "devices": machine["devices"], "formats": formats}
+    versions = (f"{name} {number or '(not installed)'}" for name, number in installation["versions"].items())
+    formats = (f"{name} ({' '.join(endings)})" for name, endings in installation["formats"].items())
+    lists = {"versions": versions, "devices": installation["devices"], "formats": formats}
     return "\n".join(f"{title}: {', '.join(items)}" for title, items in lists.items())
 
 
