@@ -153,22 +153,38 @@ def noise_level(f: Tensor) -> tuple[ChannelNoise, ...]:
 
 def _channel(plane: Tensor, reference: Callable[[int], Tensor]) -> ChannelNoise:
     """Return the noise of a plane; ``reference`` returns those patches of white noise, by their dilation."""
-    near = survey(plane, 1, reference(1))
-    if near is None:
+    pair = _narrow_and_wide(plane, 1, reference)
+    if pair is None:
         return ChannelNoise.constant(_median_level(plane))
-    wide = (survey(plane, 1, reference(1), with_saturated=True) if near.share < MIN_SHARE else None) or near
-    if changing := _changing(plane, wide):
+    if changing := _changing(plane, pair[1]):
         return changing
-    near = max(near, wide, key=lambda found: found.reading.variance)
+    near = max(pair, key=_variance)
     return (None if near.is_clear() else _shared(plane, near, reference)) or replace(
         ChannelNoise.constant(math.sqrt(near.reading.variance)), is_correlated=near.reading.ratio > SHARED_RATIO
     )
 
 
+def _narrow_and_wide(plane: Tensor, dilation: int, reference: Callable[[int], Tensor]) -> tuple[Survey, Survey] | None:
+    """Return a survey without saturated pixels and, where those are many, one with them, else the same twice."""
+    narrow = survey(plane, dilation, reference(dilation))
+    if narrow is None:
+        return None
+    if narrow.share >= MIN_SHARE:
+        return narrow, narrow
+    return narrow, survey(plane, dilation, reference(dilation), with_saturated=True) or narrow
+
+
+def _variance(found: Survey) -> float:
+    return found.reading.variance
+
+
 def _shared(plane: Tensor, near: Survey, reference: Callable[[int], Tensor]) -> ChannelNoise | None:
     """Return noise that neighbouring pixels share, if pixels further apart tell that it is so."""
-    is_wide = math.isinf(near.ends[0])
-    surveys = cache(lambda dilation: survey(plane, dilation, reference(dilation), with_saturated=is_wide))
+
+    @cache
+    def surveys(dilation: int) -> Survey | None:
+        return max(_narrow_and_wide(plane, dilation, reference) or (), key=_variance, default=None)
+
     for most, dilation in product((CORRELATED_RATIO, NEARLY_RATIO), DILATIONS):
         far = surveys(dilation)
         if far is not None and far.is_clear(most):
