@@ -68,3 +68,15 @@ def test_the_tightest_of_nested_groups_counts(groups):
 def test_a_group_beyond_its_limit_leaves_nothing(groups):
     groups("0::/\n", {"memory.max": "10", "memory.current": "20", "memory.stat": "inactive_file 0"})
     assert machine.available() == 0
+
+
+def test_limits_that_are_none_or_of_others(groups):
+    unlimited = {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}
+    groups("2:cpu:/\n1:memory:/\n", unlimited | {"cpu.max": "0 0\n", "memory.max": "10", "memory.current": "0"})
+    assert (machine.cores(), machine.available()) == (8, 64 * GIB)
+
+
+def test_files_that_say_something_else(groups):
+    """A limit holds without its statistics; of words that mean nothing none is made."""
+    groups("0::/\nwhat\n", {"memory.max": str(2 * GIB), "memory.current": str(GIB), "cpu.max": "100000 0"})
+    assert (machine.cores(), machine.available()) == (8, GIB)

@@ -162,6 +162,9 @@ class TestClashes:
         inputs = [scans / "a.jpg", scans / "a_denoised.jpg"]
         self.refused(OutputError, r"a_denoised\.jpg: it is one of the pictures", inputs)
         self.refused(OutputError, r"one of the pictures", [scans / "a.jpg"], Naming(scans))
+        (scans / "B.jpg").touch()
+        (scans / "B_denoised.jpg").touch()
+        self.refused(OutputError, r"one of the pictures", [scans / "B_denoised.jpg", scans / "B.jpg"])
         (scans / "A_Denoised.jpg").touch()  # which some file systems take for the result of a.jpg
         self.refused(OutputError, r"one of the pictures", [scans / "A_Denoised.jpg", scans / "a.jpg"])
 

@@ -19,7 +19,7 @@ def cores() -> int:
         for names in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):  # of version 2 and 1
             with suppress(OSError, ValueError):  # another version, or "max"
                 quota, period = (int(word) for name in names for word in (group / name).read_text().split())
-                if quota > 0:
+                if quota > 0 and period > 0:
                     number = min(number, math.ceil(quota / period))
     return number
 
@@ -48,9 +48,9 @@ def _groups(controller: str) -> Iterator[Path]:
     """Yield the folders of a controller's group that this process is in, and of those around it."""
     lines = []
     with suppress(OSError):
-        lines = MEMBERSHIP.read_text().splitlines()
+        lines = os.fsdecode(MEMBERSHIP.read_bytes()).splitlines()
     for line in lines:
-        _, controllers, path = line.split(":", 2)
+        _, controllers, path = line.split(":", 2) if line.count(":") > 1 else ("", "-", "")
         if not controllers or controller in controllers.split(","):  # none are named in version 2
             inner = Path(path.lstrip("/"))
             for folder in dict.fromkeys((inner, *inner.parents)):
@@ -58,6 +58,8 @@ def _groups(controller: str) -> Iterator[Path]:
 
 
 def _droppable(group: Path) -> int:
-    """Return the bytes of files in memory that make room for programs."""
-    words = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-    return int(words.get("total_inactive_file", words.get("inactive_file", 0)))
+    """Return the bytes of files in memory that make room for programs, 0 if that is not told."""
+    with suppress(OSError, ValueError):
+        words = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        return int(words.get("total_inactive_file", words.get("inactive_file", 0)))
+    return 0
