@@ -732,12 +732,15 @@ def test_alpha_that_is_no_number(run, here):
 
 def test_patterns_that_a_shell_left_alone(run, here):
     for name in ("b.npy", "a.npy", ".c.npy", "a[1].npy"):
-        np.save(here / name, np.eye(4))
+        np.save(here / name, np.eye(11))
     code, out, _ = run("*.npy", "-l", "0.1", "-o", "out/", "-n")
     assert code == 0
     assert [line.split(" -> ")[0] for line in out.splitlines()] == ["a.npy", "a[1].npy", "b.npy"]
+    np.save(here / "a1.npy", np.eye(11))  # which the name below would match, were it a pattern
     assert run("a[1].npy", "-l", "0.1", "-n")[1].startswith("a[1].npy -> ")
-    assert len(run("info", "*.npy")[1].splitlines()) == len(run("compare", "b.npy", "*.npy")[1].splitlines()) == 3
+    rows = run("sweep", "b.*", "a[1].npy", "--lambda", "0.1", "--noise", "gaussian:0.1", "--json", "-q")[1]
+    assert [json.loads(row)["input"] for row in rows.splitlines()] == ["b.npy", "a[1].npy"]
+    assert len(run("info", "*.npy")[1].splitlines()) == len(run("compare", "b.npy", "*.npy")[1].splitlines()) == 4
     code, _, err = run("none*.npy", "-l", "0.1")
     assert (code, err) == (2, "tvdenoise: none*.npy: there is no such file; check the path\n")
 

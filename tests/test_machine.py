@@ -40,6 +40,17 @@ def test_limits_of_a_container(groups):
     assert machine.available() == GIB + 4096
 
 
+def test_openmp_is_told_of_a_limit_unless_the_user_has(groups, run, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    for asked, cpu, expected in ((None, "300000 100000", "3"), ("5", "300000 100000", "5"), (None, "max 100000", None)):
+        groups("0::/\n", {"cpu.max": cpu})
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        if asked:
+            monkeypatch.setenv("OMP_NUM_THREADS", asked)
+        run("--version")
+        assert os.environ.get("OMP_NUM_THREADS") == expected
+
+
 def test_limits_of_version_1(groups):
     memory = {
         "limit_in_bytes": f"{2 * GIB}",

@@ -427,6 +427,7 @@ class TestCommand:
 
         with monkeypatch.context() as patch:
             patch.setattr(sweeping, "sweep", interrupted)
+            assert "keeps" not in run(*SWEEP, "-o", "b.jsonl", "-q")[2]
             code, _, err = run(*SWEEP, "-o", "a.jsonl")
         assert code == 130
         assert "a.jsonl keeps the rows made so far; the same command makes the others\n" in err

@@ -10,6 +10,7 @@ MEMBERSHIP = Path("/proc/self/cgroup")
 """Where Linux says which control groups, of which containers are made, a process is in."""
 
 GROUPS = Path("/sys/fs/cgroup")
+"""Where it shows their limits."""
 
 
 def cores() -> int:
@@ -53,7 +54,7 @@ def _groups(controller: str) -> Iterator[Path]:
         _, controllers, path = line.split(":", 2) if line.count(":") > 1 else ("", "-", "")
         if not controllers or controller in controllers.split(","):  # none are named in version 2
             inner = Path(path.lstrip("/"))
-            for folder in dict.fromkeys((inner, *inner.parents)):
+            for folder in (inner, *inner.parents):
                 yield GROUPS / (controller if controllers else "") / folder
 
 

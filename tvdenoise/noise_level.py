@@ -198,9 +198,8 @@ def _shared(plane: Tensor, near: Survey, reference: Callable[[int], Tensor]) -> 
     if is_texture or variance <= increase**2 * near.reading.variance:
         return None
     found = autocorrelation(plane, dilation, far)
-    noise = _changing(
-        plane, far._replace(ends=(-math.inf, math.inf))
-    )  # what was cut off was so before neighbours came to share it
+    uncut = far._replace(ends=(-math.inf, math.inf))  # what was cut off was so before neighbours came to share it
+    noise = _changing(plane, uncut)
     if noise is None or noise.gain > 0:
         noise = ChannelNoise.constant(math.sqrt(variance))
     return replace(noise, is_correlated=True, autocorrelation=tuple(map(tuple, found.tolist())))

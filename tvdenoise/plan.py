@@ -4,6 +4,7 @@ Of files only names are held, a list per folder, so that a million of them are n
 """
 
 import os
+import sys
 import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -220,7 +221,8 @@ def _add_folder(plan: Plan, root: Path, file_filter: FileFilter) -> None:
         originals = None if is_among else {Path(entry.name).stem for entry in entries}
         for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.is_dir(follow_symlinks=False) and not _is_junction(entry):
+            is_junction = sys.version_info >= (3, 12) and entry.is_junction()  # of Windows: a link in truth
+            if entry.is_dir(follow_symlinks=False) and not is_junction:
                 folders.append(path)
             elif reason := _reason_to_overlook(entry, real_root, added, originals):
                 plan.overlook(reason)
@@ -270,11 +272,6 @@ def _reason_to_overlook(entry: os.DirEntry[str], root: str, added: str, original
     if stem.endswith(added) and (originals is None or stem.removesuffix(added) in originals):
         return f"named as results are (*{added})"
     return ""
-
-
-def _is_junction(entry: os.DirEntry[str]) -> bool:
-    """Return whether a folder of Windows is a link in truth, which Python tells from 3.12 on."""
-    return getattr(entry, "is_junction", bool)()
 
 
 def _is_file_inside(link: str, folder: str) -> bool:

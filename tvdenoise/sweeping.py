@@ -76,8 +76,6 @@ class Grid:
             if not getattr(self, name):
                 raise SettingError(name, "there is no value", "leave it out")
         list(self.settings())
-        if self.sigma is not None and "auto" not in self.weight:
-            raise SettingError("sigma", "it is for choosing lambda, and lambda is given", "leave one of them out")
         if self.chroma != (None,) and not set(self.color) & set(OPPONENT):
             raise SettingError("chroma", "no colour model here has luma and chroma", "let color be opponent, or auto")
         if any(not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0 for seed in self.seed):
@@ -94,7 +92,7 @@ class Grid:
                 tv=tv,
                 color=color,
                 chroma=chroma,
-                sigma=self.sigma if weight == "auto" else None,
+                sigma=self.sigma if weight == "auto" or "auto" not in self.weight else None,
                 volume=self.volume,
                 spacing=self.spacing,
                 optimizer=optimizer,
@@ -161,7 +159,7 @@ class Specimen:
 
     @classmethod
     def read(
-        cls, source: Path, reference: Path | None = None, options: images.ReadOptions = images.ReadOptions()
+        cls, source: str | Path, reference: str | Path | None = None, options: images.ReadOptions = images.ReadOptions()
     ) -> "Specimen":
         """Read a picture file, and its clean version if there is one.
 
@@ -170,13 +168,13 @@ class Specimen:
         TVDenoiseError
             If they cannot be read, differ in shape, or have pages that do.
         """
-        file = images.read(source, options)
+        file = images.read(Path(source), options)
         first, *others = file.parts
         if others:
             raise PictureError(source, "its pages differ in shape or type", "a sweep takes pages that are alike")
         if reference is None:
             return cls(str(source), first.opaque, spacing=file.spacing)
-        (clean,) = read_reference(reference, file, file.format, options).parts
+        (clean,) = read_reference(Path(reference), file, file.format, options).parts
         return cls(str(source), first.opaque, clean.opaque, reference_name=str(reference), spacing=file.spacing)
 
     @cached_property

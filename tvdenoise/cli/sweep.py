@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -245,12 +245,13 @@ class _Runner:
     grid: "Grid"
     reference: Path | None
     reading: "ReadOptions"
+    _: KW_ONLY
     as_json: bool
     quiet: bool
     trace: bool
-    rows: list["RowDict"] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
-    _counts: Counter[str] = field(default_factory=Counter)
+    rows: list["RowDict"] = field(init=False, default_factory=list)
+    ignored: list[str] = field(init=False, default_factory=list)
+    _counts: Counter[str] = field(init=False, default_factory=Counter)
 
     def run(self, path: Path | None) -> int:
         """Make the rows that are not in the file, and return the exit code."""
@@ -265,8 +266,8 @@ class _Runner:
                 messages.note(f"{path}: ignored {words}")
             try:
                 self._make(file)
-            except KeyboardInterrupt:
-                if file is not None:
+            except (KeyboardInterrupt, SystemExit):
+                if file is not None and self.rows and not self.quiet:
                     messages.note(f"{path} keeps the rows made so far; the same command makes the others")
                 raise
         if not self.quiet:
