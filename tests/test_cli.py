@@ -338,7 +338,7 @@ class TestGood:
         assert np.array_equal(result[1], [denoise(channel, 0.2).image for channel in stack[1]])
         assert len(json.loads(out)["pages"]) == 2
         code, _, err = run("zc.tif", "-o", "none.tif", "--pages", "1-3", "-l", "0.2")
-        assert (code, err) == (1, "tvdenoise: zc.tif: it has 2 pages, and none is 3; leave it out of --pages\n")
+        assert (code, err) == (1, "tvdenoise: zc.tif: there is no page 3, the last is 2; leave it out of --pages\n")
         assert not Path("none.tif").exists()
 
     def test_strength_multiplies_what_is_chosen(self, run):

@@ -110,6 +110,16 @@ def test_large_intensities_do_not_drown_the_proof(offset, tv):
 
 
 @pytest.mark.parametrize("tv", KINDS)
+@pytest.mark.parametrize("scale", [1e-150, 1e-158, 1e-162, 1e-300])
+def test_squares_that_are_too_small_for_floats_prove_nothing(scale, tv):
+    problem = Problem(scale * picture(1, 9, 8), 0.1 * scale, tv)
+    u = problem.f.mean().expand_as(problem.f).contiguous()
+    bound = certify(problem, u, calculus.new_field(problem.f, 2)).rms_bound
+    assert bound >= float((u / scale - exact(Problem(picture(1, 9, 8), 0.1, tv))).square().mean().sqrt()) * scale
+    nothing_to_do = Problem(problem.f, 0.0, tv)
+    assert certify(nothing_to_do, problem.f, calculus.new_field(problem.f, 2)).rms_bound == 0
+
+
 def test_flat_picture_and_its_energy(tv):
     problem = Problem(picture(2, 9, 8), 0.1, tv)
     assert problem.flat_energy == pytest.approx(energy(problem, problem.flat))

@@ -308,7 +308,7 @@ class TestFile:
         code, _, err = run(*SWEEP, "-o", path)
         assert code == 0
         assert f"{path}: ignored the last line, which breaks off" in err
-        assert f"{path}: ignored 1 rows of another version" in err
+        assert f"{path}: ignored 1 line of another version" in err
         assert "2 runs done, 0 failed, 10 there already" in err
         assert_same(path, here / f"whole.{ending}")
 
@@ -434,16 +434,20 @@ class TestCommand:
         assert len(row_file.read(here / "a.jsonl")[0]) == 1
         assert "1 there already" in run(*SWEEP, "-o", "a.jsonl")[2]
 
-    def test_an_infinite_psnr_is_null_in_json_inf_in_csv_and_in_no_mean(self, run, here):
+    def test_an_infinite_psnr_is_null_in_json_inf_in_csv_the_best_and_in_no_mean(self, run, here):
         command = ["sweep", "clean.png", "in.png", "-l", "0,0.05", "--reference", "clean.png"]
         code, out, _ = run(*command, "-o", "a.jsonl")
         assert code == 0
         assert run(*command, "-o", "a.csv")[1] == out
-        rows = row_file.read(here / "a.jsonl")[0]
-        assert [row["psnr_after"] is None for row in rows] == [True, False, False, False]
-        assert [row["psnr_after"] == math.inf for row in row_file.read(here / "a.csv")[0]] == [True] + 3 * [False]
-        assert f"{rows[2]['psnr_after']:.2f}" in out
-        assert "inf" not in out
+        for name in ("a.jsonl", "a.csv"):
+            rows = row_file.read(here / name)[0]
+            assert [row["psnr_after"] == math.inf for row in rows] == [True] + 3 * [False]
+            assert run(*command, "-o", name)[1] == out
+        written = [json.loads(line)["psnr_after"] for line in (here / "a.jsonl").read_text().splitlines()]
+        assert [psnr is None for psnr in written] == [True] + 3 * [False]
+        assert f"0       {rows[2]['psnr_after']:.2f}" in out  # the mean of the other alone
+        assert "clean.png       0: inf" in out
+        assert "inf *" in run(*command[:2], *command[3:])[1]
 
     def test_an_experiment_in_toml_is_that_on_the_command_line(self, run, here):
         (here / "sub").mkdir()
@@ -485,6 +489,7 @@ class TestCommand:
         [
             ("lamda = 0.1", "e.toml: 'lamda' is unknown; did you mean lambda?"),
             ("= 1", "e.toml: it is no TOML"),
+            (f"a = {'[' * 5000}", "e.toml: it is no TOML"),
             ('inputs = "none.png"', "none.png: there is no such file"),
             ('inputs = "in.png"\nseed = "x"', "--seed: 'x' are no whole numbers"),
             ('inputs = "in.png"\ntv = "round"', "--tv: 'round' is unknown"),
@@ -513,9 +518,9 @@ class TestCommand:
         first, second, *others = (here / "rows.jsonl").read_text().splitlines(keepends=True)
         single = run("in.png", "-l", "0.1", "--json")[1]
         changed = json.dumps(json.loads(second) | {"psnr_after": "high"}) + "\n"
-        (here / "rows.jsonl").write_text("".join([first, single, changed, *others]))
+        (here / "rows.jsonl").write_text("".join([first, single, changed, "[" * 100_000 + "\n", *others]))
         _, _, err = run(*SWEEP, "-o", "rows.jsonl")
-        assert "rows.jsonl: ignored 2 lines that are no rows of a sweep" in err
+        assert "rows.jsonl: ignored 3 lines of no sweep" in err
         assert "1 run done, 0 failed, 11 there already" in err
         (here / "single.jsonl").write_text(single)
         code, _, err = run("report", "single.jsonl")
@@ -645,7 +650,7 @@ class TestSeveralPages:
         for one, other in zip([single, *(single["pages"] or [])], [row, *(row["pages"] or [])], strict=True):
             for key in one.keys() - {"output", "psnr_after", "ssim_after", "pages", "seconds"}:
                 assert other[key] == (pytest.approx(one[key], rel=1e-4) if isinstance(one[key], float) else one[key])
-            assert other["psnr_after"] == pytest.approx(one["psnr_after"], abs=0.2)  # rounded, and not
+            assert other["psnr_after"] == pytest.approx(one["psnr_after"], abs=0.5)  # rounded, and not
 
     def test_the_first_page_is_shown_as_it_was_measured(self, run, stack, options, what):
         assert run("sweep", stack, *options, "--reference", "whole.tif", "-o", "rows.jsonl")[0] == 0

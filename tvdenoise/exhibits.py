@@ -1,7 +1,6 @@
 """The pictures of an experiment, made again from its rows: as noisy as they were, and denoised as came out best."""
 
 import itertools
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -102,8 +101,7 @@ def _caption(row: RowDict) -> str:
     chroma = f" (chroma {row['chroma']:.3g} times that)" if row["chroma"] is not None else ""
     parts = [f"{row['tv']}, {row['color']}, lambda {row['lambda']:.4g}{chroma}{how}"]
     if row["psnr_after"] is not None:
-        before, after = (math.inf if row[name] is None else row[name] for name in ("psnr_before", "psnr_after"))
-        parts.append(f"PSNR {before:.2f} → {after:.2f} dB")
+        parts.append(f"PSNR {row['psnr_before']:.2f} → {row['psnr_after']:.2f} dB")
     if None not in (row["ssim_before"], row["ssim_after"]):
         parts.append(f"SSIM {row['ssim_before']:.4f} → {row['ssim_after']:.4f}")
     return ", ".join(parts) + f", certified within {row['rms_bound']:.2g} of the exact minimiser."

@@ -231,7 +231,7 @@ def _chosen(job: Job, source: PictureFile, count: int) -> set[int]:
     channels = first.colours if first.is_by_channel(job.settings.color) else 1  # of each page, each by itself
     last = max(numbers[-1] for numbers in job.pages)
     if last * channels > count:
-        problem = f"it has {count // channels} {'volumes' if job.settings.volume else 'pages'}, and none is {last}"
+        problem = f"there is no {'volume' if job.settings.volume else 'page'} {last}, the last is {count // channels}"
         raise PictureError(job.source, problem, "leave it out of --pages")
     return {number for number in range(1, count + 1) if any(1 + (number - 1) // channels in own for own in job.pages)}
 

@@ -37,6 +37,10 @@ greedier", SIAM J. Scientific Computing 44, 2022, step as far, but restart; noth
 ROUNDING = 1e-13
 """What rounding in float64 may add to a sum, relative to the sum of the magnitudes: 450 units in the last place."""
 
+UNDERFLOW = 1e-305
+"""What a sum may have lost, for each value, of squares that are too small for float64: the least that it holds in full
+is 2e-308."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -190,8 +194,11 @@ def certify(problem: Problem, u: Tensor, p: Tensor, v: Tensor | None = None) -> 
     sums = _sums(problem, u, p, u if v is None else v)
     energy_u, energy_v, dual, dual_magnitude, u_to_q, v_to_q, u_to_centre = sums
 
+    is_exact = not (energy_u or dual_magnitude) and torch.equal(u, problem.f)
+    least = 0.0 if is_exact else UNDERFLOW * problem.f.numel()
+
     def radius(energy: float, to_q: float) -> float:
-        slack = ROUNDING * (energy + dual_magnitude)
+        slack = max(ROUNDING * (energy + dual_magnitude), least)
         return math.sqrt(max(energy - dual - 0.25 * to_q, 0.0) + slack)  # in this order max lets a NaN through
 
     around_u = 0.5 * math.sqrt(u_to_q) + radius(energy_u, u_to_q)

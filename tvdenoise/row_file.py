@@ -160,9 +160,13 @@ def _parsed(content: bytes, path: Path) -> tuple[list[RowDict], list[str], int]:
         broken += 1
     if broken and not rows and not foreign:
         raise InputError(path, "it is no file of rows of a sweep", "choose another name")
-    ignored += [f"{broken} lines that are no rows of a sweep"] if broken else []
-    ignored += [f"{foreign} rows of another version"] if foreign else []
+    ignored += [f"{_lines(broken)} of no sweep"] if broken else []
+    ignored += [f"{_lines(foreign)} of another version"] if foreign else []
     return rows, ignored, whole
+
+
+def _lines(number: int) -> str:
+    return f"{number} line{'s' * (number != 1)}"
 
 
 def _beginning(path: Path) -> bytes:
@@ -211,9 +215,16 @@ def _json_rows(text: str) -> Iterator[RowDict | None]:
     for line in text.splitlines():
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):  # of brackets in brackets
             row = None
-        yield row if isinstance(row, dict) else None
+        yield _with_infinities(row) if isinstance(row, dict) else None
+
+
+def _with_infinities(row: RowDict) -> RowDict:
+    """Return a row of JSON, which knows no infinite PSNR: null stands for that where a picture was compared."""
+    is_compared = row.get("status") == "done" and (row.get("reference"), row.get("noise")) != (None, None)
+    infinite = {name: math.inf for name in ("psnr_before", "psnr_after") if is_compared and row.get(name, 0) is None}
+    return {**row, **infinite}
 
 
 def _csv_rows(text: str) -> Iterator[RowDict | None]:
@@ -252,5 +263,5 @@ def _value(name: str, cell: str) -> Any:  # noqa: ANN401 (of any kind that JSON 
         return cell
     try:
         return math.inf if cell == "inf" else json.loads(cell)
-    except ValueError:
+    except (ValueError, RecursionError):
         return cell

@@ -46,10 +46,8 @@ def _cells(line: Sequence[str]) -> list[str]:
 
 
 def summary_tables(rows: Iterable[RowDict]) -> list[Table]:
-    """Return both tables for rows that have a PSNR; infinite ones are left out of means."""
-    measured = by_model(
-        [row for row in rows if row["status"] == "done" and math.isfinite(row["psnr_after"] or math.nan)]
-    )
+    """Return both tables for rows that have a PSNR; infinite ones are left out of means, unless all are."""
+    measured = by_model([row for row in rows if row["status"] == "done" and row["psnr_after"] is not None])
     if not measured:
         return []
     names = varied(measured)
@@ -65,7 +63,7 @@ def summary_tables(rows: Iterable[RowDict]) -> list[Table]:
 
 def _by_lambda(found: Mapping[tuple[str, str], list[float]], groups: Sequence[str]) -> Table:
     weights = sorted({weight for weight, _ in found}, key=lambda weight: (weight == "auto", _number(weight)))
-    means = {key: fmean(values) for key, values in found.items()}
+    means = {key: _mean(values) for key, values in found.items()}
     best = {group: max(value for (_, other), value in means.items() if other == group) for group in groups}
 
     def cell(weight: str, group: str) -> str:
@@ -83,13 +81,17 @@ def _best(found: Mapping[tuple[str, str, str], list[float]], groups: Sequence[st
 
     def cell(name: str, group: str) -> str:
         values = [
-            (fmean(values), weight) for (other, own, weight), values in found.items() if (other, own) == (name, group)
+            (_mean(values), weight) for (other, own, weight), values in found.items() if (other, own) == (name, group)
         ]
         psnr, weight = max(values, default=(math.nan, ""))
         return f"{weight}: {psnr:.2f}" if weight else "-"
 
     body = [[name, *(cell(name, group) for group in groups)] for name in names]
     return Table("The best lambda of each picture, and its PSNR", ["picture", *groups], body)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return fmean(list(filter(math.isfinite, values)) or values)
 
 
 def by_model(rows: Sequence[RowDict]) -> list[RowDict]:

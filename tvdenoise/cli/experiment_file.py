@@ -23,7 +23,7 @@ def read(path: Path, context: typer.Context) -> dict[str, Any]:
             said = tomllib.load(file)
     except OSError as error:
         raise InputError(path, f"it cannot be read ({error.strerror})", "check the path") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter of brackets in brackets
         raise InputError(path, f"it is no TOML ({error})", "correct it") from error
     own: dict[str, str] = {"inputs": "sources"} | {
         option.removeprefix("--"): str(parameter.name)

@@ -135,7 +135,7 @@ def summary_line(row: "Row", facts: Mapping[str, Any]) -> str:
     what = size(facts) + ("" if row.pages_given is None else f" ({row.pages_given} denoised)")
     parts = [
         f"{row.input} -> {row.output}: {what}, {_lambda(row, facts)}, {row.optimizer} on {figures.device}",
-        f"{figures.steps} steps"
+        f"{figures.steps} step{'s' * (figures.steps != 1)}"
         + (f" (the limit, before the tolerance {figures.tol:g})" if figures.stop == "max_steps" else ""),
         f"certified within {figures.rms_bound:.2g} of the exact minimiser{_own_units(row)}"
         + (", as near as its type of floats comes" if is_rounded else ""),

@@ -144,10 +144,11 @@ def _chunks(content: bytes) -> Iterator[Chunk]:
     """Iterate over the chunks up to the end mark, each checked."""
     at = len(_SIGNATURE)
     while at < len(content):
-        length, kind = struct.unpack_from(">I4s", content, at)
-        data = content[at + 8 : at + 8 + length]
-        (crc,) = struct.unpack_from(">I", content, at + 8 + length)
-        if not kind.isalpha() or zlib.crc32(data, zlib.crc32(kind)) != crc:
+        length, kind = int.from_bytes(content[at : at + 4]), content[at + 4 : at + 8]
+        data, crc = content[at + 8 : at + 8 + length], content[at + 8 + length : at + 12 + length]
+        if len(crc) < 4:
+            raise ValueError("it breaks off")
+        if not kind.isalpha() or zlib.crc32(data, zlib.crc32(kind)) != int.from_bytes(crc):
             raise ValueError(f"the checksum of its {kind.decode('ascii', 'replace')} chunk is wrong")
         yield Chunk(kind, data)
         if kind == b"IEND":
