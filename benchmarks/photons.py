@@ -31,7 +31,7 @@ def main(folders: list[Path]) -> None:
             noisy = torch.from_numpy(random.poisson(photons * clean) / photons).float()
             for channel, plane in zip(noise_level(noisy), clean, strict=True):
                 ratios.append(channel.sigma / float(np.sqrt(plane.mean() / photons)))
-                growing += channel.gain > 0
+                growing += channel.slope > 0
         near = sum(0.75 <= ratio <= 1.25 for ratio in ratios)
         body.append(
             [str(n) for n in (photons, len(ratios), growing, near)] + [f"{min(ratios):.2f}", f"{max(ratios):.2f}"]

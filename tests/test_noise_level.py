@@ -27,9 +27,9 @@ def level(f: Tensor) -> ChannelNoise:
 def test_reads_white_noise_on_a_textured_photograph(sigma):
     for seed in range(3):
         noise = level(CAMERA + sigma * normal(*CAMERA.shape, seed=seed))
-        assert noise.sigma == pytest.approx(sigma, rel=0.05)
+        assert noise.sigma == pytest.approx(sigma, rel=0.1)
         assert not noise.is_correlated
-        assert noise.gain == 0
+        assert noise.slope == 0
 
 
 def test_is_mean_free_and_scales_with_the_picture():
@@ -46,7 +46,7 @@ def test_is_the_same_bit_by_bit_on_any_number_of_threads(gain):
         levels.add(level(f))
     torch.set_num_threads(threads)
     assert len(levels) == 1
-    assert (levels.pop().gain > 0) == (gain > 0)
+    assert (levels.pop().slope > 0) == (gain > 0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -77,7 +77,7 @@ def test_noise_beside_what_is_bright_beyond_all_else(peak):
 def test_each_channel_has_its_own():
     sigmas = (0.02, 0.05, 0.2)
     f = torch.cat([CAMERA + sigma * normal(*CAMERA.shape, seed=i) for i, sigma in enumerate(sigmas)])
-    assert [channel.sigma for channel in noise_level(f)] == pytest.approx(sigmas, rel=0.05)
+    assert [channel.sigma for channel in noise_level(f)] == pytest.approx(sigmas, rel=0.08)
 
 
 def test_volumes():
@@ -98,38 +98,38 @@ def test_borders_and_masks_do_not_count():
     assert level(f).sigma == pytest.approx(0.1, rel=0.05)
 
 
-def test_saturated_halves_are_read_by_what_is_left_of_the_noise():
-    f = (torch.arange(100) > 50).float() + 0.1 * normal(1, 100, 100)
-    clipped = f.clamp(0, 1)
-    assert 0.05 < level(clipped).sigma < 0.07  # a half-normal distribution has 0.6 of the deviation
+@pytest.mark.parametrize("sigma", [0.1, 0.2])
+@pytest.mark.parametrize(
+    "clean",
+    [
+        (torch.arange(100) > 50).float().expand(1, 100, 100),
+        torch.from_numpy(data.coins()).float()[None] / 255,
+        CAMERA,
+        0.3 * CAMERA,
+    ],
+    ids=["halves", "coins", "camera", "dark camera"],
+)
+def test_noise_that_is_cut_off_is_read_as_strong_as_black_and_white_leave_it(clean, sigma):
+    """A half-normal distribution, as where black is below half of the noise, has 0.6 of the deviation."""
+    for seed in range(3):
+        cut = (clean + sigma * normal(*clean.shape, seed=seed)).clamp(0, 1)
+        draws = [(clean + sigma * normal(*clean.shape, seed=other)).clamp(0, 1) for other in range(100, 120)]
+        assert level(cut).sigma == pytest.approx(float(torch.stack(draws).var(0).mean().sqrt()), rel=0.05)
 
 
-@pytest.mark.parametrize("clean", [CAMERA, torch.from_numpy(data.coins()).float()[None] / 255], ids=["camera", "coins"])
-def test_noise_that_is_cut_off_at_black_and_white_does_not_seem_to_change(clean):
-    for seed in (1, 3):
-        cut = (clean + 0.1 * normal(*clean.shape, seed=seed)).clamp(0, 1)
-        noise = level(cut)
-        assert noise.gain == 0
-        assert 0.95 * float((cut - clean).std()) <= noise.sigma <= 1.05 * 0.1
-
-
-def test_noise_beside_much_that_is_black_and_white_is_no_less_for_that():
-    """What is in the middle is a ninth of the picture, and has all of its noise."""
+def test_noise_in_the_middle_is_not_cut_off():
     drawing = torch.tensor([[0, 1, 0], [1, 0.5, 1], [0, 1, 0]]).repeat_interleave(60, 0).repeat_interleave(60, 1)[None]
-    assert level((drawing + 0.1 * normal(*drawing.shape)).clamp(0, 1)).sigma == pytest.approx(0.1, rel=0.05)
+    cut = (drawing + 0.1 * normal(*drawing.shape)).clamp(0, 1)
+    read = level(cut).variance(cut)
+    for value, share in ((0.5, 1), (0, 0.34), (1, 0.34)):  # 1/2 - 1/(2 pi) is left of a half-normal distribution
+        assert float(read[drawing == value].mean()) == pytest.approx(share * 0.1**2, rel=0.3)
 
 
 def test_low_counts_grow_with_the_signal():
     counts = torch.poisson(3 * CAMERA, generator=torch.Generator().manual_seed(0)) / 3
     noise = level(counts)
-    assert noise.gain == pytest.approx(1 / 3, rel=0.15)
-    assert noise.sigma == pytest.approx(float((counts - CAMERA).std()), rel=0.15)
-
-
-def test_noise_of_a_dark_picture_is_read_as_strong_as_black_leaves_it():
-    for seed in (1, 2):
-        cut = (0.3 * CAMERA + 0.2 * normal(*CAMERA.shape, seed=seed)).clamp(0, 1)
-        assert level(cut).sigma == pytest.approx(float((cut - 0.3 * CAMERA).std()), rel=0.05)
+    assert noise.slope == pytest.approx(1 / 3, rel=0.1)
+    assert noise.sigma == pytest.approx(float((counts - CAMERA).std()), rel=0.03)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 2), (1, 3, 3), (1, 5, 5), (1, 1, 300), (1, 7, 4)])
@@ -205,8 +205,20 @@ def test_noise_in_a_picture_that_was_made_smaller():
 @pytest.mark.parametrize("name", ["grass", "gravel", "brick", "moon"])
 def test_texture_that_is_everywhere_is_not_taken_for_shared_noise(name):
     clean = torch.from_numpy(getattr(data, name)()).float()[None] / 255
-    assert level(clean).sigma < 0.1 * float(clean.std())
-    assert level(clean + 10 / 255 * normal(*clean.shape)).sigma == pytest.approx(10 / 255, rel=0.15)
+    assert level(clean).sigma < 0.15 * float(clean.std())
+    assert level(clean + 10 / 255 * normal(*clean.shape)).sigma == pytest.approx(10 / 255, rel=0.2)
+
+
+@pytest.mark.parametrize("sigma", [0, 1, 5, 15])
+@pytest.mark.parametrize("modules", [(64, 4), (128, 2)])
+@pytest.mark.parametrize("values", [2, 3, 256])
+def test_patterns_of_large_pixels_are_not_taken_for_shared_noise(values, modules, sigma):
+    """Bar codes, say: seen at large enough steps they are as random as noise."""
+    number, side = modules
+    random = np.random.default_rng(values)
+    cells = torch.from_numpy(random.integers(0, values, (number, number)) / (values - 1)).float()
+    clean = 0.1 + 0.8 * cells.repeat_interleave(side, 0).repeat_interleave(side, 1)[None]
+    assert level(clean + sigma / 255 * normal(*clean.shape)).sigma < 2 * sigma / 255 + 0.25 * float(clean.std())
 
 
 def test_texture_that_adds_a_little_is_not_taken_for_shared_noise():
@@ -257,88 +269,84 @@ def test_noise_in_a_jpeg(quality):
     assert level(f).sigma == pytest.approx(float((f - CAMERA).std()), rel=0.1)
 
 
-@pytest.mark.parametrize(("gain", "offset"), [(0.02, 1e-4), (0.005, 0.001)])
-def test_noise_that_grows_with_the_signal(gain, offset):
-    variance = gain * CAMERA + offset
-    f = CAMERA + variance.sqrt() * normal(*CAMERA.shape)
-    noise = level(f)
-    assert noise.gain == pytest.approx(gain, rel=0.4)  # texture adds to it
-    assert noise.sigma == pytest.approx(float(variance.mean().sqrt()), rel=0.15)
-    read = noise.variance(f)
-    for where in (CAMERA < 0.1, CAMERA > 0.6):
-        assert float(read[where].mean()) == pytest.approx(float(variance[where].mean()), rel=0.5)
+def of_variance(clean: Tensor, variance: Tensor, seed: int = 0) -> Tensor:
+    return clean + variance.sqrt() * normal(*clean.shape, seed=seed)
 
 
-def test_a_small_rise_along_a_line_is_seen():
-    """By a factor of 1.7, as in a picture of narrow range seen by few photons."""
-    smooth = torch.linspace(0.2, 0.6, 512).expand(1, 512, 512)
-    variance = 0.02 * smooth + 0.002
-    noise = level(smooth + variance.sqrt() * normal(*smooth.shape))
-    assert noise.gain == pytest.approx(0.02, rel=0.2)
+CURVES = {
+    "counts": lambda x: 0.02 * x + 1e-4,
+    "counts and reading": lambda x: 0.005 * x + 0.001,
+    "brightened": lambda x: 0.012 - 0.008 * x,
+    "brightened much": lambda x: 0.02 - 0.012 * x,
+    "both": lambda x: 0.002 + 0.03 * x * (1 - x),
+}
+
+
+@pytest.mark.parametrize("curve", CURVES.values(), ids=CURVES)
+def test_noise_that_changes_with_the_signal(curve):
+    """Where photons are counted, where a photograph's shadows are brightened, and neither way."""
+    variance = curve(CAMERA)
+    noise = level(of_variance(CAMERA, variance))
+    ends = variance[CAMERA > 0.75].mean() / variance[CAMERA < 0.1].mean()
+    assert (noise.slope > 0, noise.slope < 0) == (ends > 1.5, ends < 1 / 1.5)
     assert noise.sigma == pytest.approx(float(variance.mean().sqrt()), rel=0.05)
+    read = noise.variance(of_variance(CAMERA, variance, seed=1))
+    for where in (CAMERA < 0.1, (CAMERA > 0.3) & (CAMERA < 0.5), CAMERA > 0.6):
+        assert float(read[where].mean()) == pytest.approx(float(variance[where].mean()), rel=0.25)
 
 
-@pytest.mark.parametrize(("gain", "offset"), [(-0.008, 0.012), (-0.012, 0.02)])
-def test_noise_that_falls_with_the_signal(gain, offset):
-    """As in a photograph of weak light, whose shadows are brightened."""
-    variance = gain * CAMERA + offset
-    f = CAMERA + variance.sqrt() * normal(*CAMERA.shape)
-    noise = level(f)
-    assert noise.gain == pytest.approx(gain, rel=0.4)
-    assert noise.sigma == pytest.approx(float(variance.mean().sqrt()), rel=0.1)
-    read = noise.variance(f)
-    for where in (CAMERA < 0.1, CAMERA > 0.6):
-        assert float(read[where].mean()) == pytest.approx(float(variance[where].mean()), rel=0.2)
+def test_the_curve_is_that_of_the_noise():
+    smooth = torch.linspace(0.1, 0.9, 512).expand(1, 512, 512)
+    for curve in CURVES.values():
+        for brightness, variance in level(of_variance(smooth, curve(smooth))).curve:
+            assert variance == pytest.approx(curve(brightness), rel=0.1)
+
+
+def test_between_brightnesses_the_variance_lies_on_lines_and_beyond_them_it_is_that_of_the_end():
+    curve = ((0.1, 0.04), (0.3, 0.01), (0.4, 0.02))
+    noise = ChannelNoise(0.2, curve)
+    for brightness in (0.0, 0.1, 0.15, 0.3, 0.37, 0.4, 1.0):
+        read = noise.variance(torch.full((1, 8, 9), brightness, dtype=torch.float64))
+        assert read.numpy() == pytest.approx(np.interp(brightness, *zip(*curve, strict=True)))
+    assert float(noise.variance(1e6 * CAMERA).min()) >= 0.01
+
+
+def blurred_noise(clean: Tensor, variance: Tensor) -> Tensor:
+    """Noise that a demosaicker, say, has been over."""
+    kernel = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 6  # of norm 1
+    return clean + variance.sqrt() * functional.conv2d(normal(1, *clean.shape), kernel[None, None], padding=1)[0]
 
 
 def test_shared_noise_that_falls_with_the_signal():
-    """Blurred, as by a demosaicker: pixels further apart tell of the fall too."""
-    kernel = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 6  # of norm 1
-    white = normal(1, *CAMERA.shape)
-    shared = torch.nn.functional.conv2d(white, kernel[None, None], padding=1)[0]
     smooth = torch.linspace(0.1, 0.9, 512).expand(1, 512, 512)
     variance = 0.012 - 0.01 * smooth
-    noise = level(smooth + variance.sqrt() * shared)
+    noise = level(blurred_noise(smooth, variance))
     assert noise.is_correlated
-    assert noise.gain == pytest.approx(-0.01, rel=0.25)
+    assert noise.slope == pytest.approx(-0.01, rel=0.25)
     assert noise.sigma == pytest.approx(float(variance.mean().sqrt()), rel=0.1)
 
 
 def test_shared_noise_that_grows_counts_as_constant():
     """Pixels further apart could not tell it from texture, which is brighter as a rule."""
-    kernel = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 6
-    shared = torch.nn.functional.conv2d(normal(1, *CAMERA.shape), kernel[None, None], padding=1)[0]
     smooth = torch.linspace(0.1, 0.9, 512).expand(1, 512, 512)
-    noise = level(smooth + (0.002 + 0.01 * smooth).sqrt() * shared)
+    noise = level(blurred_noise(smooth, 0.002 + 0.01 * smooth))
     assert noise.is_correlated
-    assert noise.gain == 0
+    assert noise.slope == 0
 
 
-def test_texture_is_not_taken_for_noise_that_falls():
-    """Dark grass under a bright coat."""
-    for seed in range(4):
-        for sigma in (0, 2, 5, 10):
-            assert level(1 - CAMERA + sigma / 255 * normal(*CAMERA.shape, seed=seed)).gain == 0
+@pytest.mark.parametrize("name", ["camera", "coins"])
+def test_texture_is_not_taken_for_noise_that_changes(name):
+    """Bright grass under a dark coat, coins on a dark ground, and their negatives."""
+    picture = torch.from_numpy(getattr(data, name)() / np.float32(255))[None]
+    for clean in (picture, 1 - picture):
+        for sigma in (5, 10, 20):
+            assert level(clean + sigma / 255 * normal(*clean.shape)).slope == 0
 
 
-def test_texture_changes_the_variance_no_more_than_it_makes_neighbours_alike():
-    """Coins on a dark ground, and their negative: groups that vary by half along a line, and are a little alike."""
-    coins = torch.from_numpy(data.coins() / np.float32(255))[None]
-    noise = 20 / 255 * normal(*coins.shape)
-    assert level(coins + noise).gain == level(1 - coins + noise).gain == 0
-
-
-def test_a_flat_picture_tells_of_no_rise():
+def test_a_flat_picture_tells_of_no_change():
     """Nor does the line that is looked for warn that there is none."""
     for f in (normal(1, 128, 128) * 1e-9 + 0.5, 1e-7 * normal(1, 128, 128)):
-        assert level(f.double()).gain == 0
-
-
-def test_texture_is_not_taken_for_noise_that_grows():
-    """Bright grass under a dark coat: the brighter patches vary more, but as pictures do."""
-    for seed in range(4):
-        for sigma in (0, 2, 5):
-            assert level(CAMERA + sigma / 255 * normal(*CAMERA.shape, seed=seed)).gain == 0
+        assert level(f.double()).slope == 0
 
 
 def test_texture_in_the_dark_does_not_hide_noise_that_grows():
@@ -346,8 +354,8 @@ def test_texture_in_the_dark_does_not_hide_noise_that_grows():
     astronaut = torch.from_numpy(data.astronaut()).permute(2, 0, 1) / 255
     photons = torch.poisson(300 * astronaut, generator=torch.Generator().manual_seed(0)) / 300
     for channel, plane in zip(noise_level(photons), astronaut, strict=True):
-        assert channel.gain == pytest.approx(1 / 300, rel=0.3)
-        assert channel.sigma == pytest.approx(float(plane.mean() / 300) ** 0.5, rel=0.25)
+        assert channel.slope == pytest.approx(1 / 300, rel=0.2)
+        assert channel.sigma == pytest.approx(float(plane.mean() / 300) ** 0.5, rel=0.1)
 
 
 def test_does_not_change_the_picture():

@@ -58,11 +58,8 @@ class Survey(NamedTuple):
         Which of all patches of the plane are without texture, by their numbers.
     reading
         What these say.
-    ends
-        The values between which all pixels of the patches lie, because patches with others were left out; infinite
-        where they were not.
-    share
-        How many of all patches, but for borders and masks, are among them.
+    kurtosis
+        That of the values in them, less the means of the patches: 3 for normal noise.
     """
 
     brightness: Tensor
@@ -70,8 +67,7 @@ class Survey(NamedTuple):
     reference: Tensor
     places: Tensor
     reading: Reading
-    ends: tuple[float, float]
-    share: float
+    kurtosis: float
 
     def is_clear(self, most: float = CORRELATED_RATIO) -> bool:
         """Return whether the pixels of a patch share no noise, and enough patches say so."""
@@ -83,38 +79,35 @@ class Survey(NamedTuple):
         return len(self.places) / len(self.patches)
 
 
-def survey(plane: Tensor, dilation: int, reference: Tensor, *, with_saturated: bool = False) -> Survey | None:
+def survey(plane: Tensor, dilation: int, reference: Tensor) -> Survey | None:
     """Return the survey of a plane with patches of a dilation, None where there are too few.
 
-    Patches of nothing but the one value most common in such are left out as a border or a mask, and those that hold
-    pixels at the ends of the plane's values as saturated; ``with_saturated`` only where more than half of their pixels
-    are. Where too few remain, fewer are left out. ``reference`` are the patches of white noise at the same places,
-    their means 0.
+    Patches of nothing but the one value most common in such are left out as a border or a mask, unless too few others
+    remain. ``reference`` are the patches of white noise at the same places, their means 0.
     """
     patches = patches_of(plane, dilation)
-    least, most = float(plane.min()), float(plane.max())
-    ends = (-math.inf, math.inf) if with_saturated else (least, most)
-    inside = ~_border(patches)
-    saturated = ((patches == least) | (patches == most)).sum(1)
-    usable = inside & (saturated <= (SIDE * SIDE // 2 if with_saturated else 0))
+    usable = ~_border(patches)
     if int(usable.sum()) < MIN_PATCHES:
-        if not with_saturated:
-            return survey(plane, dilation, reference, with_saturated=True)
-        usable = inside = torch.ones_like(usable)
-    share = int(usable.sum()) / max(int(inside.sum()), 1)
+        usable = torch.ones_like(usable)
     patches, reference = patches[usable], reference[usable]
     if len(patches) < MIN_PATCHES:
         return None
-    brightness, texture = patches.mean(1), _texture(patches)
+    brightness = patches.mean(1)
     patches -= brightness[:, None]
-    flat = _weakly_textured(patches, texture)
-    places = usable.nonzero()[flat, 0]
-    reading = read(brightness[flat], patches[flat], reference[flat])
-    return Survey(brightness, patches, reference, places, reading, ends, share)
+    flat = weakly_textured(patches, reference)
+    reading = _read(brightness[flat], patches[flat], reference[flat])
+    squares = patches[flat].double().square()
+    kurtosis = float(squares.square().mean() / squares.mean() ** 2)
+    return Survey(brightness, patches, reference, usable.nonzero()[flat, 0], reading, kurtosis)
 
 
-def read(brightness: Tensor, patches: Tensor, reference: Tensor) -> Reading:
-    """Return the reading of patches, ``reference`` being white noise at the same places."""
+def read_weakly_textured(brightness: Tensor, patches: Tensor, reference: Tensor) -> Reading:
+    """Return the reading of those patches that are without texture, ``reference`` being white noise at their places."""
+    flat = weakly_textured(patches, reference)
+    return _read(brightness[flat], patches[flat], reference[flat])
+
+
+def _read(brightness: Tensor, patches: Tensor, reference: Tensor) -> Reading:
     eigenvalues, white = _eigenvalues(moments(patches)), _eigenvalues(moments(reference))
     variance = max(float(eigenvalues[:NOISE_EIGENVALUES].mean() / white[:NOISE_EIGENVALUES].mean()), 0.0)
     middle = len(eigenvalues) // 2
@@ -181,18 +174,19 @@ def _texture(patches: Tensor) -> Tensor:
     return squares.diff(dim=1).square_().sum((1, 2)) + squares.diff(dim=2).square_().sum((1, 2))
 
 
-def _weakly_textured(patches: Tensor, texture: Tensor) -> Tensor:
+def weakly_textured(patches: Tensor, reference: Tensor) -> Tensor:
     """Return the places of the patches that hold no more texture than the noise makes."""
-    texture, order = texture.sort()
-    patches = patches[order]
+    texture, order = _texture(patches).sort()
+    pair = torch.stack((patches[order], reference[order]))
     whole = len(patches) // BLOCK
-    blocks = moments(patches[: whole * BLOCK].view(whole, BLOCK, patches.shape[-1]))
-    running = functional.pad(blocks.cumsum(0), (0, 0, 0, 0, 1, 0))  # of so many blocks
+    blocks = moments(pair[:, : whole * BLOCK].view(2, whole, BLOCK, patches.shape[-1]))
+    running = functional.pad(blocks.cumsum(1), (0, 0, 0, 0, 1, 0))  # of so many blocks
     number, variance = len(patches), 0.0
     for _ in range(10):
         whole = number // BLOCK
-        sums = running[whole] + moments(patches[whole * BLOCK : number])
-        previous, variance = variance, float(_eigenvalues(sums)[:NOISE_EIGENVALUES].mean())
+        sums = running[:, whole] + moments(pair[:, whole * BLOCK : number])
+        own, white = (float(_eigenvalues(s)[:NOISE_EIGENVALUES].mean()) for s in sums)
+        previous, variance = variance, own / white
         if abs(variance - previous) <= 2e-3 * variance:
             break
         narrowed = int(torch.searchsorted(texture, FLATNESS * variance))

@@ -41,7 +41,7 @@ def noise_and_probe(f: Tensor, problem: Problem, sigma: float | None) -> tuple[t
     noise = noise_level(f)
     if not problem.ratios:
         return noise, _probe(f, noise)
-    if any(channel.gain for channel in noise):
+    if any(channel.slope for channel in noise):
         return noise, _signal_dependent_probe(f, noise)
     opponent = noise_level(problem.f)
     if not _unlike(opponent, CHANNEL_RATIO):
@@ -70,7 +70,7 @@ def _probe(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
     """Return a draw of the noise in every value of ``f``."""
     probe = _unit_probe(f, noise)
     for plane, channel, values in zip(f, noise, probe, strict=True):
-        values *= channel.variance(plane).sqrt_() if channel.gain else channel.sigma
+        values *= channel.variance(plane).sqrt_()
     return probe
 
 

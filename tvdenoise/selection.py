@@ -2,21 +2,24 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import torch
 from torch import Tensor
 
 from tvdenoise import calculus
 from tvdenoise.ascents import ascend
+from tvdenoise.noise_level import ChannelNoise
 from tvdenoise.rof import Problem
 
 NEGLIGIBLE = 1e-7
 """Noise of less than this, in standard deviations of the picture, is the rounding of its numbers."""
 
 EPSILON = 0.1
-"""The size of the perturbation, in standard deviations of the noise: larger ones move the minimum of the risk."""
+"""The size of the perturbation, in standard deviations of the noise: larger ones move the minimum of the risk, unless
+there are few photons."""
 
 START = {"anisotropic": 0.74, "isotropic": 0.89}
 """Where the search starts, as a multiple of sigma (sigma / s)^(1/4): sigma is the noise level, s the standard deviation
@@ -75,12 +78,30 @@ class Selection:
     curve: tuple[tuple[float, float], ...]
 
 
-def select_weight(problem: Problem, probe: Tensor, strength: float = 1.0, spread: float | None = None) -> Selection:
+def perturbation(noise: Sequence[ChannelNoise]) -> float:
+    r"""Return the size of the perturbation, :math:`\epsilon`, that suits some noise.
+
+    It is what one photon is where noise grows with the signal: for counts :math:`y` of mean :math:`\mu` Hudson's
+    identity :math:`\mathrm{E}\,(y - \mu) h(y) = \mu\,\mathrm{E}\,(h(y + 1) - h(y))` takes the place of Stein's.
+
+    Source: Hudson, "A natural identity for exponential families", Annals of Statistics 6 (1978).
+    """
+    return max(EPSILON, fmean(max(channel.slope, 0.0) / (channel.sigma or 1.0) for channel in noise))
+
+
+def select_weight(
+    problem: Problem,
+    probe: Tensor,
+    strength: float = 1.0,
+    *,
+    epsilon: float = EPSILON,
+    spread: float | None = None,
+) -> Selection:
     r"""Choose lambda for ``problem`` (whose own is ignored) by Stein's unbiased risk estimate.
 
     ``probe`` is a draw of mean 0 and of the covariance :math:`\Sigma` of the noise in ``f``, of the same shape; that of
     random signs has exact squares, and the estimate scatters less. With :math:`u_\pm = u(f \pm \epsilon b)` the
-    pictures after some steps, ``b`` the probe, :math:`\epsilon` = 0.1,
+    pictures after some steps, ``b`` the probe, :math:`\epsilon` that of :func:`perturbation`,
 
     .. math::
         \mathrm{SURE}(\lambda) = \left\|\tfrac12(u_+ + u_-) - f\right\|^2
@@ -99,7 +120,7 @@ def select_weight(problem: Problem, probe: Tensor, strength: float = 1.0, spread
     variance = float((calculus.array(probe) ** 2).mean())
     if not variance > (NEGLIGIBLE * (problem.spread if spread is None else spread)) ** 2:
         return Selection(0.0, problem.ratios, 0.0, None, ((0.0, 0.0),))
-    path = _Path(problem, probe, variance)
+    path = _Path(problem, probe, variance, epsilon)
     vectors = len(whole) ** COUPLED if problem.coupled else 1.0
     position = math.log(START[problem.tv] * vectors * variance**0.625 / path.spread**0.25)
     chosen = _minimize(path.risk, position, math.log(FACTOR))
@@ -113,13 +134,21 @@ def select_weight(problem: Problem, probe: Tensor, strength: float = 1.0, spread
     return Selection(weight, problem.ratios, path.known[nearest], field, curve)
 
 
-def select_luma_and_chroma(problem: Problem, probe: Tensor, strength: float = 1.0) -> Selection:
+def select_luma_and_chroma(
+    problem: Problem, probe: Tensor, strength: float = 1.0, *, epsilon: float = EPSILON
+) -> Selection:
     """Choose lambda for luma, and for the chroma channels as a multiple of that, each as :func:`select_weight` does.
 
     No difference reaches from one to the other: the sum of their risks is lowest where each is.
     """
     luma, chroma = (
-        select_weight(dataclasses.replace(problem, f=problem.f[part], ratios=()), probe[part], strength, problem.spread)
+        select_weight(
+            dataclasses.replace(problem, f=problem.f[part], ratios=()),
+            probe[part],
+            strength,
+            epsilon=epsilon,
+            spread=problem.spread,
+        )
         for part in (slice(1), slice(1, None))
     )
     weight = max(luma.weight, LEAST_LUMA * chroma.weight)
@@ -152,9 +181,9 @@ def _sample(f: Tensor, axes: int) -> Tensor:
 class _Path:
     """The risk at one lambda after another, each warm-started from the last."""
 
-    def __init__(self, problem: Problem, probe: Tensor, variance: float) -> None:
+    def __init__(self, problem: Problem, probe: Tensor, variance: float, epsilon: float) -> None:
         pair = calculus.empty((len(probe), 2, *probe.shape[1:]), probe)
-        for number, sign in enumerate((EPSILON, -EPSILON)):
+        for number, sign in enumerate((epsilon, -epsilon)):
             calculus.array(pair[:, number])[...] = calculus.array(problem.f) + sign * calculus.array(probe)
         self.problem = dataclasses.replace(problem, f=pair)
         self.field = calculus.new_field(self.problem.f, problem.axes)
@@ -162,7 +191,7 @@ class _Path:
         self.known: dict[float, float] = {}
         self.spread = problem.spread or math.sqrt(variance)
         self._f, self._probe = problem.f, probe
-        self._variance = variance
+        self._variance, self._epsilon = variance, epsilon
 
     def risk(self, position: float) -> float:
         """Return the estimated mean squared error at the logarithm of a lambda."""
@@ -181,7 +210,7 @@ class _Path:
         u = calculus.minus_adjoint(problem.f, self.field, problem.spacing)
         above, below, f, probe = (calculus.array(t) for t in (*u.unbind(1), self._f, self._probe))
         residual = float((((above + below) / 2 - f) ** 2).mean())
-        trace = float(((above - below) * probe).mean()) / (2 * EPSILON)
+        trace = float(((above - below) * probe).mean()) / (2 * self._epsilon)
         return residual + 2 * trace - self._variance
 
     def field_at(self, weight: float) -> Tensor:

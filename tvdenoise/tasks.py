@@ -18,7 +18,7 @@ from tvdenoise.planes import Image, Planes, as_planes
 from tvdenoise.probe import noise_and_probe
 from tvdenoise.result import Result
 from tvdenoise.rof import Problem
-from tvdenoise.selection import Selection, select_luma_and_chroma, select_weight
+from tvdenoise.selection import Selection, perturbation, select_luma_and_chroma, select_weight
 from tvdenoise.settings import Settings
 from tvdenoise.solve import Progress, Solution, solve, solve_together
 from tvdenoise.stacking import stacking_key
@@ -102,7 +102,8 @@ class Task(Generic[Image]):
             return _Posed(problem)
         noise, probe = noise_and_probe(f, problem, self.settings.sigma)
         is_apart = bool(problem.ratios) and self.settings.chroma is None
-        choice = (select_luma_and_chroma if is_apart else select_weight)(problem, probe, self.settings.strength)
+        select = select_luma_and_chroma if is_apart else select_weight
+        choice = select(problem, probe, self.settings.strength, epsilon=perturbation(noise))
         dtype = _dtype(problem.f, self.settings, choice.weight)
         home = home if away else pick_device(self.settings.device, home, dtype, f.numel())
         if dtype != f.dtype:  # what float32 rounded on the way to opponent colours would be in no certificate
@@ -146,7 +147,7 @@ class Task(Generic[Image]):
             sigma=math.sqrt(sum(channel.sigma**2 for channel in noise) / len(noise)) if noise else None,
             risk=choice.risk if choice else None,
             is_noise_correlated=any(channel.is_correlated for channel in noise) if is_estimated else None,
-            is_noise_signal_dependent=any(channel.gain != 0 for channel in noise) if is_estimated else None,
+            is_noise_signal_dependent=any(channel.slope != 0 for channel in noise) if is_estimated else None,
         )
 
     def _rounding(self, problem: Problem, solved: Tensor, u: Tensor) -> float:
