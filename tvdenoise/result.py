@@ -22,13 +22,14 @@ class Result(Generic[Image]):
     steps
         Steps taken at full size; in a stack the largest number.
     energy
-        E(u) on the unit scale; in a stack the sum.
+        E(u) on the unit scale, before u is rounded to the type of the image; in a stack the sum.
     gap
-        E(u) - d(p), at least E(u) - E(u*); in a stack the sum.
+        E(u) - d(p), at least E(u) - E(u*), likewise; in a stack the sum.
     rms_bound
         The certified RMS distance to the exact minimiser as a fraction of the intensity range: of floats with their
-        rounding to the type of the image, which may exceed ``tol``; of integers before. Not counted is what scaling
-        integers to float32 moves, 6e-8 at most. In a stack the largest.
+        rounding to the type of the image, which may exceed ``tol``; of integers before they are rounded, and clipped to
+        the range of their type, which opponent colours may leave. Not counted is what scaling integers to float32
+        moves, 6e-8 at most. In a stack the largest.
     tol
         The tolerance that was to be reached; in a stack the largest.
     seconds

@@ -36,11 +36,11 @@ class Figures:
     """What is reported about a page or a volume, and in sum about a file.
 
     ``range`` are the numbers that stand for 0 and 1, of a file those in its first page. Energies, gaps and distances
-    are on the unit scale; ``rms_bound`` is that of the floats written, or of integers before they were rounded; PSNR
-    (data range 1, unclipped) and SSIM are those of the numbers written. Of several pages steps and distances are the
-    largest, energies, gaps and seconds the sums, PSNR that of the mean squared error, other numbers the means; what
-    holds of any page holds of the file. Sigma and the risk are known where lambda was chosen, what the noise is like
-    where it was estimated.
+    are on the unit scale; ``rms_bound`` is that of the floats written, or of integers before they were rounded and
+    clipped; PSNR (data range 1, unclipped) and SSIM are those of the numbers written. Of several pages steps and
+    distances are the largest, energies, gaps and seconds the sums, PSNR that of the mean squared error, other numbers
+    the means; what holds of any page holds of the file. Sigma and the risk are known where lambda was chosen, what the
+    noise is like where it was estimated.
     """
 
     range: tuple[float, float] | None = None
