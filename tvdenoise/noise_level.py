@@ -19,7 +19,7 @@ from tvdenoise.patches import (
     Survey,
     autocorrelation,
     patches_of,
-    read_weakly_textured,
+    read,
     survey,
 )
 
@@ -187,7 +187,7 @@ def _by_brightness(plane: Tensor, found: Survey) -> tuple[ChannelNoise, float]:
     if len(patches) < 2 * BINS * MIN_PATCHES:
         return constant, whole.ratio
     groups = brightness.argsort().tensor_split(BINS)
-    readings = [read_weakly_textured(brightness[group], patches[group], reference[group]) for group in groups]
+    readings = [read(brightness[group], patches[group], reference[group])[1] for group in groups]
     x, variances, ratios = np.array(readings).T
     variances /= ratios
     middle, ratio = x.mean(), float(np.median(ratios))

@@ -94,25 +94,41 @@ def survey(plane: Tensor, dilation: int, reference: Tensor) -> Survey | None:
         return None
     brightness = patches.mean(1)
     patches -= brightness[:, None]
-    flat = weakly_textured(patches, reference)
-    reading = _read(brightness[flat], patches[flat], reference[flat])
+    flat, reading = read(brightness, patches, reference)
     squares = patches[flat].double().square()
     kurtosis = float(squares.square().mean() / squares.mean() ** 2)
     return Survey(brightness, patches, reference, usable.nonzero()[flat, 0], reading, kurtosis)
 
 
-def read_weakly_textured(brightness: Tensor, patches: Tensor, reference: Tensor) -> Reading:
-    """Return the reading of those patches that are without texture, ``reference`` being white noise at their places."""
-    flat = weakly_textured(patches, reference)
-    return _read(brightness[flat], patches[flat], reference[flat])
+def read(brightness: Tensor, patches: Tensor, reference: Tensor) -> tuple[Tensor, Reading]:
+    """Return which patches hold no more texture than the noise makes, by their numbers, and what these say.
 
+    ``reference`` is white noise at the same places.
+    """
+    texture, order = _texture(patches).sort()
+    pair = torch.stack((patches[order], reference[order]))
+    whole = len(patches) // BLOCK
+    blocks = moments(pair[:, : whole * BLOCK].view(2, whole, BLOCK, patches.shape[-1]))
+    running = functional.pad(blocks.cumsum(1), (0, 0, 0, 0, 1, 0))  # of so many blocks
 
-def _read(brightness: Tensor, patches: Tensor, reference: Tensor) -> Reading:
-    eigenvalues, white = _eigenvalues(moments(patches)), _eigenvalues(moments(reference))
-    variance = max(float(eigenvalues[:NOISE_EIGENVALUES].mean() / white[:NOISE_EIGENVALUES].mean()), 0.0)
-    middle = len(eigenvalues) // 2
-    median = float(eigenvalues[middle] / white[middle])
-    return Reading(float(brightness.mean()), variance, median / variance if variance else math.inf if median else 1.0)
+    def levels(number: int) -> tuple[float, float]:
+        """Return the noise in the first of them by the smallest eigenvalues, and by the one in the middle."""
+        whole = number // BLOCK
+        eigenvalues = _eigenvalues(running[:, whole] + moments(pair[:, whole * BLOCK : number]))
+        smallest, middle = eigenvalues[:, :NOISE_EIGENVALUES].mean(1), eigenvalues[:, eigenvalues.shape[1] // 2]
+        return max(float(smallest[0] / smallest[1]), 0.0), float(middle[0] / middle[1])
+
+    number, previous = len(patches), 0.0
+    variance, median = levels(number)
+    for _ in range(10):
+        narrowed = int(torch.searchsorted(texture, FLATNESS * variance))
+        if narrowed < MIN_PATCHES or abs(variance - previous) <= 2e-3 * variance:
+            break
+        number, previous = narrowed, variance
+        variance, median = levels(number)
+    flat = order[:number]
+    ratio = median / variance if variance else math.inf if median else 1.0
+    return flat, Reading(float(brightness[flat].mean()), variance, ratio)
 
 
 def autocorrelation(plane: Tensor, dilation: int, found: Survey) -> NDArray[np.float64]:
@@ -174,28 +190,6 @@ def _texture(patches: Tensor) -> Tensor:
     return squares.diff(dim=1).square_().sum((1, 2)) + squares.diff(dim=2).square_().sum((1, 2))
 
 
-def weakly_textured(patches: Tensor, reference: Tensor) -> Tensor:
-    """Return the places of the patches that hold no more texture than the noise makes."""
-    texture, order = _texture(patches).sort()
-    pair = torch.stack((patches[order], reference[order]))
-    whole = len(patches) // BLOCK
-    blocks = moments(pair[:, : whole * BLOCK].view(2, whole, BLOCK, patches.shape[-1]))
-    running = functional.pad(blocks.cumsum(1), (0, 0, 0, 0, 1, 0))  # of so many blocks
-    number, variance = len(patches), 0.0
-    for _ in range(10):
-        whole = number // BLOCK
-        sums = running[:, whole] + moments(pair[:, whole * BLOCK : number])
-        own, white = (float(_eigenvalues(s)[:NOISE_EIGENVALUES].mean()) for s in sums)
-        previous, variance = variance, own / white
-        if abs(variance - previous) <= 2e-3 * variance:
-            break
-        narrowed = int(torch.searchsorted(texture, FLATNESS * variance))
-        if narrowed < MIN_PATCHES:
-            break
-        number = narrowed
-    return order[:number]
-
-
 def moments(patches: Tensor) -> Tensor:
     """Return the sums of products of two pixels of (..., N, SIDE * SIDE), and last of one and 1, in float64.
 
@@ -216,6 +210,6 @@ def moments(patches: Tensor) -> Tensor:
 
 def _eigenvalues(sums: Tensor) -> Tensor:
     """Return the eigenvalues of the covariance of patches whose own means are 0, smallest first, but for that 0."""
-    mean, number = sums[-1, :-1] / sums[-1, -1], sums[-1, -1]
-    eigenvalues: Tensor = torch.linalg.eigvalsh(sums[:-1, :-1] / number - torch.outer(mean, mean))[1:]
+    mean, number = sums[..., -1:, :-1] / sums[..., -1:, -1:], sums[..., -1:, -1:]
+    eigenvalues: Tensor = torch.linalg.eigvalsh(sums[..., :-1, :-1] / number - mean.mT @ mean)[..., 1:]
     return eigenvalues
