@@ -186,7 +186,10 @@ class TestTree:
             code, out, err = run("--files-from", "list", "-o", "clean", "-l", "0.1")
             assert (code, out) == (2, "")
             assert f"tvdenoise: {error}" in err
-        (here / "list").write_text("\ufeffscans/a.png\n")
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+    def test_a_list_in_the_encodings_of_windows(self, scans, run, here, encoding):
+        (here / "list").write_text("scans/a.png\n", encoding=encoding)
         assert run("--files-from", "list", "-o", "clean", "-l", "0.1")[0] == 0
 
     def test_listed_files(self, scans, run, here, monkeypatch):

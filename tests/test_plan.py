@@ -61,6 +61,11 @@ class TestSelection:
         file_filter = FileFilter(True, tuple(include.split()), tuple(exclude.split()))
         assert listing(planned([scans], file_filter=file_filter)) == expected.split()
 
+    def test_patterns_in_the_manner_of_windows(self, monkeypatch):
+        monkeypatch.setattr(os, "sep", "\\")
+        assert FileFilter(include=("sub\\*",)).takes("sub/c.tif")
+        assert not FileFilter(exclude=("deep\\",)).takes("deep")
+
     def test_links_are_followed_to_files_inside_alone(self, scans, tmp_path):
         (tmp_path / "outside.png").touch()
         (scans / "inside.png").symlink_to("b.png")

@@ -50,7 +50,8 @@ class FileFilter:
 
 def _matches(path: str, patterns: Iterable[str]) -> bool:
     name = path.rpartition("/")[2]
-    return any(fnmatch(path if "/" in pattern.rstrip("/") else name, pattern.rstrip("/")) for pattern in patterns)
+    own = (pattern.replace(os.sep, "/").rstrip("/") for pattern in patterns)
+    return any(fnmatch(path if "/" in pattern else name, pattern) for pattern in own)
 
 
 @dataclass(frozen=True)

@@ -200,6 +200,8 @@ def listed_paths(path: Path | None) -> list[Path]:
         content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
         raise InputError(path, f"it cannot be read ({error.strerror})", "check the path") from error
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as of Windows PowerShell
+        content = content.decode("utf-16", "replace").encode()
     lines = content.split(b"\0") if b"\0" in content else content.splitlines() or [b""]
     lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
     found = [Path(os.fsdecode(line)) for line in lines if line]
