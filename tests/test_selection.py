@@ -114,7 +114,7 @@ def test_a_part_of_a_large_picture_is_enough(tv, monkeypatch):
     target = clean(160)
     f, draw = target + normal(target, 7), signs(target, 8)
     whole = select_weight(problem_of(f, tv), draw)
-    monkeypatch.setattr(selection, "MOST_PIXELS", 160 * 80)
+    monkeypatch.setattr(probe, "MOST_PIXELS", 160 * 80)
     part = select_weight(problem_of(f, tv), draw)
     assert part.field is None
     assert part.weight == pytest.approx(whole.weight, rel=0.25)
@@ -122,18 +122,18 @@ def test_a_part_of_a_large_picture_is_enough(tv, monkeypatch):
 
 @pytest.mark.parametrize("shape", [(3, 300, 310), (1, 5, 100, 90), (1, 40, 2000), (1, 1, 9000)])
 def test_the_part_is_as_large_as_it_may_be_and_from_everywhere(shape, monkeypatch):
-    monkeypatch.setattr(selection, "MOST_PIXELS", 8000)
+    monkeypatch.setattr(probe, "MOST_PIXELS", 8000)
     for axis, length in enumerate(shape[1:], 1):
         place = torch.arange(length).view(-1, *(1,) * (len(shape) - 1 - axis)).expand(shape)
-        part = selection._sample(place, len(shape) - 1)
-        assert part.shape[:2] == (shape[0], selection.BLOCKS)
+        part = probe.sample(place, len(shape) - 1)
+        assert part.shape[:2] == (shape[0], probe.BLOCKS)
         assert 0.8 * 8000 <= part[0].numel() <= 1.1 * 8000
         assert (part.min(), part.max()) == (0, length - 1)
 
 
 @pytest.mark.parametrize("color", ["rgb", "opponent", "coupled"])
 def test_parts_of_colours_and_volumes(color, tv, monkeypatch):
-    monkeypatch.setattr(selection, "MOST_PIXELS", 4000)
+    monkeypatch.setattr(probe, "MOST_PIXELS", 4000)
     colours, volume = clean(96, 3), clean(96, 3)[:, None].repeat(1, 3, 1, 1)
     for f, is_volume in ((colours, False), (volume, True)):
         result = denoise(f + normal(f, 15), tv=tv, color=color, volume=is_volume)

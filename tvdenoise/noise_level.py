@@ -95,15 +95,24 @@ class ChannelNoise:
 
     def variance(self, plane: Tensor) -> Tensor:
         """Return the variance in every pixel of the noisy (..., H, W), whose brightness is the mean around it."""
-        brightness = functional.avg_pool2d(plane[None], SIDE, 1, SIDE // 2, count_include_pad=False)[0]
+        pictures = plane.reshape(-1, 1, *plane.shape[-2:])
+        brightness = functional.avg_pool2d(pictures, SIDE, 1, SIDE // 2, count_include_pad=False).view_as(plane)
         result = torch.full_like(plane, self.curve[0][1])
         for (dark, least), (bright, most) in pairwise(self.curve):
             result += (brightness - dark).clamp_(0, bright - dark).mul_((most - least) / (bright - dark))
         return result.clamp_(min=min(variance for _, variance in self.curve))
 
     def stabilized(self, plane: Tensor) -> Tensor:
-        """Return the plane on a scale where its noise has variance 1 everywhere."""
-        return plane / self.variance(plane).sqrt_() if self.sigma else plane
+        """Return the plane on a scale where its noise has variance 1: the integral of 1 over the deviation."""
+        if not self.sigma:
+            return plane
+        (dark, first), (bright, last) = self.curve[0], self.curve[-1]
+        result = (plane - dark).clamp_(max=0) / math.sqrt(first) + (plane - bright).clamp_(min=0) / math.sqrt(last)
+        for (dark, least), (bright, most) in pairwise(self.curve):
+            step = (plane - dark).clamp_(0, bright - dark)
+            deviation = (least + step * ((most - least) / (bright - dark))).sqrt_()
+            result += 2 * step / (deviation + math.sqrt(least))
+        return result
 
 
 def noise_level(f: Tensor) -> tuple[ChannelNoise, ...]:
@@ -144,7 +153,7 @@ def _channel(plane: Tensor, reference: Callable[[int], Tensor]) -> ChannelNoise:
     near = survey(plane, 1, reference(1))
     if near is None:
         return ChannelNoise.constant(_median_level(plane))
-    noise, ratio = _by_brightness(plane, near)
+    noise, ratio = _by_brightness(near)
     if near.is_clear() or ratio <= CORRELATED_RATIO:
         return noise
     return _shared(plane, near, reference) or replace(noise, is_correlated=near.reading.ratio > SHARED_RATIO)
@@ -170,13 +179,13 @@ def _shared(plane: Tensor, near: Survey, reference: Callable[[int], Tensor]) -> 
     if is_texture or far.kurtosis < MIN_KURTOSIS or variance <= increase**2 * near.reading.variance:
         return None
     found = autocorrelation(plane, dilation, far)
-    noise, ratio = _by_brightness(plane, far)
+    noise, ratio = _by_brightness(far)
     if noise.slope >= 0 or ratio > CORRELATED_RATIO or far.weak_share < CHANGE_SHARE:
         noise = ChannelNoise.constant(math.sqrt(variance))
     return replace(noise, is_correlated=True, autocorrelation=tuple(map(tuple, found.tolist())))
 
 
-def _by_brightness(plane: Tensor, found: Survey) -> tuple[ChannelNoise, float]:
+def _by_brightness(found: Survey) -> tuple[ChannelNoise, float]:
     """Return noise by the readings of groups of patches with like means, and the median of their ratios.
 
     What texture adds to a reading it adds to its ratio too, by which that is divided. Where it adds much, groups differ
@@ -190,21 +199,22 @@ def _by_brightness(plane: Tensor, found: Survey) -> tuple[ChannelNoise, float]:
     readings = [read(brightness[group], patches[group], reference[group])[1] for group in groups]
     x, variances, ratios = np.array(readings).T
     variances /= ratios
-    middle, ratio = x.mean(), float(np.median(ratios))
+    ratio = float(np.median(ratios))
     if not (variances.all() and np.ptp(x)):
         return constant, ratio
-    line = variances
-    slope = 0.0
+    line, slope, least = variances, 0.0, variances.min()
     for _ in range(3):  # relative errors count
-        slope, offset = np.polyfit(x - middle, variances, 1, w=1 / line)
-        line = np.maximum(slope * (x - middle) + offset, variances.min())
+        weights = (least / line) ** 2
+        middle, height = (np.average(values, weights=weights) for values in (x, variances))
+        slope = float(weights @ ((x - middle) * variances) / (weights @ (x - middle) ** 2))
+        line = np.maximum(height + slope * (x - middle), least)
     change = float(line[-1] / line[0])
     is_change = max(change, 1 / change) > MIN_CHANGE * ratio**3
     if not is_change and ratio > CORRELATED_RATIO:
         return constant, ratio
     curve = dict(zip(x.tolist(), variances.tolist(), strict=True))  # groups of one value have one brightness
-    noise = ChannelNoise(0.0, tuple(curve.items()), float(slope) if is_change else 0.0)
-    return replace(noise, sigma=math.sqrt(float(calculus.array(noise.variance(plane)).mean()))), ratio
+    sigma = math.sqrt(np.interp(brightness.double().numpy(), list(curve), list(curve.values())).mean())
+    return ChannelNoise(sigma, tuple(curve.items()), slope if is_change else 0.0), ratio
 
 
 def _median_level(plane: Tensor) -> float:

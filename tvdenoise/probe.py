@@ -15,9 +15,8 @@ from tvdenoise.rof import Problem
 CHANNEL_RATIO = 1.2
 """How far apart the noise levels of opponent colours are where channels do not have noise of their own."""
 
-CHANNEL_RATIO_OF_PHOTONS = 3.5
-"""The same for noise that changes with the signal. In weak light readings of chroma scatter, up to this ratio where 5
-photons are white; in JPEGs luma has more times the noise of chroma."""
+MOST_PIXELS, BLOCKS = 2**21, 8
+"""Pixels up to which the whole picture is asked, and how many blocks of a larger one, of so many pixels in sum."""
 
 SIGNS_AT_ONCE = 2**20
 """Signs drawn at a time."""
@@ -29,31 +28,54 @@ SEED = 0x5EED
 """Of the probe: hardly the seed of noise that a user adds."""
 
 
+def sample(f: Tensor, axes: int) -> Tensor:
+    """Return a large picture (C, ...) as evenly spread blocks (C, blocks, ...), any other as it is.
+
+    A sample's sample is itself. Axes shorter than a block's side leave their share to the others. No two blocks are at
+    the same place along an axis.
+    """
+    if f[0].numel() <= MOST_PIXELS:
+        return f
+    values, sides = MOST_PIXELS / BLOCKS, {}
+    for rank, axis in enumerate(sorted(range(1, axes + 1), key=lambda axis: f.shape[axis])):
+        sides[axis] = min(f.shape[axis], int(values ** (1 / (axes - rank))))
+        values /= sides[axis]
+    blocks = []
+    for number in range(BLOCKS):
+        block = f
+        for axis, side in sides.items():
+            place = number * (2 * axis - 1) % BLOCKS  # an odd factor makes each axis a permutation of its own
+            block = block.narrow(axis, place * (f.shape[axis] - side) // (BLOCKS - 1), side)
+        blocks.append(block)
+    return torch.stack(blocks, dim=1)
+
+
 def noise_and_probe(f: Tensor, problem: Problem, sigma: float | None) -> tuple[tuple[ChannelNoise, ...], Tensor]:
-    """Return the noise in the picture, and a probe in the coordinates of the problem: a draw of such noise.
+    """Return the noise in the picture, and a probe: a draw of such noise in a sample, in the problem's coordinates.
 
     It is read colour by colour, as photons are counted, unless opponent colours tell that channels share it, or that
     chroma has lost some of it, as in a JPEG.
     """
+    part = sample(f, problem.axes)
     if sigma is not None:
         noise = (ChannelNoise.constant(sigma),) * len(f)
-        return noise, _probe(problem.f, noise)
+        return noise, _probe(part, noise)
     noise = noise_level(f)
     if not problem.ratios:
-        return noise, _probe(f, noise)
+        return noise, _probe(part, noise)
     if any(channel.slope for channel in noise):
-        return noise, _signal_dependent_probe(f, noise)
+        return noise, _signal_dependent_probe(part, noise)
     opponent = noise_level(problem.f)
-    if not _unlike(opponent, CHANNEL_RATIO):
-        return noise, colour.to_opponent(_probe(f, noise))
-    return opponent, _probe(problem.f, opponent)
+    if not _unlike(opponent):
+        return noise, colour.to_opponent(_probe(part, noise))
+    return opponent, _probe(sample(problem.f, problem.axes), opponent)
 
 
 def _signal_dependent_probe(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
     """Return the probe in opponent colours for noise that changes with the signal, and that the channels may share."""
     alike = torch.stack([channel.stabilized(plane) for channel, plane in zip(noise, f, strict=True)])
     opponent = noise_level(colour.to_opponent(alike))
-    if not _unlike(opponent, CHANNEL_RATIO_OF_PHOTONS):
+    if not _unlike(opponent):
         return colour.to_opponent(_probe(f, noise))
     variance = torch.stack([channel.variance(plane) for channel, plane in zip(noise, f, strict=True)]).mean(0)
     shares = f.new_tensor([channel.sigma for channel in opponent])
@@ -61,9 +83,9 @@ def _signal_dependent_probe(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
     return _unit_probe(f, opponent) * variance.sqrt_() * shares.view(-1, *(1,) * variance.ndim)
 
 
-def _unlike(noise: Sequence[ChannelNoise], factor: float) -> bool:
+def _unlike(noise: Sequence[ChannelNoise]) -> bool:
     sigmas = [channel.sigma for channel in noise]
-    return max(sigmas) > factor * min(sigmas)
+    return max(sigmas) > CHANNEL_RATIO * min(sigmas)
 
 
 def _probe(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:

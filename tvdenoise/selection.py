@@ -12,6 +12,7 @@ from torch import Tensor
 from tvdenoise import calculus
 from tvdenoise.ascents import ascend
 from tvdenoise.noise_level import ChannelNoise
+from tvdenoise.probe import sample
 from tvdenoise.rof import Problem
 
 NEGLIGIBLE = 1e-7
@@ -39,9 +40,6 @@ NEAR_ENOUGH = 0.25
 
 MOST_MOVES = 14
 """How many such steps the walk may take: far enough that pure noise becomes flat."""
-
-MOST_PIXELS, BLOCKS = 2**21, 8
-"""Pixels up to which the whole picture is asked, and how many blocks of a larger one, of so many pixels in sum."""
 
 STEPS = 50
 """Steps of FISTA at each lambda, as a multiple of the largest weight over the spread of the picture."""
@@ -99,7 +97,7 @@ def select_weight(
 ) -> Selection:
     r"""Choose lambda for ``problem`` (whose own is ignored) by Stein's unbiased risk estimate.
 
-    ``probe`` is a draw of mean 0 and of the covariance :math:`\Sigma` of the noise in ``f``, of the same shape; that of
+    ``probe`` is a draw of mean 0 and of the covariance :math:`\Sigma` of the noise in ``f``, or in its sample; that of
     random signs has exact squares, and the estimate scatters less. With :math:`u_\pm = u(f \pm \epsilon b)` the
     pictures after some steps, ``b`` the probe, :math:`\epsilon` that of :func:`perturbation`,
 
@@ -116,7 +114,7 @@ def select_weight(
     Processing 17 (2008).
     """
     whole = problem.f
-    problem, probe = (dataclasses.replace(problem, f=_sample(whole, problem.axes)), _sample(probe, problem.axes))
+    problem, probe = dataclasses.replace(problem, f=sample(whole, problem.axes)), sample(probe, problem.axes)
     variance = float((calculus.array(probe) ** 2).mean())
     if not variance > (NEGLIGIBLE * (problem.spread if spread is None else spread)) ** 2:
         return Selection(0.0, problem.ratios, 0.0, None, ((0.0, 0.0),))
@@ -155,27 +153,6 @@ def select_luma_and_chroma(
     ratio = chroma.weight / weight if weight else problem.ratios[1]
     field = None if luma.field is None or chroma.field is None else torch.cat([luma.field, chroma.field], 1)
     return Selection(weight, (1.0, ratio, ratio), (luma.risk + 2 * chroma.risk) / 3, field, luma.curve)
-
-
-def _sample(f: Tensor, axes: int) -> Tensor:
-    """Return a large picture (C, ...) as evenly spread blocks (C, blocks, ...), any other as it is.
-
-    Axes shorter than a block's side leave their share to the others. No two blocks are at the same place along an axis.
-    """
-    if f[0].numel() <= MOST_PIXELS:
-        return f
-    values, sides = MOST_PIXELS / BLOCKS, {}
-    for rank, axis in enumerate(sorted(range(1, axes + 1), key=lambda axis: f.shape[axis])):
-        sides[axis] = min(f.shape[axis], round(values ** (1 / (axes - rank))))
-        values /= sides[axis]
-    blocks = []
-    for number in range(BLOCKS):
-        block = f
-        for axis, side in sides.items():
-            place = number * (2 * axis - 1) % BLOCKS  # an odd factor makes each axis a permutation of its own
-            block = block.narrow(axis, place * (f.shape[axis] - side) // (BLOCKS - 1), side)
-        blocks.append(block)
-    return torch.stack(blocks, dim=1)
 
 
 class _Path:
