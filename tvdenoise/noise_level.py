@@ -8,12 +8,14 @@ from itertools import pairwise, product
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from tvdenoise import calculus
 from tvdenoise.patches import (
     CORRELATED_RATIO,
+    FLATNESS,
     MIN_PATCHES,
     SIDE,
     Survey,
@@ -56,6 +58,10 @@ not."""
 
 BINS = 8
 """Groups of equally many patches, by their brightness."""
+
+LENIENT = 2 * FLATNESS
+"""How much texture patches of a group may seem to have where noise rises with the signal: counts scatter more than
+normal noise. Their ratio tells of that too, and its root is taken."""
 
 MIN_CHANGE = 1.5
 """Noise changes with the signal where a line through the groups has at one end more than so many times the variance of
@@ -196,8 +202,12 @@ def _by_brightness(found: Survey) -> tuple[ChannelNoise, float]:
     if len(patches) < 2 * BINS * MIN_PATCHES:
         return constant, whole.ratio
     groups = brightness.argsort().tensor_split(BINS)
-    readings = [read(brightness[group], patches[group], reference[group])[1] for group in groups]
-    x, variances, ratios = np.array(readings).T
+
+    def readings(flatness: float) -> NDArray[np.float64]:
+        found = [read(brightness[group], patches[group], reference[group], flatness)[1] for group in groups]
+        return np.array(found).T
+
+    x, variances, ratios = readings(FLATNESS)
     variances /= ratios
     ratio = float(np.median(ratios))
     if not (variances.all() and np.ptp(x)):
@@ -212,6 +222,11 @@ def _by_brightness(found: Survey) -> tuple[ChannelNoise, float]:
     is_change = max(change, 1 / change) > MIN_CHANGE * ratio**3
     if not is_change and ratio > CORRELATED_RATIO:
         return constant, ratio
+    if is_change and slope > 0:
+        x, variances, ratios = readings(LENIENT)
+        variances /= np.sqrt(ratios)
+        most = float(brightness.max())
+        x, variances = np.append(x, most), np.append(variances, variances[-1] + slope * (most - x[-1]))
     curve = dict(zip(x.tolist(), variances.tolist(), strict=True))  # groups of one value have one brightness
     sigma = math.sqrt(np.interp(brightness.double().numpy(), list(curve), list(curve.values())).mean())
     return ChannelNoise(sigma, tuple(curve.items()), slope if is_change else 0.0), ratio

@@ -100,7 +100,7 @@ def survey(plane: Tensor, dilation: int, reference: Tensor) -> Survey | None:
     return Survey(brightness, patches, reference, usable.nonzero()[flat, 0], reading, kurtosis)
 
 
-def read(brightness: Tensor, patches: Tensor, reference: Tensor) -> tuple[Tensor, Reading]:
+def read(brightness: Tensor, patches: Tensor, reference: Tensor, flatness: float = FLATNESS) -> tuple[Tensor, Reading]:
     """Return which patches hold no more texture than the noise makes, by their numbers, and what these say.
 
     ``reference`` is white noise at the same places.
@@ -121,7 +121,7 @@ def read(brightness: Tensor, patches: Tensor, reference: Tensor) -> tuple[Tensor
     number, previous = len(patches), 0.0
     variance, median = levels(number)
     for _ in range(10):
-        narrowed = int(torch.searchsorted(texture, FLATNESS * variance))
+        narrowed = int(torch.searchsorted(texture, flatness * variance))
         if narrowed < MIN_PATCHES or abs(variance - previous) <= 2e-3 * variance:
             break
         number, previous = narrowed, variance
