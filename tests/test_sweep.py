@@ -23,6 +23,7 @@ from PIL import Image
 from tvdenoise import Grid, Noise, Specimen, __version__, denoise, engine, row_file, sweep, sweeping
 from tvdenoise.aggregation import mean_psnr
 from tvdenoise.cli.values import weights_of
+from tvdenoise.denoising import denoise_as_set
 from tvdenoise.errors import ArrayError, SettingError
 from tvdenoise.exhibits import exhibits
 from tvdenoise.metrics import quality
@@ -185,6 +186,18 @@ class TestSweep:
         failed, done = sweep([Specimen("a", np.stack([clean, clean], 2))], grid)
         assert (failed.status, done.status) == ("failed", "done")
         assert failed.error == "a: it has 2 channels, not red, green and blue; use --color coupled or rgb"
+
+    def test_a_picture_too_large_for_memory_fails_alone(self, clean, monkeypatch):
+        def greedy(image, *arguments, **options):
+            if len(image) > 40:
+                raise MemoryError
+            return denoise_as_set(image, *arguments, **options)
+
+        monkeypatch.setattr(sweeping, "denoise_as_set", greedy)
+        pictures = [Specimen("large", np.zeros((50, 50))), Specimen("small", np.eye(20))]
+        large, small = sweep(pictures, Grid(weight=(0.1,)))
+        assert (large.status, small.status) == ("failed", "done")
+        assert large.error.startswith("large: there is not memory enough for it")
 
     def test_a_trace_tells_every_certificate(self, clean):
         grid = Grid(weight=(0.1,), optimizer=("fista", "adam"), tol=1e-4, noise=(Noise("gaussian", 0.1),))
@@ -433,6 +446,11 @@ class TestCommand:
         assert "a.jsonl keeps the rows made so far; the same command makes the others\n" in err
         assert len(row_file.read(here / "a.jsonl")[0]) == 1
         assert "1 there already" in run(*SWEEP, "-o", "a.jsonl")[2]
+
+    def test_endings_in_capitals(self, run, here):
+        assert run(*SWEEP, "-o", "rows.CSV")[0] == 0
+        assert (here / "rows.CSV").read_text().startswith("input,")
+        assert "12 there already" in run(*SWEEP, "-o", "rows.CSV")[2]
 
     def test_an_infinite_psnr_is_null_in_json_inf_in_csv_the_best_and_in_no_mean(self, run, here):
         command = ["sweep", "clean.png", "in.png", "-l", "0,0.05", "--reference", "clean.png"]

@@ -224,7 +224,7 @@ def _by_brightness(found: Survey) -> tuple[ChannelNoise, float]:
         return constant, ratio
     if is_change and slope > 0:
         x, variances, ratios = readings(LENIENT)
-        variances /= np.sqrt(ratios)
+        variances = np.maximum(variances / np.sqrt(ratios), least)
         most = float(brightness.max())
         x, variances = np.append(x, most), np.append(variances, variances[-1] + slope * (most - x[-1]))
     curve = dict(zip(x.tolist(), variances.tolist(), strict=True))  # groups of one value have one brightness

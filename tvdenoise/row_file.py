@@ -60,7 +60,7 @@ class RowFile:
         self.rows, self.ignored, whole = _parsed(content, path)
         file.seek(whole)
         file.truncate()
-        self._header = _header(content[:whole]) if path.suffix == ".csv" else []
+        self._header = _header(content[:whole]) if _is_table(path) else []
 
     def add(self, row: Row) -> None:
         """Append a row in one piece.
@@ -70,7 +70,7 @@ class RowFile:
         WriteError
             If the operating system refuses.
         """
-        text = self._cells(row.as_dict()) if self._path.suffix == ".csv" else json.dumps(row.as_json()) + "\n"
+        text = self._cells(row.as_dict()) if _is_table(self._path) else json.dumps(row.as_json()) + "\n"
         try:
             self._file.write(text.encode(errors="surrogateescape"))  # as names of files are read
             self._file.flush()
@@ -94,7 +94,7 @@ def opened(path: Path) -> Iterator[RowFile]:
     OutputError
         If its ending names no kind of table, another process has it open, or it is something else.
     """
-    if path.suffix not in ENDINGS:
+    if path.suffix.lower() not in ENDINGS:
         raise OutputError(path, "rows are written as JSON lines or CSV", f"end it in {' or '.join(ENDINGS)}")
     try:
         file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b")
@@ -144,12 +144,12 @@ def _lock(file: BinaryIO, path: Path) -> None:
 def _parsed(content: bytes, path: Path) -> tuple[list[RowDict], list[str], int]:
     """Return the rows, what is ignored, and the length of what is whole."""
     whole = content.rfind(b"\n") + 1
-    while path.suffix == ".csv" and content[:whole].count(b'"') % 2:  # it breaks off within quotes
+    while _is_table(path) and content[:whole].count(b'"') % 2:  # it breaks off within quotes
         whole = content.rfind(b"\n", 0, whole - 1) + 1
     ignored = ["the last line, which breaks off"] if whole < len(content) else []
     text = content[:whole].decode(errors="surrogateescape")
     rows, broken, foreign = [], 0, 0
-    for row in _csv_rows(text) if path.suffix == ".csv" else _json_rows(text):
+    for row in _csv_rows(text) if _is_table(path) else _json_rows(text):
         if row is None or not _is_row(row):
             broken += 1
         elif row.get("version") != __version__:
@@ -165,13 +165,17 @@ def _parsed(content: bytes, path: Path) -> tuple[list[RowDict], list[str], int]:
     return rows, ignored, whole
 
 
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() == ".csv"
+
+
 def _lines(number: int) -> str:
     return f"{number} line{'s' * (number != 1)}"
 
 
 def _beginning(path: Path) -> bytes:
     """Return what a file of rows begins with."""
-    return b"input," if path.suffix == ".csv" else b'{"input": '
+    return b"input," if _is_table(path) else b'{"input": '
 
 
 def _is_row(row: RowDict) -> bool:

@@ -35,7 +35,7 @@ class Progress:
     step, seconds
         As in :class:`tvdenoise.result.Result`: how far the optimizer has come.
     certificate
-        What is proven of the best picture so far: its ``energy``, ``gap`` and ``rms_bound``.
+        What is proven of the picture at this step: its ``energy``, ``gap`` and ``rms_bound``.
     tol
         The bound that is to be reached.
     """

@@ -19,7 +19,7 @@ from tvdenoise import __version__, colour, engine, images, intensity
 from tvdenoise.denoising import denoise_as_set
 from tvdenoise.errors import ArrayError, DeviceError, DivergenceError, PictureError, SettingError, TVDenoiseError
 from tvdenoise.images import Page, Picture
-from tvdenoise.job import pages_of, read_reference, settings_for
+from tvdenoise.job import is_lack_of_memory, pages_of, read_reference, settings_for
 from tvdenoise.kinds import ColorChoice, TVKind
 from tvdenoise.metrics import Quality, quality
 from tvdenoise.noise import Noise
@@ -376,6 +376,12 @@ def _run(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> Trial
             }
         )
 
+    def failed(error: TVDenoiseError) -> TrialRow:
+        weight = None if settings.weight == "auto" else settings.weight
+        unknown = replace(row.figures, weight=weight, color=settings.color)
+        subject = row.input if error.subject == "image" else error.subject
+        return replace(row, error=f"{subject}: {error.problem}; {error.remedy}", figures=unknown)
+
     figures = []
     try:
         settings = settings_for(draw.noisy, settings, row.input, row.spacing)
@@ -392,10 +398,11 @@ def _run(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> Trial
     except DeviceError:  # no run can be made
         raise
     except TVDenoiseError as error:
-        weight = None if settings.weight == "auto" else settings.weight
-        unknown = replace(row.figures, weight=weight, color=settings.color)
-        subject = row.input if error.subject == "image" else error.subject
-        return replace(row, error=f"{subject}: {error.problem}; {error.remedy}", figures=unknown)
+        return failed(error)
+    except (MemoryError, RuntimeError) as error:
+        if not is_lack_of_memory(error):
+            raise
+        return failed(PictureError(row.input, "there is not memory enough for it", "free some, or take a part of it"))
     return replace(
         row,
         status="done",

@@ -115,4 +115,4 @@ def _watching(settings: Settings, *, quiet: bool, verbose: bool) -> Iterator[_Wa
     with tqdm(
         total=100, desc="loading torch", leave=False, bar_format="{desc} |{bar}| {elapsed}", disable=is_hidden
     ) as bar:
-        yield (_VerboseWatcher if verbose else _Watcher)(bar, settings)
+        yield (_VerboseWatcher if verbose and not quiet else _Watcher)(bar, settings)

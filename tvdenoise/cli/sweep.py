@@ -190,7 +190,7 @@ def command(
         raise InputError("INPUT", "there is none", "name a picture or a folder")
     if noise and reference is not None:
         raise SettingError("reference", "with --noise the pictures themselves are clean", "leave one of them out")
-    if trace and out is not None and out.suffix == ".csv":
+    if trace and out is not None and out.suffix.lower() == ".csv":
         raise SettingError("trace", "no table holds it", "let --out end in .jsonl")
     if reference is not None and not is_folder(reference):
         from tvdenoise.images import check_source
