@@ -60,8 +60,8 @@ BINS = 8
 """Groups of equally many patches, by their brightness."""
 
 LENIENT = 2 * FLATNESS
-"""How much texture patches of a group may seem to have where noise rises with the signal: counts scatter more than
-normal noise. Their ratio tells of that too, and its root is taken."""
+"""How much texture patches of a group may seem to have where noise rises with the signal, in the lights too: counts
+scatter more than normal noise. Their ratio tells of that too, and its root is taken."""
 
 MIN_CHANGE = 1.5
 """Noise changes with the signal where a line through the groups has at one end more than so many times the variance of
@@ -222,7 +222,10 @@ def _by_brightness(found: Survey) -> tuple[ChannelNoise, float]:
     is_change = max(change, 1 / change) > MIN_CHANGE * ratio**3
     if not is_change and ratio > CORRELATED_RATIO:
         return constant, ratio
-    if is_change and slope > 0:
+    half = len(x) // 2
+    if (
+        is_change and variances[-1] - variances[half] > 0.5 * slope * (x[-1] - x[half]) > 0
+    ):  # not cut off at black alone
         x, variances, ratios = readings(LENIENT)
         variances = np.maximum(variances / np.sqrt(ratios), least)
         most = float(brightness.max())
