@@ -756,6 +756,10 @@ def test_a_missing_extra_is_told_before_any_work(run, here, monkeypatch):
     )
 
 
+def test_quiet_silences_verbose(run, here):
+    assert run("in.png", "-o", "out.png", "-l", "0.1", "-q", "-v") == (0, "", "")
+
+
 def test_a_long_name_of_wide_letters(run, here):
     name = "漢" * 80 + ".png"
     assert run("in.png", "-o", name, "-l", "0")[0] == 0

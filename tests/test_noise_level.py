@@ -311,6 +311,18 @@ def test_between_brightnesses_the_variance_lies_on_lines_and_beyond_them_it_is_t
     assert float(noise.variance(1e6 * CAMERA).min()) >= 0.01
 
 
+def test_stabilized_noise_has_variance_1():
+    smooth = torch.linspace(0.1, 0.9, 512).expand(1, 512, 512)
+    curve = tuple((x, 0.002 + 0.03 * x * (1 - x)) for x in np.linspace(0.1, 0.9, 8).tolist())
+    stable = ChannelNoise(0.1, curve).stabilized(
+        torch.stack([smooth, of_variance(smooth, 0.002 + 0.03 * smooth * (1 - smooth))])
+    )
+    noise = stable[1] - stable[0]
+    for part in noise.chunk(4, -1):
+        assert float(part.std()) == pytest.approx(1, rel=0.1)
+    assert torch.isfinite(ChannelNoise(1.0, ((0.0, 1.0), (0.7, 1e-12), (1.0, 1e-12))).stabilized(CAMERA)).all()
+
+
 def blurred_noise(clean: Tensor, variance: Tensor) -> Tensor:
     """Noise that a demosaicker, say, has been over."""
     kernel = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 6  # of norm 1

@@ -101,9 +101,11 @@ class ChannelNoise:
 
     def variance(self, plane: Tensor) -> Tensor:
         """Return the variance in every pixel of the noisy (..., H, W), whose brightness is the mean around it."""
+        result = torch.full_like(plane, self.curve[0][1])
+        if len(self.curve) == 1:
+            return result
         pictures = plane.reshape(-1, 1, *plane.shape[-2:])
         brightness = functional.avg_pool2d(pictures, SIDE, 1, SIDE // 2, count_include_pad=False).view_as(plane)
-        result = torch.full_like(plane, self.curve[0][1])
         for (dark, least), (bright, most) in pairwise(self.curve):
             result += (brightness - dark).clamp_(0, bright - dark).mul_((most - least) / (bright - dark))
         return result.clamp_(min=min(variance for _, variance in self.curve))
@@ -116,7 +118,8 @@ class ChannelNoise:
         result = (plane - dark).clamp_(max=0) / math.sqrt(first) + (plane - bright).clamp_(min=0) / math.sqrt(last)
         for (dark, least), (bright, most) in pairwise(self.curve):
             step = (plane - dark).clamp_(0, bright - dark)
-            deviation = (least + step * ((most - least) / (bright - dark))).sqrt_()
+            variance = least + step * ((most - least) / (bright - dark))
+            deviation = variance.clamp_(min=min(least, most)).sqrt_()
             result += 2 * step / (deviation + math.sqrt(least))
         return result
 
