@@ -295,6 +295,15 @@ def test_noise_that_changes_with_the_signal(curve):
         assert float(read[where].mean()) == pytest.approx(float(variance[where].mean()), rel=0.4)
 
 
+def test_what_little_is_brighter_than_all_else_has_more_noise():
+    """As cells on a dark ground, seen by 50 photons."""
+    cells = torch.linspace(0.02, 0.2, 256).repeat(1, 256, 1)
+    cells[:, 100:130, 100:130] = 0.8
+    counts = torch.poisson(50 * cells, generator=torch.Generator().manual_seed(0)) / 50
+    read = level(counts).variance(counts)
+    assert float(read[cells == 0.8].mean()) == pytest.approx(0.8 / 50, rel=0.3)
+
+
 def test_the_curve_is_that_of_the_noise():
     smooth = torch.linspace(0.1, 0.9, 512).expand(1, 512, 512)
     for curve in CURVES.values():
