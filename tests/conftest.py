@@ -1,8 +1,11 @@
 """Fixtures that the tests share."""
 
 import os
+import resource
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +44,22 @@ def here(tmp_path, monkeypatch, noisy) -> Path:
     Image.fromarray(noisy).save("in.png")
     Image.fromarray(np.sort(noisy)).save("clean.png")
     return tmp_path
+
+
+@pytest.fixture
+def full_disk():
+    """Let no file grow beyond so many bytes: a real limit of the operating system."""
+
+    @contextmanager
+    def limited(size: int) -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limited
 
 
 @pytest.fixture

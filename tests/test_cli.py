@@ -785,10 +785,10 @@ def test_a_failed_file_has_a_row(run, here):
 class TestProcess:
     """What only a process of its own can show."""
 
-    def test_standard_input_and_output(self, here):
+    def test_standard_input_and_output(self, run, here):
         command = [sys.executable, "-m", "tvdenoise", "-", "-o", "-", "-l", "0.1"]
         done = subprocess.run(command, input=(here / "in.png").read_bytes(), capture_output=True, check=True)
-        subprocess.run([sys.executable, "-m", "tvdenoise", "in.png", "-o", "out.png", "-l", "0.1"], check=True)
+        assert run("in.png", "-o", "out.png", "-l", "0.1")[0] == 0
         assert done.stdout == (here / "out.png").read_bytes()
         assert b"certified within" in done.stderr
 
@@ -796,12 +796,13 @@ class TestProcess:
         ("arguments", "code", "said"),
         [
             ("big.npy -o - -l 0 -q | head -c 9 >/dev/null", 1, "standard output: writing it failed (Broken pipe); "),
-            ("-u big.npy -o - -l 0 -q | head -c 9 >/dev/null", 1, "standard output: writing it failed (Broken pipe); "),
-            ("-u in.png -o out.png -l 0 -q --json > /dev/full", 1, "standard output: writing it failed (No space left"),
-            ("big.npy -o - -l 0 -q > /dev/full", 1, "standard output: writing it failed (No space left on device); "),
+            (
+                "-u big.npy -o - -l 0 -q > /dev/full",
+                1,
+                "standard output: writing it failed (No space left on device); ",
+            ),
             ("in.png -o out.png -l 0 -q --json > /dev/full", 1, "standard output: writing it failed (No space left"),
             ("--help > /dev/full", 1, "standard output: No space left on device; check it"),
-            ("info in.png > /dev/full", 1, "standard output: writing it failed (No space left on device); "),
             ("in.png -o - -l 0 -q >&-", 1, "standard output: writing it failed (Bad file descriptor); "),
             ("- -o out.png -l 0 -q <&-", 2, "standard input: it cannot be read (Bad file descriptor); "),
             ("in.png -o out.png -l 0 2>&-", 0, ""),
@@ -873,12 +874,6 @@ class TestProcess:
         )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert done.stdout == "True False False\n"
-
-    def test_python_dash_m(self, here):
-        command = [sys.executable, "-m", "tvdenoise", "in.png", "-o", "out.png", "-l", "0.1"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert "certified within" in done.stderr
-        assert (here / "out.png").exists()
 
     @pytest.mark.parametrize(("name", "code", "word"), [("SIGTERM", 143, "terminated"), ("SIGINT", 130, "interrupted")])
     def test_a_signal_that_a_finalizer_swallows_comes_again(self, name, code, word):

@@ -18,6 +18,7 @@ from test_batch import COMMAND, picture, rows, save, tree
 pytest.importorskip("distributed", reason="the extra cluster is not installed")
 
 DASK = [sys.executable, "-m", "dask"]
+ASKED = ["scans", "-r", "-l", "0.3", "--tol", "2e-5", "--json"]
 
 
 class Cluster:
@@ -71,8 +72,10 @@ def scans(here) -> Path:
 
 
 def started(here: Path, *arguments: str) -> subprocess.Popen:
-    command = [*COMMAND, "scans", "-r", "-l", "0.3", "--tol", "2e-5", "--json", *arguments]
-    return subprocess.Popen(command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [*COMMAND, *ASKED, *arguments]
+    return subprocess.Popen(
+        command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
 
 
 def ended(process: subprocess.Popen) -> tuple[int, dict[str, dict], str]:
@@ -81,13 +84,13 @@ def ended(process: subprocess.Popen) -> tuple[int, dict[str, dict], str]:
     return process.returncode, rows(out), err
 
 
-def test_a_worker_that_is_lost_costs_no_picture(cluster, scans, here):
+def test_a_worker_that_is_lost_costs_no_picture(cluster, scans, run, here):
     """Its work goes to the other; what comes out is what one machine gives, under the names that were given.
 
     What it had written, but not told, is found there and skipped.
     """
     first, _ = cluster.worker(), cluster.worker()
-    alone = ended(started(here, "-o", "alone"))
+    alone = run(*ASKED, "-o", "alone")[1]
     process = started(here, "-o", "clean", "--scheduler", f"file:{cluster.file}")
     began = process.stdout.readline()
     first.kill()
@@ -98,7 +101,7 @@ def test_a_worker_that_is_lost_costs_no_picture(cluster, scans, here):
     assert (statuses["failed"], statuses["done"] + statuses["skipped"]) == (0, 8)
     assert statuses["skipped"] <= 2
     assert tree(here / "clean") == tree(here / "alone")
-    assert found.keys() == alone[1].keys()
+    assert found.keys() == rows(alone).keys()
     assert {row["output"] for row in found.values()} == {f"clean/{name}" for name in tree(here / "clean")}
     assert f"{statuses['done']} done, {statuses['skipped']} skipped, 0 failed" in err
 
@@ -173,34 +176,23 @@ def test_interrupted_it_hands_out_no_more(cluster, scans, here):
     assert len(left) < 8
 
 
-def test_a_cluster_of_its_own_listens_on_loopback_alone(scans, here):
-    process = started(here, "-o", "clean", "--scheduler", "local", "-j", "2")
-    line = process.stdout.readline()
-    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    listening = [
-        connection.laddr.ip
-        for member in family
-        for connection in member.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    ]
-    code, found, err = ended(process)
-    assert code == 0
-    assert len(found | rows(line)) == 8
-    assert listening
-    assert set(listening) == {"127.0.0.1"}
-    _, alive = psutil.wait_procs(family, timeout=20)
-    assert alive == []
-
-
 @pytest.mark.parametrize("waits_for_row", [False, True])
-def test_ctrl_c_ends_a_cluster_of_its_own(scans, here, waits_for_row):
+def test_a_cluster_of_its_own_listens_on_loopback_alone_and_ends_by_ctrl_c(scans, here, waits_for_row):
     """To all processes of a terminal, while the cluster starts or is at work."""
-    command = [*COMMAND, "scans", "-r", "-l", "0.3", "--tol", "2e-5", "--json", "-o", "clean", "--scheduler", "local"]
-    process = subprocess.Popen(
-        command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    process.stdout.readline() if waits_for_row else wait_for_children(process)
+    process = started(here, "-o", "clean", "--scheduler", "local")
+    if waits_for_row:
+        assert '"status": "done"' in process.stdout.readline()
+    else:
+        wait_for_children(process)
     family = psutil.Process(process.pid).children(recursive=True)
+    if waits_for_row:
+        listening = [
+            connection.laddr.ip
+            for member in (psutil.Process(process.pid), *family)
+            for connection in member.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+        assert set(listening) == {"127.0.0.1"}
     os.killpg(process.pid, signal.SIGINT)
     code, found, err = ended(process)
     assert code == 130

@@ -4,7 +4,6 @@ import io
 import os
 import random
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -170,23 +169,17 @@ KINDS = ["png", "tif", "npy"]
 
 class TestWriting:
     @pytest.mark.parametrize("ending", KINDS)
-    def test_a_full_disk_leaves_the_old_file(self, ending, tmp_path):
-        """A real limit of the operating system on the size of files, under the whole command."""
-        images.write(tmp_path / f"in.{ending}", _written(ending, 0))
-        (tmp_path / f"out.{ending}").write_bytes(b"old")
-        command = [sys.executable, "-m", "tvdenoise", f"in.{ending}", "-o", f"out.{ending}", "-l", "0", "--overwrite"]
-        done = subprocess.run(
-            command,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
-        )
-        assert done.returncode == 1
-        assert re.fullmatch(rf"tvdenoise: out\.{ending}: writing it failed \(.*\); make room .*\n", done.stderr)
-        assert (tmp_path / f"out.{ending}").read_bytes() == b"old"
-        assert folder(tmp_path) == {f"in.{ending}", f"out.{ending}"}
+    def test_a_full_disk_leaves_the_old_file(self, ending, run, here, full_disk):
+        source, target = here / f"noisy.{ending}", here / f"out.{ending}"
+        images.write(source, _written(ending, 0))
+        target.write_bytes(b"old")
+        before = folder(here)
+        with full_disk(100_000):
+            code, _, err = run(source.name, "-o", target.name, "-l", "0", "--overwrite")
+        assert code == 1
+        assert re.fullmatch(rf"tvdenoise: out\.{ending}: writing it failed \(.*\); make room .*\n", err)
+        assert target.read_bytes() == b"old"
+        assert folder(here) == before
 
     @pytest.mark.parametrize("ending", KINDS)
     def test_a_kill_at_any_moment_leaves_a_whole_file(self, ending, tmp_path):

@@ -44,7 +44,7 @@ def made(tmp_path_factory) -> Path:
     clean = (60 + 60 * (x > 20) + 80 * ((x - 30) ** 2 + (y - 20) ** 2 < 80)).astype(np.uint8)
     for name, picture in (("clean.png", clean), ("in.png", clean[::-1])):
         Image.fromarray(picture).save(folder / name)
-    options = ["--optimizer", "fista,sgd", "--trace", "--report", "page.html"]
+    options = ["--optimizer", "alternating,fista", "--trace", "--report", "page.html"]
     subprocess.run([sys.executable, "-m", "tvdenoise", *COMMAND, *options], cwd=folder, check=True, capture_output=True)
     return folder / "page.html"
 

@@ -186,10 +186,10 @@ def test_memory_is_seven_copies_of_the_picture(tv):
         "from tvdenoise.denoising import denoise_as_set\n"
         f"engine.LOADING_SECONDS, settings = -1, Settings(0.1, tv={tv!r}, device='cpu', tol=3e-4, max_steps=25)\n"
         "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+) kB', Path('/proc/self/status').read_text())[1])\n"
-        "denoise_as_set(torch.rand(1, 1024, 1024), settings)\n"
+        "denoise_as_set(torch.rand(1, 512, 512), settings)\n"
         "before = peak()\n"
-        "denoise_as_set(torch.rand(1, 4096, 4096), settings)\n"
-        "print((peak() - before) * 1024 / 4 / (4096**2 - 1024**2))\n"
+        "denoise_as_set(torch.rand(1, 2048, 2048), settings)\n"
+        "print((peak() - before) * 1024 / 4 / (2048**2 - 512**2))\n"
     )
     copies = float(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout)
     assert 6 < copies < 8.5
