@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import multiprocessing
 import os
 import random
 import re
@@ -21,9 +20,9 @@ import numpy as np
 import psutil
 import pytest
 import tifffile
-import torch
 from PIL import Image
 from problems import rest_of
+from processes import begun, go_through
 
 from tvdenoise import batch, storage
 from tvdenoise.attempt import Outcome, attempt, attempt_together
@@ -32,7 +31,6 @@ from tvdenoise.cli.runs import RunOptions
 from tvdenoise.denoising import denoise_together
 from tvdenoise.images.atomic import _open_locked, _temporary_path
 from tvdenoise.job import Job
-from tvdenoise.plan import FileFilter, Naming, planned
 from tvdenoise.settings import Settings
 
 COMMAND = [sys.executable, "-m", "tvdenoise"]
@@ -589,13 +587,6 @@ def batch_stops(failed: int) -> bool:
     return 5 <= failed <= 7
 
 
-def go_through(scans: Path, output: Path) -> None:
-    """What a process of a batch does, one picture after the other; at lambda 0 most of it is reading and writing."""
-    torch.set_num_threads(1)
-    for pair in planned([scans], Naming(output), FileFilter(recursive=True)).pairs():
-        attempt(Job(pair.source, pair.target, Settings(weight=0)), overwrite=False)
-
-
 class TestKills:
     """SIGKILL at random moments, then a run to the end: the files and bytes of one that nobody disturbed."""
 
@@ -606,30 +597,22 @@ class TestKills:
         return here / "scans"
 
     def test_of_a_process(self, many, here):
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tvdenoise.denoising"])
-
-        def begun(output: Path) -> BaseProcess:
-            process = context.Process(target=go_through, args=(many, output))
-            process.start()
-            return process
-
-        begun(here / "first").join()
+        begun(go_through, many, here / "first").join()
         began = time.monotonic()
-        begun(here / "whole").join()
+        begun(go_through, many, here / "whole").join()
         whole, lasts = tree(here / "whole"), time.monotonic() - began
         assert len(whole) == 6
         dice, kills, trees = random.Random(0), 0, 0
         while kills < 50:
             output = here / f"{trees}"
             for _ in range(dice.randrange(1, 9)):
-                process = begun(output)
+                process = begun(go_through, many, output)
                 process.join(dice.uniform(0, lasts))
                 kills += process.exitcode is None
                 process.kill()
                 process.join()
                 assert all(whole[name] == content for name, content in tree(output).items() if name in whole)
-            begun(output).join()
+            begun(go_through, many, output).join()
             assert tree(output) == whole
             trees += 1
 

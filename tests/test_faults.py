@@ -19,6 +19,7 @@ import pytest
 import tifffile
 from picture_files import PNGSUITE, copied, folder, numbers
 from PIL import Image
+from processes import begun, large_file, write_in_turn
 
 from tvdenoise import images
 from tvdenoise.errors import TVDenoiseError, WriteError
@@ -156,14 +157,6 @@ def test_pages_that_lead_round_in_a_circle(tmp_path):
         images.read(tmp_path / "a.tif")
 
 
-def _written(ending: str, value: int) -> PictureFile:
-    """A picture that takes some time to write, in the file format that ``ending`` names."""
-    pixels = np.random.default_rng(value).integers(0, 2**16, (500, 500), dtype=np.uint16)
-    format_ = images.format_called(ending)
-    assert format_ is not None
-    return PictureFile(format_, (Picture(pixels, "YX"),))
-
-
 KINDS = ["png", "tif", "npy"]
 
 
@@ -171,7 +164,7 @@ class TestWriting:
     @pytest.mark.parametrize("ending", KINDS)
     def test_a_full_disk_leaves_the_old_file(self, ending, run, here, full_disk):
         source, target = here / f"noisy.{ending}", here / f"out.{ending}"
-        images.write(source, _written(ending, 0))
+        images.write(source, large_file(ending, 0))
         target.write_bytes(b"old")
         before = folder(here)
         with full_disk(100_000):
@@ -184,22 +177,16 @@ class TestWriting:
     @pytest.mark.parametrize("ending", KINDS)
     def test_a_kill_at_any_moment_leaves_a_whole_file(self, ending, tmp_path):
         """SIGKILL while two pictures are written in turn: one of them is there, every bit."""
-        target, pictures = tmp_path / f"a.{ending}", [_written(ending, value) for value in (0, 1)]
-        program = (
-            f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-            "from test_faults import _written; from pathlib import Path; from tvdenoise import images\n"
-            "pictures = [_written(sys.argv[1], value) for value in (0, 1)]\n"
-            "while True:\n"
-            "    for picture in pictures: images.write(Path(sys.argv[2]), picture)\n"
-        )
+        target, pictures = tmp_path / f"a.{ending}", [large_file(ending, value) for value in (0, 1)]
         for i in range(6):
             target.unlink(missing_ok=True)
-            with subprocess.Popen([sys.executable, "-c", program, ending, target]) as process:
-                deadline = time.monotonic() + 60
-                while not target.exists() and time.monotonic() < deadline:
-                    time.sleep(0.01)
-                time.sleep(0.017 * i)
-                process.send_signal(signal.SIGKILL)
+            process = begun(write_in_turn, target)
+            deadline = time.monotonic() + 60
+            while not target.exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(0.017 * i)
+            process.kill()
+            process.join()
             found = images.read(target).parts[0].pixels
             assert any(np.array_equal(found, picture.parts[0].pixels) for picture in pictures)
 
@@ -207,7 +194,7 @@ class TestWriting:
     def test_a_folder_without_permission(self, tmp_path):
         tmp_path.chmod(0o555)
         with pytest.raises(WriteError, match="writing it failed"):
-            images.write(tmp_path / "a.png", _written("png", 0))
+            images.write(tmp_path / "a.png", large_file("png", 0))
         tmp_path.chmod(0o755)
         assert folder(tmp_path) == set()
 
@@ -221,7 +208,7 @@ class TestWriting:
             png.imagecodecs, "png_encode", lambda pixels, **options: encode(pixels & ~np.uint16(1), **options)
         )
         with pytest.raises(WriteError, match=r"a\.png: what was written reads back as something else"):
-            images.write(tmp_path / "a.png", _written("png", 0))
+            images.write(tmp_path / "a.png", large_file("png", 0))
         assert (tmp_path / "a.png").read_bytes() == b"old"
         assert folder(tmp_path) == {"a.png"}
 

@@ -47,14 +47,14 @@ def test_stops_at_the_tolerance_it_certifies(problem, method):
 
 
 def test_step_limit_is_not_success(problem, method):
-    solution = solve(problem, method, tol=1e-9, max_steps=3)
+    solution = solve(problem, replace(method, max_steps=3), tol=1e-9)
     assert (solution.status, solution.steps) == ("max_steps", 3)
     assert solution.certificate.rms_bound > 1e-9
 
 
 def test_certified_distance_falls_at_the_accelerated_rate(problem, method):
     """Twenty times the steps bring the certified distance down by more than 20, as the gap's O(1/k^2) promises."""
-    bounds = [solve(problem, method, tol=1e-12, max_steps=n).certificate.rms_bound for n in (10, 200)]
+    bounds = [solve(problem, replace(method, max_steps=n), tol=1e-12).certificate.rms_bound for n in (10, 200)]
     assert bounds[1] < bounds[0] / 20
 
 
@@ -114,8 +114,8 @@ def test_a_coarse_start_is_worth_more_than_its_steps(shape, model, tv):
 def test_best_candidate_is_kept(problem):
     """At a rate that is never lowered sgd swings: what is returned is the best seen, and that is not the last."""
     seen = []
-    swinging = replace(METHODS["sgd"], annealed=False)
-    solution = solve(problem, swinging, tol=1e-6, lr=0.6, max_steps=100, callback=lambda p: seen.append(p.certificate))
+    swinging = replace(METHODS["sgd"], annealed=False, lr=0.6, max_steps=100)
+    solution = solve(problem, swinging, tol=1e-6, callback=lambda p: seen.append(p.certificate))
     bounds = [certificate.rms_bound for certificate in seen]
     assert min(bounds) < bounds[-1]
     assert solution.certificate.rms_bound == min(bounds)
@@ -123,7 +123,7 @@ def test_best_candidate_is_kept(problem):
 
 
 def test_divergence_is_a_status_and_returns_the_best_seen(problem):
-    solution = solve(problem, METHODS["sgd"], tol=1e-6, lr=1e200)
+    solution = solve(problem, replace(METHODS["sgd"], lr=1e200), tol=1e-6)
     assert solution.status == "non_finite"
     assert solution.steps < METHODS["sgd"].max_steps
     assert torch.isfinite(solution.u).all()
@@ -155,7 +155,7 @@ def test_progress_is_told_at_every_certificate(problem, method):
 
 def test_certificates_stay_few_whatever_the_distance(problem, method):
     seen = []
-    solve(problem, method, tol=1e-300, max_steps=10_000, callback=seen.append)
+    solve(problem, replace(method, max_steps=10_000), tol=1e-300, callback=seen.append)
     assert len(seen) < 80
     assert math.isfinite(seen[-1].certificate.rms_bound)
 
@@ -164,7 +164,7 @@ def test_clock_stands_still_while_certifying(problem, method, monkeypatch):
     clock = iter(range(1000))
     monkeypatch.setattr(solve_module.time, "perf_counter", lambda: next(clock))
     seen = []
-    solution = solve(problem, method, tol=1e-9, max_steps=60, callback=seen.append)
+    solution = solve(problem, replace(method, max_steps=60), tol=1e-9, callback=seen.append)
     assert solution.seconds == len(seen)  # one tick for the start, one for each run of steps between certificates
 
 

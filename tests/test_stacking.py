@@ -64,7 +64,8 @@ def test_one_that_lasts_goes_on_by_itself(problems, method):
 def test_step_limit_and_numbers_that_are_none(problems, method):
     noisy, *_ = problems
     broken = replace(noisy, f=torch.full_like(noisy.f, torch.nan))
-    statuses = [one.status for one in solve_together([noisy, broken, problems[-1]], method, tol=1e-9, max_steps=25)]
+    together = solve_together([noisy, broken, problems[-1]], replace(method, max_steps=25), tol=1e-9)
+    statuses = [one.status for one in together]
     assert statuses == ["max_steps", "non_finite", "tolerance"]
 
 

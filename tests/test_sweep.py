@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import multiprocessing
 import os
 import random
 import shutil
@@ -15,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-import torch
 from PIL import Image
+from processes import begun, fill
 
 from tvdenoise import Grid, Noise, Specimen, __version__, denoise, engine, row_file, sweep, sweeping
 from tvdenoise.aggregation import mean_psnr
@@ -389,21 +388,13 @@ class TestFile:
 
     def test_after_kills_at_any_moment_has_the_rows_of_an_undisturbed_run(self, here, clean, ending):
         whole, path = here / f"whole.{ending}", here / f"killed.{ending}"
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tvdenoise.denoising", "tvdenoise.sweeping"])
-
-        def begun(target: Path):
-            process = context.Process(target=fill, args=(target, clean))
-            process.start()
-            return process
-
-        begun(path).join()
+        begun(fill, path, clean).join()
         path.unlink()
         began = time.monotonic()
-        begun(whole).join()
+        begun(fill, whole, clean).join()
         lasts, dice, kills = time.monotonic() - began, random.Random(0), 0
         while kills < 6:
-            process = begun(path)
+            process = begun(fill, path, clean)
             process.join(dice.uniform(0, lasts))
             if process.exitcode is None:
                 kills += 1
@@ -411,18 +402,8 @@ class TestFile:
                 path.unlink()
             process.kill()
             process.join()
-        begun(path).join()
+        begun(fill, path, clean).join()
         assert_same(path, whole)
-
-
-def fill(path: Path, clean: np.ndarray) -> None:
-    """What the command does."""
-    torch.set_num_threads(1)
-    grid = Grid(weight=weights_of("0.01:0.5:10"), noise=(Noise("gaussian", 0.1),))
-    with row_file.opened(path) as file:
-        keys = {row["key"] for row in file.rows}
-        for row in sweep([Specimen("a", clean)], grid, is_known=lambda row: row.key in keys):
-            file.add(row)
 
 
 class TestCommand:

@@ -40,15 +40,15 @@ MAX_BYTES_TOGETHER = 2**22
 
 
 @dataclass(frozen=True)
-class _Task:
+class _Parcel:
     """Jobs that nothing is known of yet, by their numbers, and the bytes that the process may take for them."""
 
     jobs: dict[int, Job]
     share: int
 
     @classmethod
-    def of(cls, share: int, *jobs: Job) -> "_Task":
-        """Return a task of jobs that are numbered from 0."""
+    def of(cls, share: int, *jobs: Job) -> "_Parcel":
+        """Return a parcel of jobs that are numbered from 0."""
         return cls(dict(enumerate(jobs)), share)
 
 
@@ -107,8 +107,8 @@ class WorkerPool:
             several = ["tvdenoise.preloaded"] if expected > PRELOAD_FROM * self._number else []
             self._context.set_forkserver_preload(["tvdenoise.denoising", "tvdenoise.attempt", *several])
         self._idle: list[_Worker] = []
-        self._busy: dict[Any, tuple[_Worker, _Task]] = {}
-        self._waiting: deque[_Task] = deque()
+        self._busy: dict[Any, tuple[_Worker, _Parcel]] = {}
+        self._waiting: deque[_Parcel] = deque()
         self._growth: dict[str, float] = {}
         self._places = itertools.count()
 
@@ -143,7 +143,7 @@ class WorkerPool:
             worker.process.terminate()
         for worker in self._idle:
             worker.line.close()
-        for worker, task in self._busy.values():
+        for worker, parcel in self._busy.values():
             with suppress(EOFError, OSError):
                 while worker.line.poll(EXIT_TIMEOUT):
                     with deferred(*ENDING):
@@ -154,16 +154,16 @@ class WorkerPool:
             if worker.process.exitcode is None:
                 worker.process.kill()
                 worker.process.join()
-                _discard(task)
+                _discard(parcel)
 
     def _prepare_next(self, todo: Iterator[Job]) -> bool:
-        """Return whether there is a task, and memory for the first of them."""
+        """Return whether there is a parcel, and memory for the first of them."""
         if not self._waiting:
             jobs = _gathered(todo, self._at_once)
             if not jobs:
                 return False
-            self._waiting.append(_Task.of(self._share_for(sum(map(self._guess, jobs))), *jobs))
-        taken = sum(task.share for _, task in self._busy.values())
+            self._waiting.append(_Parcel.of(self._share_for(sum(map(self._guess, jobs))), *jobs))
+        taken = sum(parcel.share for _, parcel in self._busy.values())
         return not self._busy or taken + self._waiting[0].share <= self._memory
 
     def _share_for(self, need: int) -> int:
@@ -174,17 +174,17 @@ class WorkerPool:
         """Guess from the size of the file, and what came of the last of its kind, how many bytes it takes."""
         return int(_size(job) * self._growth.get(job.source.suffix, 0))
 
-    def _begin(self, task: _Task) -> None:
-        left = None if task.share == self._memory else storage.array_bytes_within(task.share)
-        threads = max(1, cores() * task.share // self._memory)
-        order = ([replace(job, memory=task.share) for job in task.jobs.values()], threads, left, self._overwrite)
+    def _begin(self, parcel: _Parcel) -> None:
+        left = None if parcel.share == self._memory else storage.array_bytes_within(parcel.share)
+        threads = max(1, cores() * parcel.share // self._memory)
+        order = ([replace(job, memory=parcel.share) for job in parcel.jobs.values()], threads, left, self._overwrite)
         worker = self._idle.pop() if self._idle else self._hired()
         try:
             worker.line.send(order)
         except OSError:  # it has died since its last job
             worker = self._hired()
             worker.line.send(order)
-        self._busy[worker.line] = worker, task
+        self._busy[worker.line] = worker, parcel
 
     def _hired(self) -> _Worker:
         with suppress(EOFError, OSError):  # of the fork server too, which may have died: there is another one then
@@ -204,7 +204,7 @@ class WorkerPool:
                 process.start()
         return _Worker(process, ours)
 
-    def _heard(self, worker: _Worker, task: _Task) -> Outcome | None:
+    def _heard(self, worker: _Worker, parcel: _Parcel) -> Outcome | None:
         """Return what became of a job, or None if it has to be done again."""
         try:
             number, answer = worker.line.recv()
@@ -212,27 +212,27 @@ class WorkerPool:
             del self._busy[worker.line]
             worker.process.join()
             worker.line.close()
-            return self._lost(task, worker.process.exitcode)
-        job = task.jobs.pop(number)
-        if not task.jobs:
+            return self._lost(parcel, worker.process.exitcode)
+        job = parcel.jobs.pop(number)
+        if not parcel.jobs:
             del self._busy[worker.line]
             self._idle.append(worker)
         need = answer if isinstance(answer, int) else answer.facts.get("memory")
         if need and (size := _size(job)):
             self._growth[job.source.suffix] = need / size
         if isinstance(answer, int):
-            self._waiting.appendleft(_Task.of(self._share_for(answer), job))
+            self._waiting.appendleft(_Parcel.of(self._share_for(answer), job))
             return None
         outcome: Outcome = answer
         return outcome
 
-    def _lost(self, task: _Task, exit_code: int | None) -> Outcome | None:
+    def _lost(self, parcel: _Parcel, exit_code: int | None) -> Outcome | None:
         """Return what became of a job whose process died; of several, each is tried once more by itself."""
-        _discard(task)
-        if len(task.jobs) > 1:
-            self._waiting.extendleft(_Task.of(task.share, job) for job in task.jobs.values())
+        _discard(parcel)
+        if len(parcel.jobs) > 1:
+            self._waiting.extendleft(_Parcel.of(parcel.share, job) for job in parcel.jobs.values())
             return None
-        (job,) = task.jobs.values()
+        (job,) = parcel.jobs.values()
         reason = f"signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"
         remedy = "if memory was short, give fewer --jobs"
         return failure(job, PictureError(job.source, f"the process at work on it died ({reason})", remedy))
@@ -255,8 +255,8 @@ def _size(job: Job) -> int:
     return 0
 
 
-def _discard(task: _Task) -> None:
-    for job in task.jobs.values():
+def _discard(parcel: _Parcel) -> None:
+    for job in parcel.jobs.values():
         images.discard(job.target)
 
 

@@ -28,7 +28,7 @@ def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "r
     A file whose pages differ is described by the first kind of them. ``channels_apart`` counts the channels that are
     denoised one by one.
     """
-    first = file.parts[0]
+    first, axes = file.parts[0], 3 if volume else 2
     values = intensity.extremes(first.pixels)
     held = sum(part.pixels.nbytes for part in file.parts)
     page = max(part.unit_type.itemsize * part.solved_together(volume=volume, color=color) for part in file.parts)
@@ -46,7 +46,7 @@ def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "r
         "metadata": [*file.metadata.kinds, *file.kinds],
         "notes": [*_kinds(file), *file.notes, *(f"cannot be kept: {loss}" for loss in file.losses)],
         "hints": _hints(first, values),
-        "memory": 2 * held + _solver_copies(3 if volume else 2) * page,
+        "memory": 2 * held + (3 + 2 * axes) * page,  # f, two pictures like it, and two fields
     }
 
 
@@ -67,11 +67,6 @@ def _hints(part: Picture, values: intensity.Range) -> list[str]:
     if not is_by_type or least < 0 or largest == 0 or 4 * white > top:
         return []
     return [f"no value above {white} of {top:.0f}: if that is its white, say --range 0,{white}"]
-
-
-def _solver_copies(axes: int) -> int:
-    """Return how many copies of a page denoising takes: f, two pictures like it, and two fields."""
-    return 3 + 2 * axes
 
 
 def _colours(part: Picture) -> str:

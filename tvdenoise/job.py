@@ -56,12 +56,8 @@ class Job:
             output=str(self.target),
             status=status,
             error=None if error is None else str(error),
-            tv=settings.tv,
-            volume=settings.volume,
-            spacing=settings.spacing,
-            strength=settings.applied_strength,
+            **told_of_settings(settings),
             pages_given=_told(self.pages),
-            optimizer=settings.method_name,
             figures=Figures(weight=None if settings.weight == "auto" else settings.weight),
         )
 
@@ -176,24 +172,29 @@ def begin(job: Job, observer: Observer) -> Running:
     pages = yield from _denoised_pages(job, source, target, reference, observer)
     observer.on_write()
     images.write(job.target, target)
-    first, figures = source.parts[0], summed(pages)
+    figures = summed(pages)
     settings = job.settings.with_color(figures.color or job.settings.color)
     return Row(
         input=str(job.source),
         output=str(job.target),
         status="done",
-        shape=first.pixels.shape,
-        axes=first.axes,
-        dtype=str(first.pixels.dtype),
-        tv=job.settings.tv,
-        volume=job.settings.volume,
-        spacing=spacing_of(settings, source.spacing),
-        strength=settings.applied_strength,
+        **told_of_picture(source.parts[0]),
+        **told_of_settings(replace(settings, spacing=spacing_of(settings, source.spacing))),
         pages_given=_told(job.pages),
-        optimizer=settings.method_name,
         figures=figures,
         pages=pages if len(pages) > 1 else None,
     )
+
+
+def told_of_picture(picture: Picture) -> dict[str, Any]:
+    """Return what a row says of the picture that was read."""
+    return {"shape": picture.pixels.shape, "axes": picture.axes, "dtype": str(picture.pixels.dtype)}
+
+
+def told_of_settings(settings: Settings) -> dict[str, Any]:
+    """Return what a row says of the model and the method."""
+    model = {"tv": settings.tv, "volume": settings.volume, "spacing": settings.spacing}
+    return model | {"strength": settings.applied_strength, "optimizer": settings.method_name}
 
 
 def _denoised_pages(

@@ -1,4 +1,4 @@
-"""The options of the model as types, free of torch so that the command line can offer them before it loads anything."""
+"""Options as types, and what several rooms count by; free of torch, so that the command line need not wait for it."""
 
 from typing import Literal, NamedTuple
 
@@ -10,6 +10,12 @@ ColorChoice = Literal["rgb", "opponent", "coupled", "auto"]
 
 TVKind = Literal["anisotropic", "isotropic"]
 """Which length of a pixel's differences total variation sums: the 1-norm or the 2-norm."""
+
+Nonfinite = Literal["refuse", "keep"]
+"""What becomes of a picture with pixels that are NaN or infinite."""
+
+FEW_CHANNELS = 4
+"""So many numbers at most, along the last axis of an array, are taken for channels by where they stand."""
 
 MAX_SPACING = 1000
 """Far beyond any spacing between slices, in pixel widths, at which they have to do with each other."""

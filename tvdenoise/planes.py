@@ -11,9 +11,7 @@ from torch import Tensor
 
 from tvdenoise import calculus, intensity
 from tvdenoise.errors import ArrayError
-
-FEW_CHANNELS = 4
-"""So many at most are taken for channels by where they stand."""
+from tvdenoise.kinds import FEW_CHANNELS
 
 Image = TypeVar("Image", NDArray[Any], Tensor)
 

@@ -174,8 +174,10 @@ class Settings:
 
     @property
     def method(self) -> Method:
-        """The row of the method table."""
-        return METHODS[self.method_name]
+        """The row of the method table, with the rate and the step limit that are asked for."""
+        row = METHODS[self.method_name]
+        lr, max_steps = row.lr if self.lr is None else self.lr, self.max_steps or row.max_steps
+        return replace(row, lr=lr, max_steps=max_steps)
 
     @property
     def is_stackable(self) -> bool:

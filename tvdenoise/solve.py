@@ -75,21 +75,18 @@ def solve(
     method: Method,
     *,
     tol: float,
-    lr: float | None = None,
-    max_steps: int | None = None,
     start: Tensor | None = None,
     callback: Callable[[Progress], object] | None = None,
 ) -> Solution:
     """Minimise E(u) by ``method`` until the result is certified to lie within ``tol`` RMS of the exact minimiser.
 
-    ``lr`` and ``max_steps`` replace the method's own; ``start`` is a field for methods on the dual to start from, and
-    is overwritten. ``callback`` is called after each certificate.
+    ``start`` is a field for methods on the dual to start from, and is overwritten. ``callback`` is called after each
+    certificate.
     """
     began = time.perf_counter()
-    limit = method.max_steps if max_steps is None else max_steps
-    formulation = _formulation(problem, method, lr, limit, start)
+    formulation = _formulation(problem, method, start)
     synchronize(formulation.device)
-    run = _Run(tol, limit, callback, returns_last=formulation.returns_last)
+    run = _Run(tol, method.max_steps, callback, returns_last=formulation.returns_last)
     steps, seconds = 0, time.perf_counter() - began
     while (solution := run.check(formulation.candidate(), steps, seconds, formulation.device)) is None:
         began = time.perf_counter()
@@ -99,17 +96,14 @@ def solve(
     return solution
 
 
-def solve_together(
-    problems: Sequence[Problem], method: Method, *, tol: float, lr: float | None = None, max_steps: int | None = None
-) -> list[Solution]:
+def solve_together(problems: Sequence[Problem], method: Method, *, tol: float) -> list[Solution]:
     """Do what :func:`solve` does for problems of one :func:`tvdenoise.stacking.stacking_key`, by a method on the dual.
 
     Each is certified, and done, for itself; its seconds are its share of every round that it took part in.
     """
     began = time.perf_counter()
-    limit = method.max_steps if max_steps is None else max_steps
-    stack = Stack(problems, _ascent_maker(method, lr))
-    unsolved = {number: _Run(tol, limit) for number in range(len(problems))}
+    stack = Stack(problems, _ascent_maker(method))
+    unsolved = {number: _Run(tol, method.max_steps) for number in range(len(problems))}
     solutions: dict[int, Solution] = {}
     synchronize(stack.device)
     steps, seconds = 0, (time.perf_counter() - began) / len(problems)
@@ -179,14 +173,14 @@ def _next_check(steps: int, excess: float) -> int:
     return max(FIRST_CHECK, math.ceil(steps * min(4.0, max(1.1, math.pow(excess, 2 / 3)))))
 
 
-def _formulation(problem: Problem, method: Method, lr: float | None, limit: int, start: Tensor | None) -> Formulation:
+def _formulation(problem: Problem, method: Method, start: Tensor | None) -> Formulation:
     if method.formulation == "dual":
         dual = Dual if problem.away is None else Streamed
-        return dual(problem, coarse_start(problem) if start is None else start, _ascent_maker(method, lr))
-    optimizer = partial(getattr(torch.optim, method.optimizer), lr=method.lr if lr is None else lr, **method.options)
-    scheduler = partial(CosineAnnealingLR, T_max=limit) if method.annealed else None
+        return dual(problem, coarse_start(problem) if start is None else start, _ascent_maker(method))
+    optimizer = partial(getattr(torch.optim, method.optimizer), lr=method.lr, **method.options)
+    scheduler = partial(CosineAnnealingLR, T_max=method.max_steps) if method.annealed else None
     return Primal(problem, optimizer, scheduler, method.smoothing)
 
 
-def _ascent_maker(method: Method, lr: float | None) -> MakeAscent:
-    return AlternatingAscent if method.optimizer == "AlternatingDescent" else partial(FISTAAscent, rate=lr)
+def _ascent_maker(method: Method) -> MakeAscent:
+    return AlternatingAscent if method.optimizer == "AlternatingDescent" else partial(FISTAAscent, rate=method.lr)

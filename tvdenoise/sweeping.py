@@ -19,11 +19,17 @@ from tvdenoise import __version__, colour, engine, images, intensity
 from tvdenoise.denoising import denoise_as_set
 from tvdenoise.errors import ArrayError, DeviceError, DivergenceError, PictureError, SettingError, TVDenoiseError
 from tvdenoise.images import Page, Picture
-from tvdenoise.job import is_lack_of_memory, pages_of, read_reference, settings_for
-from tvdenoise.kinds import ColorChoice, TVKind
+from tvdenoise.job import (
+    is_lack_of_memory,
+    pages_of,
+    read_reference,
+    settings_for,
+    told_of_picture,
+    told_of_settings,
+)
+from tvdenoise.kinds import FEW_CHANNELS, ColorChoice, TVKind
 from tvdenoise.metrics import Quality, quality
 from tvdenoise.noise import Noise
-from tvdenoise.planes import FEW_CHANNELS
 from tvdenoise.result import Result
 from tvdenoise.rows import Figures, Row, figures_of, summed
 from tvdenoise.settings import OPPONENT, Settings
@@ -287,14 +293,8 @@ def sweep(
                     input=specimen.name,
                     output=None,
                     status="failed",
-                    shape=specimen.picture.pixels.shape,
-                    axes=specimen.picture.axes,
-                    dtype=str(specimen.picture.pixels.dtype),
-                    tv=settings.tv,
-                    volume=settings.volume,
-                    spacing=settings.spacing,
-                    strength=settings.applied_strength,
-                    optimizer=settings.method_name,
+                    **told_of_picture(specimen.picture),
+                    **told_of_settings(settings),
                     figures=Figures(range=specimen.picture.scale),
                     key=key,
                     hash=digest,

@@ -120,8 +120,6 @@ class Task(Generic[Image]):
             problem,
             self.settings.method,
             tol=self.settings.tolerance(problem.weight),
-            lr=self.settings.lr,
-            max_steps=self.settings.max_steps,
             start=None if choice is None or choice.field is None else choice.field.to(problem.f),
             callback=callback,
         )
@@ -195,7 +193,7 @@ def _results(tasks: Sequence[Task[Image]]) -> list[Result[Image]]:
             continue
         problems = [posed[number].problem for number in (first, *others)]
         tol = settings.tolerance(problems[0].weight)
-        found = solve_together(problems, settings.method, tol=tol, lr=settings.lr, max_steps=settings.max_steps)
+        found = solve_together(problems, settings.method, tol=tol)
         solutions |= zip((first, *others), found, strict=True)
     return [task.result(posed[number], solutions[number]) for number, task in enumerate(tasks)]
 

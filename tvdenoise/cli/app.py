@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from tvdenoise import machine
 from tvdenoise.cli import compare, denoise, info, messages, report, sweep
 from tvdenoise.errors import InputError, TVDenoiseError
+from tvdenoise.interrupts import ENDING
 
 DEFAULT = "denoise"
 """The command that need not be typed."""
@@ -119,9 +120,8 @@ def _drop_what_cannot_be_written() -> None:
 
 def _hear_no_more() -> None:
     """Let no signal break off the leaving, which undoes what was begun."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _terminate(signum: int, _frame: FrameType | None) -> None:

@@ -13,7 +13,7 @@ from tvdenoise import __version__
 from tvdenoise.cli import messages, options, values
 from tvdenoise.cli.runs import RunOptions
 from tvdenoise.errors import InputError, OutputError, SettingError
-from tvdenoise.kinds import ColorChoice, TVKind
+from tvdenoise.kinds import ColorChoice, Nonfinite, TVKind
 from tvdenoise.methods import AUTO, METHODS
 from tvdenoise.settings import Settings
 
@@ -113,7 +113,7 @@ def command(
     scale: options.Range = None,
     axes: options.Axes = None,
     nonfinite: Annotated[
-        values.Nonfinite,
+        Nonfinite,
         typer.Option(
             help="Pixels that are NaN or infinite: refuse them, or keep them: each takes the value of the nearest "
             "finite pixel while its page is denoised, and is written back as it was.",
@@ -352,7 +352,7 @@ def command(
         dry_run=dry_run,
         as_json=as_json,
         quiet=quiet,
-        verbose=verbose,
+        verbose=verbose and not quiet,
     )
     naming = Naming(None if output is None else Path(output), values.suffix_of(suffix), output_format)
     if reference is not None and not is_folder(reference):

@@ -29,17 +29,17 @@ MOST_REASONS = 20
 
 def denoise_many(plan: Plan, job_of: Callable[[Pair], Job], options: RunOptions) -> int:
     """Denoise all pictures of a plan, or only say what would be done, and return the exit code."""
-    tasks = (job_of(pair) for pair in plan.pairs(options.shard))
+    jobs = (job_of(pair) for pair in plan.pairs(options.shard))
     count = sum(1 for _ in plan.pairs(options.shard))
     if plan.overlooked and not options.quiet:
         left = ", ".join(f"{number} {reason}" for reason, number in plan.overlooked.items())
         messages.note(f"{count} picture{'s' * (count != 1)}; left out: {left}")
     if options.dry_run:
-        return dry_run_of(tasks, options)
+        return dry_run_of(jobs, options)
     report = _Report(count, options)
     with _runner(count, options) as run:
         try:
-            run(report.undone(tasks), report.add)
+            run(report.undone(jobs), report.add)
         finally:
             report.close()
     return 1 if report.counts["failed"] else 0
@@ -74,18 +74,17 @@ class _Report:
         self._unwritten = 0
         self._psnrs: list[tuple[float, float]] = []
         self._ssims: list[tuple[float, float]] = []
-        is_hidden = options.quiet or not sys.stderr.isatty()
-        self._bar: tqdm[Any] = tqdm(total=count, unit="picture", leave=False, disable=is_hidden)
+        self._bar: tqdm[Any] = tqdm(total=count, unit="picture", leave=False, disable=options.quiet or None)
 
-    def undone(self, tasks: Iterator[Job]) -> Iterator[Job]:
+    def undone(self, jobs: Iterator[Job]) -> Iterator[Job]:
         """Iterate over what is left to do, until something says to stop."""
-        for task in tasks:
+        for job in jobs:
             if self._must_stop:
                 return
-            if task.is_done and not self._manner.overwrite:
-                self.add(Outcome(task.row("skipped")))
+            if job.is_done and not self._manner.overwrite:
+                self.add(Outcome(job.row("skipped")))
             else:
-                yield task
+                yield job
 
     @property
     def _must_stop(self) -> bool:
@@ -113,7 +112,7 @@ class _Report:
             if outcome.error is not None:
                 self._reasons[outcome.error.problem] += 1
                 messages.failure(messages.error_text(outcome.error))
-            elif options.verbose and not options.quiet:
+            elif options.verbose:
                 is_done = row.status == "done"
                 messages.note(messages.summary_line(row, outcome.facts) if is_done else f"{row.output} exists: skipped")
                 for remark in set(outcome.remarks) - self._remarks:

@@ -2,14 +2,12 @@
 
 import json
 import math
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from tvdenoise import job, storage
+from tvdenoise import job as jobs
+from tvdenoise import storage
 from tvdenoise.cli import messages
 from tvdenoise.cli.runs import RunOptions, dry_run_of
 from tvdenoise.description import describe
@@ -23,24 +21,26 @@ if TYPE_CHECKING:
     from tvdenoise.solve import Progress
 
 
-def denoise_one(task: Job, options: RunOptions, *, makes_folder: bool) -> int:
+def denoise_one(job: Job, options: RunOptions, *, makes_folder: bool) -> int:
     """Denoise a picture, say what came of it, and return the exit code."""
     for flag, is_given in (("shard", options.shard != (1, 1)), ("scheduler", options.scheduler is not None)):
         if is_given:
             raise SettingError(flag, "a single picture is not shared out", "leave it out, or name a folder")
-    if makes_folder and not is_folder(task.target.parent):
+    if makes_folder and not is_folder(job.target.parent):
         if options.dry_run:
-            return dry_run_of([task], options)
-        task.make_folder()
+            return dry_run_of([job], options)
+        job.make_folder()
     try:
-        task.check(overwrite=options.overwrite)
+        job.check(overwrite=options.overwrite)
         if options.dry_run:
-            return dry_run_of([task], options)
-        with _watching(task.settings, quiet=options.quiet, verbose=options.verbose) as watcher:
-            row = job.run(task, watcher)
+            return dry_run_of([job], options)
+        form = "{desc} |{bar}| {elapsed}"
+        with tqdm(total=100, desc="loading torch", leave=False, bar_format=form, disable=options.quiet or None) as bar:
+            watcher = _Watcher(bar, job.settings, tells=options.verbose)
+            row = jobs.run(job, watcher)
     except TVDenoiseError as error:
         if options.as_json and error.exit_code == 1:
-            messages.data(json.dumps(task.row("failed", error).as_json()))
+            messages.data(json.dumps(job.row("failed", error).as_json()))
         raise
     if options.as_json:
         messages.data(json.dumps(row.as_json()))
@@ -57,24 +57,28 @@ def denoise_one(task: Job, options: RunOptions, *, makes_folder: bool) -> int:
         for remark in remarks():
             messages.note(remark)
         messages.note(f"energy {row.figures.energy:.6g}, gap {row.figures.gap:.3g}, {model}")
-    if task.reference is not None:
-        messages.note(f"{messages.quality_line(row)} against {task.reference}")
+    if job.reference is not None:
+        messages.note(f"{messages.quality_line(row)} against {job.reference}")
     return 0
 
 
 class _Watcher(Observer):
-    """Keeps the facts of the file that was read, and moves a bar: a page fills it on a logarithmic scale."""
+    """Keeps the facts of the file that was read, ``tells`` them, and moves a bar, on a logarithmic scale by page."""
 
-    def __init__(self, bar: "tqdm[Any]", settings: Settings) -> None:
+    def __init__(self, bar: "tqdm[Any]", settings: Settings, *, tells: bool) -> None:
         self.facts: dict[str, Any] = {}
-        self._bar = bar
-        self._settings = settings
-        self._page = ""
-        self._first = 0.0
+        self._bar, self._settings, self._tells = bar, settings, tells
+        self._page, self._first = "", 0.0
 
     def on_read(self, file: PictureFile) -> None:
-        """Keep the facts."""
+        """Keep the facts, and tell them."""
         self.facts = describe(file, volume=self._settings.volume, color=self._settings.color)
+        if not self._tells:
+            return
+        messages.note(messages.file_line(self.facts))
+        left = storage.memory_left()
+        if left is not None and left < self.facts["memory"]:
+            messages.note(f"{left / 2**20:.0f} MiB of that in memory, the rest in a scratch file")
 
     def on_page(self, number: int, count: int) -> None:
         """Empty the bar."""
@@ -94,25 +98,3 @@ class _Watcher(Observer):
         self._bar.n = max(self._bar.n, min(100, round(100 * way)))
         what = f"{self._page}step {progress.step}, certified within {progress.certificate.rms_bound:.2g}"
         self._bar.set_description_str(f"{what} of the exact minimiser")
-
-
-class _VerboseWatcher(_Watcher):
-    """Says what was read as soon as it is known."""
-
-    def on_read(self, file: PictureFile) -> None:
-        """Keep the facts and say them."""
-        super().on_read(file)
-        messages.note(messages.file_line(self.facts))
-        left = storage.memory_left()
-        if left is not None and left < self.facts["memory"]:
-            messages.note(f"{left / 2**20:.0f} MiB of that in memory, the rest in a scratch file")
-
-
-@contextmanager
-def _watching(settings: Settings, *, quiet: bool, verbose: bool) -> Iterator[_Watcher]:
-    """Watch a job, with a bar on terminals."""
-    is_hidden = quiet or not sys.stderr.isatty()
-    with tqdm(
-        total=100, desc="loading torch", leave=False, bar_format="{desc} |{bar}| {elapsed}", disable=is_hidden
-    ) as bar:
-        yield (_VerboseWatcher if verbose and not quiet else _Watcher)(bar, settings)

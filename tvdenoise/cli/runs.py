@@ -28,13 +28,13 @@ class RunOptions:
     verbose: bool = False
 
 
-def dry_run_of(tasks: Iterable["Job"], options: RunOptions) -> int:
+def dry_run_of(jobs: Iterable["Job"], options: RunOptions) -> int:
     """Say what would become of every picture, and return the exit code."""
     counts: Counter[str] = Counter()
-    for task in tasks:
-        row = task.row("skipped" if task.is_done and not options.overwrite else "planned")
+    for job in jobs:
+        row = job.row("skipped" if job.is_done and not options.overwrite else "planned")
         counts[row.status] += 1
-        line = f"{task.source} -> {task.target}" + (" (exists: skipped)" if row.status == "skipped" else "")
+        line = f"{job.source} -> {job.target}" + (" (exists: skipped)" if row.status == "skipped" else "")
         messages.data(json.dumps(row.as_json()) if options.as_json else messages.one_line(line))
     if not options.quiet:
         messages.note(f"would denoise {counts['planned']}, skip {counts['skipped']}")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -284,8 +283,8 @@ class _Runner:
         from tvdenoise.sweeping import sweep
 
         there = {} if file is None else {row["key"]: row for row in file.rows if row["status"] == "done"}
-        is_hidden = self.quiet or not sys.stderr.isatty()
-        with tqdm(total=len(self.plan) * len(self.grid), unit="run", leave=False, disable=is_hidden) as bar:
+        count = len(self.plan) * len(self.grid)
+        with tqdm(total=count, unit="run", leave=False, disable=self.quiet or None) as bar:
 
             def is_known(row: "TrialRow") -> bool:
                 if row.key in there:

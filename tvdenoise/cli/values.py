@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tvdenoise.errors import InputError, SettingError
+from tvdenoise.kinds import Nonfinite
 
 if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions
 
-Nonfinite = Literal["refuse", "keep"]
-
-MOST_LAMBDAS = 10_000
+MOST_IN_RANGE = 10_000
 
 MOST_BYTES = 2**62
 """More than any machine has."""
@@ -76,10 +75,10 @@ def _range_of(text: str) -> tuple[float | Literal["auto"], ...]:
     try:
         (low, _), (high, _), count = fraction_of("", first), fraction_of("", rest[0]), int(rest[1])
         is_linear = rest[2:] == ["lin"]
-        if not (low < high and (low or is_linear) and 1 < count <= MOST_LAMBDAS and rest[2:] in ([], ["lin"])):
+        if not (low < high and (low or is_linear) and 1 < count <= MOST_IN_RANGE and rest[2:] in ([], ["lin"])):
             raise ValueError
     except (ValueError, IndexError):
-        remedy = f"give such as 0.02,0.05,0.1, or 0.01:1:12, or 0:0.2:5:lin, and {MOST_LAMBDAS} at most"
+        remedy = f"give such as 0.02,0.05,0.1, or 0.01:1:12, or 0:0.2:5:lin, and {MOST_IN_RANGE} at most"
         raise SettingError("weight", f"{text!r} is neither a number nor FROM:TO:COUNT", remedy) from None
     ways = (i / (count - 1) for i in range(count))
     if is_linear:
@@ -148,14 +147,12 @@ def size_of(text: str | None) -> int | None:
 
 def format_of(name: str | None) -> str | None:
     """Return the name of a format as its row has it."""
-    from tvdenoise.images import format_called
+    from tvdenoise.images import FORMATS, format_called
 
     if name is None:
         return None
     found = format_called(name)
     if found is None:
-        from tvdenoise.images import FORMATS
-
         raise SettingError("format", f"{name!r} is unknown", f"choose from {', '.join(FORMATS).lower()}")
     return found
 

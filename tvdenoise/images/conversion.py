@@ -6,16 +6,7 @@ from pathlib import Path
 from tvdenoise import intensity
 from tvdenoise.errors import OutputError
 from tvdenoise.images.checks import STREAM, check_place
-from tvdenoise.images.formats import (
-    FORMATS,
-    WITHOUT_ORIENTATION,
-    format_by_extension,
-    losses,
-    room_for,
-    room_of,
-    stored_dtype,
-    why_impossible,
-)
+from tvdenoise.images.formats import FORMATS, format_by_extension, losses, room_for, stored_dtype, why_impossible
 from tvdenoise.images.orientation import orientation, upright
 from tvdenoise.images.picture import Metadata, Picture, PictureFile
 
@@ -97,7 +88,7 @@ def prepared(
     metadata, native = file.metadata, file.native if format_ == file.format else None
     if not options.metadata:
         metadata = Metadata(icc_profile=metadata.icc_profile, timing=metadata.timing)
-        native = native and room_of(format_).without_metadata(native)
+        native = native and room_for(target, format_).without_metadata(native)
     blanks = tuple(_blank(part, file, format_) for part in file.parts)
     return file, PictureFile(format_, blanks, metadata, native)
 
@@ -116,7 +107,7 @@ def conformed(file: PictureFile, format_: str, options: WriteOptions) -> Picture
         file = replace(file, parts=(file.parts[0].first_page,))
     if not FORMATS[format_].alpha and format_ != file.format:
         file = replace(file, parts=tuple(part.opaque for part in file.parts))
-    if format_ in WITHOUT_ORIENTATION or not options.metadata:
+    if not (FORMATS[format_].orientation and options.metadata):
         number = orientation(file.metadata)
         file = replace(file, parts=tuple(upright(part, number) for part in file.parts))
     return file

@@ -4,15 +4,10 @@ import io
 from typing import Any, BinaryIO
 
 import numpy as np
+from astropy.io import fits
 
-from tvdenoise.errors import MissingExtraError
 from tvdenoise.images import limits
 from tvdenoise.images.picture import Picture, PictureFile, Source
-
-try:
-    from astropy.io import fits
-except ImportError as error:
-    raise MissingExtraError("FITS", "Astropy reads FITS files and is not installed", "astro") from error
 
 _NEXT = b"XTENSION"
 """What the header of a further unit begins with."""

@@ -12,9 +12,6 @@ import numpy as np
 from tvdenoise.errors import MissingExtraError
 from tvdenoise.images.picture import Picture, PictureFile
 
-WITHOUT_ORIENTATION = ("BMP", "GIF", "PNM", "NPY", "FITS")
-"""Formats that cannot say which way up a picture is: its pixels are turned."""
-
 COMMON = frozenset({"ICC profile", "EXIF", "XMP"})
 ANY = frozenset({"u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8"})
 
@@ -39,6 +36,10 @@ class Format:
         Whether it holds more than one picture.
     metadata
         The kinds of metadata it takes over from other formats.
+    orientation
+        Whether it can say which way up a picture is; if not, its pixels are turned.
+    open_axes
+        Whether a user may know the axes of its arrays better than the file.
     cmyk
         Whether it holds inks.
     exact
@@ -58,6 +59,8 @@ class Format:
     alpha: bool = False
     frames: bool = False
     metadata: frozenset[str] = frozenset()
+    orientation: bool = False
+    open_axes: bool = False
     cmyk: bool = False
     exact: bool = True
     merges: bool = False
@@ -65,7 +68,6 @@ class Format:
     max_side: int = sys.maxsize
 
 
-FITS_TYPES = frozenset({"u1", "u2", "u4", "i1", "i2", "i4", "f4", "f8"})
 MANY = range(1, sys.maxsize)
 
 FORMATS: Mapping[str, Format] = {
@@ -75,14 +77,28 @@ FORMATS: Mapping[str, Format] = {
         types=frozenset({"u1", "u2"}),
         alpha=True,
         metadata=COMMON,
+        orientation=True,
         merges=True,
         max_side=1_000_000,
     ),
     "JPEG": Format(
-        "pillow", (".jpg", ".jpeg", ".jpe", ".jfif"), metadata=COMMON, cmyk=True, exact=False, max_side=65_500
+        "pillow",
+        (".jpg", ".jpeg", ".jpe", ".jfif"),
+        metadata=COMMON,
+        orientation=True,
+        cmyk=True,
+        exact=False,
+        max_side=65_500,
     ),
     "WEBP": Format(
-        "pillow", (".webp",), alpha=True, frames=True, metadata=COMMON | {"timing"}, merges=True, max_side=16_383
+        "pillow",
+        (".webp",),
+        alpha=True,
+        frames=True,
+        metadata=COMMON | {"timing"},
+        orientation=True,
+        merges=True,
+        max_side=16_383,
     ),
     "BMP": Format("pillow", (".bmp", ".dib")),
     "GIF": Format(
@@ -96,7 +112,14 @@ FORMATS: Mapping[str, Format] = {
         max_side=65_535,
     ),
     "AVIF": Format(
-        "pillow", (".avif",), alpha=True, frames=True, metadata=COMMON | {"timing"}, exact=False, max_side=32_768
+        "pillow",
+        (".avif",),
+        alpha=True,
+        frames=True,
+        metadata=COMMON | {"timing"},
+        orientation=True,
+        exact=False,
+        max_side=32_768,
     ),
     "PNM": Format("pnm", (".pnm", ".pgm", ".ppm", ".pbm", ".pam"), types=frozenset({"u1", "u2"})),
     "TIFF": Format(
@@ -107,11 +130,21 @@ FORMATS: Mapping[str, Format] = {
         alpha=True,
         frames=True,
         metadata=COMMON - {"EXIF"},
+        orientation=True,
+        open_axes=True,
         cmyk=True,
         shapes=True,
     ),
-    "NPY": Format("npy", (".npy",), ANY, MANY, alpha=True, frames=True, cmyk=True),
-    "FITS": Format("fits", (".fits", ".fit", ".fts", ".fz"), FITS_TYPES, frozenset({1}), frames=True, shapes=True),
+    "NPY": Format("npy", (".npy",), ANY, MANY, alpha=True, frames=True, open_axes=True, cmyk=True),
+    "FITS": Format(
+        "fits",
+        (".fits", ".fit", ".fts", ".fz"),
+        ANY - {"f2"},
+        frozenset({1}),
+        frames=True,
+        open_axes=True,
+        shapes=True,
+    ),
 }
 
 
@@ -240,14 +273,15 @@ def stored_dtype(part: Picture, target: str) -> np.dtype[np.generic]:
     return np.dtype("u2" if "u2" in types and kind.itemsize > 1 else "u1")
 
 
-def room_of(format_: str) -> ModuleType:
-    """Return the module that reads and writes a format; it loads its library when it is first asked for."""
-    return import_module(f"tvdenoise.images.{FORMATS[format_].room}")
-
-
 def room_for(subject: object, format_: str) -> ModuleType:
-    """Return the module that reads and writes a format; if an extra is missing, say that ``subject`` needs it."""
+    """Return the module that reads and writes a format; it loads its library when it is first asked for.
+
+    Raises
+    ------
+    MissingExtraError
+        If that is not installed, which ``subject`` needs.
+    """
     try:
-        return room_of(format_)
-    except MissingExtraError as error:
-        raise MissingExtraError(subject, error.problem, "astro") from error
+        return import_module(f"tvdenoise.images.{FORMATS[format_].room}")
+    except ImportError as error:  # all others are always there
+        raise MissingExtraError(subject, "Astropy reads FITS files and is not installed", "astro") from error

@@ -9,8 +9,7 @@ from numpy.lib import format as npy_format
 
 from tvdenoise.images import limits
 from tvdenoise.images.picture import Picture, PictureFile, Source
-
-MAX_SAMPLES = 4
+from tvdenoise.kinds import FEW_CHANNELS
 
 
 class _Layout(NamedTuple):
@@ -31,7 +30,7 @@ def read(source: Source) -> PictureFile:
         stream.seek(0)
         pixels = npy_format.read_array(stream, allow_pickle=False)
     axes = {2: "YX", 3: "YXS"}.get(pixels.ndim, "")
-    if axes == "YXS" and pixels.shape[2] > MAX_SAMPLES:
+    if axes == "YXS" and pixels.shape[2] > FEW_CHANNELS:
         axes = ""
     picture = Picture(pixels.astype(dtype.newbyteorder("="), copy=False), axes)
     return PictureFile("NPY", (picture,), native=_Layout(dtype.byteorder, "F" if is_fortran else "C"))

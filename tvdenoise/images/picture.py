@@ -345,4 +345,4 @@ class Source:
 
     name: str
     open: Callable[[], BinaryIO] = field(repr=False)
-    max_pixels: int = 2**30
+    max_pixels: int

@@ -13,9 +13,10 @@ from PIL import Image, JpegImagePlugin
 from tvdenoise.errors import PictureError
 from tvdenoise.images import animation, jpeg, limits
 from tvdenoise.images.animation import Animation
+from tvdenoise.images.formats import FORMATS
 from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source, Timing, squeezed
 
-FORMATS = ("JPEG", "WEBP", "BMP", "GIF", "AVIF")
+_NAMES = tuple(name for name, row in FORMATS.items() if row.room == "pillow")
 _ALPHA_MODES = ("LA", "RGBA")
 _IN_SEGMENTS = ("exif", "icc_profile", "xmp")
 _CONVERT = "convert it to PNG or TIFF first"
@@ -36,7 +37,7 @@ def read(source: Source) -> PictureFile:
     if content.startswith(jpeg.START) and not jpeg.is_readable(content):
         problem = "its kind of JPEG (lossless, JPEG-LS, hierarchical or of more than 8 bits) is not supported"
         raise PictureError(source.name, problem, _CONVERT)
-    with limits.opened(source, FORMATS) as image:
+    with limits.opened(source, _NAMES) as image:
         name = "JPEG" if image.format == "MPO" else str(image.format)
         _refuse_what_would_be_reduced(source, name, image, content)
         frames = getattr(image, "n_frames", 1)

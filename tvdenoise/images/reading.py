@@ -5,7 +5,6 @@ import sys
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from tvdenoise import intensity
 from tvdenoise.errors import InputError, PictureError, TVDenoiseError
@@ -13,11 +12,9 @@ from tvdenoise.images.checks import STREAM, check_source
 from tvdenoise.images.formats import FORMATS, HEAD, format_by_extension, format_by_magic, room_for, unread_format
 from tvdenoise.images.picture import Picture, PictureFile, Source
 from tvdenoise.intensity import Range
+from tvdenoise.kinds import Nonfinite
 
 MAX_PIXELS = 2**30
-
-AXES_CAN_BE_NAMED = ("TIFF", "NPY", "FITS")
-"""Formats whose axes a user may know better than the file."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class ReadOptions:
 
     axes: str | None = None
     scale: Range | None = None
-    nonfinite: Literal["refuse", "keep"] = "refuse"
+    nonfinite: Nonfinite = "refuse"
     max_pixels: int = MAX_PIXELS
 
 
@@ -59,8 +56,9 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
     """
     source = _source(path, options)
     file = decoded(source, _format_of(path, source))
-    if options.axes is not None and file.format not in AXES_CAN_BE_NAMED:
-        problem = f"the axes of a {file.format} file are fixed, --axes is for {', '.join(AXES_CAN_BE_NAMED)}"
+    if options.axes is not None and not FORMATS[file.format].open_axes:
+        able = ", ".join(name for name, row in FORMATS.items() if row.open_axes)
+        problem = f"the axes of a {file.format} file are fixed, --axes is for {able}"
         raise InputError(path, problem, "leave --axes out")
     return replace(file, parts=tuple(_interpreted(path, part, file.scale, options) for part in file.parts))
 
@@ -89,7 +87,9 @@ def check_kind(path: Path) -> str | None:
 
 def options_for_other(path: Path, options: ReadOptions) -> ReadOptions:
     """Return how to read what is compared with a picture read so: by its own range, and axes where they are fixed."""
-    return replace(options, scale=None, axes=options.axes if check_kind(path) in AXES_CAN_BE_NAMED else None)
+    format_ = check_kind(path)
+    is_open = format_ is not None and FORMATS[format_].open_axes
+    return replace(options, scale=None, axes=options.axes if is_open else None)
 
 
 def _source(path: Path, options: ReadOptions) -> Source:

@@ -16,7 +16,7 @@ from tvdenoise import intensity
 from tvdenoise.errors import WriteError
 from tvdenoise.images.atomic import atomic
 from tvdenoise.images.checks import STREAM
-from tvdenoise.images.formats import FORMATS, room_of
+from tvdenoise.images.formats import FORMATS, room_for
 from tvdenoise.images.picture import Picture, PictureFile, Source
 from tvdenoise.images.reading import decoded
 
@@ -54,7 +54,7 @@ def _write_to_standard_output(content: memoryview) -> None:
 def _write_checked(target: Path, stream: BinaryIO, file: PictureFile, reopen: Callable[[], BinaryIO]) -> None:
     try:
         with warnings.catch_warnings(action="ignore"):
-            room_of(file.format).write(stream, file)
+            room_for(target, file.format).write(stream, file)
         stream.flush()
     except Exception as error:  # what an encoder refuses: sizes, counts, metadata of broken sources
         if isinstance(error, OSError) and error.errno is not None:
