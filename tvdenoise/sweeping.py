@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +28,14 @@ from tvdenoise.job import (
     told_of_settings,
 )
 from tvdenoise.kinds import FEW_CHANNELS, ColorChoice, TVKind
-from tvdenoise.metrics import Quality, quality
 from tvdenoise.noise import Noise
 from tvdenoise.result import Result
 from tvdenoise.rows import Figures, Row, figures_of, summed
 from tvdenoise.settings import OPPONENT, Settings
 from tvdenoise.solve import Progress
+
+if TYPE_CHECKING:
+    from tvdenoise.metrics import Quality
 
 
 @dataclass(frozen=True)
@@ -341,7 +343,7 @@ class Draw:
 
     noisy: Picture
     clean: Picture | None
-    _before: dict[str, Quality] = field(default_factory=dict)
+    _before: dict[str, "Quality"] = field(default_factory=dict)
 
     @classmethod
     def of(cls, picture: Picture, clean: Picture | None, noise: Noise | None, seed: int | None) -> "Draw":
@@ -351,10 +353,12 @@ class Draw:
         unit: NDArray[Any] = picture.pixels
         return cls(replace(picture, pixels=noise.added_to(unit, seed or 0)), picture)
 
-    def qualities(self, page: Page, denoised: NDArray[np.floating]) -> tuple[Quality | None, Quality | None]:
+    def qualities(self, page: Page, denoised: NDArray[np.floating]) -> tuple["Quality | None", "Quality | None"]:
         """Return how close a page was, and is, to the clean one."""
         if self.clean is None:
             return None, None
+        from tvdenoise.metrics import quality  # scikit-image loads only where something is measured
+
         clean, place = self.clean.unit(page), repr(page)
         if place not in self._before:
             self._before[place] = quality(clean, self.noisy.unit(page))
