@@ -8,7 +8,7 @@ import pytest
 import torch
 from problems import picture
 
-from tvdenoise import ascents, engine
+from tvdenoise import ascents, compiled, denoise, engine
 from tvdenoise.ascents import AlternatingAscent, FISTAAscent
 from tvdenoise.compiled import ascent
 from tvdenoise.formulations import Dual
@@ -112,13 +112,22 @@ def test_torch_computes_until_loading_pays(monkeypatch):
     assert engine.kernels(small, small.double(), tv="isotropic") is None
 
 
-@pytest.mark.parametrize("fault", ["numba.njit = None", "compiled.sums = None", "sys.modules['numba'] = None"])
-def test_where_nothing_can_be_compiled_torch_goes_on(fault, tmp_path):
-    """A broken numba, one that fails at work, and none at all."""
+@pytest.mark.parametrize("name", ["ascend", "sums"])
+def test_where_compiled_code_fails_torch_goes_on(name, monkeypatch):
+    monkeypatch.setattr(compiled, name, None)
+    monkeypatch.setattr(engine, "LOADING_SECONDS", -1.0)
+    monkeypatch.setattr(engine, "_remarks", [])
+    engine._load.cache_clear()
+    assert denoise(torch.rand(16, 16), 0.1, tv="isotropic").status == "tolerance"
+    assert "computed by torch alone" in engine.remarks()[0]
+    engine._load.cache_clear()
+
+
+@pytest.mark.parametrize("fault", ["import numba; numba.njit = None", "sys.modules['numba'] = None"])
+def test_where_nothing_can_be_compiled_torch_goes_on(fault):
+    """A broken numba, and none at all."""
     program = (
-        "import sys, torch\n"
-        f"{'import numba' if 'njit' in fault else 'from tvdenoise import compiled' if 'compiled' in fault else ''}\n"
-        f"{fault}\n"
+        f"import sys, torch; {fault}\n"
         "from tvdenoise import denoise, engine\n"
         "engine.LOADING_SECONDS = -1\n"
         "result = denoise(torch.rand(16, 16), 0.1)\n"

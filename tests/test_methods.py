@@ -18,8 +18,8 @@ SAMPLE = Path(__file__).parent.parent / "sample_images" / "camera_noisy.png"
 
 @pytest.fixture(scope="module")
 def sample() -> np.ndarray:
-    """The man and his camera: 128 x 128 of the sample picture."""
-    return np.asarray(Image.open(SAMPLE), np.float32)[96:224, 160:288] / np.float32(255)
+    """The man's head and his camera: 96 x 96 of the sample picture."""
+    return np.asarray(Image.open(SAMPLE), np.float32)[96:192, 176:272] / np.float32(255)
 
 
 @pytest.fixture(scope="module")
