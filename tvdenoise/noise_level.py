@@ -52,6 +52,11 @@ MIN_KURTOSIS = 2.2
 """Of noise that is shared. Patterns of few values, such as bar codes, pass for it otherwise: two have a kurtosis of 1,
 many, equally frequent, one of 1.8."""
 
+NEARLY_WHITE, FAR_EXCESS = 2.2, 0.25
+"""The ratio of the median to the smallest eigenvalues below which noise, as that of pictures made smaller, is so nearly
+white that the median is hardly more than its variance, and hardly touched by texture. Texture adds about so many times
+the median to what is read at a larger dilation."""
+
 SHARED_RATIO = 1.6
 """The ratio of the median to the smallest eigenvalues above which noise counts as shared where none is found that is
 not."""
@@ -99,6 +104,11 @@ class ChannelNoise:
         """Return noise that is the same everywhere."""
         return cls(sigma, ((0.0, sigma**2),))
 
+    def times(self, factor: float) -> "ChannelNoise":
+        """Return noise of so many times the variance."""
+        curve = tuple((brightness, factor * variance) for brightness, variance in self.curve)
+        return replace(self, sigma=math.sqrt(factor) * self.sigma, curve=curve, slope=factor * self.slope)
+
     def variance(self, plane: Tensor) -> Tensor:
         """Return the variance in every pixel of the noisy (..., H, W), whose brightness is the mean around it."""
         result = torch.full_like(plane, self.curve[0][1])
@@ -140,8 +150,10 @@ def noise_level(f: Tensor) -> tuple[ChannelNoise, ...]:
     divided by the ratio of their median to the smallest.
 
     Where neighbours share noise the smallest eigenvalues say too little. Patches are made of pixels further apart then,
-    until these share none; a rise with the signal could not be told from texture in them, a fall can. Where they always
-    do, it is the texture of the picture that is alike, or noise too much like a picture, and the first reading stands.
+    until these share none; a rise with the signal could not be told from texture in them, a fall can. Of noise that is
+    nearly white, as in pictures made smaller, the median of the first eigenvalues tells better. Where pixels always
+    share some, it is the texture of the picture that is alike, or noise too much like a picture, and the first reading
+    stands.
 
     Sources: Liu, Tanaka and Okutomi, "Single-image noise level estimation for blind denoising", IEEE Trans. Image
     Processing 22 (2013); eigenvalues as in Pyatykh, Hesser and Zheng, the same volume.
@@ -191,6 +203,9 @@ def _shared(plane: Tensor, near: Survey, reference: Callable[[int], Tensor]) -> 
     noise, ratio = _by_brightness(far)
     if noise.slope >= 0 or ratio > CORRELATED_RATIO or far.weak_share < CHANGE_SHARE:
         noise = ChannelNoise.constant(math.sqrt(variance))
+    if near.reading.ratio < NEARLY_WHITE:
+        median = near.reading.ratio * near.reading.variance
+        noise = noise.times(min(max(variance - FAR_EXCESS * median, median) / variance, 1.0))
     return replace(noise, is_correlated=True, autocorrelation=tuple(map(tuple, found.tolist())))
 
 
