@@ -176,8 +176,27 @@ def test_interrupted_it_hands_out_no_more(cluster, scans, here):
     assert len(left) < 8
 
 
+def test_a_cluster_of_its_own_listens_on_loopback_alone(scans, here):
+    for path in (scans / "1").iterdir():
+        path.unlink()
+    process = started(here, "-o", "clean", "--scheduler", "local", "-j", "2")
+    line = process.stdout.readline()
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    listening = [
+        connection.laddr.ip
+        for member in family
+        for connection in member.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    code, found, err = ended(process)
+    assert (code, len(found | rows(line))) == (0, 4)
+    assert set(listening) == {"127.0.0.1"}
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert alive == []
+
+
 @pytest.mark.parametrize("waits_for_row", [False, True])
-def test_a_cluster_of_its_own_listens_on_loopback_alone_and_ends_by_ctrl_c(scans, here, waits_for_row):
+def test_ctrl_c_ends_a_cluster_of_its_own(scans, here, waits_for_row):
     """To all processes of a terminal, while the cluster starts or is at work."""
     process = started(here, "-o", "clean", "--scheduler", "local")
     if waits_for_row:
@@ -185,14 +204,6 @@ def test_a_cluster_of_its_own_listens_on_loopback_alone_and_ends_by_ctrl_c(scans
     else:
         wait_for_children(process)
     family = psutil.Process(process.pid).children(recursive=True)
-    if waits_for_row:
-        listening = [
-            connection.laddr.ip
-            for member in (psutil.Process(process.pid), *family)
-            for connection in member.net_connections("inet")
-            if connection.status == psutil.CONN_LISTEN
-        ]
-        assert set(listening) == {"127.0.0.1"}
     os.killpg(process.pid, signal.SIGINT)
     code, found, err = ended(process)
     assert code == 130

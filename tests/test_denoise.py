@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,7 @@ from problems import picture
 from skimage.restoration import denoise_tv_chambolle
 
 from tvdenoise import Result, TVDenoiseError, denoise
+from tvdenoise.errors import ArrayError
 
 FLOOR = 1e-9
 """What rounding in float64 may add to a certified distance."""
@@ -424,6 +427,19 @@ def test_what_torch_is_told_elsewhere_changes_nothing(optimizer):
     for result in results:
         assert result.weight == expected.weight
         assert torch.equal(result.image, expected.image)
+
+
+def test_numbers_may_be_those_of_any_library():
+    expected = denoise(f := np.eye(20) + 0.1, 0.25, tol=1e-4, max_steps=30)
+    assert denoise(f, Fraction(1, 4), tol=np.float64(1e-4), max_steps=np.int64(30)).rms_bound == expected.rms_bound
+    assert denoise(f, sigma=Fraction(1, 4)).weight == denoise(f, sigma=0.25).weight
+    assert denoise(f, 0.25, lr=Fraction(1, 10)).status == "tolerance"
+
+
+def test_values_whose_squares_are_none_say_no_lambda():
+    f = np.random.default_rng(0).normal(size=(16, 16)) * 1e300
+    with pytest.raises(ArrayError, match="the squares of its values are too large"):
+        denoise(f)
 
 
 @pytest.mark.parametrize("weight", [np.array([0.1, 0.2]), "large", True, np.nan])

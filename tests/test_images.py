@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 from tvdenoise import images
 from tvdenoise.errors import ArrayError, InputError, OutputError, PictureError, SettingError
 from tvdenoise.images import Picture, PictureFile, ReadOptions, WriteOptions
+from tvdenoise.images.formats import room_for
 
 
 @pytest.fixture
@@ -1068,6 +1069,12 @@ class TestRefused:
             'in the clone: pip install -c constraints.txt ".[astro]"'
         )
         assert (done.returncode, done.stderr) == (2, f"tvdenoise: {said}\n")
+
+    def test_a_package_that_is_no_extra_is_not_called_one(self, monkeypatch):
+        monkeypatch.delitem(sys.modules, "tvdenoise.images.tiff")
+        monkeypatch.setitem(sys.modules, "tifffile", None)
+        with pytest.raises(ImportError, match="tifffile"):
+            room_for("a.tif", "TIFF")
 
     def test_a_png_longer_than_libpng_allows(self, tmp_path, capfd):
         Image.new("L", (1, 1_000_001)).save(tmp_path / "a.png")

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,17 @@ class TestWeights:
 
 
 class TestSweep:
+    def test_rows_are_json_whatever_library_numbers_are_of(self, clean):
+        grid = Grid(
+            weight=(Fraction(1, 4),),
+            noise=(Noise("poisson", 30),),
+            seed=np.arange(2),
+            max_steps=np.int64(5),
+            tol=np.float32(1e-3),
+        )
+        rows = [json.loads(json.dumps(row.as_json())) for row in sweep([Specimen("a", clean)], grid)]
+        assert [(row["seed"], row["lambda"]) for row in rows] == [(0, 0.25), (1, 0.25)]
+
     def test_rows_are_those_of_single_runs(self, clean):
         grid = Grid(
             weight=(0.05, 0.2), tv=("anisotropic", "isotropic"), noise=(Noise("gaussian", 0.1), None), seed=(0, 1)

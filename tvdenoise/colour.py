@@ -37,7 +37,7 @@ def chosen(choice: ColorChoice, channels: int) -> ColorKind:
 
 def ratios(chroma: float | None) -> tuple[float, float, float]:
     """Return the weights of luma and of both chroma channels as multiples of lambda."""
-    chroma = CHROMA if chroma is None else float(chroma)
+    chroma = CHROMA if chroma is None else chroma
     return 1.0, chroma, chroma
 
 

@@ -72,7 +72,7 @@ def measured_range(pixels: NDArray[np.generic]) -> Range:
 
 def check_range(subject: object, pixels: NDArray[np.generic], scale: Range) -> None:
     """Raise :class:`ArrayError` if a range is too wide or too narrow for the pixels to be scaled by it."""
-    if scale in (UNIT, type_range(pixels.dtype)):
+    if pixels.dtype.kind in "iu" and scale == type_range(pixels.dtype):
         return
     (low, high), kind = scale, unit_type(pixels.dtype)
     limits, span = np.finfo(kind), abs(high - low)

@@ -31,7 +31,8 @@ def deferred(*signals: signal.Signals) -> Iterator[None]:
         yield
         return
     came: list[int] = []
-    before = {number: signal.signal(number, lambda number, _frame: came.append(number)) for number in signals}
+    known = [number for number in signals if signal.getsignal(number) is not None]  # not of a program around Python
+    before = {number: signal.signal(number, lambda number, _frame: came.append(number)) for number in known}
     try:
         yield
     finally:

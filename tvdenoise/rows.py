@@ -109,8 +109,8 @@ def _named(figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def finite(row: RowDict) -> dict[str, Any]:
-    """Return a row in which an infinite number is None, as JSON has it."""
-    return {key: None if value == math.inf else value for key, value in row.items()}
+    """Return a row in which a number that is not finite is None, as JSON has it."""
+    return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
 
 
 def figures_of(

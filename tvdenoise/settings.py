@@ -33,6 +33,10 @@ MAX_RATE = 1e10
 """Far beyond any rate that is of use; what optimizers make of it is a 32-bit float."""
 
 
+NUMBERS = ("weight", "chroma", "strength", "sigma", "spacing", "lr", "tol")
+"""The settings that are numbers, and not whole ones."""
+
+
 @dataclass(frozen=True)
 class Settings:
     r"""The model and the solver.
@@ -96,30 +100,22 @@ class Settings:
         if not (self.weight == "auto" if isinstance(self.weight, str) else _is_weight(self.weight)):
             problem = f"{self.weight!r} is neither a number from 0 to {MAX_WEIGHT:g} nor auto"
             raise SettingError("weight", problem, "0.1 is a usual value for intensities in [0, 1]")
-        if self.sigma is not None and not (_is_number(self.sigma) and 0 <= self.sigma <= MAX_WEIGHT):
-            raise SettingError("sigma", f"{self.sigma!r} is not a number of 0 or more", "leave it out to estimate it")
+        self._check_between("sigma", 0, MAX_WEIGHT, "leave it out to estimate it")
         if self.sigma is not None and self.weight != "auto":
             raise SettingError("sigma", "it is for choosing lambda, and lambda is given", "leave one of them out")
-        if not (_is_number(self.strength) and 1 / MAX_STRENGTH <= self.strength <= MAX_STRENGTH):
-            problem = f"{self.strength!r} is not a number from {1 / MAX_STRENGTH:g} to {MAX_STRENGTH:g}"
-            raise SettingError("strength", problem, "1.5 is smoother, 0.7 keeps more")
+        self._check_between("strength", 1 / MAX_STRENGTH, MAX_STRENGTH, "1.5 is smoother, 0.7 keeps more")
         if self.strength != 1 and self.weight != "auto":
             raise SettingError("strength", "it is for a chosen lambda, and lambda is given", "leave one of them out")
         if self.color not in get_args(ColorChoice):
             raise SettingError("color", f"{self.color!r} is unknown", f"choose from {', '.join(get_args(ColorChoice))}")
-        if self.chroma is not None and not (_is_number(self.chroma) and 0 <= self.chroma <= MAX_CHROMA):
-            problem = f"{self.chroma!r} is not a number from 0 to {MAX_CHROMA:g}"
-            raise SettingError("chroma", problem, "1 to 2 are usual")
+        self._check_between("chroma", 0, MAX_CHROMA, "1 to 2 are usual")
         if self.chroma is not None and not self.may_be_opponent:
             problem = f"the color model {self.color} has no luma and chroma"
             raise SettingError("chroma", problem, "leave it out, or let color be opponent")
         if self.tv not in get_args(TVKind):
             raise SettingError("tv", f"{self.tv!r} is unknown", f"choose from {', '.join(get_args(TVKind))}")
-        if self.spacing is not None and not (
-            _is_number(self.spacing) and 1 / MAX_SPACING <= self.spacing <= MAX_SPACING
-        ):
-            problem = f"{self.spacing!r} is not a number from {1 / MAX_SPACING:g} to {MAX_SPACING:g}"
-            raise SettingError("spacing", problem, "give the distance of slices in pixel widths, such as 2.5")
+        remedy = "give the distance of slices in pixel widths, such as 2.5"
+        self._check_between("spacing", 1 / MAX_SPACING, MAX_SPACING, remedy)
         if self.spacing is not None and not self.volume:
             raise SettingError("spacing", "it is for the slices of a volume", "leave it out, or take them as a volume")
         if not isinstance(self.device, str):
@@ -141,6 +137,14 @@ class Settings:
         ):
             problem = f"{self.max_steps!r} is not a whole number of 1 or more"
             raise SettingError("max_steps", problem, "leave it out")
+        for name, kind in {**dict.fromkeys(NUMBERS, float), "max_steps": int}.items():  # no other libraries' numbers
+            if getattr(self, name) not in (None, "auto"):
+                object.__setattr__(self, name, kind(getattr(self, name)))
+
+    def _check_between(self, name: str, least: float, most: float, remedy: str) -> None:
+        value = getattr(self, name)
+        if value is not None and not (_is_number(value) and least <= value <= most):
+            raise SettingError(name, f"{value!r} is not a number from {least:g} to {most:g}", remedy)
 
     @property
     def may_be_opponent(self) -> bool:

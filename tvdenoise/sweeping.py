@@ -88,6 +88,7 @@ class Grid:
             raise SettingError("chroma", "no colour model here has luma and chroma", "let color be opponent, or auto")
         if any(not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0 for seed in self.seed):
             raise SettingError("seed", f"{self.seed} are not whole numbers of 0 or more", "give such as (0, 1)")
+        object.__setattr__(self, "seed", tuple(map(int, self.seed)))
         if not all(noise is None or isinstance(noise, Noise) for noise in self.noise):
             raise SettingError("noise", f"{self.noise} are not all a Noise, or None", "give such as Noise.read(text)")
 
@@ -290,7 +291,7 @@ def sweep(
             draw: Draw | None = None
             for settings in models:
                 made_of = [digest, clean_digest, str(noise), noise and noise.is_clipped, seed, __version__]
-                key = _hash(json.dumps([*made_of, dataclasses.astuple(settings), trace], default=_plain).encode())
+                key = _hash(json.dumps([*made_of, dataclasses.astuple(settings), trace]).encode())
                 row = TrialRow(
                     input=specimen.name,
                     output=None,
@@ -313,11 +314,6 @@ def sweep(
                     is_cold = False
                 draw = draw or Draw.of(picture, clean, noise, seed)
                 yield _run(row, draw, settings, trace=trace)
-
-
-def _plain(number: object) -> float:
-    """Return a number of NumPy as Python's, whole ones as such: the same settings are written the same."""
-    return int(number) if isinstance(number, Integral) else float(number)  # type: ignore[arg-type]
 
 
 def _for_picture(settings: Settings, specimen: Specimen) -> Settings:
@@ -369,16 +365,7 @@ def _run(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> Trial
     steps: list[dict[str, float]] = []
 
     def note(progress: Progress) -> None:
-        proof = progress.certificate
-        steps.append(
-            {
-                "step": progress.step,
-                "seconds": progress.seconds,
-                "energy": proof.energy,
-                "gap": proof.gap,
-                "rms_bound": proof.rms_bound,
-            }
-        )
+        steps.append({"step": progress.step, "seconds": progress.seconds, **dataclasses.asdict(progress.certificate)})
 
     def failed(error: TVDenoiseError) -> TrialRow:
         weight = None if settings.weight == "auto" else settings.weight

@@ -52,40 +52,37 @@ def summary_tables(rows: Iterable[RowDict]) -> list[Table]:
         return []
     names = varied(measured)
     groups = list(dict.fromkeys(group_of(row, names) for row in measured))
-    by_lambda: dict[tuple[str, str], list[float]] = defaultdict(list)
-    by_picture: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    by_lambda: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    by_picture: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in measured:
         group, weight = group_of(row, names), _lambda(row)
-        by_lambda[weight, group].append(row["psnr_after"])
-        by_picture[row["input"], group, weight].append(row["psnr_after"])
+        by_lambda[group][weight].append(row["psnr_after"])
+        by_picture[row["input"], group][weight].append(row["psnr_after"])
     return [_by_lambda(by_lambda, groups), _best(by_picture, groups)]
 
 
-def _by_lambda(found: Mapping[tuple[str, str], list[float]], groups: Sequence[str]) -> Table:
-    weights = sorted({weight for weight, _ in found}, key=lambda weight: (weight == "auto", _number(weight)))
-    means = {key: _mean(values) for key, values in found.items()}
-    best = {group: max(value for (_, other), value in means.items() if other == group) for group in groups}
+def _by_lambda(found: Mapping[str, Mapping[str, list[float]]], groups: Sequence[str]) -> Table:
+    weights = sorted(set().union(*found.values()), key=lambda weight: (weight == "auto", _number(weight)))
+    means = {group: {weight: _mean(values) for weight, values in found[group].items()} for group in groups}
 
     def cell(weight: str, group: str) -> str:
-        mean = means.get((weight, group))
-        if mean is None:
+        if weight not in means[group]:
             return "-"
-        return f"{mean:.2f}" + (" *" if mean == best[group] and len(weights) > 1 else "  ")
+        is_best = means[group][weight] == max(means[group].values()) and len(weights) > 1
+        return f"{means[group][weight]:.2f}" + (" *" if is_best else "  ")
 
     body = [[weight, *(cell(weight, group) for group in groups)] for weight in weights]
     return Table("Mean PSNR in dB by lambda (*: the best)", ["lambda", *groups], body)
 
 
-def _best(found: Mapping[tuple[str, str, str], list[float]], groups: Sequence[str]) -> Table:
-    names = list(dict.fromkeys(name for name, _, _ in found))
-
+def _best(found: Mapping[tuple[str, str], Mapping[str, list[float]]], groups: Sequence[str]) -> Table:
     def cell(name: str, group: str) -> str:
-        values = [
-            (_mean(values), weight) for (other, own, weight), values in found.items() if (other, own) == (name, group)
-        ]
-        psnr, weight = max(values, default=(math.nan, ""))
-        return f"{weight}: {psnr:.2f}" if weight else "-"
+        if (name, group) not in found:
+            return "-"
+        psnr, weight = max((_mean(values), weight) for weight, values in found[name, group].items())
+        return f"{weight}: {psnr:.2f}"
 
+    names = dict.fromkeys(name for name, _ in found)
     body = [[name, *(cell(name, group) for group in groups)] for name in names]
     return Table("The best lambda of each picture, and its PSNR", ["picture", *groups], body)
 

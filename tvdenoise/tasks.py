@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tvdenoise import calculus, colour, engine
 from tvdenoise.devices import is_out_of_memory, pick_device
-from tvdenoise.errors import SettingError
+from tvdenoise.errors import ArrayError, SettingError
 from tvdenoise.noise_level import ChannelNoise
 from tvdenoise.planes import Image, Planes, as_planes
 from tvdenoise.probe import noise_and_probe
@@ -24,6 +24,9 @@ from tvdenoise.solve import Progress, Solution, solve, solve_together
 from tvdenoise.stacking import stacking_key
 
 TYPICAL_WEIGHT = 0.1
+
+MAX_SPREAD = 1e150
+"""The largest standard deviation of a picture whose square, the variance, is still a number."""
 
 MAX_STACKED_VALUES = 2**22
 """Values of pictures that are solved together: more than any accelerator works on at once."""
@@ -100,6 +103,9 @@ class Task(Generic[Image]):
         problem = _problem(f, self.settings, away)
         if self.settings.weight != "auto":
             return _Posed(problem)
+        if not problem.spread < MAX_SPREAD:
+            problem_, remedy = "the squares of its values are too large for a computer's numbers", "scale it to 0..1"
+            raise ArrayError("image", problem_, remedy)
         noise, probe = noise_and_probe(f, problem, self.settings.sigma)
         is_apart = bool(problem.ratios) and self.settings.chroma is None
         select = select_luma_and_chroma if is_apart else select_weight
@@ -225,7 +231,7 @@ def _problem(f: Tensor, settings: Settings, away: torch.device | None) -> Proble
     is_opponent = settings.color == "opponent"
     return Problem(
         colour.to_opponent(f) if is_opponent else f,
-        0.0 if settings.weight == "auto" else float(settings.weight),
+        0.0 if settings.weight == "auto" else settings.weight,
         settings.tv,
         settings.axes,
         settings.spacing or 1.0,

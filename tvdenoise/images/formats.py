@@ -283,5 +283,7 @@ def room_for(subject: object, format_: str) -> ModuleType:
     """
     try:
         return import_module(f"tvdenoise.images.{FORMATS[format_].room}")
-    except ImportError as error:  # all others are always there
+    except ImportError as error:
+        if not (error.name or "").startswith("astropy"):
+            raise
         raise MissingExtraError(subject, "Astropy reads FITS files and is not installed", "astro") from error
