@@ -440,6 +440,7 @@ class TestGood:
             assert err.count(hint) == is_told
             assert hint not in run("full.png", "-o", "out.png", "--overwrite", *options)[2]
         assert hint in run("dim.png", "-o", "out.png", "--overwrite", "--reference", "dim.png")[2]
+        assert hint in run("dim.png", "-o", "out.jpg", "--allow-loss")[2]  # 16 of its 256 gray levels
         assert f"dim.png: {hint}\n" in run("compare", "dim.png", "dim.png")[2]
         assert hint not in run("compare", "dim.png", "dim.png", "--range", "0,4095")[2]
         np.save("eleven.npy", np.minimum(noisy.astype(np.uint16) * 8, 2000))

@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvdenoise.errors import DeviceError, SettingError, TVDenoiseError, WriteError
@@ -112,9 +113,12 @@ def file_line(facts: Mapping[str, Any]) -> str:
 
 
 def hints(row: "Row", facts: Mapping[str, Any]) -> list[str]:
-    """Return what was found that may have been meant otherwise, where lambda, sigma or the PSNR is for the range."""
-    is_for_range = row.figures.is_noise_correlated is None or row.figures.psnr_after is not None
-    return list(facts["hints"]) if is_for_range else []
+    """Return what was found that may have been meant otherwise, where the result depends on the range."""
+    from tvdenoise.images import holds_type  # loaded by now
+
+    is_chosen_for_all = row.figures.is_noise_correlated is not None and row.figures.psnr_after is None
+    is_kept = row.output is None or holds_type(Path(row.output), facts["dtype"])
+    return [] if is_chosen_for_all and is_kept else list(facts["hints"])
 
 
 def installation_text(installation: Mapping[str, Any]) -> str:

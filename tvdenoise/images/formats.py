@@ -160,6 +160,12 @@ def format_by_extension(path: Path) -> str | None:
     return next((name for name, row in FORMATS.items() if ending in row.endings), None)
 
 
+def holds_type(path: Path, dtype: str) -> bool:
+    """Return whether a file of that name, if it promises a format, holds numbers of a type without changing them."""
+    format_ = format_by_extension(path)
+    return format_ is None or np.dtype(dtype).str[1:] in FORMATS[format_].types
+
+
 def format_by_magic(start: bytes) -> str | None:
     """Return the format whose mark a file starts with."""
     if start.startswith(_CANON):
