@@ -30,7 +30,7 @@ EXIT_TIMEOUT = 10.0
 """Seconds that a process is given to end by itself."""
 
 PRELOAD_FROM = 8
-"""Jobs a process for which compiled code is not loaded at once."""
+"""Jobs a process up to which compiled code is not loaded before there is one for it."""
 
 MAX_JOBS_TOGETHER = 16
 """Jobs for an accelerator that a process is given at a time, at most."""

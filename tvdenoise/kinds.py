@@ -1,4 +1,4 @@
-"""Options as types, and what several rooms count by; free of torch, so that the command line need not wait for it."""
+"""Types of options, and constants that several rooms share; free of torch, for which a command line need not wait."""
 
 from typing import Literal, NamedTuple
 
@@ -15,7 +15,7 @@ Nonfinite = Literal["refuse", "keep"]
 """What becomes of a picture with pixels that are NaN or infinite."""
 
 FEW_CHANNELS = 4
-"""So many numbers at most, along the last axis of an array, are taken for channels by where they stand."""
+"""The longest last axis of an array that is taken for its channels where nothing says so."""
 
 MAX_SPACING = 1000
 """Far beyond any spacing between slices, in pixel widths, at which they have to do with each other."""

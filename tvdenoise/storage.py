@@ -37,7 +37,7 @@ SMALL = 2**22
 """Bytes up to which arrays lie in memory and do not count."""
 
 SHARE = 0.5
-"""Of what the program itself leaves for arrays in memory; the rest is for mapped rows, and what libraries take."""
+"""How much of the budget beyond the program itself arrays in memory take; the rest is for mapped rows and libraries."""
 
 FULL = 0.75
 """The share of the budget at which mapped rows leave memory."""

@@ -65,7 +65,7 @@ class _Report:
 
     def __init__(self, count: int, options: RunOptions) -> None:
         self.counts: Counter[str] = Counter()
-        self._count, self._manner = count, options
+        self._count, self._options = count, options
         self._began = time.perf_counter()
         self._pixels = self._at_limit = self._unchanged = 0
         self._reasons: Counter[str] = Counter()
@@ -81,14 +81,14 @@ class _Report:
         for job in jobs:
             if self._must_stop:
                 return
-            if job.is_done and not self._manner.overwrite:
+            if job.is_done and not self._options.overwrite:
                 self.add(Outcome(job.row("skipped")))
             else:
                 yield job
 
     @property
     def _must_stop(self) -> bool:
-        return self._unwritten >= GIVE_UP or (self._manner.fail_fast and self.counts["failed"] > 0)
+        return self._unwritten >= GIVE_UP or (self._options.fail_fast and self.counts["failed"] > 0)
 
     def add(self, outcome: Outcome) -> None:
         """Take in and tell what became of one picture.
@@ -100,7 +100,7 @@ class _Report:
         """
         if isinstance(outcome.error, DeviceError):
             raise outcome.error
-        row, options = outcome.row, self._manner
+        row, options = outcome.row, self._options
         self.counts[row.status] += 1
         self._bar.update()
         if row.status != "skipped":
@@ -129,7 +129,7 @@ class _Report:
     def close(self) -> None:
         """Sum up."""
         self._bar.close()
-        if self._manner.quiet:
+        if self._options.quiet:
             return
         seconds = time.perf_counter() - self._began
         missing = self._count - self.counts.total()

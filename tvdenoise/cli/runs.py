@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How pictures are gone through, and what is said of it; shard to memory, and fail_fast, are for several."""
+    """How pictures are gone through, and what is said; shard, workers, scheduler and fail_fast are for several only."""
 
     shard: tuple[int, int] = (1, 1)
     workers: int | None = None
