@@ -194,10 +194,12 @@ class TestCommand:
         assert run(*COMMAND, "-o", "rows.jsonl")[0] == 0
         (here / "in.png").unlink()
         Image.new("L", (48, 40)).save("clean.png")
-        assert run("report", "rows.jsonl", "-o", "page.html")[0] == 0
+        code, _, err = run("report", "rows.jsonl", "-o", "page.html")
+        assert code == 0
         made = (here / "page.html").read_text()
+        assert [line.split(": ")[1] for line in err.splitlines()] == ["It cannot be shown"] * 2
         assert "It cannot be shown: in.png: there is no such file" in made
-        assert "It cannot be shown: the file, or how it is read, is no longer what it was." in made
+        assert "It cannot be shown: the file, or how it is read (--range, --axes), is no longer what it was." in made
 
     def test_lambda_0_is_shown_too(self, run, here):
         assert run("sweep", "clean.png", "--noise", "gaussian:0.001", "-l", "0", "--report", "page.html")[0] == 0

@@ -45,7 +45,8 @@ def exhibits(rows: Sequence[RowDict], options: ReadOptions = ReadOptions()) -> I
             continue
         picture, clean = specimen.picture.on_unit_scale, specimen.clean and specimen.clean.on_unit_scale
         if digest_of(picture) != best["hash"]:
-            yield Exhibit(title, "It cannot be shown: the file, or how it is read, is no longer what it was.", own)
+            changed = "the file, or how it is read (--range, --axes), is no longer what it was"
+            yield Exhibit(title, f"It cannot be shown: {changed}.", own)
             continue
         try:
             draw = Draw.of(picture, clean, Noise.read(noise, is_clipped=is_clipped) if noise else None, best["seed"])

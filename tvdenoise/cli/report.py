@@ -1,6 +1,6 @@
 """``tvdenoise report ROWS``: the rows of a sweep, and its pictures, as one page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,6 +56,13 @@ def write(
     from tvdenoise.exhibits import exhibits
     from tvdenoise.images.atomic import atomic
 
-    page = report.page(rows, exhibits(rows, reading), title=path.stem, command=command, ignored=ignored)
+    def told() -> Iterator[report.Exhibit]:
+        """Tell of runs whose pictures are not on the page."""
+        for exhibit in exhibits(rows, reading):
+            if not exhibit.images and any(row["status"] == "done" for row in exhibit.rows):
+                messages.note(f"{exhibit.title}: {exhibit.caption}")
+            yield exhibit
+
+    page = report.page(rows, told(), title=path.stem, command=command, ignored=ignored)
     with atomic(path) as file:
         file.write(page.encode(errors="backslashreplace"))  # names of files may be no text
