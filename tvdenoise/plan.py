@@ -7,6 +7,7 @@ import os
 import sys
 import unicodedata
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -117,7 +118,7 @@ class Plan:
 
     naming: Naming
     branches: list[Branch] = field(default_factory=list)
-    overlooked: dict[str, int] = field(default_factory=dict)
+    overlooked: Counter[str] = field(default_factory=Counter)
 
     def __len__(self) -> int:
         """Return the number of pairs."""
@@ -143,10 +144,6 @@ class Plan:
         elif names:
             target = source if self.naming.folder is None else self.naming.folder / relative
             self.branches.append(Branch(source, target, relative, names))
-
-    def overlook(self, reason: str) -> None:
-        """Count what is left out."""
-        self.overlooked[reason] = self.overlooked.get(reason, 0) + 1
 
 
 def planned(
@@ -226,7 +223,7 @@ def _add_folder(plan: Plan, root: Path, file_filter: FileFilter) -> None:
             if entry.is_dir(follow_symlinks=False) and not is_junction:
                 folders.append(path)
             elif reason := _reason_to_overlook(entry, real_root, added, originals):
-                plan.overlook(reason)
+                plan.overlooked[reason] += 1
             elif file_filter.takes(path):
                 names.append(entry.name)
         plan.add(root / folder, Path(folder), names)
@@ -253,7 +250,7 @@ def _entries(folder: Path, root: Path) -> list[os.DirEntry[str]]:
 
 def _is_entered(plan: Plan, path: str, file_filter: FileFilter) -> bool:
     if path.rpartition("/")[2].startswith("."):
-        plan.overlook("hidden")
+        plan.overlooked["hidden"] += 1
         return False
     return not file_filter.leaves_out(path)
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from tvdenoise.compiled import threads
@@ -42,7 +43,7 @@ def alternate(
     data, u, mean = as_planes(f, picture, f.new_empty(0, height, width) if average is None else average)
     now, old = as_fields(p, previous)
     pairs = height // 2 + 1
-    bands = max(1, min(threads.number(), pairs // (2 * steps + 5)))
+    bands = max(1, min(torch.get_num_threads(), pairs // (2 * steps + 5)))
     edges = [pairs * band // bands for band in range(bands + 1)]
     shrinking, growing = list[Callable[[], None]](), list[Callable[[], None]]()
     for plane, _, _, weight, _ in groups:

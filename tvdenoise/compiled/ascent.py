@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from tvdenoise.compiled import threads
@@ -71,7 +72,7 @@ def ascend(
     now, old = as_fields(p, previous)
     height, in_row = picture.shape[1:]
     most, block = (STEPS, BLOCK) if axes == 2 else (STEPS_OF_SLICES, BLOCK_OF_SLICES)
-    bands = max(1, min(threads.number(), height // (2 * most + 1)))
+    bands = max(1, min(torch.get_num_threads(), height // (2 * most + 1)))
     edges = [height * band // bands for band in range(bands + 1)]
     for step in range(first_step, first_step + steps, most):
         number = min(most, first_step + steps - step)

@@ -8,16 +8,12 @@ from functools import cache
 import torch
 
 
-def number() -> int:
-    """Return the number of threads."""
-    return torch.get_num_threads()
-
-
 def run(jobs: Sequence[Callable[[], object]]) -> None:
     """Run jobs, this thread among those that do, and return when all are done."""
     queue = deque(jobs)
-    helpers = min(number(), len(jobs)) - 1
-    waiting = [_pool(number() - 1).submit(_work, queue) for _ in range(helpers)]
+    number = torch.get_num_threads()
+    helpers = min(number, len(jobs)) - 1
+    waiting = [_pool(number - 1).submit(_work, queue) for _ in range(helpers)]
     _work(queue)
     for helper in waiting:
         helper.result()
