@@ -179,6 +179,12 @@ def test_noise_that_neighbours_share(kernel, across, down):
         assert correlation[middle + 1, middle + 1] == pytest.approx(0.0, abs=0.1)
 
 
+@pytest.mark.parametrize("kernel", [[[1.0, 1.0], [1.0, 1.0]], [[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]])
+def test_nothing_is_taken_off_where_noise_is_far_from_white(kernel):
+    noise = 0.5 + filtered(kernel)
+    assert level(noise).sigma == pytest.approx(float(noise.std()), rel=0.03)
+
+
 def test_the_whole_autocorrelation_on_a_flat_picture():
     kernel = np.array([[1.0, 2.0], [0.0, 1.0]])
     shifted = {(i, j): np.pad(kernel, ((1 + i, 1 - i), (1 + j, 1 - j))) for i in (-1, 0, 1) for j in (-1, 0, 1)}
