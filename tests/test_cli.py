@@ -797,6 +797,7 @@ class TestProcess:
         ("arguments", "code", "said"),
         [
             ("big.npy -o - -l 0 -q | head -c 9 >/dev/null", 1, "standard output: writing it failed (Broken pipe); "),
+            ("-u big.npy -o - -l 0 -q | head -c 9 >/dev/null", 1, "standard output: writing it failed (Broken pipe); "),
             ("-u in.png -o out.png -l 0 -q --json > /dev/full", 1, "standard output: writing it failed (No space left"),
             ("--help > /dev/full", 1, "standard output: No space left on device; check it"),
             ("in.png -o - -l 0 -q >&-", 1, "standard output: writing it failed (Bad file descriptor); "),

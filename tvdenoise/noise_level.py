@@ -240,10 +240,9 @@ def _by_brightness(found: Survey) -> tuple[ChannelNoise, float]:
     is_change = max(change, 1 / change) > MIN_CHANGE * ratio**3
     if not is_change and ratio > CORRELATED_RATIO:
         return constant, ratio
-    half = len(x) // 2
-    if (
-        is_change and variances[-1] - variances[half] > 0.5 * slope * (x[-1] - x[half]) > 0
-    ):  # not cut off at black alone
+    half = len(x) // 2  # a cut-off at black makes noise rise in the lower half alone
+    rises_in_the_lights = variances[-1] - variances[half] > 0.5 * slope * (x[-1] - x[half]) > 0
+    if is_change and rises_in_the_lights:
         x, variances, ratios = readings(LENIENT)
         variances = np.maximum(variances / np.sqrt(ratios), least)
         most = float(brightness.max())
