@@ -1,6 +1,7 @@
 """The command as a user meets it: what it writes, says and returns, and what it leaves behind when things go wrong."""
 
 import json
+import math
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ from scipy.ndimage import uniform_filter
 
 from tvdenoise import __version__, denoise
 from tvdenoise.metrics import quality
+from tvdenoise.rows import finite
 
 ROW_KEYS = (
     "input output status error shape axes dtype tv volume spacing strength pages_given optimizer range lambda color "
@@ -755,6 +757,17 @@ def test_a_missing_extra_is_told_before_any_work(run, here, monkeypatch):
         "tvdenoise: out.fits: Astropy reads FITS files and is not installed; "
         'in the clone: pip install -c constraints.txt ".[astro]"\n'
     )
+
+
+def test_a_range_that_is_too_narrow_for_the_values(run, here):
+    np.save("huge.npy", np.eye(9) * 1e300)
+    code, _, err = run("huge.npy", "--range", "0,1")
+    assert code == 1
+    assert err.startswith("tvdenoise: huge.npy: 0..1 is too wide or too narrow a range")
+
+
+def test_numbers_that_json_has_not_are_null():
+    assert finite({"a": math.nan, "b": -math.inf, "c": 1, "d": "x"}) == {"a": None, "b": None, "c": 1, "d": "x"}
 
 
 def test_quiet_silences_verbose(run, here):

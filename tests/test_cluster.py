@@ -8,12 +8,17 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from problems import rest_of
 from test_batch import COMMAND, picture, rows, save, tree
+
+from tvdenoise.cli import many
+from tvdenoise.cli.runs import RunOptions
 
 pytest.importorskip("distributed", reason="the extra cluster is not installed")
 
@@ -234,6 +239,13 @@ def test_no_such_scheduler(scans, run, here, address, message, monkeypatch):
     assert err.startswith(f"tvdenoise: --scheduler: {message}")
     assert len(err.splitlines()) == 1
     assert not (here / "clean").exists()
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_that_there_is_no_worker_yet_is_said_unless_quiet(quiet, monkeypatch, capsys):
+    monkeypatch.setattr("tvdenoise.cluster.connected", lambda *_: nullcontext(SimpleNamespace(nthreads=dict)))
+    with many._runner(1, RunOptions(scheduler="tcp://host:1", quiet=quiet)):
+        assert ("has no worker yet" in capsys.readouterr().err) == (not quiet)
 
 
 def test_where_no_workers_can_be_started(scans, run, here, monkeypatch):
