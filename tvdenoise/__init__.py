@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tvdenoise.noise import Noise
     from tvdenoise.result import Result
     from tvdenoise.solve import Progress
-    from tvdenoise.sweeping import Grid, Specimen, TrialRow, sweep
+    from tvdenoise.sweeping import Grid, Specimen, sweep
     from tvdenoise.total_variation import TotalVariation
 
 __version__ = "0.1.0"
@@ -46,7 +46,7 @@ _ROOMS = {
     "Specimen": "sweeping",
     "TVDenoiseError": "errors",
     "TotalVariation": "total_variation",
-    "TrialRow": "sweeping",
+    "TrialRow": "rows",
     "denoise": "denoising",
     "sweep": "sweeping",
 }

@@ -10,36 +10,31 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from types import UnionType
+from typing import Any, BinaryIO, Literal, Union, get_args, get_origin
 
 from tvdenoise import __version__
 from tvdenoise.errors import InputError, OutputError, WriteError
-from tvdenoise.rows import Figures, Row, RowDict
+from tvdenoise.rows import KEYS, Figures, Row, RowDict, TrialRow
 
 ENDINGS = (".jsonl", ".csv")
 
 LEFT_OUT = ("pages", "trace")
 """What no table has."""
 
-TEXT = frozenset({"input", "output", "reference", "error", "version", "key", "hash", "noise"})
-"""Cells that may look like something else."""
+NEEDED = ("lambda", "rms_bound", "tv", "color", "optimizer", "shape", "axes", "volume")
+"""What is known of every run that is done."""
 
 
-NUMBERS = frozenset(
-    "lambda" if field.name == "weight" else field.name
-    for field in dataclasses.fields(Figures)
-    if field.type in (float | None, int | None)
-) | {"seed", "spacing", "chroma_given"}
-"""Cells of numbers."""
+def _kinds(of: type) -> dict[str, Any]:
+    """Return the types of what rows have of a dataclass, by their keys."""
+    kinds: dict[str, Any] = {}
+    for field in dataclasses.fields(of):
+        kinds |= _kinds(Figures) if field.name == "figures" else {KEYS.get(field.name, field.name): field.type}
+    return kinds
 
-NAMES = frozenset({"status", "criterion", "axes", "tv", "color", "optimizer", "shape", "volume", "is_noise_clipped"})
-"""Further columns that every row of a sweep has."""
 
-MODEL = frozenset({"axes", "tv", "color", "optimizer"})
-"""Of these, what is text."""
-
-TRACED = ("step", "seconds", "rms_bound")
-"""What is drawn of a trace."""
+KINDS = _kinds(TrialRow)
 
 
 class RowFile:
@@ -150,10 +145,10 @@ def _parsed(content: bytes, path: Path) -> tuple[list[RowDict], list[str], int]:
     text = content[:whole].decode(errors="surrogateescape")
     rows, broken, foreign = [], 0, 0
     for row in _csv_rows(text) if _is_table(path) else _json_rows(text):
-        if row is None or not _is_row(row):
-            broken += 1
-        elif row.get("version") != __version__:
+        if row is not None and row.keys() >= {"key", "version"} and row["version"] != __version__:
             foreign += 1
+        elif row is None or not _is_row(row):
+            broken += 1
         else:
             rows.append(row)
     if not (rows or foreign) and not content.startswith(_beginning(path)[: len(content)]):
@@ -179,40 +174,37 @@ def _beginning(path: Path) -> bytes:
 
 
 def _is_row(row: RowDict) -> bool:
-    """Return whether a row has all that others go by, of the types that they expect."""
-    if not row.keys() >= TEXT | NUMBERS | NAMES or row["status"] not in ("done", "failed"):
-        return False
-    seed, trace, pages = row["seed"], row.get("trace"), row.get("pages")
+    """Return whether a row has all that others have, of the types that they have."""
     return (
-        all(row[name] is None or isinstance(row[name], str) for name in TEXT | MODEL)
-        and all(row[name] is None or type(row[name]) in (int, float) for name in NUMBERS)
+        _is_of({**dict.fromkeys(LEFT_OUT), **row}, TrialRow)
+        and row["status"] in ("done", "failed")
+        and (row["status"] == "failed" or None not in map(row.get, NEEDED))
+        and (row["seed"] or 0) >= 0
         and _is_path(row["input"])
-        and (row["status"] == "failed" or None not in (row["lambda"], row["rms_bound"], *map(row.get, MODEL)))
-        and (seed is None or (isinstance(seed, int) and seed >= 0))
-        and isinstance(row["shape"], list if row["status"] == "done" else list | None)
-        and isinstance(row["volume"], bool if row["status"] == "done" else bool | None)
-        and isinstance(row["is_noise_clipped"], bool | None)
-        and (trace is None or (isinstance(trace, list) and all(map(_is_traced, trace))))
-        and (pages is None or (isinstance(pages, list) and all(map(_is_page, pages))))
     )
 
 
-def _is_path(name: str | None) -> bool:
+def _is_of(value: Any, kind: Any) -> bool:  # noqa: ANN401 (of any kind that JSON has)
+    """Return whether JSON has this for a value of a type: of a dataclass an object, of a tuple a list."""
+    origin, kinds = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return any(_is_of(value, one) for one in kinds)
+    if origin is Literal:
+        return value in kinds
+    if origin is tuple:
+        return isinstance(value, list) and all(_is_of(item, kinds[0]) for item in value)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return isinstance(value, dict) and all(
+            key in value and _is_of(value[key], one) for key, one in _kinds(kind).items()
+        )
+    return type(value) in ((int, float) if kind is float else (kind,))
+
+
+def _is_path(name: str) -> bool:
     try:
-        return name is not None and b"\0" not in os.fsencode(name)
+        return b"\0" not in os.fsencode(name)
     except UnicodeEncodeError:
         return False
-
-
-def _is_traced(entry: Any) -> bool:  # noqa: ANN401 (of any kind that JSON has)
-    return isinstance(entry, dict) and all(type(entry.get(name)) in (int, float) for name in TRACED)
-
-
-def _is_page(figures: Any) -> bool:  # noqa: ANN401 (of any kind that JSON has)
-    if not isinstance(figures, dict):
-        return False
-    weight, chroma = figures.get("lambda"), figures.get("chroma")
-    return type(weight) in (int, float) and (chroma is None or type(chroma) in (int, float))
 
 
 def _json_rows(text: str) -> Iterator[RowDict | None]:
@@ -263,7 +255,7 @@ def _cell(value: Any) -> str:  # noqa: ANN401 (of any kind that JSON has)
 def _value(name: str, cell: str) -> Any:  # noqa: ANN401 (of any kind that JSON has)
     if not cell:
         return None
-    if name in TEXT:
+    if _is_of(cell, KINDS.get(name)):
         return cell
     try:
         return math.inf if cell == "inf" else json.loads(cell)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 RowDict = Mapping[str, Any]
 """A row by its keys, as it was read from a file."""
 
+KEYS = {"weight": "lambda"}
+"""The keys that are not the names of fields."""
+
 FILE_RULES = RULES | {
     "range": first,
     "criterion": first,
@@ -92,7 +95,7 @@ class Row:
     pages: tuple[Figures, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the row by its keys: the figures stand among the other fields, and ``weight`` is called ``lambda``."""
+        """Return the row by its keys: the figures stand among the other fields, which :data:`KEYS` may rename."""
         row: dict[str, Any] = {}
         for key, value in dataclasses.asdict(self).items():
             row |= _named(value) if key == "figures" else {key: value}
@@ -104,8 +107,66 @@ class Row:
         return finite(row) | {"pages": row["pages"] and [finite(page) for page in row["pages"]]}
 
 
+@dataclass(frozen=True)
+class TracePoint:
+    """What was known at a certificate: how far the run was, and what :class:`tvdenoise.rof.Certificate` says."""
+
+    step: int
+    seconds: float
+    energy: float
+    gap: float
+    rms_bound: float
+
+
+@dataclass(frozen=True)
+class TrialRow(Row):
+    """The row of one run of a sweep: that of a job, and what tells it from others.
+
+    PSNR and SSIM are those of unclipped floats on the unit scale: ``data_range`` is 1, ``is_clipped`` false.
+
+    Attributes
+    ----------
+    input, status, error
+        What the picture is called, ``"done"`` or ``"failed"``, and why.
+    figures, pages
+        What came of it (:class:`Figures`), and of each page.
+    shape, axes, dtype
+        Of the picture as it was read.
+    tv, volume, spacing, strength, optimizer
+        The settings; lambda and the colour model are among the figures.
+    version
+        Of this package.
+    key
+        What the run depends on (pictures, noise, seed, settings, version) as a hash: equal keys mean equal results, but
+        for the last digits of sums.
+    hash
+        The picture before noise is added, as a hash.
+    reference
+        What the clean picture is called, if noise was not added to it.
+    noise, seed
+        What was added to it.
+    chroma_given
+        The weight of chroma that was asked for; ``figures`` have the one that was used.
+    is_noise_clipped
+        Whether the noisy picture was clipped to [0, 1].
+    trace
+        What was known at each certificate, if asked for.
+    """
+
+    key: str = ""
+    hash: str = ""
+    reference: str | None = None
+    noise: str | None = None
+    seed: int | None = None
+    chroma_given: float | None = None
+    is_noise_clipped: bool = False
+    data_range: float = 1.0
+    is_clipped: bool = False
+    trace: tuple[TracePoint, ...] | None = None
+
+
 def _named(figures: dict[str, Any]) -> dict[str, Any]:
-    return {"lambda" if key == "weight" else key: value for key, value in figures.items()}
+    return {KEYS.get(key, key): value for key, value in figures.items()}
 
 
 def finite(row: RowDict) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from tvdenoise.job import (
 from tvdenoise.kinds import FEW_CHANNELS, ColorChoice, TVKind
 from tvdenoise.noise import Noise
 from tvdenoise.result import Result
-from tvdenoise.rows import Figures, Row, figures_of, summed
+from tvdenoise.rows import Figures, TracePoint, TrialRow, figures_of, summed
 from tvdenoise.settings import OPPONENT, Settings
 from tvdenoise.solve import Progress
 
@@ -210,43 +210,6 @@ class Specimen:
         return picture if self.axes is None else picture.with_axes(self.axes)
 
 
-@dataclass(frozen=True)
-class TrialRow(Row):
-    """The row of one run of a sweep: that of a job, and what tells it from others.
-
-    PSNR and SSIM are those of unclipped floats on the unit scale: ``data_range`` is 1, ``is_clipped`` false.
-
-    Attributes
-    ----------
-    key
-        What the run depends on (pictures, noise, seed, settings, version) as a hash: equal keys mean equal results, but
-        for the last digits of sums.
-    hash
-        The picture before noise is added, as a hash.
-    reference
-        What the clean picture is called, if noise was not added to it.
-    noise, seed
-        What was added to it.
-    chroma_given
-        The weight of chroma that was asked for; ``figures`` have the one that was used.
-    is_noise_clipped
-        Whether the noisy picture was clipped to [0, 1].
-    trace
-        For each certificate step, seconds, energy, gap and certified distance, if asked for.
-    """
-
-    key: str = ""
-    hash: str = ""
-    reference: str | None = None
-    noise: str | None = None
-    seed: int | None = None
-    chroma_given: float | None = None
-    is_noise_clipped: bool = False
-    data_range: float = 1.0
-    is_clipped: bool = False
-    trace: tuple[dict[str, float], ...] | None = None
-
-
 def sweep(
     specimens: Iterable[Specimen],
     grid: Grid,
@@ -362,10 +325,10 @@ class Draw:
 
 
 def _run(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> TrialRow:
-    steps: list[dict[str, float]] = []
+    points: list[TracePoint] = []
 
     def note(progress: Progress) -> None:
-        steps.append({"step": progress.step, "seconds": progress.seconds, **dataclasses.asdict(progress.certificate)})
+        points.append(TracePoint(progress.step, progress.seconds, **dataclasses.asdict(progress.certificate)))
 
     def failed(error: TVDenoiseError) -> TrialRow:
         weight = None if settings.weight == "auto" else settings.weight
@@ -399,7 +362,7 @@ def _run(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> Trial
         status="done",
         figures=summed(figures),
         pages=tuple(figures) if len(figures) > 1 else None,
-        trace=tuple(steps) if trace else None,
+        trace=tuple(points) if trace else None,
     )
 
 

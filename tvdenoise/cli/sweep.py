@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions
     from tvdenoise.plan import Plan
     from tvdenoise.row_file import RowFile
-    from tvdenoise.rows import RowDict
-    from tvdenoise.sweeping import Grid, Specimen, TrialRow
+    from tvdenoise.rows import RowDict, TrialRow
+    from tvdenoise.sweeping import Grid, Specimen
 
 MENTION = "[bold]tvdenoise sweep INPUT... --lambda 0.02,0.05,0.1[/bold] tries settings and tells the best."
 
