@@ -9,54 +9,10 @@ Conventions, everywhere in this package:
 - One tolerance: the result is certified to lie within ``tol`` RMS of the exact minimiser, as a fraction of the
   intensity range. The default is 1e-3, a quarter of an 8-bit gray level, or 0.04 lambda where that is less.
 
-Importing the package imports no torch; using one of its names does.
+Importing the package imports no torch; using one of its names, which ``__init__.pyi`` lists, does.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tvdenoise.denoising import denoise
-    from tvdenoise.errors import TVDenoiseError
-    from tvdenoise.noise import Noise
-    from tvdenoise.result import Result
-    from tvdenoise.solve import Progress
-    from tvdenoise.sweeping import Grid, Specimen, sweep
-    from tvdenoise.total_variation import TotalVariation
+import lazy_loader
 
 __version__ = "0.1.0"
-__all__ = [
-    "Grid",
-    "Noise",
-    "Progress",
-    "Result",
-    "Specimen",
-    "TVDenoiseError",
-    "TotalVariation",
-    "TrialRow",
-    "denoise",
-    "sweep",
-]
-
-_ROOMS = {
-    "Grid": "sweeping",
-    "Noise": "noise",
-    "Progress": "solve",
-    "Result": "result",
-    "Specimen": "sweeping",
-    "TVDenoiseError": "errors",
-    "TotalVariation": "total_variation",
-    "TrialRow": "rows",
-    "denoise": "denoising",
-    "sweep": "sweeping",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _ROOMS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
