@@ -172,7 +172,7 @@ class TestPage:
 class TestCommand:
     def test_pages_from_rows_are_those_of_the_sweep(self, run, here):
         assert run(*COMMAND, "-o", "rows.jsonl", "--report", "a.html")[0] == 0
-        assert run("report", "rows.jsonl", "-o", "b.html") == (0, "", "")
+        assert run("report", "rows.jsonl", "-o", "b.html") == (0, "", "b.html shows 8 runs\n")
         first, second = (Path(name).read_text() for name in ("a.html", "b.html"))
         pictures = [text.count("<section") for text in (first, second)]
         assert pictures == [3, 3]
@@ -197,7 +197,7 @@ class TestCommand:
         code, _, err = run("report", "rows.jsonl", "-o", "page.html")
         assert code == 0
         made = (here / "page.html").read_text()
-        assert [line.split(": ")[1] for line in err.splitlines()] == ["It cannot be shown"] * 2
+        assert [line.split(": ")[1] for line in err.splitlines()[:-1]] == ["It cannot be shown"] * 2
         assert "It cannot be shown: in.png: there is no such file" in made
         assert "It cannot be shown: the file, or how it is read (--range, --axes), is no longer what it was." in made
 
@@ -229,6 +229,8 @@ class TestCommand:
             (["sweep", "in.png", "--report", "none/page.html"], "none/page.html: its folder none is missing"),
             (["sweep", "in.png", "--plot", "none/a.png"], "none/a.png: its folder none is missing"),
             (["sweep", "in.png", "--plot", "a.gif"], "a.gif: charts are"),
+            (["sweep", "in.png", "-l", "1,auto", "--noise", "speckle:1", "--plot", "a.png"], "--plot: there would be"),
+            (["sweep", "in.png", "-l", "0.1,0.2", "--plot", "a.png"], "--plot: there would be nothing to draw"),
             (["sweep", "in.png", "--plot", "in.png"], "in.png: it is a file this run reads"),
             (["sweep", ".", "--overwrite", "--plot", "in.png"], "in.png: it is a file this run reads"),
             (

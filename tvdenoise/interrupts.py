@@ -1,6 +1,7 @@
 """Signals that ask to end: Ctrl-C goes to all processes of a terminal, of which one decides; and some work is whole."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
 @contextmanager
 def sigint_blocked() -> Iterator[None]:
     """Block SIGINT: what is started inside never hears of Ctrl-C; this thread hears at the end of one that came."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
+    if sys.platform == "win32":  # which has no such mask
         yield
         return
     from multiprocessing import resource_tracker  # late: the command line's help needs the names of signals alone

@@ -8,6 +8,7 @@ memory.
 import math
 import mmap
 import os
+import sys
 import tempfile
 import threading
 import weakref
@@ -101,13 +102,15 @@ class Budget:
             raise ScratchError(where, problem, "free some space, or give more --memory") from error
         with self._lock:
             self._maps.add(mapped)
-        if self._keeper is None and hasattr(mmap, "MADV_DONTNEED"):
+        if self._keeper is None:
             self._keeper = threading.Thread(target=self._keep_small, name="tvdenoise-memory", daemon=True)
             self._keeper.start()
         return np.frombuffer(mapped, np.uint8)
 
     def _keep_small(self) -> None:
         """Let go of mapped rows whenever the process is about to outgrow its budget: they are safe in their file."""
+        if sys.platform == "win32":  # where nothing can tell rows to leave
+            return
         while not self._done.wait(PERIOD):
             if resident() > self._full:
                 with self._lock:

@@ -30,6 +30,7 @@ def command(
     check(output, rows, overwrite=overwrite)
     reading = values.read_options(axes=axes, scale=scale, max_pixels=max_pixels)
     write(output, found, ignored, reading, command=messages.command_line())
+    messages.note(f"{output} shows {len(found)} run{'s' * (len(found) != 1)}")
 
 
 def check(path: Path, *others: Path, overwrite: bool) -> None:

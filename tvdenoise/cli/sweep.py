@@ -222,6 +222,10 @@ def command(
         pages.check(report, *read, overwrite=overwrite)
     if plot is not None:
         _check_plot(plot, *read, overwrite=overwrite)
+        has_curves = (noise or reference) and sum(number not in (0, "auto") for number in grid.weight) > 1
+        if not (has_curves or trace):
+            remedy = "give several lambdas and --noise or --reference, or --trace"
+            raise SettingError("plot", "there would be nothing to draw", remedy)
     reading = values.read_options(axes=axes, scale=scale, max_pixels=max_pixels)
     runner = _Runner(plan, grid, reference, reading, as_json=as_json, quiet=quiet, trace=trace)
     code = runner.run(out)
@@ -360,7 +364,7 @@ def _plot(rows: list["RowDict"], path: Path) -> None:
 
     figure = plots.drawn(rows)
     if figure is None:
-        messages.note(f"{path} is not drawn: there are no several lambdas with a PSNR, and no --trace")
+        messages.note(f"{path} is not drawn: too few runs were done")
     else:
         with atomic(path) as file:
             plots.save(figure, file, path.suffix.lower())
