@@ -919,6 +919,13 @@ class TestProcess:
         assert (done.returncode, done.stdout) == (130, "not broken off\n")
         assert done.stderr == "tvdenoise: interrupted; no output was left half written\n"
 
+    def test_from_a_folder_that_is_gone_nothing_is_done(self, run, here, monkeypatch):
+        (here / "gone").mkdir()
+        monkeypatch.chdir("gone")
+        (here / "gone").rmdir()
+        message = "tvdenoise: current folder: it is not there any more; change to another\n"
+        assert run(here / "in.png", "-o", here / "out.png") == (2, "", message)
+
     @pytest.mark.parametrize(("signal_", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
     def test_interrupted_leaves_nothing(self, signal_, code, here):
         np.save("big.npy", np.random.default_rng(0).random((1000, 1000)))

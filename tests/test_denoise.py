@@ -314,6 +314,7 @@ class TestBadArguments:
         ("arguments", "message"),
         [
             ({"weight": -0.1}, "weight: -0.1 is neither a number from 0"),
+            ({"weight": np.eye(64)}, r"^weight: array.{,30} is neither a number from 0"),
             ({"weight": float("nan")}, "weight: nan"),
             ({"weight": float("inf")}, "weight: inf"),
             ({"tv": "total"}, "tv: 'total' is unknown; choose from anisotropic, isotropic"),
@@ -370,8 +371,10 @@ class TestBadArguments:
             denoise(image, 0.1)
 
     def test_a_sigma_in_the_numbers_of_the_type(self, noisy):
-        with pytest.raises(ValueError, match=r"sigma: 25\.5 is more than the whole range.*; divide it by the largest"):
-            denoise(noisy, sigma=25.5)
+        for image in (noisy, noisy / 255, torch.from_numpy(noisy / 255).half()):
+            with pytest.raises(ValueError, match=r"sigma: 25\.5 is more than the whole range.*; divide it by the num"):
+                denoise(image, sigma=25.5)
+        assert denoise(np.zeros((9, 9)), sigma=25.5).status == "tolerance"  # as a frame of others is that go to 255
         assert denoise(noisy / 1.0, sigma=25.5, max_steps=1).sigma == 25.5
 
     @pytest.mark.parametrize(("shape", "axis"), [((4, 4), 0), ((4, 4, 3), 3), ((4, 4, 3), -4)])
@@ -408,8 +411,8 @@ def test_callback_hears_of_every_picture_of_a_stack(unit):
 
 
 @pytest.mark.parametrize("optimizer", ["auto", "fista", "adam", "lbfgs"])
-def test_what_torch_is_told_elsewhere_changes_nothing(optimizer):
-    """Inference mode, and another default device or type."""
+def test_what_torch_and_numpy_are_told_elsewhere_changes_nothing(optimizer):
+    """Inference mode, another default device or type, and errors where numbers become too small."""
     f = picture(3, 30, 40) + 0.05 * torch.randn(3, 30, 40, generator=torch.Generator().manual_seed(0))
     settings = {"optimizer": optimizer, "max_steps": 5, "color": "opponent"}
     expected = denoise(f, **settings)
@@ -424,6 +427,9 @@ def test_what_torch_is_told_elsewhere_changes_nothing(optimizer):
         results += [denoise(f, **settings)]
     finally:
         torch.set_default_dtype(before)
+    with np.errstate(all="raise"):
+        results += [denoise(f, **settings)]
+        assert denoise(1e-300 * f[0].double().numpy(), 1e-300, max_steps=1).weight == 1e-300
     for result in results:
         assert result.weight == expected.weight
         assert torch.equal(result.image, expected.image)

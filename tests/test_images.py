@@ -872,6 +872,15 @@ class TestRefused:
         np.save(tmp_path / "a.npy", np.zeros((3, 4, 5)))
         with pytest.raises(PictureError, match=r"the axes of its shape \(3, 4, 5\) are; name them, such as"):
             images.read(tmp_path / "a.npy")
+        np.save(tmp_path / "b.npy", np.zeros((1,) * 7 + (4, 5)))
+        with pytest.raises(PictureError, match="such as --axes") as caught:
+            images.read(tmp_path / "b.npy")
+        axes = caught.value.remedy.split("--axes ")[1].split(",")[0]
+        assert images.read(tmp_path / "b.npy", ReadOptions(axes=axes)).parts[0].size == (4, 5)
+        for shape in ((), (9,)):
+            np.save(tmp_path / "c.npy", np.zeros(shape))
+            with pytest.raises(PictureError, match="is no picture's; give two axes or more"):
+                images.read(tmp_path / "c.npy")
         file = images.read(tmp_path / "a.npy", ReadOptions(axes="ZYX"))
         assert (file.page_count, file.parts[0].size) == (3, (4, 5))
         for axes in ("ZY", "ZZYX", "ZYYX", "zyx", "ZTX"):

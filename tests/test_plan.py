@@ -159,8 +159,11 @@ class TestClashes:
         assert len(planned(inputs)) == 4
 
     def test_the_same_twice(self, scans):
-        self.refused(OutputError, r"twice", [scans, scans / "a.jpg"])
-        self.refused(OutputError, r"both|twice", [scans, Path(os.path.relpath(scans))])
+        once = planned([scans])
+        for inputs in ([scans, scans / "a.jpg"], [scans / "a.jpg", scans], [scans, Path(os.path.relpath(scans))]):
+            plan = planned(inputs)
+            assert {pair.source.resolve() for pair in plan.pairs()} == {pair.source.resolve() for pair in once.pairs()}
+            assert (len(plan), plan.overlooked["named twice"] > 0) == (len(once), True)
 
     def test_a_result_that_is_a_picture(self, scans):
         (scans / "a_denoised.jpg").touch()

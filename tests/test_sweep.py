@@ -219,6 +219,12 @@ class TestSweep:
             assert row.as_json()["trace"][-1].keys() == {"step", "seconds", "energy", "gap", "rms_bound"}
             assert min(point.rms_bound for point in row.trace) == pytest.approx(row.figures.rms_bound, abs=1e-7)
 
+    def test_a_trace_of_few_and_long_steps_has_several_points(self, clean):
+        grid = Grid(weight=(0.1,), optimizer=("lbfgs",), noise=(Noise("gaussian", 0.1),))
+        (row,) = sweep([Specimen("a", clean)], grid, trace=True)
+        assert row.trace is not None
+        assert len(row.trace) > 4
+
     def test_a_trace_loads_nothing_on_the_way(self, clean, monkeypatch):
         """No clock sees what is loaded when it is first used, in whatever precision."""
         engine._load.cache_clear()

@@ -1,8 +1,10 @@
 """Denoise an array or a tensor: what ``from tvdenoise import denoise`` gives."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -72,7 +74,8 @@ def denoise(
         A row of the method table: ``"alternating"``, ``"fista"``, or an optimizer of ``torch.optim`` by its lower-case
         name; ``"auto"`` for the first of these that the model and ``lr`` allow.
     lr, max_steps
-        The optimizer's rate and the step limit; the method's own by default.
+        The optimizer's rate and the step limit; by default the method's own, a limit of 10,000 on the dual, and of 500
+        (``"lbfgs"``: 25) for the optimizers of torch.
     tol
         The tolerance; by default 1e-3, or 0.04 lambda where that is less.
     device
@@ -95,7 +98,8 @@ def denoise(
 
     Notes
     -----
-    Float64 images, 32-bit integers, and tolerances too fine for float32 are solved in float64, all else in float32.
+    Float64 images, 32-bit integers, and tolerances too fine for float32 are solved in float64, all else in float32. No
+    gradient flows from the result to the image; :class:`tvdenoise.TotalVariation` is the loss for one's own training.
 
     Examples
     --------
@@ -125,6 +129,14 @@ def denoise(
     return denoise_as_set(image, settings, channel_axis=channel_axis, callback=callback)
 
 
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Compute as always, whatever torch and NumPy have been told elsewhere."""
+    with torch.inference_mode(mode=False), np.errstate(all="ignore"):  # without autograd optimizers have nothing to do
+        yield
+
+
+@_undisturbed()
 def denoise_as_set(
     image: Image,
     settings: Settings,
@@ -133,15 +145,15 @@ def denoise_as_set(
     callback: Callable[[Progress], object] | None = None,
 ) -> Result[Image]:
     """Do what :func:`denoise` does, with the model and the solver as ``settings`` say."""
-    with torch.inference_mode(mode=False):  # in which autograd, and so torch's optimizers, would find nothing to do
-        if isinstance(image, Tensor) and image.ndim == settings.axes + 2:
-            if channel_axis is not None:
-                raise ArrayError("channel_axis", "in a stack the channels are at axis 1", "leave it out")
-            pages = (Task(page, settings, 0) for page in image)
-            return _stacked([task.done(callback) for task in pages] if callback else done_together(pages))
-        return Task(image, settings, channel_axis).done(callback)
+    if isinstance(image, Tensor) and image.ndim == settings.axes + 2:
+        if channel_axis is not None:
+            raise ArrayError("channel_axis", "in a stack the channels are at axis 1", "leave it out")
+        pages = (Task(page, settings, 0) for page in image)
+        return _stacked([task.done(callback) for task in pages] if callback else done_together(pages))
+    return Task(image, settings, channel_axis).done(callback)
 
 
+@_undisturbed()
 def denoise_together(
     images: Iterable[Image], settings: Iterable[Settings], *, channel_axis: int | None = None
 ) -> list[Result[Image]]:

@@ -294,7 +294,10 @@ def _key(name: str) -> str:
 
 
 def _refuse_clashes(plan: Plan) -> None:
-    """Refuse two pictures for one result, also on file systems that do not tell case or forms of Unicode apart."""
+    """Refuse two pictures for one result, also on file systems that do not tell case or forms of Unicode apart.
+
+    A picture that was named twice is one.
+    """
     real = cache(os.path.realpath)
     pictures: dict[str, set[str]] = {}
     for branch in plan.branches:
@@ -303,15 +306,18 @@ def _refuse_clashes(plan: Plan) -> None:
     for branch in plan.branches:
         folder_key = _key(real(branch.target))
         among, taken = pictures.get(folder_key, set()), results.setdefault(folder_key, {})
-        for name in branch.names:
+        names, branch.names[:] = branch.names[:], []
+        for name in names:
             result = plan.naming.target(name)
             if _key(result) in among:
                 problem = "it is one of the pictures to denoise"
                 raise OutputError(branch.target / result, problem, "choose another --output or --suffix")
             own = (branch, name)
             first = taken.setdefault(_key(result), own)
-            if first is not own:
-                sources = dict.fromkeys(folder.source / picture for folder, picture in (first, own))
-                problem = f"{' and '.join(map(str, sources))} would be written to it"
-                problem += " twice" if len(sources) == 1 else " both"
+            if first is own:
+                branch.names.append(name)
+            elif (real(first[0].source), first[1]) == (real(branch.source), name):
+                plan.overlooked["named twice"] += 1
+            else:
+                problem = f"{first[0].source / first[1]} and {branch.source / name} would be written to it both"
                 raise OutputError(branch.target / result, problem, "leave one out, such as with --exclude")

@@ -16,7 +16,6 @@ from functools import cached_property
 from types import ModuleType
 from typing import Literal, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -124,14 +123,12 @@ class Problem:
         return groups
 
     @cached_property
-    @np.errstate(over="ignore")
     def flat(self) -> Tensor:
         """The picture that is the mean of each channel everywhere: the answer for a large enough lambda."""
         means = torch.as_tensor(calculus.array(self.f).mean(tuple(range(-self.axes, 0))), device=self.f.device)
         return means.reshape(*self.f.shape[: -self.axes], *[1] * self.axes).expand_as(self.f)
 
     @cached_property
-    @np.errstate(over="ignore", invalid="ignore")
     def flat_energy(self) -> float:
         """The energy of :attr:`flat`, which has no variation: half the sum of squares around the mean."""
         total = 0.0

@@ -1,6 +1,7 @@
 """What one denoising run is asked to do, checked, and free of torch so that a wrong option is told at once."""
 
 import math
+import reprlib
 from dataclasses import KW_ONLY, dataclass, replace
 from difflib import get_close_matches
 from numbers import Integral, Real
@@ -98,7 +99,7 @@ class Settings:
     def __post_init__(self) -> None:
         """Check every field."""
         if not (self.weight == "auto" if isinstance(self.weight, str) else _is_weight(self.weight)):
-            problem = f"{self.weight!r} is neither a number from 0 to {MAX_WEIGHT:g} nor auto"
+            problem = f"{_shown(self.weight)} is neither a number from 0 to {MAX_WEIGHT:g} nor auto"
             raise SettingError("weight", problem, "0.1 is a usual value for intensities in [0, 1]")
         self._check_between("sigma", 0, MAX_WEIGHT, "leave it out to estimate it")
         if self.sigma is not None and self.weight != "auto":
@@ -144,7 +145,7 @@ class Settings:
     def _check_between(self, name: str, least: float, most: float, remedy: str) -> None:
         value = getattr(self, name)
         if value is not None and not (_is_number(value) and least <= value <= most):
-            raise SettingError(name, f"{value!r} is not a number from {least:g} to {most:g}", remedy)
+            raise SettingError(name, f"{_shown(value)} is not a number from {least:g} to {most:g}", remedy)
 
     @property
     def may_be_opponent(self) -> bool:
@@ -206,6 +207,11 @@ class Settings:
         near = get_close_matches(self.optimizer.lower(), names, n=1)
         remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(names)}"
         return f"{self.optimizer!r} is unknown", remedy
+
+
+def _shown(value: object) -> str:
+    """Return a value of any kind, such as an array, in part of a line."""
+    return " ".join(reprlib.repr(value).split())
 
 
 def _is_weight(value: float) -> bool:

@@ -24,6 +24,7 @@ Status = Literal["tolerance", "max_steps", "non_finite"]
 """Why the loop stopped: certified within the tolerance, out of steps, or no longer finite."""
 
 FIRST_CHECK = 20
+"""Steps before the first certificate, which takes as long as several; but no more than a tenth of the limit."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,8 @@ class _Run:
         if status is not None:
             return Solution(*self._best, status, steps, seconds, device)
         excess = certificate.rms_bound / self._tol if self._tol else math.inf
-        self.next_check = min(_next_check(steps, excess), self._limit)
+        least = min(FIRST_CHECK, math.ceil(self._limit / 10))
+        self.next_check = min(max(least, _next_check(steps, excess)), self._limit)
         return None
 
 
@@ -170,7 +172,7 @@ def _next_check(steps: int, excess: float) -> int:
     Certified distances fall about as the step number to the power -1.5; between two certificates lie a tenth to three
     times as many steps as before, so that they cost little beside the steps whatever happens.
     """
-    return max(FIRST_CHECK, math.ceil(steps * min(4.0, max(1.1, math.pow(excess, 2 / 3)))))
+    return math.ceil(steps * min(4.0, max(1.1, math.pow(excess, 2 / 3))))
 
 
 def _formulation(problem: Problem, method: Method, start: Tensor | None) -> Formulation:

@@ -51,9 +51,9 @@ class Task(Generic[Image]):
         self.f: Tensor = self._planes.f
         self._model = colour.chosen(settings.color, len(self.f))
         self.settings = settings.with_color(self._model)
-        if self._planes.dtype is None and (settings.sigma or 0) > 1:
+        if (settings.sigma or 0) > 1 and (self._planes.dtype is None or _is_on_unit_scale(self.f)):
             problem = f"{settings.sigma:g} is more than the whole range, whose width is 1"
-            raise SettingError("sigma", problem, "divide it by the largest value of the type, as in 25/255")
+            raise SettingError("sigma", problem, "divide it by the number for white, as in 25/255")
         weight = TYPICAL_WEIGHT if settings.weight == "auto" else settings.weight
         self._dtype = _dtype(self.f, self.settings, weight)
         self._home = image.device if isinstance(image, Tensor) else torch.device("cpu")
@@ -215,6 +215,12 @@ def _dtype(f: Tensor, settings: Settings, weight: float) -> torch.dtype:
     rounded = 6e-4 * math.sqrt(weight * max(abs(float(values.min())), abs(float(values.max()))))
     wide = f.dtype == torch.float64 or tol < max(1e-3 * weight ** (2 / 3), rounded)
     return torch.float64 if wide else torch.float32
+
+
+def _is_on_unit_scale(f: Tensor) -> bool:
+    """Return whether floats show more than one value, and hardly any but those from 0 to 1."""
+    low, high = f.aminmax()
+    return bool(-1 <= low < high <= 2)
 
 
 def _placed(f: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:

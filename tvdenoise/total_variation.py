@@ -102,7 +102,7 @@ class TotalVariation(nn.Module):
     def forward(self, u: Tensor) -> Tensor:
         """Return the total variation: a scalar for (H, W) or (C, H, W), N values for (N, C, H, W).
 
-        Likewise for (D, H, W), (C, D, H, W) and (N, C, D, H, W) with ``axes=3``.
+        Likewise for (D, H, W), (C, D, H, W) and (N, C, D, H, W) with ``axes=3``. Of 16-bit floats it is in float32.
 
         Raises
         ------
@@ -118,7 +118,8 @@ class TotalVariation(nn.Module):
                 f"the tensor must be {_LAYOUTS[self.axes]}, not {u.ndim}-dimensional with shape {tuple(u.shape)}"
             )
         if not u.is_floating_point():
-            raise TypeError(f"the tensor must hold floating-point numbers, not {u.dtype}: scale it to [0, 1] first")
+            raise TypeError(f"the tensor must hold floating-point numbers, not {u.dtype}: convert it first")
+        u = u.float() if u.itemsize < 4 else u  # a sum may be beyond what 16 bits hold
         one = tuple(range(-min(u.ndim, self.axes + 1), 0))
         differences = [u.diff(dim=axis) for axis in range(-self.axes, 0)]
         if self.spacing != 1:
@@ -131,7 +132,7 @@ class TotalVariation(nn.Module):
             ]
             return self._absolute(reduce(_length, padded)).sum(one)
         lengths = [self._absolute(d) for d in differences]
-        if self.is_mean_reduction:  # not a quotient of the sum, which may be beyond what 16 bits hold
+        if self.is_mean_reduction:
             return torch.stack([t.mean(one) if t.numel() else t.sum(one) for t in lengths]).sum(0)
         return torch.stack([t.sum(one) for t in lengths]).sum(0)
 

@@ -75,6 +75,7 @@ def main() -> None:
     if os.name == "nt":
         tempfile.TMP_MAX = 100  # type: ignore[misc]  # names that are tried for a file where none may be made (CPython's issue 66305)
     try:
+        _check_current_folder()
         words = [_kept(word) for word in sys.argv[1:]] or (["--help"] if sys.stdout.isatty() else [DEFAULT])
         code = app(words, prog_name="tvdenoise", standalone_mode=False)
     except typer.TyperException as error:
@@ -92,6 +93,14 @@ def main() -> None:
     _drop_what_cannot_be_written()
     _hear_no_more()
     sys.exit(code)
+
+
+def _check_current_folder() -> None:
+    """Refuse to work from a folder that has been removed, where libraries fail in ways of their own."""
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise InputError("current folder", "it is not there any more", "change to another") from error
 
 
 def _kept(word: str) -> str:

@@ -234,8 +234,8 @@ def command(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="More pictures, one path per line, or NUL-separated; - is standard input. In an output folder they "
-            "keep their folders.",
+            help="More pictures, one path per line, or NUL-separated; - is standard input. In an output folder "
+            "relative ones keep their folders.",
             rich_help_panel="Batch",
         ),
     ] = None,

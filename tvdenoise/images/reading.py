@@ -5,6 +5,7 @@ import sys
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
+from string import ascii_uppercase
 
 from tvdenoise import intensity
 from tvdenoise.errors import InputError, PictureError, TVDenoiseError
@@ -15,6 +16,10 @@ from tvdenoise.intensity import Range
 from tvdenoise.kinds import Nonfinite
 
 MAX_PIXELS = 2**30
+"""Pixels a page beyond which a header is more likely damaged than right."""
+
+AXES = "".join(sorted(set(ascii_uppercase) - set("CSTZYX"))) + "TZYX"
+"""Names that may stand for axes of which nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -145,9 +150,11 @@ def decoded(source: Source, format_: str) -> PictureFile:
 
 
 def _check_content(path: Path, part: Picture, options: ReadOptions) -> None:
+    if part.pixels.ndim < 2:
+        raise PictureError(path, f"its shape {part.pixels.shape} is no picture's", "give two axes or more")
     if not {"Y", "X"} <= set(part.axes):
         problem = f"nothing says what the axes of its shape {part.pixels.shape} are"
-        names = "TZYX"[-part.pixels.ndim :].rjust(part.pixels.ndim, "Q")
+        names = AXES[-part.pixels.ndim :]
         raise PictureError(path, problem, f"name them, such as --axes {names}, with C for colours")
     if options.nonfinite == "refuse" or not part.pixels.size:
         intensity.check_finite(path, part.pixels, "replace them, or denoise around them with --nonfinite keep")
