@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -504,6 +505,14 @@ def test_what_is_remarked_in_any_process_is_said_once(scans, capsys):
 
 
 class TestDeath:
+    def test_of_the_fork_server_before_there_is_a_process(self, here):
+        jobs = [Job(here / "in.png", here / f"{number}.png", Settings(weight=0)) for number in range(3)]
+        pool, outcomes = batch.WorkerPool(2), []
+        forkserver.ensure_running()
+        os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
+        pool.run(jobs, outcomes.append)
+        assert [outcome.row.status for outcome in outcomes] == ["done"] * 3
+
     def test_of_a_process_fails_its_picture_alone(self, slow, here):
         for number in (4, 5):
             (slow / f"{number}.png").unlink()

@@ -499,6 +499,8 @@ BAD = [
     ("in.png clean.png -o new/ --shard=", 2, "--shard: '' is not part K of N"),
     (f"in.png clean.png -o new/ --shard 1/{'9' * 20}", 2, "--shard: "),
     (f"in.png clean.png -o new/ --jobs {'9' * 20}", 2, "--jobs: "),
+    ("--files-from in.png -o new/", 2, r"in\.png: it is a picture, and this is for a list of them; name it as INPUT"),
+    ("sweep in.png --no", 2, r"No such option: --no.*; see tvdenoise sweep --help"),
     ("--files-from empty.png -o new/", 2, r"empty\.png: it lists no picture"),
     ("in.png clean.png --jobs 0 -o new/ -l 0.1", 2, r"--jobs: '0'"),
     ("in.png clean.png --jobs 3 --memory 300M -o new/ -l 0.1", 2, r"--memory: 300M is too little for 3 at once"),
@@ -559,10 +561,10 @@ BAD = [
     ("in.png -o none/out.png -l 0.1", 2, r"none/out\.png: its folder none is missing; create it"),
     ("in.png -o /proc/out.png -l 0.1", 2, r"/proc/out\.png: its folder /proc cannot be written to"),
     ("in.png -o in.png/out.png -l 0.1", 2, r"in\.png/out\.png: in\.png is a file, not a folder; choose another folder"),
-    ("in.png -o loop.png -l 0.1", 2, r"loop\.png: it cannot be reached \(Too many levels of symbolic links\); check"),
+    ("in.png -o loop.png -l 0.1", 2, r"loop\.png: it cannot be reached \(Too many levels of symbolic links\); choose"),
     ("loop.png -l 0.1", 2, r"loop\.png: it cannot be reached \(Too many levels of symbolic links\); check"),
-    (f"in.png -o {'x' * 252}.png -l 0.1", 2, r"x\.png: it cannot be reached \(File name too long\); check"),
-    (f"in.png -o {'x/' * 2200}x.png -l 0.1", 2, r"x\.png: it cannot be reached \(File name too long\); check"),
+    (f"in.png -o {'x' * 252}.png -l 0.1", 2, r"x\.png: it cannot be reached \(File name too long\); choose"),
+    (f"in.png -o {'x/' * 2200}x.png -l 0.1", 2, r"x\.png: it cannot be reached \(File name too long\); choose"),
     (f"{'x' * 252}.png -l 0.1", 2, r"x\.png: it cannot be reached \(File name too long\); check"),
     (f"in.png --reference {'x' * 252}.png", 2, r"x\.png: it cannot be reached \(File name too long\); check"),
     (f"info {'x' * 252}.png", 2, r"x\.png: it cannot be reached \(File name too long\); check"),
@@ -703,14 +705,14 @@ def test_the_default_name_ends_as_the_format_says(run, here):
 
 
 def test_names_that_are_no_text_or_more_than_a_line(run, here):
-    strange = here / os.fsdecode(b"\xff\x1b\nb.png")
+    strange = here / os.fsdecode(b"\xff\x1b\nb  c.png")
     strange.write_bytes((here / "in.png").read_bytes())
     code, out, err = run("info", strange.name)
     assert (code, err) == (0, "")
-    assert out.startswith(r"\udcff\x1b b.png: PNG 48x40 gray")
+    assert out.startswith(r"\udcff\x1b\nb  c.png: PNG 48x40 gray")
     code, out, err = run(strange.name, "-l", "0")
     assert code == 0
-    assert re.fullmatch(r"\\udcff\\x1b b\.png -> \\udcff\\x1b b_denoised\.png: .*\n", err)
+    assert re.fullmatch(r"\\udcff\\x1b\\nb  c\.png -> \\udcff\\x1b\\nb  c_denoised\.png: .*\n", err)
 
 
 def test_an_interrupt_while_the_command_is_loaded(run, monkeypatch, capsys):

@@ -81,10 +81,13 @@ class TestSelection:
         plan = planned([scans / ".hidden.png", scans / "noend"], file_filter=FileFilter(exclude=("*",)))
         assert listing(plan) == [".hidden.png", "noend"]
 
-    def test_a_list_keeps_its_folders_below_the_output(self, tmp_path):
-        listed = [Path("x/a.png"), Path("y/a.png"), Path("../b.png"), tmp_path / "c.png"]
+    def test_a_list_keeps_its_folders_below_the_output(self, tmp_path, monkeypatch):
+        (tmp_path / "here").mkdir()
+        monkeypatch.chdir(tmp_path / "here")
+        listed = [Path("x/a.png"), Path("y/a.png"), Path("../a.png"), tmp_path / "z" / "a.png"]
         plan = planned([], Naming(tmp_path / "out"), listed=listed)
-        assert results(plan, tmp_path / "out") == ["x/a.png", "y/a.png", "b.png", "c.png"]
+        whole = tmp_path.relative_to("/")
+        assert results(plan, tmp_path / "out") == ["x/a.png", "y/a.png", f"{whole}/a.png", f"{whole}/z/a.png"]
 
 
 class TestNames:

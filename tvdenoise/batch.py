@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
@@ -28,6 +29,9 @@ from tvdenoise.machine import available, cores
 
 EXIT_TIMEOUT = 10.0
 """Seconds that a process is given to end by itself."""
+
+PAUSES = (0.1, 0.5, 0.0)
+"""Seconds after each attempt to start one that failed."""
 
 PRELOAD_FROM = 8
 """Jobs a process up to which compiled code is not loaded before there is one for it."""
@@ -187,14 +191,14 @@ class WorkerPool:
         self._busy[worker.line] = worker, parcel
 
     def _hired(self) -> _Worker:
-        with suppress(EOFError, OSError):  # of the fork server too, which may have died: there is another one then
-            return self._started()
-        try:
-            return self._started()
-        except (EOFError, OSError) as error:
-            problem = f"another process cannot be started ({error})"
-            remedy = "give fewer, allow more open files (ulimit -n), or let TMPDIR be a shorter path"
-            raise SettingError("jobs", problem, remedy) from error
+        for pause in PAUSES:
+            try:
+                return self._started()
+            except (EOFError, OSError) as error:  # the fork server may have died: there will be another
+                problem = f"another process cannot be started ({error})"
+                time.sleep(pause)
+        remedy = "give fewer, allow more open files (ulimit -n), or let TMPDIR be a shorter path"
+        raise SettingError("jobs", problem, remedy)
 
     def _started(self) -> _Worker:
         ours, theirs = self._context.Pipe()

@@ -35,9 +35,9 @@ def _rebuilt(kind: type[TVDenoiseError], subject: str, problem: str, remedy: str
     return error
 
 
-def reason(error: Exception) -> str:
-    """Return what an exception of somebody else's says, in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+def reason(error: Exception, *, named: bool = True) -> str:
+    """Return what an exception of somebody else's says, in one line, and perhaps of which class it is."""
+    return " ".join(f"{type(error).__name__}: {error}".split() if named else str(error).split())
 
 
 class SettingError(TVDenoiseError, ValueError):

@@ -156,8 +156,8 @@ def planned(
     """Return the plan for files and folders.
 
     In the naming's folder the results of files that are ``inputs`` lie side by side, those of folders as the tree
-    below these. ``listed`` files are more of them: a relative path is repeated there whole, and that there is such a
-    file is not checked.
+    below these. ``listed`` files are more of them: each path is repeated there whole, that of a file outside the
+    current folder from the root on, and that there is such a file is not checked.
 
     Raises
     ------
@@ -181,7 +181,8 @@ def planned(
         if is_folder(path):
             raise InputError(path, "it is a folder, and a list names files", "name it as INPUT, or list what is in it")
         is_below = not path.is_absolute() and ".." not in path.parts
-        plan.add(path.parent, path.parent if is_below else Path(), [path.name])
+        place = path if is_below else Path(os.path.abspath(path))  # noqa: PTH100 (Path's keeps the dots)
+        plan.add(path.parent, place.relative_to(place.anchor).parent, [path.name])
     _refuse_clashes(plan)
     return plan
 

@@ -79,8 +79,9 @@ def main() -> None:
         words = [_kept(word) for word in sys.argv[1:]] or (["--help"] if sys.stdout.isatty() else [DEFAULT])
         code = app(words, prog_name="tvdenoise", standalone_mode=False)
     except typer.TyperException as error:
-        problem = error.format_message().replace(": Value error, ", ": ", 1).removesuffix(".")
-        messages.failure(f"{problem}; see tvdenoise --help")
+        problem = " ".join(error.format_message().split()).replace(": Value error, ", ": ", 1).removesuffix(".")
+        context = getattr(error, "ctx", None)
+        messages.failure(f"{problem}; see {context.command_path if context else 'tvdenoise'} --help")
         code = error.exit_code
     except TVDenoiseError as error:
         messages.failure(messages.error_text(error))

@@ -235,7 +235,7 @@ def command(
         typer.Option(
             metavar="FILE",
             help="More pictures, one path per line, or NUL-separated; - is standard input. In an output folder "
-            "relative ones keep their folders.",
+            "they keep their folders, absolute ones all of them.",
             rich_help_panel="Batch",
         ),
     ] = None,

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from tvdenoise.errors import InputError
+from tvdenoise.errors import InputError, reason
 
 LISTED = ("weight", "tv", "color", "chroma", "optimizer", "noise", "seed")
 """Options that are lists, which a file may write as such."""
@@ -24,7 +24,7 @@ def read(path: Path, context: typer.Context) -> dict[str, Any]:
     except OSError as error:
         raise InputError(path, f"it cannot be read ({error.strerror})", "check the path") from error
     except (ValueError, RecursionError) as error:  # the latter of brackets in brackets
-        raise InputError(path, f"it is no TOML ({error})", "correct it") from error
+        raise InputError(path, f"it is no TOML ({reason(error, named=False)})", "correct it") from error
     own: dict[str, str] = {"inputs": "sources"} | {
         option.removeprefix("--"): str(parameter.name)
         for parameter in context.command.params

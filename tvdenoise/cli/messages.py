@@ -54,7 +54,7 @@ def note(message: str) -> None:
 
 def one_line(text: str) -> str:
     """Return a text as one line that any terminal can show; what cannot be printed is escaped as Python does it."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def data(text: str) -> None:

@@ -62,4 +62,5 @@ def _mode(path: Path, kind: type[InputError | OutputError]) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:  # a name too long, links in a circle, a folder that may not be entered
-        raise kind(path, f"it cannot be reached ({error.strerror})", "check the path") from error
+        remedy = "check the path" if kind is InputError else "choose another name or folder"
+        raise kind(path, f"it cannot be reached ({error.strerror})", remedy) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from string import ascii_uppercase
 
 from tvdenoise import intensity
-from tvdenoise.errors import InputError, PictureError, TVDenoiseError
+from tvdenoise.errors import InputError, PictureError, TVDenoiseError, reason
 from tvdenoise.images.checks import STREAM, check_source
 from tvdenoise.images.formats import FORMATS, HEAD, format_by_extension, format_by_magic, room_for, unread_format
 from tvdenoise.images.picture import Picture, PictureFile, Source
@@ -144,8 +144,7 @@ def decoded(source: Source, format_: str) -> PictureFile:
     except MemoryError as error:
         raise PictureError(source.name, "it does not fit into memory", "cut it into parts") from error
     except Exception as error:  # broken files make the libraries raise dozens of kinds of exceptions
-        reason = str(error) if " " in str(error) else f"{type(error).__name__} {error}".strip()
-        problem = f"the {format_} file is damaged ({reason})"
+        problem = f"the {format_} file is damaged ({reason(error, named=' ' not in str(error))})"
         raise PictureError(source.name, problem, "get a whole copy of it") from error
 
 

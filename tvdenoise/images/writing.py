@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvdenoise import intensity
-from tvdenoise.errors import WriteError
+from tvdenoise.errors import WriteError, reason
 from tvdenoise.images.atomic import atomic
 from tvdenoise.images.checks import STREAM
 from tvdenoise.images.formats import FORMATS, room_for
@@ -59,8 +59,8 @@ def _write_checked(target: Path, stream: BinaryIO, file: PictureFile, reopen: Ca
     except Exception as error:  # what an encoder refuses: sizes, counts, metadata of broken sources
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        remedy = "choose another format, or try --no-metadata"
-        raise WriteError(target, f"a {file.format} file cannot be made of it ({error})", remedy) from error
+        problem = f"a {file.format} file cannot be made of it ({reason(error, named=False)})"
+        raise WriteError(target, problem, "choose another format, or try --no-metadata") from error
     again = decoded(Source(str(target), reopen, max_pixels=sys.maxsize), file.format)
     if not _is_same(file, again):
         raise WriteError(target, "what was written reads back as something else", "choose another format")
