@@ -90,11 +90,23 @@ class TestNoise:
             assert Noise.read(str(Noise("speckle", amount))) == Noise("speckle", amount)
 
     @pytest.mark.parametrize(
-        "arguments", [("brown", 0.1), ("gaussian", None), ("gaussian", -1), ("salt-pepper", 1.5), ("poisson", 0)]
+        "arguments",
+        [
+            ("brown", 0.1),
+            ("gaussian", None),
+            ("gaussian", -1),
+            ("gaussian", "0.1"),
+            ("salt-pepper", 1.5),
+            ("poisson", 0),
+        ],
     )
     def test_that_cannot_be(self, arguments):
         with pytest.raises(SettingError, match="noise"):
             Noise(*arguments)
+
+    def test_is_for_the_unit_scale(self):
+        with pytest.raises(ArrayError, match="values of type uint8 are not on the unit scale; divide it"):
+            Noise("gaussian", 0.1).added_to(np.full((9, 9), 128, np.uint8), 0)
 
 
 class TestWeights:
@@ -117,6 +129,20 @@ class TestWeights:
 
 
 class TestSweep:
+    def test_strengths_multiply_what_is_chosen(self, clean):
+        grid = Grid(weight=(0.1, "auto"), strength=(0.5, 1.0), noise=(Noise("gaussian", 0.1),))
+        given, half, chosen = sweep([Specimen("a", clean)], grid)
+        assert (given.strength, half.strength, chosen.strength) == (None, 0.5, 1)
+        assert half.figures.weight == pytest.approx(0.5 * chosen.figures.weight)
+        assert len(grid) == 3
+        with pytest.raises(SettingError, match="strength: it is for a chosen lambda"):
+            Grid(weight=(0.1,), strength=(0.5,))
+
+    def test_noise_is_for_clean_pictures(self, clean):
+        specimen = Specimen("a", clean, reference=1 - clean)
+        with pytest.raises(SettingError, match="noise: a has a clean version, and is not to get more"):
+            next(sweep([specimen], Grid(noise=(Noise("gaussian", 0.1),))))
+
     def test_rows_are_json_whatever_library_numbers_are_of(self, clean):
         grid = Grid(
             weight=(Fraction(1, 4),),
@@ -543,6 +569,12 @@ class TestCommand:
         _, _, err = run(*SWEEP, "-o", "rows.jsonl")
         assert "rows.jsonl: ignored 3 lines of no sweep" in err
         assert "1 run done, 0 failed, 11 there already" in err
+        (here / "rows.jsonl").write_text("".join([first, single, first[:20]]))
+        _, _, err = run("report", "rows.jsonl")
+        assert err.splitlines()[:2] == [
+            "rows.jsonl: ignored the last line, which breaks off",
+            "rows.jsonl: ignored 1 line of no sweep",
+        ]
         (here / "single.jsonl").write_text(single)
         code, _, err = run("report", "single.jsonl")
         assert (code, "it is no file of rows of a sweep" in err) == (2, True)
@@ -569,6 +601,9 @@ class TestCommand:
             for clean in ("planar.tif", "a.png", "alpha.png"):
                 row = json.loads(run("sweep", noisy, "--reference", clean, "-l", "0", "--json")[1])
                 assert (row["status"], row["psnr_after"]) == ("done", None)  # infinite
+
+    def test_clipping_needs_noise(self, run):
+        assert run("sweep", "in.png", "--clip-noise")[0] == 2
 
     def test_what_is_said_twice_is_done_once(self, run, here):
         _, out, err = run("sweep", "in.png", "--noise", "poisson,poisson", "--seed", "1,1", "-l", "0.1,0.1:1:2,1")
@@ -713,6 +748,12 @@ class TestTables:
         by_lambda, best = summary_tables(rows)
         assert [list(map(str.strip, line)) for line in by_lambda.body] == [["0.1", "25.00 *"], ["0.2", "24.00"]]
         assert [list(line) for line in best.body] == [["a", "0.2: 24.00"], ["b", "0.1: 30.00"]]
+
+    def test_lambdas_that_were_chosen_come_last_by_their_strength(self):
+        chosen = [self.row(criterion="sure", strength=strength, psnr_after=strength) for strength in (1.5, 1.0, 0.7)]
+        by_lambda, best = summary_tables([*chosen, self.row(strength=None)])
+        assert [line[0] for line in by_lambda.body] == ["0.1", "0.7 auto", "auto", "1.5 auto"]
+        assert summary_tables(chosen)[1].body[0][1] == "1.5 auto: 1.50"
 
     def test_columns_are_what_varies(self):
         by_lambda, _ = summary_tables([self.row(tv=tv, noise=noise) for tv in "ab" for noise in "xy"])

@@ -113,8 +113,9 @@ def test_integers_are_refused_because_their_differences_wrap():
     [
         ({"tv": "isotropc"}, "'isotropc'"),
         ({"tv": "isotropic", "is_mean_reduction": True}, "needs tv='anisotropic'"),
-        ({"smoothing": -1.0}, "0 or more, not -1.0"),
-        ({"smoothing": float("nan")}, "0 or more, not nan"),
+        ({"smoothing": -1.0}, "0 or more, and finite, not -1.0"),
+        ({"smoothing": float("nan")}, "0 or more, and finite, not nan"),
+        ({"smoothing": float("inf")}, "0 or more, and finite, not inf"),
         ({"axes": 1}, r"2 \(pictures\) or 3 \(volumes\), not 1"),
         ({"axes": 3, "spacing": 0}, "above 0, and 1 without axes=3, not 0"),
         ({"spacing": 2}, "1 without axes=3, not 2"),

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Real
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tvdenoise.errors import SettingError
+from tvdenoise.errors import ArrayError, SettingError
 
 NoiseKind = Literal["gaussian", "poisson", "salt-pepper", "speckle"]
 
@@ -51,8 +52,8 @@ class Noise:
         if self.kind == "poisson" and self.amount is None:
             return
         least, most = _LIMITS[self.kind]
-        if self.amount is None or not least <= self.amount <= most:
-            given = "" if self.amount is None else f", not {self.amount:g}"
+        if not isinstance(self.amount, Real) or not least <= self.amount <= most:
+            given = f", not {self.amount:g}" if isinstance(self.amount, Real) else ""
             problem = f"{self.kind} needs an amount from {least:g} to {most:g}{given}"
             raise SettingError("noise", problem, f"give such as {_EXAMPLES[self.kind]}")
 
@@ -77,7 +78,16 @@ class Noise:
         return f"{self.kind}:" + (f"{levels}/255" if is_whole else repr(float(self.amount)).removesuffix(".0"))
 
     def added_to(self, picture: NDArray[np.floating], seed: int) -> NDArray[np.floating]:
-        """Return a noisy version of a picture on the unit scale, the same for the same seed."""
+        """Return a noisy version of a picture of floats on the unit scale, the same for the same seed.
+
+        Raises
+        ------
+        ArrayError
+            If it is one of integers.
+        """
+        if picture.dtype.kind != "f":
+            problem = f"values of type {picture.dtype} are not on the unit scale"
+            raise ArrayError("image", problem, "divide it by the number for white")
         if self.kind == "poisson" and self.amount is not None:
             counted = np.random.default_rng(seed).poisson(self.amount * np.maximum(picture, 0.0)) / self.amount
             return np.asarray(np.minimum(counted, 1.0) if self.is_clipped else counted, picture.dtype)

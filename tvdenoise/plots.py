@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,6 +16,7 @@ from tvdenoise.tables import by_model, group_of, varied
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 ENDINGS = (".png", ".svg", ".pdf")
@@ -22,6 +24,9 @@ ENDINGS = (".png", ".svg", ".pdf")
 
 WIDTH, HEIGHT, LABELS = 4.7, 3.4, 0.75
 """Inches of a panel, and of what is written beside it."""
+
+MOST_LABELLED = 500
+"""The ratio of the ends of a logarithmic axis up to which there is room for more than the powers of ten."""
 
 INK = "#123456"
 """What stands for the colour of text in a figure for a page, which has one of its own."""
@@ -39,7 +44,7 @@ def drawn(rows: Sequence[RowDict], ink: str = "black") -> "Figure | None":
     """Return a figure with a panel for each kind of curve that the rows have, or None if they have none.
 
     PSNR and SSIM by lambda are means over pictures and seeds, the best marked by a ring, lambda "auto" by a star; the
-    convergence is that of the first picture at the largest lambda, which takes longest.
+    convergence is that of the first picture and seed at the largest lambda, which takes longest.
 
     Raises
     ------
@@ -55,8 +60,9 @@ def drawn(rows: Sequence[RowDict], ink: str = "black") -> "Figure | None":
     for name, label in (("psnr_after", "PSNR (dB)"), ("ssim_after", "SSIM")):
         if curves := _by_lambda(done, name):
             panels.append(partial(_quality, curves=curves, label=label))
-    if traces := _traces(done):
-        panels.append(partial(_convergence, traces=traces))
+    if alike := _traced(done):
+        what = f"{Path(alike[0]['input']).name}, lambda {alike[0]['lambda']:.4g}"
+        panels.append(partial(_convergence, traces=_traces(alike), what=what))
     if not panels:
         return None
     colours = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), ink)
@@ -100,6 +106,8 @@ def _by_lambda(rows: Sequence[RowDict], name: str) -> Curves:
         if value is None or not math.isfinite(value) or not row["lambda"]:
             continue
         group = group_of(row, names)
+        if row["criterion"] and row["strength"] != 1:
+            continue
         if row["criterion"]:
             chosen[group].append((row["lambda"], value))
         else:
@@ -114,41 +122,51 @@ def _by_lambda(rows: Sequence[RowDict], name: str) -> Curves:
     }
 
 
-def _traces(rows: Sequence[RowDict]) -> dict[str, list[tuple[float, float]]]:
-    """Return the certified distance by seconds for the runs of the first picture at the largest lambda."""
+def _traced(rows: Sequence[RowDict]) -> list[RowDict]:
+    """Return the runs of the first picture and seed at the largest lambda, as far as they have traces."""
     traced = [row for row in rows if row.get("trace")]
-    if not traced:
-        return {}
     first = [row for row in traced if all(row[name] == traced[0][name] for name in ("input", "seed"))]
-    largest = max(row["lambda"] for row in first)
-    alike = [row for row in first if row["lambda"] == largest]
-    names = varied(alike)
+    largest = max((row["lambda"] for row in first), default=0)
+    return [row for row in first if row["lambda"] == largest]
+
+
+def _traces(rows: Sequence[RowDict]) -> dict[str, list[tuple[float, float]]]:
+    """Return the certified distance by seconds."""
+    names = varied(rows)
     return {
         group_of(row, names): [(entry["seconds"], entry["rms_bound"]) for entry in row["trace"] if entry["step"]]
-        for row in alike
+        for row in rows
     }
 
 
 def _quality(axes: "Axes", *, curves: Curves, label: str) -> None:
-    from matplotlib.ticker import LogLocator, NullFormatter
-
     for group, (points, chosen) in curves.items():
         (line,) = axes.plot(*zip(*points, strict=True), marker=".", label=group)
         axes.plot(*max(points, key=lambda point: point[1]), "o", ms=10, mfc="none", color=line.get_color())
         if chosen is not None:
             axes.plot(*chosen, "*", ms=11, color=line.get_color())
     axes.set(xscale="log", xlabel="lambda", ylabel=label)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    _with_plain_numbers(axes.xaxis)
     _legend(axes, curves)
 
 
-def _convergence(axes: "Axes", *, traces: Mapping[str, list[tuple[float, float]]]) -> None:
+def _convergence(axes: "Axes", *, traces: Mapping[str, list[tuple[float, float]]], what: str) -> None:
     for group, points in traces.items():
         axes.plot(*zip(*points, strict=True), marker=".", label=group)
-    axes.set(xscale="log", yscale="log", xlabel="seconds", ylabel="certified RMS distance")
+    axes.set(xscale="log", yscale="log", xlabel=f"seconds ({what})", ylabel="certified RMS distance")
+    _with_plain_numbers(axes.xaxis)
+    _with_plain_numbers(axes.yaxis)
     _legend(axes, traces)
+
+
+def _with_plain_numbers(axis: "Axis") -> None:
+    """Write 0.02 at a logarithmic axis, and not 2 times a power, which takes more room than there is."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low, high = axis.get_data_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < MOST_LABELLED * low else (1,)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _legend(axes: "Axes", curves: Mapping[str, object]) -> None:

@@ -44,14 +44,15 @@ class Grid:
 
     Attributes
     ----------
-    weight, tv, color, chroma, optimizer
-        As in :class:`tvdenoise.settings.Settings`, some of each; ``chroma`` goes with opponent colours alone.
+    weight, tv, color, chroma, strength, optimizer
+        As in :func:`tvdenoise.denoise`, some of each; ``chroma`` goes with opponent colours alone, ``strength`` with
+        the weight ``"auto"``.
     noise
         What is added to the pictures, which are clean then; None for pictures that are noisy already.
     seed
         Of the noise; each noise is drawn with each.
     sigma, volume, spacing, lr, tol, max_steps, device
-        As in :class:`tvdenoise.settings.Settings`, the same for all; sigma goes with the weight ``"auto"`` alone.
+        As there, the same for all; sigma goes with the weight ``"auto"`` alone.
 
     Raises
     ------
@@ -63,6 +64,7 @@ class Grid:
     tv: tuple[TVKind, ...] = ("anisotropic",)
     color: tuple[ColorChoice, ...] = ("rgb",)
     chroma: tuple[float | None, ...] = (None,)
+    strength: tuple[float, ...] = (1.0,)
     optimizer: tuple[str, ...] = ("auto",)
     noise: tuple[Noise | None, ...] = (None,)
     seed: tuple[int, ...] = (0,)
@@ -76,7 +78,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         """Check every setting."""
-        for name in ("weight", "tv", "color", "chroma", "optimizer", "noise", "seed"):
+        for name in ("weight", "tv", "color", "chroma", "strength", "optimizer", "noise", "seed"):
             value = getattr(self, name)
             if isinstance(value, str) or not isinstance(value, Iterable):
                 raise SettingError(name, f"{value!r} is not several values", f"give such as ({value!r},)")
@@ -86,6 +88,8 @@ class Grid:
         list(self.settings())
         if self.chroma != (None,) and not set(self.color) & set(OPPONENT):
             raise SettingError("chroma", "no colour model here has luma and chroma", "let color be opponent, or auto")
+        if self.strength != (1.0,) and "auto" not in self.weight:
+            raise SettingError("strength", "it is for a chosen lambda, and none is", "let auto be among the lambdas")
         if any(not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0 for seed in self.seed):
             raise SettingError("seed", f"{self.seed} are not whole numbers of 0 or more", "give such as (0, 1)")
         object.__setattr__(self, "seed", tuple(map(int, self.seed)))
@@ -95,12 +99,17 @@ class Grid:
     def settings(self) -> Iterator[Settings]:
         """Iterate over the combinations of what is asked of a run, lambda last."""
         models = [(color, chroma) for color in self.color for chroma in (self.chroma if color in OPPONENT else (None,))]
-        for tv, (color, chroma), optimizer, weight in itertools.product(self.tv, models, self.optimizer, self.weight):
+        weights = [
+            (weight, times) for weight in self.weight for times in (self.strength if weight == "auto" else (1.0,))
+        ]
+        combinations = itertools.product(self.tv, models, self.optimizer, weights)
+        for tv, (color, chroma), optimizer, (weight, strength) in combinations:
             yield Settings(
                 weight,
                 tv=tv,
                 color=color,
                 chroma=chroma,
+                strength=strength,
                 sigma=self.sigma if weight == "auto" or "auto" not in self.weight else None,
                 volume=self.volume,
                 spacing=self.spacing,
@@ -214,7 +223,7 @@ def sweep(
     specimens: Iterable[Specimen],
     grid: Grid,
     *,
-    is_known: "Callable[[TrialRow], bool]" = lambda _: False,
+    is_known: Callable[[TrialRow], bool] | None = None,
     trace: bool = False,
 ) -> Iterator[TrialRow]:
     """Run a grid over pictures and yield a row as each run ends; a run that fails yields one that says why.
@@ -226,7 +235,8 @@ def sweep(
     grid
         The settings.
     is_known
-        Asked with a row that is yet to be made whether it need not be: one of the same ``key`` is there, say.
+        Asked with a row that is yet to be made whether it need not be: one of the same ``key`` is there, say
+        (``lambda row: row.key in keys``).
     trace
         Whether rows tell every certificate on the way.
 
@@ -234,6 +244,8 @@ def sweep(
     ------
     DeviceError
         If the device is unknown or not there, for no run can be made.
+    SettingError
+        If noise is to be added to a picture that has a clean version.
 
     Examples
     --------
@@ -245,6 +257,9 @@ def sweep(
     0.1
     """
     for specimen in specimens:
+        if specimen.clean is not None and any(grid.noise):
+            problem = f"{specimen.name} has a clean version, and is not to get more"
+            raise SettingError("noise", problem, "leave one of them out")
         picture = specimen.picture.on_unit_scale
         clean = None if specimen.clean is None else specimen.clean.on_unit_scale
         models = list(dict.fromkeys(_for_picture(settings, specimen) for settings in grid.settings()))
@@ -270,7 +285,7 @@ def sweep(
                     chroma_given=settings.chroma,
                     is_noise_clipped=bool(noise and noise.is_clipped),
                 )
-                if is_known(row):
+                if is_known is not None and is_known(row):
                     continue
                 if is_cold:
                     _warm_up(picture, models)

@@ -14,6 +14,9 @@ VARIED = ("noise", "tv", "color", "chroma_given", "optimizer")
 PLACES = 4
 """Digits of lambda."""
 
+AUTO = "auto"
+"""Stands for a lambda that was chosen, behind the strength if that is not 1."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -62,7 +65,7 @@ def summary_tables(rows: Iterable[RowDict]) -> list[Table]:
 
 
 def _by_lambda(found: Mapping[str, Mapping[str, list[float]]], groups: Sequence[str]) -> Table:
-    weights = sorted(set().union(*found.values()), key=lambda weight: (weight == "auto", _number(weight)))
+    weights = sorted(set().union(*found.values()), key=_place)
     means = {group: {weight: _mean(values) for weight, values in found[group].items()} for group in groups}
 
     def cell(weight: str, group: str) -> str:
@@ -123,8 +126,12 @@ def group_of(row: RowDict, names: Sequence[str]) -> str:
 
 
 def _lambda(row: RowDict) -> str:
-    return "auto" if row["criterion"] else f"{row['lambda']:.{PLACES}g}"
+    if not row["criterion"]:
+        return f"{row['lambda']:.{PLACES}g}"
+    return AUTO if row["strength"] == 1 else f"{row['strength']:g} {AUTO}"
 
 
-def _number(weight: str) -> float:
-    return math.inf if weight == "auto" else float(weight)
+def _place(weight: str) -> tuple[bool, float]:
+    """Return where a lambda stands among others: those chosen come last, by their strength."""
+    is_chosen = weight.endswith(AUTO)
+    return is_chosen, float(weight.removesuffix(AUTO) or 1)

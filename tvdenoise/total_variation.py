@@ -86,8 +86,8 @@ class TotalVariation(nn.Module):
             raise ValueError("is_mean_reduction counts the differences of each direction: it needs tv='anisotropic'")
         if is_mean_reduction and coupled:
             raise ValueError("is_mean_reduction counts the differences of each channel: it needs coupled=False")
-        if not smoothing >= 0:
-            raise ValueError(f"smoothing must be 0 or more, not {smoothing}")
+        if not 0 <= smoothing < math.inf:
+            raise ValueError(f"smoothing must be 0 or more, and finite, not {smoothing}")
         if axes not in _LAYOUTS:
             raise ValueError(f"axes must be 2 (pictures) or 3 (volumes), not {axes}")
         if not (0 < spacing < math.inf and (axes == 3 or spacing == 1)):

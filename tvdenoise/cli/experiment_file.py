@@ -9,7 +9,7 @@ import typer
 
 from tvdenoise.errors import InputError, reason
 
-LISTED = ("weight", "tv", "color", "chroma", "optimizer", "noise", "seed")
+LISTED = ("weight", "tv", "color", "chroma", "strength", "optimizer", "noise", "seed")
 """Options that are lists, which a file may write as such."""
 
 PATHS = ("sources", "reference", "out", "report", "plot")

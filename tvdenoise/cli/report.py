@@ -28,6 +28,8 @@ def command(
 
     found, ignored = row_file.read(rows)
     check(output, rows, overwrite=overwrite)
+    for words in ignored:
+        messages.note(f"{rows}: ignored {words}")
     reading = values.read_options(axes=axes, scale=scale, max_pixels=max_pixels)
     write(output, found, ignored, reading, command=messages.command_line())
     messages.note(f"{output} shows {len(found)} run{'s' * (len(found) != 1)}")

@@ -79,6 +79,14 @@ def command(
             rich_help_panel="Grid",
         ),
     ] = None,
+    strength: Annotated[
+        str,
+        typer.Option(
+            metavar="LIST",
+            help="Multiples of the lambda that auto chooses, such as 0.7,1,1.5.",
+            rich_help_panel="Grid",
+        ),
+    ] = "1",
     optimizer: Annotated[
         str,
         typer.Option(
@@ -189,6 +197,8 @@ def command(
         raise InputError("INPUT", "there is none", "name a picture or a folder")
     if noise and reference is not None:
         raise SettingError("reference", "with --noise the pictures themselves are clean", "leave one of them out")
+    if clip_noise and not noise:
+        raise SettingError("clip-noise", "there is no noise to clip", "give --noise, or leave it out")
     if trace and out is not None and out.suffix.lower() == ".csv":
         raise SettingError("trace", "no table holds it", "let --out end in .jsonl")
     if reference is not None and not is_folder(reference):
@@ -197,12 +207,14 @@ def command(
         check_source(reference, "reference")
     unit_sigma, file_sigma = values.sigmas_of(sigma)
     if file_sigma is not None:
-        raise SettingError("sigma", "for pictures of many ranges it is a fraction of the range", "give such as 25/255")
+        problem = "for pictures of many ranges it is a fraction of the range"
+        raise SettingError("sigma", problem, "give such as 25/255, or 0.1/1")
     grid = Grid(
         weight=values.weights_of(weight),
         tv=_some("tv", tv),  # type: ignore[arg-type]
         color=_some("color", color),  # type: ignore[arg-type]
-        chroma=(None,) if chroma is None else tuple(map(_chroma, _some("chroma", chroma))),
+        chroma=(None,) if chroma is None else _numbers("chroma", chroma),
+        strength=_numbers("strength", strength),
         optimizer=_some("optimizer", optimizer),
         noise=tuple(Noise.read(item, is_clipped=clip_noise) for item in _items(noise or "")) or (None,),
         seed=_seeds(seed),
@@ -333,11 +345,11 @@ def _some(name: str, said: str) -> tuple[str, ...]:
     return items
 
 
-def _chroma(item: str) -> float:
+def _numbers(name: str, said: str) -> tuple[float, ...]:
     try:
-        return float(item)
+        return tuple(map(float, _some(name, said)))
     except ValueError:
-        raise SettingError("chroma", f"{item!r} is not a number", "1 to 2 are usual") from None
+        raise SettingError(name, f"{said!r} are not numbers", "1 to 2 are usual") from None
 
 
 def _seeds(said: str) -> tuple[int, ...]:
