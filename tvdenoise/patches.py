@@ -16,6 +16,11 @@ NOISE_EIGENVALUES = 3
 """How many of the smallest eigenvalues count as noise alone."""
 
 MIN_PATCHES = 3 * SIDE * SIDE
+"""Three for each row of their covariance: of fewer its smallest eigenvalues say little."""
+
+MOST_ROUNDS, SETTLED = 10, 2e-3
+"""Estimate and selection take turns until the variance moves by a thousandth of the deviation, or so often."""
+
 PATCHES = 2**14
 """About how many there are of a large picture."""
 
@@ -120,9 +125,9 @@ def read(brightness: Tensor, patches: Tensor, reference: Tensor, flatness: float
 
     number, previous = len(patches), 0.0
     variance, median = levels(number)
-    for _ in range(10):
+    for _ in range(MOST_ROUNDS):
         narrowed = int(torch.searchsorted(texture, flatness * variance))
-        if narrowed < MIN_PATCHES or abs(variance - previous) <= 2e-3 * variance:
+        if narrowed < MIN_PATCHES or abs(variance - previous) <= SETTLED * variance:
             break
         number, previous = narrowed, variance
         variance, median = levels(number)

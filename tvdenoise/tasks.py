@@ -24,6 +24,7 @@ from tvdenoise.solve import Progress, Solution, solve, solve_together
 from tvdenoise.stacking import stacking_key
 
 TYPICAL_WEIGHT = 0.1
+"""Decides the precision in which lambda is chosen."""
 
 MAX_SPREAD = 1e150
 """The largest standard deviation of a picture whose square, the variance, is still a number."""

@@ -25,6 +25,7 @@ GIVE_UP = 5
 """Results in a row that cannot be written after which none is expected to."""
 
 MOST_REASONS = 20
+"""Of failures, told in the summary: about as many lines as a terminal shows."""
 
 
 def denoise_many(plan: Plan, job_of: Callable[[Pair], Job], options: RunOptions) -> int:

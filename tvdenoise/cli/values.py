@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions
 
 MOST_IN_RANGE = 10_000
+"""Lambdas of a range: more are a slip of the keyboard."""
 
 MOST_BYTES = 2**62
 """More than any machine has."""
