@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -105,9 +106,9 @@ class WorkerPool:
         self._overwrite = overwrite
         fair = expected // (2 * self._number)  # or some would wait for others at the end
         self._at_once = max(1, min(MAX_JOBS_TOGETHER, fair))
-        forks = sys.platform == "linux"  # where that is safe, and saves loading everything in each process
-        self._context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
-        if forks:
+        self._forks = sys.platform == "linux"  # where that is safe, and saves loading everything in each process
+        self._context: Any = multiprocessing.get_context("forkserver" if self._forks else "spawn")
+        if self._forks:
             several = ["tvdenoise.preloaded"] if expected > PRELOAD_FROM * self._number else []
             self._context.set_forkserver_preload(["tvdenoise.denoising", "tvdenoise.attempt", *several])
         self._idle: list[_Worker] = []
@@ -124,9 +125,18 @@ class WorkerPool:
         written and told, and of all else they were at nothing is left.
         """
         try:
+            self._load()
             self._work(iter(todo), tell)
         finally:
             self._dismiss(tell)
+
+    def _load(self) -> None:
+        """Wait for the fork server to load what processes share: to start one waits as well, but hears no interrupt."""
+        if self._forks:
+            with suppress(EOFError, OSError):  # which those will meet too that start a process
+                with sigint_blocked():
+                    forkserver.ensure_running()
+                self._context.Process(target=int, daemon=True).start()
 
     def _work(self, todo: Iterator[Job], tell: Callable[[Outcome], None]) -> None:
         while True:
