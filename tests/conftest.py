@@ -23,6 +23,12 @@ if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # is read when Triton is first imported, whoever does it
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Let random numbers be the same whenever a test is run."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(params=KINDS)
 def tv(request: pytest.FixtureRequest) -> str:
     return str(request.param)

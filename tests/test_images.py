@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import imagecodecs
@@ -18,7 +19,7 @@ from PIL import Image, ImageOps
 
 from tvdenoise import images
 from tvdenoise.errors import ArrayError, InputError, OutputError, PictureError, SettingError
-from tvdenoise.images import Picture, PictureFile, ReadOptions, WriteOptions
+from tvdenoise.images import Picture, PictureFile, ReadOptions, WriteOptions, limits, pnm
 from tvdenoise.images.formats import room_for
 
 
@@ -79,6 +80,15 @@ class TestRoundTrip:
         assert_same(file, again)
         assert (file.parts[0].pixels.tolist(), file.parts[0].scale) == (expected, (0, white))
         assert again.parts[0].alpha == (b"ALPHA" in content)
+
+    def test_pnm_is_clipped_and_what_is_written_is_not(self, tmp_path):
+        (tmp_path / "a.pgm").write_bytes(b"P5 2 1 255\n\0\377")
+        file = images.read(tmp_path / "a.pgm")
+        part = replace(file.parts[0], pixels=np.array([[7, 300]], np.uint16))
+        with (tmp_path / "b.pgm").open("wb") as stream:
+            pnm.write(stream, replace(file, parts=(part,)))
+        assert images.read(tmp_path / "b.pgm").parts[0].pixels.tolist() == [[7, 255]]
+        assert part.pixels.tolist() == [[7, 300]]
 
     @pytest.mark.parametrize("depth", [8, 16])
     @pytest.mark.parametrize("samples", [1, 2, 3, 4])
@@ -856,6 +866,14 @@ class TestRefused:
         (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:300])
         with pytest.raises(PictureError, match="the NPY file is damaged"):
             images.read(tmp_path / "a.npy")
+
+    def test_what_zlib_packed_is_whole(self):
+        content = bytes(range(256)) * 9
+        packed = zlib.compress(content)
+        assert limits.inflated(packed, len(content)) == content
+        for broken, length in ((packed[:-9], len(content)), (packed, len(content) - 1)):
+            with pytest.raises(ValueError, match=r"breaks off|more than the"):
+                limits.inflated(broken, length)
 
     def test_pickles_are_not_opened(self, tmp_path):
         np.save(tmp_path / "a.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)

@@ -40,18 +40,6 @@ def test_every_optimizer_of_torch_has_a_row():
     assert all(name == METHODS[name].optimizer.lower() for name in METHODS.keys() - {"alternating"})
 
 
-def test_muon_takes_no_colour_picture():
-    with pytest.raises(ValueError, match="2D"):
-        torch.optim.Muon([torch.zeros(3, 4, 4, requires_grad=True)])
-
-
-def test_sparseadam_takes_no_dense_gradient():
-    u = torch.zeros(4, 4, requires_grad=True)
-    u.grad = torch.ones(4, 4)
-    with pytest.raises(RuntimeError, match="dense gradients"):
-        torch.optim.SparseAdam([u]).step()
-
-
 @pytest.mark.parametrize("name", NOT_OFFERED)
 def test_what_is_not_offered_says_why(name):
     with pytest.raises(SettingError, match=NOT_OFFERED[name]):

@@ -8,6 +8,7 @@ import torch
 from problems import picture
 
 from tvdenoise import ascents, denoise, engine, streaming, tasks
+from tvdenoise.ascents import AlternatingAscent
 from tvdenoise.formulations import Dual
 from tvdenoise.rof import Problem
 from tvdenoise.streaming import Streamed
@@ -98,9 +99,11 @@ def test_other_faults_are_not_taken_for_a_lack_of_memory(bands, elsewhere):
 
 
 def test_bands_are_as_high_as_memory_is_large(monkeypatch):
-    f = torch.zeros(3, 10_000, 100)  # 1,200 bytes a row
-    monkeypatch.setattr(torch.accelerator, "get_memory_info", lambda _: (21_000_000, 10**9))
-    assert streaming.rows_within(f, 2, CPU) == 1000 - 4 * (streaming.STEPS + 1)
+    """A band and its halo, above and below, take most of what is free, and no more."""
+    f, free = torch.zeros(3, 10_000, 100), 21_000_000
+    monkeypatch.setattr(torch.accelerator, "get_memory_info", lambda _: (free, 10**9))
+    rows = streaming.rows_within(f, 2, CPU) + 2 * AlternatingAscent.reach * (streaming.STEPS + 1)
+    assert 0.5 * free < rows * f[:, 0].nbytes * streaming.BAND_COPIES < free
     monkeypatch.setattr(torch.accelerator, "get_memory_info", lambda _: (10**12, 10**12))
     assert streaming.rows_within(f, 2, CPU) == 10_000
     monkeypatch.undo()

@@ -88,6 +88,7 @@ class TestNoise:
         assert str(Noise.read("poisson:30")) == "poisson:30"
         for amount in (0.12345678, 25 / 255 + 1e-12, 1 / 3, 3e-7, 0.0):
             assert Noise.read(str(Noise("speckle", amount))) == Noise("speckle", amount)
+        assert Noise.read("gaussian:25.5/255").amount == 0.1
 
     @pytest.mark.parametrize(
         "arguments",
@@ -96,6 +97,7 @@ class TestNoise:
             ("gaussian", None),
             ("gaussian", -1),
             ("gaussian", "0.1"),
+            ("gaussian", True),
             ("salt-pepper", 1.5),
             ("poisson", 0),
         ],
@@ -433,7 +435,11 @@ class TestFile:
         for key, value in wrong:
             assert row_file._is_row(row)
             assert not row_file._is_row(row | {key: value}), key
-        assert not row_file._is_row({key: value for key, value in row.items() if key != "seconds"})
+        cut = {key: value for key, value in row.items() if key != "seconds"}
+        with path.open("a") as file:
+            file.write(json.dumps(cut) + "\n" if ending == "jsonl" else "a,b\n")
+        rows, ignored = row_file.read(path)
+        assert (len(rows), ignored) == (12, ["1 line of no sweep"])
 
     def test_after_kills_at_any_moment_has_the_rows_of_an_undisturbed_run(self, here, clean, ending):
         whole, path = here / f"whole.{ending}", here / f"killed.{ending}"
@@ -601,6 +607,16 @@ class TestCommand:
             for clean in ("planar.tif", "a.png", "alpha.png"):
                 row = json.loads(run("sweep", noisy, "--reference", clean, "-l", "0", "--json")[1])
                 assert (row["status"], row["psnr_after"]) == ("done", None)  # infinite
+
+    def test_rows_that_are_there_are_printed_too(self, run, here):
+        command = [*SWEEP, "-o", "rows.jsonl", "--json"]
+        assert run(*command)[1] == run(*command)[1]
+
+    def test_a_result_is_a_picture_like_any_other(self, run, here):
+        shutil.copy("in.png", "clean_denoised.png")
+        names = ("clean.png", "./clean.png", "clean_denoised.png")
+        code, _, err = run("sweep", *names, "--reference", "clean.png", "-l", "0.1")
+        assert (code, "2 runs done, 0 failed" in err) == (0, True)
 
     def test_clipping_needs_noise(self, run):
         assert run("sweep", "in.png", "--clip-noise")[0] == 2

@@ -196,6 +196,8 @@ class WorkerPool:
         try:
             worker.line.send(order)
         except OSError:  # it has died since its last job
+            worker.line.close()
+            worker.process.join()
             worker = self._hired()
             worker.line.send(order)
         self._busy[worker.line] = worker, parcel

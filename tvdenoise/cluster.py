@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tvdenoise import storage
 from tvdenoise.attempt import Outcome, attempt, failure
-from tvdenoise.errors import ClusterError, MissingExtraError, PictureError, SettingError, reason
+from tvdenoise.errors import ClusterError, PictureError, SettingError, missing_extra, reason
 from tvdenoise.interrupts import sigint_blocked
 from tvdenoise.job import Job
 
@@ -60,7 +60,7 @@ def connected(scheduler: str, workers: int | None = None) -> Iterator["Client"]:
     try:
         from distributed import Client, LocalCluster
     except ImportError as error:
-        raise MissingExtraError("--scheduler", "the package distributed is not installed", "cluster") from error
+        raise missing_extra("--scheduler", "the package distributed is not installed", "cluster") from error
     for name in ("distributed", "distributed.client", "tornado.application", "asyncio"):  # what is lost is told by rows
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler == "local":

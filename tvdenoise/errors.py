@@ -26,13 +26,7 @@ class TVDenoiseError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let it travel from one process to another."""
-        return _rebuilt, (type(self), self.subject, self.problem, self.remedy)
-
-
-def _rebuilt(kind: type[TVDenoiseError], subject: str, problem: str, remedy: str) -> TVDenoiseError:
-    error = kind.__new__(kind)
-    TVDenoiseError.__init__(error, subject, problem, remedy)
-    return error
+        return type(self), (self.subject, self.problem, self.remedy)
 
 
 def reason(error: Exception, *, named: bool = True) -> str:
@@ -61,8 +55,10 @@ class MissingExtraError(TVDenoiseError):
 
     exit_code = 2
 
-    def __init__(self, subject: object, problem: str, extra: str) -> None:
-        super().__init__(subject, problem, f'in the clone: pip install -c constraints.txt ".[{extra}]"')
+
+def missing_extra(subject: object, problem: str, extra: str) -> MissingExtraError:
+    """Return what is raised where an extra is needed."""
+    return MissingExtraError(subject, problem, f'in the clone: pip install -c constraints.txt ".[{extra}]"')
 
 
 class InputError(TVDenoiseError):
@@ -100,9 +96,11 @@ class ScratchError(TVDenoiseError):
 class DivergenceError(TVDenoiseError):
     """The optimizer left the finite numbers."""
 
-    def __init__(self, subject: object, method: str, steps: int) -> None:
-        remedy = "report it as a bug" if method == "alternating" else "lower the rate"
-        super().__init__(subject, f"{method} left the finite numbers by step {steps}", remedy)
+
+def divergence(subject: object, method: str, steps: int) -> DivergenceError:
+    """Return what is raised where a method did."""
+    remedy = "report it as a bug" if method == "alternating" else "lower the rate"
+    return DivergenceError(subject, f"{method} left the finite numbers by step {steps}", remedy)
 
 
 class WriteError(TVDenoiseError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from numpy.typing import NDArray
 
 from tvdenoise import images, storage
-from tvdenoise.errors import DivergenceError, PictureError, PrecisionError, SettingError, TVDenoiseError, WriteError
+from tvdenoise.errors import PictureError, PrecisionError, SettingError, TVDenoiseError, WriteError, divergence
 from tvdenoise.images import Page, Picture, PictureFile, ReadOptions, WriteOptions
 from tvdenoise.interrupts import ENDING, deferred
 from tvdenoise.rows import Figures, Row, figures_of, summed
@@ -217,7 +217,7 @@ def _denoised_pages(
         except PrecisionError as error:
             raise PictureError(job.source, error.problem, error.remedy) from error
         if result.status == "non_finite":
-            raise DivergenceError(job.source, settings.method_name, result.steps)
+            raise divergence(job.source, settings.method_name, result.steps)
         rounding = filled.fill_page(page, result.image, noisy)
         result = replace(result, rms_bound=result.rms_bound + rounding)
         figures.append(figures_of(result, noisy.scale, *_qualities(clean, noisy, filled, page)))

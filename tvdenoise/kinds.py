@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 ColorKind = Literal["rgb", "opponent", "coupled"]
 """How total variation treats colours: channel by channel, as luma and chroma, or as one vector per pixel."""
 
-ColorChoice = Literal["rgb", "opponent", "coupled", "auto"]
+ColorChoice = Literal[ColorKind, "auto"]
 """A colour model, or ``"auto"``: opponent for RGB, rgb for all else."""
 
 TVKind = Literal["anisotropic", "isotropic"]

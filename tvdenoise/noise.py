@@ -1,22 +1,32 @@
 """Noise added to clean pictures, so that what is left of it can be measured; most of it by scikit-image."""
 
 from dataclasses import dataclass
-from fractions import Fraction
-from numbers import Real
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tvdenoise.errors import ArrayError, SettingError
+from tvdenoise.settings import is_number, number_of
 
 NoiseKind = Literal["gaussian", "poisson", "salt-pepper", "speckle"]
 
-_LIMITS = {"gaussian": (0.0, 1.0), "poisson": (1e-3, 1e9), "salt-pepper": (0.0, 1.0), "speckle": (0.0, 1e3)}
 
-_EXAMPLES = {name: f"{name}:{amount}" for name, amount in zip(_LIMITS, ("25/255", "100", "0.05", "0.2"), strict=True)}
+class _Kind(NamedTuple):
+    """The least and the largest amount, one to give, and the argument of ``random_noise`` that it is, or its square."""
 
-_ARGUMENTS = {"gaussian": "var", "speckle": "var", "salt-pepper": "amount"}
+    least: float
+    most: float
+    example: str
+    argument: str
+
+
+_KINDS = {
+    "gaussian": _Kind(0.0, 1.0, "25/255", "var"),
+    "poisson": _Kind(1e-3, 1e9, "100", ""),
+    "salt-pepper": _Kind(0.0, 1.0, "0.05", "amount"),
+    "speckle": _Kind(0.0, 1e3, "0.2", "var"),
+}
 
 
 @dataclass(frozen=True)
@@ -51,22 +61,22 @@ class Noise:
             raise SettingError("noise", f"{self.kind!r} is unknown", f"choose from {', '.join(get_args(NoiseKind))}")
         if self.kind == "poisson" and self.amount is None:
             return
-        least, most = _LIMITS[self.kind]
-        if not isinstance(self.amount, Real) or not least <= self.amount <= most:
-            given = f", not {self.amount:g}" if isinstance(self.amount, Real) else ""
+        least, most, example, _ = _KINDS[self.kind]
+        if not is_number(self.amount) or not least <= self.amount <= most:
+            given = f", not {self.amount:g}" if is_number(self.amount) else ""
             problem = f"{self.kind} needs an amount from {least:g} to {most:g}{given}"
-            raise SettingError("noise", problem, f"give such as {_EXAMPLES[self.kind]}")
+            raise SettingError("noise", problem, f"give such as {self.kind}:{example}")
 
     @classmethod
     def read(cls, text: str, *, is_clipped: bool = False) -> "Noise":
         """Return the noise that a text such as ``gaussian:25/255`` calls."""
         kind, _, amount = text.partition(":")
         try:
-            value = float(Fraction(amount)) if amount else None
-        except (ValueError, ZeroDivisionError, OverflowError):
+            value = number_of(amount) if amount else None
+        except ValueError:
             problem = f"{amount!r} is no number"
-            example = _EXAMPLES.get(kind, "gaussian:25/255")
-            raise SettingError("noise", problem, f"give such as {example}") from None
+            kind = kind if kind in _KINDS else "gaussian"
+            raise SettingError("noise", problem, f"give such as {kind}:{_KINDS[kind].example}") from None
         return cls(kind, value, is_clipped)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
@@ -95,8 +105,8 @@ class Noise:
 
         arguments: dict[str, Any] = {}
         if self.amount is not None:
-            amount = self.amount**2 if _ARGUMENTS[self.kind] == "var" else self.amount
-            arguments[_ARGUMENTS[self.kind]] = amount
+            name = _KINDS[self.kind].argument
+            arguments[name] = self.amount**2 if name == "var" else self.amount
         mode = "s&p" if self.kind == "salt-pepper" else self.kind
         noisy = random_noise(picture, mode, rng=seed, clip=self.is_clipped, **arguments)
         return np.asarray(noisy, picture.dtype)

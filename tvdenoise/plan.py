@@ -152,8 +152,9 @@ def planned(
     file_filter: FileFilter = FileFilter(),
     *,
     listed: Iterable[Path] = (),
+    are_written: bool = True,
 ) -> Plan:
-    """Return the plan for files and folders.
+    """Return the plan for files and folders, whose results ``are_written``, or are not.
 
     In the naming's folder the results of files that are ``inputs`` lie side by side, those of folders as the tree
     below these. ``listed`` files are more of them: each path is repeated there whole, that of a file outside the
@@ -183,7 +184,7 @@ def planned(
         is_below = not path.is_absolute() and ".." not in path.parts
         place = path if is_below else Path(os.path.abspath(path))  # noqa: PTH100 (Path's keeps the dots)
         plan.add(path.parent, place.relative_to(place.anchor).parent, [path.name])
-    _refuse_clashes(plan)
+    _refuse_clashes(plan, are_written=are_written)
     return plan
 
 
@@ -294,7 +295,7 @@ def _key(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _refuse_clashes(plan: Plan) -> None:
+def _refuse_clashes(plan: Plan, *, are_written: bool) -> None:
     """Refuse two pictures for one result, also on file systems that do not tell case or forms of Unicode apart.
 
     A picture that was named twice is one.
@@ -310,15 +311,16 @@ def _refuse_clashes(plan: Plan) -> None:
         names, branch.names[:] = branch.names[:], []
         for name in names:
             result = plan.naming.target(name)
-            if _key(result) in among:
+            if are_written and _key(result) in among:
                 problem = "it is one of the pictures to denoise"
                 raise OutputError(branch.target / result, problem, "choose another --output or --suffix")
             own = (branch, name)
             first = taken.setdefault(_key(result), own)
-            if first is own:
-                branch.names.append(name)
-            elif (real(first[0].source), first[1]) == (real(branch.source), name):
+            is_same = first is not own and (real(first[0].source), first[1]) == (real(branch.source), name)
+            if is_same:
                 plan.overlooked["named twice"] += 1
+            elif first is own or not are_written:
+                branch.names.append(name)
             else:
                 problem = f"{first[0].source / first[1]} and {branch.source / name} would be written to it both"
                 raise OutputError(branch.target / result, problem, "leave one out, such as with --exclude")

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, BinaryIO
 
-from tvdenoise.errors import MissingExtraError
+from tvdenoise.errors import missing_extra
 from tvdenoise.rows import RowDict
 from tvdenoise.tables import by_model, group_of, varied
 
@@ -37,7 +37,7 @@ def check_installed() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise MissingExtraError("charts", "Matplotlib is not installed", "plot") from error
+        raise missing_extra("charts", "Matplotlib is not installed", "plot") from error
 
 
 def drawn(rows: Sequence[RowDict], ink: str = "black") -> "Figure | None":

@@ -5,7 +5,7 @@ import reprlib
 from dataclasses import KW_ONLY, dataclass, replace
 from difflib import get_close_matches
 from numbers import Integral, Real
-from typing import Literal, get_args
+from typing import Literal, TypeGuard, get_args
 
 from tvdenoise.errors import SettingError
 from tvdenoise.kinds import MAX_SPACING, ColorChoice, TVKind
@@ -98,7 +98,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        if not (self.weight == "auto" if isinstance(self.weight, str) else _is_weight(self.weight)):
+        is_known = self.weight == "auto" if isinstance(self.weight, str) else is_number(self.weight)
+        if not is_known or (self.weight != "auto" and not 0 <= self.weight <= MAX_WEIGHT):
             problem = f"{_shown(self.weight)} is neither a number from 0 to {MAX_WEIGHT:g} nor auto"
             raise SettingError("weight", problem, "0.1 is a usual value for intensities in [0, 1]")
         self._check_between("sigma", 0, MAX_WEIGHT, "leave it out to estimate it")
@@ -115,6 +116,8 @@ class Settings:
             raise SettingError("chroma", problem, "leave it out, or let color be opponent")
         if self.tv not in get_args(TVKind):
             raise SettingError("tv", f"{self.tv!r} is unknown", f"choose from {', '.join(get_args(TVKind))}")
+        if self.volume not in (True, False):
+            raise SettingError("volume", f"{_shown(self.volume)} is neither true nor false", "give one of them")
         remedy = "give the distance of slices in pixel widths, such as 2.5"
         self._check_between("spacing", 1 / MAX_SPACING, MAX_SPACING, remedy)
         if self.spacing is not None and not self.volume:
@@ -128,23 +131,24 @@ class Settings:
             raise SettingError("optimizer", problem, "use auto for the fastest that a model allows")
         if self.optimizer == "alternating" and self.lr is not None:
             raise SettingError("lr", "alternating needs no rate", "leave one of them out")
-        if self.lr is not None and not (_is_number(self.lr) and 0 < self.lr <= MAX_RATE):
+        if self.lr is not None and not (is_number(self.lr) and 0 < self.lr <= MAX_RATE):
             problem = f"{self.lr!r} is not a number above 0 and at most {MAX_RATE:g}"
             raise SettingError("lr", problem, "leave it out for the method's own")
-        if self.tol is not None and not (_is_number(self.tol) and 0 < self.tol < math.inf):
+        if self.tol is not None and not (is_number(self.tol) and 0 < self.tol < math.inf):
             raise SettingError("tol", f"{self.tol!r} is not a finite number above 0", "leave it out for the default")
         if self.max_steps is not None and not (
-            isinstance(self.max_steps, Integral) and _is_number(self.max_steps) and self.max_steps >= 1
+            isinstance(self.max_steps, Integral) and is_number(self.max_steps) and self.max_steps >= 1
         ):
             problem = f"{self.max_steps!r} is not a whole number of 1 or more"
             raise SettingError("max_steps", problem, "leave it out")
-        for name, kind in {**dict.fromkeys(NUMBERS, float), "max_steps": int}.items():  # no other libraries' numbers
+        kinds = {**dict.fromkeys(NUMBERS, float), "max_steps": int, "volume": bool}
+        for name, kind in kinds.items():  # no other libraries' numbers
             if getattr(self, name) not in (None, "auto"):
                 object.__setattr__(self, name, kind(getattr(self, name)))
 
     def _check_between(self, name: str, least: float, most: float, remedy: str) -> None:
         value = getattr(self, name)
-        if value is not None and not (_is_number(value) and least <= value <= most):
+        if value is not None and not (is_number(value) and least <= value <= most):
             raise SettingError(name, f"{_shown(value)} is not a number from {least:g} to {most:g}", remedy)
 
     @property
@@ -209,14 +213,25 @@ class Settings:
         return f"{self.optimizer!r} is unknown", remedy
 
 
+def number_of(text: str) -> float:
+    """Return a number that is written as one, or as a fraction such as 25/255.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    numerator, *denominator = (float(part) for part in text.split("/", 1))
+    if denominator == [0]:
+        raise ValueError(f"{text} is no number")
+    return numerator / denominator[0] if denominator else numerator
+
+
 def _shown(value: object) -> str:
     """Return a value of any kind, such as an array, in part of a line."""
     return " ".join(reprlib.repr(value).split())
 
 
-def _is_weight(value: float) -> bool:
-    return _is_number(value) and 0 <= value <= MAX_WEIGHT
-
-
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
+    """Return whether something is a number, of whatever library."""
     return isinstance(value, Real) and not isinstance(value, bool)

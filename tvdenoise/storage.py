@@ -41,7 +41,7 @@ SHARE = 0.5
 """How much of the budget beyond the program itself arrays in memory take; the rest is for mapped rows and libraries."""
 
 FULL = 0.75
-"""The share of the budget at which mapped rows leave memory."""
+"""The same at which mapped rows leave memory."""
 
 PERIOD = 0.002
 """Seconds between two looks at how large the process has grown."""

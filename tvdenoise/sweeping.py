@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tvdenoise import __version__, colour, engine, images, intensity
 from tvdenoise.denoising import denoise_as_set
-from tvdenoise.errors import ArrayError, DeviceError, DivergenceError, PictureError, SettingError, TVDenoiseError
+from tvdenoise.errors import ArrayError, DeviceError, PictureError, SettingError, TVDenoiseError, divergence
 from tvdenoise.images import Page, Picture
 from tvdenoise.job import (
     is_lack_of_memory,
@@ -362,7 +362,7 @@ def _run(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> Trial
             noisy = draw.noisy.unit(page)
             result = denoise_as_set(noisy, settings, channel_axis=-1, callback=note if trace else None)
             if result.status == "non_finite":
-                raise DivergenceError(row.input, settings.method_name, result.steps)
+                raise divergence(row.input, settings.method_name, result.steps)
             figures.append(figures_of(result, row.figures.range, *draw.qualities(page, result.image)))
     except DeviceError:  # no run can be made
         raise

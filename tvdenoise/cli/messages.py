@@ -13,9 +13,6 @@ from tvdenoise.errors import DeviceError, SettingError, TVDenoiseError, WriteErr
 if TYPE_CHECKING:
     from tvdenoise.rows import Figures, Row
 
-FLAGS = {"weight": "lambda", "max_steps": "max-steps", "max_pixels": "max-pixels"}
-"""The flags whose names are not those of the settings."""
-
 EIGHT_BIT_STEPS = 255
 MOST_LAMBDAS = 4
 """Pages or channels up to which the lambda of each is said, and beyond it their mean."""
@@ -27,7 +24,8 @@ NOTHING_HALF_WRITTEN = "no output was left half written"
 def error_text(error: TVDenoiseError) -> str:
     """Return what an error says, of settings by their flags."""
     if isinstance(error, SettingError):
-        return f"--{FLAGS.get(error.subject, error.subject)}: {error.problem}; {error.remedy}"
+        flag = "lambda" if error.subject == "weight" else error.subject.replace("_", "-")
+        return f"--{flag}: {error.problem}; {error.remedy}"
     return f"--device {error}" if isinstance(error, DeviceError) else str(error)
 
 

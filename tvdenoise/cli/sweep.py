@@ -226,7 +226,7 @@ def command(
         max_steps=max_steps,
         device=device,
     )
-    plan = planned(values.matched(sources), file_filter=FileFilter(recursive))
+    plan = planned(values.matched(sources), file_filter=FileFilter(recursive), are_written=False)
     read = [path for path in (out, config) if path is not None]
     for pair in plan.pairs() if report or plot else ():
         read += [pair.source] if reference is None else [pair.source, counterpart(reference, pair.relative)]
@@ -306,7 +306,7 @@ class _Runner:
                 if row.key in there:
                     bar.update()
                     self._counts["there"] += 1
-                    self.rows.append({**there[row.key], "input": row.input, "reference": row.reference})
+                    self._take({**there[row.key], "input": row.input, "reference": row.reference})
                 return row.key in there
 
             for row in sweep(self._specimens(), self.grid, is_known=is_known, trace=self.trace):
@@ -314,11 +314,17 @@ class _Runner:
                 self._counts[row.status] += 1
                 if file is not None:
                     file.add(row)
-                if self.as_json:
-                    messages.data(json.dumps(row.as_json()))
+                self._take(row.as_dict())
                 if row.error is not None:
                     messages.failure(row.error)
-                self.rows.append(row.as_dict())
+
+    def _take(self, row: "RowDict") -> None:
+        """Take in a row, and print it if that is asked for."""
+        from tvdenoise.rows import finite
+
+        self.rows.append(row)
+        if self.as_json:
+            messages.data(json.dumps(finite(row)))
 
     def _specimens(self) -> Iterator["Specimen"]:
         from tvdenoise.plan import counterpart

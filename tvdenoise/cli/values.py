@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tvdenoise.errors import InputError, SettingError
 from tvdenoise.kinds import Nonfinite
+from tvdenoise.settings import number_of
 
 if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions
@@ -95,13 +96,12 @@ def round_to_digits(value: float) -> float:
 def fraction_of(name: str, text: str) -> tuple[float, bool]:
     """Return a number of 0 or more, and whether it is written as a fraction."""
     try:
-        numerator, *denominator = (float(number) for number in text.split("/", 1))
-        value = numerator / denominator[0] if denominator else numerator
-    except (ValueError, ZeroDivisionError):
-        value, denominator = math.nan, []
+        value = number_of(text)
+    except ValueError:
+        value = math.nan
     if not (math.isfinite(value) and value >= 0):
         raise SettingError(name, f"{text!r} is not a number of 0 or more", "give such as 25, or 25/255")
-    return value, bool(denominator)
+    return value, "/" in text
 
 
 def sigmas_of(text: str | None) -> tuple[float | None, float | None]:

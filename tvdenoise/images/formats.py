@@ -9,7 +9,7 @@ from types import ModuleType
 
 import numpy as np
 
-from tvdenoise.errors import MissingExtraError
+from tvdenoise.errors import missing_extra
 from tvdenoise.images.picture import Picture, PictureFile
 
 COMMON = frozenset({"ICC profile", "EXIF", "XMP"})
@@ -292,4 +292,4 @@ def room_for(subject: object, format_: str) -> ModuleType:
     except ImportError as error:
         if not (error.name or "").startswith("astropy"):
             raise
-        raise MissingExtraError(subject, "Astropy reads FITS files and is not installed", "astro") from error
+        raise missing_extra(subject, "Astropy reads FITS files and is not installed", "astro") from error

@@ -47,12 +47,11 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     """Write a PAM if the source is one, else a PGM or PPM in binary; no number is above that for white."""
     (picture,) = file.parts
     kind, white = file.native or ("", int(intensity.type_range(picture.pixels.dtype)[1]))
-    colours = picture.by_page[..., : picture.colours]
-    np.minimum(colours, white, out=colours)
-    pixels = picture.by_page if picture.samples > 1 else picture.by_page[..., 0]
+    pixels = np.minimum(picture.by_page, white, dtype=picture.pixels.dtype)
+    if picture.samples == 1:
+        pixels = pixels[..., 0]
     if picture.alpha:
-        pixels = pixels.copy()
-        pixels[..., -1] = _rescaled(pixels[..., -1], intensity.type_range(pixels.dtype), (0.0, float(white)))
+        pixels[..., -1] = _rescaled(picture.by_page[..., -1], intensity.type_range(pixels.dtype), (0.0, float(white)))
     binary: Literal["P5", "P6"] = "P6" if picture.samples > 1 else "P5"
     imwrite(stream, np.ascontiguousarray(pixels), magicnumber="P7" if kind == "P7" else binary, maxval=white)
 
