@@ -7,7 +7,7 @@ neighbour: its difference is 0, and what a field holds there never counts. Diffe
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -93,28 +93,14 @@ def gradient(u: Tensor, out: Tensor, spacing: float) -> Tensor:
 def subtract_adjoint(f: Tensor, p: Tensor, out: Tensor, spacing: float) -> Tensor:
     r"""Write :math:`f - D^\top p` into ``out`` and return it."""
     out.copy_(f)
-    for inside, upper, lower in _edges(p, out, spacing):
-        upper.add_(inside)
-        lower.sub_(inside)
-    return out
-
-
-def minus_adjoint(f: Tensor, p: Tensor, spacing: float) -> Tensor:
-    r"""Return :math:`f - D^\top p` by plain arithmetic: see :func:`array`."""
-    q = contiguous_copy(f)
-    for edges in _edges(p, q, spacing):
-        inside, upper, lower = map(array, edges)
-        upper += inside
-        lower -= inside
-    return q
-
-
-def _edges(p: Tensor, u: Tensor, spacing: float) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield of each component of a field what counts, over its spacing, and the pixels on both sides of it."""
     for component, axis in zip(p, range(-p.shape[0], 0), strict=True):
-        n = u.shape[axis] - 1
+        n = out.shape[axis] - 1
         inside = component.narrow(axis, 0, n)
-        yield inside / spacing if axis == -3 and spacing != 1 else inside, u.narrow(axis, 0, n), u.narrow(axis, 1, n)
+        if axis == -3 and spacing != 1:
+            inside = inside / spacing
+        out.narrow(axis, 0, n).add_(inside)
+        out.narrow(axis, 1, n).sub_(inside)
+    return out
 
 
 def magnitude(g: Tensor, tv: TVKind, *, coupled: bool = False) -> Tensor:

@@ -184,7 +184,8 @@ class _Path:
         steps = min(max(STEPS * largest / self.spread, LEAST_STEPS), MOST_STEPS)
         steps *= ALTERNATING_SHARE if problem.alternates else 1
         self.field, self.weight = ascend(problem, self.field, math.ceil(steps)), weight
-        u = calculus.minus_adjoint(problem.f, self.field, problem.spacing)
+        pair = calculus.empty(problem.f.shape, problem.f)
+        u = calculus.subtract_adjoint(problem.f, self.field, pair, problem.spacing)
         above, below, f, probe = (calculus.array(t) for t in (*u.unbind(1), self._f, self._probe))
         residual = float((((above + below) / 2 - f) ** 2).mean())
         trace = float(((above - below) * probe).mean()) / (2 * self._epsilon)
