@@ -45,6 +45,10 @@ as bricks and fur, ..."""
 FREE_SHARE = 0.75
 """... unless so many patches are without texture there."""
 
+LEAST_SHARED = 1.45
+"""The ratio of the median to the smallest eigenvalues below which :data:`FAR_INCREASE` is asked of all dilations:
+noise that is shared at all has a larger one, unless compression has left hardly any between neighbours."""
+
 CHANGE_SHARE = 0.3
 """How many of the patches must be without texture at a larger dilation for groups of them to tell of a change."""
 
@@ -196,7 +200,8 @@ def _shared(plane: Tensor, near: Survey, reference: Callable[[int], Tensor]) -> 
     variance = far.reading.variance
     is_far = dilation >= TEXTURE_FROM
     is_texture = is_far and variance > TEXTURE_SHARE**2 * float(calculus.array(plane).var())
-    increase = 1.0 if far.weak_share >= FREE_SHARE else FAR_INCREASE if is_far else MIN_INCREASE
+    is_doubtful = is_far or near.reading.ratio < LEAST_SHARED
+    increase = 1.0 if far.weak_share >= FREE_SHARE else FAR_INCREASE if is_doubtful else MIN_INCREASE
     if is_texture or far.kurtosis < MIN_KURTOSIS or variance <= increase**2 * near.reading.variance:
         return None
     found = autocorrelation(plane, dilation, far)
