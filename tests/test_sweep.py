@@ -609,8 +609,13 @@ class TestCommand:
                 assert (row["status"], row["psnr_after"]) == ("done", None)  # infinite
 
     def test_rows_that_are_there_are_printed_too(self, run, here):
-        command = [*SWEEP, "-o", "rows.jsonl", "--json"]
-        assert run(*command)[1] == run(*command)[1]
+        """As JSON, which has no infinite number, also of pages."""
+        tifffile.imwrite("pages.tif", np.eye(32, dtype=np.uint8)[None].repeat(2, 0))
+        command = ["sweep", "pages.tif", "--reference", "pages.tif", "-l", "0,0.1", "-o", "rows.jsonl", "--json"]
+        out = run(*command)[1]
+        assert run(*command)[1] == out
+        assert (here / "rows.jsonl").read_text() == out
+        assert "Infinity" not in out
 
     def test_a_result_is_a_picture_like_any_other(self, run, here):
         shutil.copy("in.png", "clean_denoised.png")

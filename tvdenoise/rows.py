@@ -103,8 +103,8 @@ class Row:
 
     def as_json(self) -> dict[str, Any]:
         """Return the row as a JSON object, in which an infinite PSNR is null."""
-        row = self.as_dict()
-        return finite(row) | {"pages": row["pages"] and [finite(page) for page in row["pages"]]}
+        row: dict[str, Any] = finite(self.as_dict())
+        return row
 
 
 @dataclass(frozen=True)
@@ -169,9 +169,13 @@ def _named(figures: dict[str, Any]) -> dict[str, Any]:
     return {KEYS.get(key, key): value for key, value in figures.items()}
 
 
-def finite(row: RowDict) -> dict[str, Any]:
-    """Return a row in which a number that is not finite is None, as JSON has it."""
-    return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
+def finite(value: Any) -> Any:  # noqa: ANN401 (of any kind that JSON has)
+    """Return what rows are made of, with None for a number that is not finite, as JSON has it."""
+    if isinstance(value, Mapping):
+        return {key: finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def figures_of(
