@@ -499,7 +499,7 @@ BAD = [
     ("in.png clean.png -o new/ --shard=", 2, "--shard: '' is not part K of N"),
     (f"in.png clean.png -o new/ --shard 1/{'9' * 20}", 2, "--shard: "),
     (f"in.png clean.png -o new/ --jobs {'9' * 20}", 2, "--jobs: "),
-    ("--files-from in.png -o new/", 2, r"in\.png: it is a picture, and this is for a list of them; name it as INPUT"),
+    ("sweep in.png --strength ,", 2, r"--strength: the list is empty; leave it out"),
     ("sweep in.png --no", 2, r"No such option: --no.*; see tvdenoise sweep --help"),
     ("--files-from empty.png -o new/", 2, r"empty\.png: it lists no picture"),
     ("in.png clean.png --jobs 0 -o new/ -l 0.1", 2, r"--jobs: '0'"),

@@ -84,7 +84,7 @@ class TestSelection:
     def test_a_list_keeps_its_folders_below_the_output(self, tmp_path, monkeypatch):
         (tmp_path / "here").mkdir()
         monkeypatch.chdir(tmp_path / "here")
-        listed = [Path("x/a.png"), Path("y/a.png"), Path("../a.png"), tmp_path / "z" / "a.png"]
+        listed = [Path("x/a.png"), Path("x/../y/a.png"), Path("../a.png"), tmp_path / "z" / "a.png"]
         plan = planned([], Naming(tmp_path / "out"), listed=listed)
         whole = tmp_path.relative_to("/")
         assert results(plan, tmp_path / "out") == ["x/a.png", "y/a.png", f"{whole}/a.png", f"{whole}/z/a.png"]
@@ -160,6 +160,13 @@ class TestClashes:
         inputs = [scans, scans / "sub" / "deep"]
         self.refused(OutputError, r"a\.jpg: .* both; leave one out", inputs, Naming(tmp_path / "out"))
         assert len(planned(inputs)) == 4
+
+    def test_pictures_of_which_nothing_is_written(self, tmp_path):
+        for name in ("a.png", "A.PNG", "a_denoised.png"):
+            (tmp_path / name).touch()
+        names = [tmp_path / name for name in ("a.png", "A.PNG", "a.png", "A.PNG", "a_denoised.png", "./A.PNG")]
+        plan = planned(names, are_written=False)
+        assert [pair.source.name for pair in plan.pairs()] == ["a.png", "A.PNG", "a_denoised.png"]
 
     def test_the_same_twice(self, scans):
         once = planned([scans])

@@ -257,6 +257,11 @@ class TestCommand:
         if ending == "png":
             assert struct.unpack(">II", content[16:24]) > (1000, 400)
 
+    def test_what_no_logarithm_has_is_not_drawn(self, run, here):
+        """At lambda 0 the certified distance is 0."""
+        code, _, err = run("sweep", "in.png", "-l", "0", "--trace", "--plot", "a.png", "--report", "a.html")
+        assert (code, "a.png is not drawn: these runs have nothing to draw" in err) == (0, True)
+
     @pytest.mark.parametrize("option", ["--plot=a.png", "--report=a.html"])
     def test_without_the_extra(self, run, monkeypatch, option):
         monkeypatch.setitem(sys.modules, "matplotlib", None)

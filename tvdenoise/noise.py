@@ -66,6 +66,7 @@ class Noise:
             given = f", not {self.amount:g}" if is_number(self.amount) else ""
             problem = f"{self.kind} needs an amount from {least:g} to {most:g}{given}"
             raise SettingError("noise", problem, f"give such as {self.kind}:{example}")
+        object.__setattr__(self, "amount", float(self.amount))  # no other library's number
 
     @classmethod
     def read(cls, text: str, *, is_clipped: bool = False) -> "Noise":

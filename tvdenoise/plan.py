@@ -157,8 +157,8 @@ def planned(
     """Return the plan for files and folders, whose results ``are_written``, or are not.
 
     In the naming's folder the results of files that are ``inputs`` lie side by side, those of folders as the tree
-    below these. ``listed`` files are more of them: each path is repeated there whole, that of a file outside the
-    current folder from the root on, and that there is such a file is not checked.
+    below these. ``listed`` files are more of them: each path is repeated there whole, one that is absolute or leads
+    out of the current folder from the root on, and that there is such a file is not checked.
 
     Raises
     ------
@@ -181,8 +181,9 @@ def planned(
     for path in listed:
         if is_folder(path):
             raise InputError(path, "it is a folder, and a list names files", "name it as INPUT, or list what is in it")
-        is_below = not path.is_absolute() and ".." not in path.parts
-        place = path if is_below else Path(os.path.abspath(path))  # noqa: PTH100 (Path's keeps the dots)
+        place = Path(os.path.normpath(path))
+        if ".." in place.parts:
+            place = Path(os.path.abspath(path))  # noqa: PTH100 (Path's keeps the dots)
         plan.add(path.parent, place.relative_to(place.anchor).parent, [path.name])
     _refuse_clashes(plan, are_written=are_written)
     return plan
@@ -315,12 +316,11 @@ def _refuse_clashes(plan: Plan, *, are_written: bool) -> None:
                 problem = "it is one of the pictures to denoise"
                 raise OutputError(branch.target / result, problem, "choose another --output or --suffix")
             own = (branch, name)
-            first = taken.setdefault(_key(result), own)
-            is_same = first is not own and (real(first[0].source), first[1]) == (real(branch.source), name)
-            if is_same:
-                plan.overlooked["named twice"] += 1
-            elif first is own or not are_written:
+            first = taken.setdefault(_key(result) if are_written else f"{real(branch.source)}/{name}", own)
+            if first is own:
                 branch.names.append(name)
+            elif (real(first[0].source), first[1]) == (real(branch.source), name):
+                plan.overlooked["named twice"] += 1
             else:
                 problem = f"{first[0].source / first[1]} and {branch.source / name} would be written to it both"
                 raise OutputError(branch.target / result, problem, "leave one out, such as with --exclude")

@@ -60,9 +60,10 @@ def drawn(rows: Sequence[RowDict], ink: str = "black") -> "Figure | None":
     for name, label in (("psnr_after", "PSNR (dB)"), ("ssim_after", "SSIM")):
         if curves := _by_lambda(done, name):
             panels.append(partial(_quality, curves=curves, label=label))
-    if alike := _traced(done):
+    alike = _traced(done)
+    if traces := _traces(alike):
         what = f"{Path(alike[0]['input']).name}, lambda {alike[0]['lambda']:.4g}"
-        panels.append(partial(_convergence, traces=_traces(alike), what=what))
+        panels.append(partial(_convergence, traces=traces, what=what))
     if not panels:
         return None
     colours = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), ink)
@@ -131,12 +132,14 @@ def _traced(rows: Sequence[RowDict]) -> list[RowDict]:
 
 
 def _traces(rows: Sequence[RowDict]) -> dict[str, list[tuple[float, float]]]:
-    """Return the certified distance by seconds."""
-    names = varied(rows)
-    return {
-        group_of(row, names): [(entry["seconds"], entry["rms_bound"]) for entry in row["trace"] if entry["step"]]
-        for row in rows
-    }
+    """Return the certified distance by seconds, as far as a logarithmic scale has them."""
+    names, traces = varied(rows), {}
+    for row in rows:
+        points = [(entry["seconds"], entry["rms_bound"]) for entry in row["trace"] if entry["step"]]
+        shown = [point for point in points if 0 < min(point) <= max(point) < math.inf]
+        if shown:
+            traces[group_of(row, names)] = shown
+    return traces
 
 
 def _quality(axes: "Axes", *, curves: Curves, label: str) -> None:

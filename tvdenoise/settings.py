@@ -105,6 +105,8 @@ class Settings:
         self._check_between("sigma", 0, MAX_WEIGHT, "leave it out to estimate it")
         if self.sigma is not None and self.weight != "auto":
             raise SettingError("sigma", "it is for choosing lambda, and lambda is given", "leave one of them out")
+        if self.strength is None:
+            raise SettingError("strength", "None is no number", "leave it out")
         self._check_between("strength", 1 / MAX_STRENGTH, MAX_STRENGTH, "1.5 is smoother, 0.7 keeps more")
         if self.strength != 1 and self.weight != "auto":
             raise SettingError("strength", "it is for a chosen lambda, and lambda is given", "leave one of them out")

@@ -352,10 +352,11 @@ def _some(name: str, said: str) -> tuple[str, ...]:
 
 
 def _numbers(name: str, said: str) -> tuple[float, ...]:
+    items = _some(name, said)
     try:
-        return tuple(map(float, _some(name, said)))
+        return tuple(map(float, items))
     except ValueError:
-        raise SettingError(name, f"{said!r} are not numbers", "1 to 2 are usual") from None
+        raise SettingError(name, f"{said!r} are not numbers", "give such as 1,1.5,2") from None
 
 
 def _seeds(said: str) -> tuple[int, ...]:
@@ -382,7 +383,7 @@ def _plot(rows: list["RowDict"], path: Path) -> None:
 
     figure = plots.drawn(rows)
     if figure is None:
-        messages.note(f"{path} is not drawn: too few runs were done")
+        messages.note(f"{path} is not drawn: these runs have nothing to draw")
     else:
         with atomic(path) as file:
             plots.save(figure, file, path.suffix.lower())

@@ -192,8 +192,6 @@ def workers_of(text: str) -> int | None:
 
 def listed_paths(path: Path | None) -> list[Path]:
     """Return the paths that a file, or standard input, lists."""
-    from tvdenoise.images import format_by_magic
-
     if path is None:
         return []
     try:
@@ -202,8 +200,6 @@ def listed_paths(path: Path | None) -> list[Path]:
         raise InputError(path, f"it cannot be read ({error.strerror})", "check the path") from error
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as of Windows PowerShell
         content = content.decode("utf-16", "replace").encode()
-    if format_by_magic(content) is not None:
-        raise InputError(path, "it is a picture, and this is for a list of them", "name it as INPUT")
     lines = content.split(b"\0") if b"\0" in content else content.splitlines() or [b""]
     lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
     found = [Path(os.fsdecode(line)) for line in lines if line]
