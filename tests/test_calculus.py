@@ -1,6 +1,6 @@
 import pytest
 import torch
-from problems import KINDS
+from problems import KINDS, SHAPES
 
 from tvdenoise import calculus
 
@@ -11,6 +11,17 @@ def dot(a, b):
 
 def adjoint(p, like, spacing=1.0):
     return -calculus.subtract_adjoint(torch.zeros_like(like), p, torch.empty_like(like), spacing)
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (2, 3, 4, 5)])
+@pytest.mark.parametrize(("axes", "spacing"), [(2, 1.0), (3, 1.0), (3, 2.5)])
+def test_adjointness(shape, axes, spacing):
+    if len(shape) < axes:
+        pytest.skip("no such axis")
+    u = torch.randn(shape, dtype=torch.float64)
+    p = torch.randn((axes, *shape), dtype=torch.float64)
+    du = calculus.gradient(u, calculus.new_field(u, axes), spacing)
+    torch.testing.assert_close(dot(du, p), dot(u, adjoint(p, u, spacing)))
 
 
 def test_adjointness_on_strided_inputs():
