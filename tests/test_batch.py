@@ -504,6 +504,15 @@ def test_what_is_remarked_in_any_process_is_said_once(scans, capsys):
         assert capsys.readouterr().err.count("the CPU goes on\n") == int(verbose)
 
 
+def test_where_nothing_is_to_be_done_no_process_is_started():
+    program = (
+        "import psutil; from tvdenoise.batch import WorkerPool\n"
+        "WorkerPool(2).run(iter([]), print); print(psutil.Process().children())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 class TestDeath:
     def test_of_the_fork_server_before_there_is_a_process(self, here):
         jobs = [Job(here / "in.png", here / f"{number}.png", Settings(weight=0)) for number in range(3)]

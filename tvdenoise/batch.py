@@ -11,12 +11,10 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -30,9 +28,6 @@ from tvdenoise.machine import available, cores
 
 EXIT_TIMEOUT = 10.0
 """Seconds that a process is given to end by itself."""
-
-PAUSES = (0.1, 0.5, 0.0)
-"""Seconds after each attempt to start one that failed."""
 
 PRELOAD_FROM = 8
 """Jobs a process up to which compiled code is not loaded before there is one for it."""
@@ -125,7 +120,6 @@ class WorkerPool:
         written and told, and of all else they were at nothing is left.
         """
         try:
-            self._load()
             self._work(iter(todo), tell)
         finally:
             self._dismiss(tell)
@@ -133,12 +127,16 @@ class WorkerPool:
     def _load(self) -> None:
         """Wait for the fork server to load what processes share: to start one waits as well, but hears no interrupt."""
         if self._forks:
+            from multiprocessing import forkserver  # late: there is none everywhere
+
             with suppress(EOFError, OSError):  # which those will meet too that start a process
                 with sigint_blocked():
                     forkserver.ensure_running()
                 self._context.Process(target=int, daemon=True).start()
 
     def _work(self, todo: Iterator[Job], tell: Callable[[Outcome], None]) -> None:
+        if self._prepare_next(todo):
+            self._load()
         while True:
             while len(self._busy) < self._number and self._prepare_next(todo):
                 with deferred(*ENDING):
@@ -203,14 +201,14 @@ class WorkerPool:
         self._busy[worker.line] = worker, parcel
 
     def _hired(self) -> _Worker:
-        for pause in PAUSES:
-            try:
-                return self._started()
-            except (EOFError, OSError) as error:  # the fork server may have died: there will be another
-                problem = f"another process cannot be started ({error})"
-                time.sleep(pause)
-        remedy = "give fewer, allow more open files (ulimit -n), or let TMPDIR be a shorter path"
-        raise SettingError("jobs", problem, remedy)
+        with suppress(EOFError, OSError):  # of the fork server too, which may have died: there is another one then
+            return self._started()
+        try:
+            return self._started()
+        except (EOFError, OSError) as error:
+            problem = f"another process cannot be started ({error})"
+            remedy = "give fewer, allow more open files (ulimit -n), or let TMPDIR be a shorter path"
+            raise SettingError("jobs", problem, remedy) from error
 
     def _started(self) -> _Worker:
         ours, theirs = self._context.Pipe()
