@@ -314,7 +314,7 @@ class TestBadArguments:
         ("arguments", "message"),
         [
             ({"weight": -0.1}, "weight: -0.1 is neither a number from 0"),
-            ({"strength": None}, "strength: None is no number"),
+            ({"strength": None}, "strength: None is not a number from 0.01"),
             ({"volume": "no"}, "volume: 'no' is neither true nor false"),
             ({"weight": np.eye(64)}, r"^weight: array.{,30} is neither a number from 0"),
             ({"weight": float("nan")}, "weight: nan"),

@@ -17,6 +17,9 @@ CHUNK = 2**20
 """Values rounded at a time, so that what lies between costs no memory to speak of."""
 
 UNIT: Range = (0.0, 1.0)
+NOISY_UNIT: Range = (-1.0, 2.0)
+"""Where floats lie that are on the unit scale, with room for the noise on it."""
+
 MAX_UNIT = 1e9
 """Far beyond any picture on the unit scale, and safe from overflow when squared and summed."""
 
@@ -59,13 +62,12 @@ def type_range(dtype: DTypeLike) -> Range:
 def measured_range(pixels: NDArray[np.generic]) -> Range:
     """Return the range of a file's pixels: by type for integers, by their values for floats.
 
-    Floats between -1 and 2 are taken as they are: a picture on the unit scale, with room for the noise on it. Others
-    are scaled by their smallest and largest value.
+    Floats within :data:`NOISY_UNIT` are taken as they are. Others are scaled by their smallest and largest value.
     """
     if pixels.dtype.kind in "iu":
         return type_range(pixels.dtype)
     low, high = extremes(pixels)
-    if low >= -1 and high <= 2:
+    if low >= NOISY_UNIT[0] and high <= NOISY_UNIT[1]:
         return UNIT
     return (low, high) if high > low else (low, low + max(1.0, 1e-9 * abs(low)))
 

@@ -19,7 +19,7 @@ MIN_PATCHES = 3 * SIDE * SIDE
 """Three for each row of their covariance: of fewer its smallest eigenvalues say little."""
 
 MOST_ROUNDS, SETTLED = 10, 2e-3
-"""Estimate and selection take turns until the variance moves by a thousandth of the deviation, or so often."""
+"""Estimate and selection take turns so often at most, and until the variance moves by no more than such a share."""
 
 PATCHES = 2**14
 """About how many there are of a large picture."""

@@ -107,12 +107,10 @@ def _by_lambda(rows: Sequence[RowDict], name: str) -> Curves:
         if value is None or not math.isfinite(value) or not row["lambda"]:
             continue
         group = group_of(row, names)
-        if row["criterion"] and row["strength"] != 1:
-            continue
-        if row["criterion"]:
-            chosen[group].append((row["lambda"], value))
-        else:
+        if not row["criterion"]:
             values[group][row["lambda"]].append(value)
+        elif row["strength"] == 1:
+            chosen[group].append((row["lambda"], value))
     return {
         group: (
             sorted((weight, fmean(found)) for weight, found in points.items()),

@@ -10,6 +10,7 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, BinaryIO, Literal, Union, get_args, get_origin
@@ -27,15 +28,13 @@ NEEDED = ("lambda", "rms_bound", "tv", "color", "optimizer", "shape", "axes", "v
 """What is known of every run that is done."""
 
 
+@cache
 def _kinds(of: type) -> dict[str, Any]:
     """Return the types of what rows have of a dataclass, by their keys."""
     kinds: dict[str, Any] = {}
     for field in dataclasses.fields(of):
         kinds |= _kinds(Figures) if field.name == "figures" else {KEYS.get(field.name, field.name): field.type}
     return kinds
-
-
-KINDS = _kinds(TrialRow)
 
 
 class RowFile:
@@ -256,7 +255,7 @@ def _cell(value: Any) -> str:  # noqa: ANN401 (of any kind that JSON has)
 def _value(name: str, cell: str) -> Any:  # noqa: ANN401 (of any kind that JSON has)
     if not cell:
         return None
-    if _is_of(cell, KINDS.get(name)):
+    if _is_of(cell, _kinds(TrialRow).get(name)):
         return cell
     try:
         return math.inf if cell == "inf" else json.loads(cell)

@@ -105,8 +105,6 @@ class Settings:
         self._check_between("sigma", 0, MAX_WEIGHT, "leave it out to estimate it")
         if self.sigma is not None and self.weight != "auto":
             raise SettingError("sigma", "it is for choosing lambda, and lambda is given", "leave one of them out")
-        if self.strength is None:
-            raise SettingError("strength", "None is no number", "leave it out")
         self._check_between("strength", 1 / MAX_STRENGTH, MAX_STRENGTH, "1.5 is smoother, 0.7 keeps more")
         if self.strength != 1 and self.weight != "auto":
             raise SettingError("strength", "it is for a chosen lambda, and lambda is given", "leave one of them out")
@@ -150,7 +148,9 @@ class Settings:
 
     def _check_between(self, name: str, least: float, most: float, remedy: str) -> None:
         value = getattr(self, name)
-        if value is not None and not (is_number(value) and least <= value <= most):
+        if value is None and getattr(Settings, name) is None:  # which is the default
+            return
+        if not (is_number(value) and least <= value <= most):
             raise SettingError(name, f"{_shown(value)} is not a number from {least:g} to {most:g}", remedy)
 
     @property

@@ -13,6 +13,7 @@ from torch import Tensor
 from tvdenoise import calculus, colour, engine
 from tvdenoise.devices import is_out_of_memory, pick_device
 from tvdenoise.errors import ArrayError, SettingError
+from tvdenoise.intensity import NOISY_UNIT
 from tvdenoise.noise_level import ChannelNoise
 from tvdenoise.planes import Image, Planes, as_planes
 from tvdenoise.probe import noise_and_probe
@@ -219,9 +220,9 @@ def _dtype(f: Tensor, settings: Settings, weight: float) -> torch.dtype:
 
 
 def _is_on_unit_scale(f: Tensor) -> bool:
-    """Return whether floats show more than one value, and hardly any but those from 0 to 1."""
-    low, high = f.aminmax()
-    return bool(-1 <= low < high <= 2)
+    """Return whether floats show more than one value, all of the unit scale."""
+    (least, largest), (low, high) = NOISY_UNIT, f.aminmax()
+    return bool(least <= low < high <= largest)
 
 
 def _placed(f: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -80,7 +80,7 @@ def _range_of(text: str) -> tuple[float | Literal["auto"], ...]:
         if not (low < high and (low or is_linear) and 1 < count <= MOST_IN_RANGE and rest[2:] in ([], ["lin"])):
             raise ValueError
     except (ValueError, IndexError):
-        remedy = f"give such as 0.02,0.05,0.1, or from above 0 0.01:1:12, or 0:0.2:5:lin, and {MOST_IN_RANGE} at most"
+        remedy = f"give such as 0.02,0.05,0.1, or 0.01:1:12 (above 0), or 0:0.2:5:lin, and {MOST_IN_RANGE} at most"
         raise SettingError("weight", f"{text!r} is neither a number nor such a range", remedy) from None
     ways = (i / (count - 1) for i in range(count))
     if is_linear:
