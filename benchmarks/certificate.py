@@ -15,9 +15,9 @@ import typer
 from PIL import Image
 
 from tvdenoise import denoise
-from tvdenoise.coarse import coarse_start
-from tvdenoise.formulations import Dual
-from tvdenoise.rof import Problem
+from tvdenoise.model.rof import Problem
+from tvdenoise.solvers.coarse import coarse_start
+from tvdenoise.solvers.formulations import Dual
 
 FOLDER = Path(__file__).parent.parent / "sample_images"
 STEPS = (10, 20, 40, 80, 160, 320, 640)

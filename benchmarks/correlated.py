@@ -23,7 +23,7 @@ from PIL import Image
 from scipy.ndimage import convolve, gaussian_filter
 
 from tvdenoise import denoise, images
-from tvdenoise.metrics import quality
+from tvdenoise.files.metrics import quality
 
 SIDE = 400
 GRID = 1.2 ** np.arange(-10, 9)

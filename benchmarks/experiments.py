@@ -22,11 +22,12 @@ import typer
 from PIL import Image
 from skimage.data import camera
 
-from tvdenoise import Grid, Noise, Specimen, denoise, engine, sweep
+from tvdenoise import Grid, Noise, Specimen, denoise, sweep
 from tvdenoise.cli.values import weights_of
-from tvdenoise.coarse import coarse_start
-from tvdenoise.formulations import Dual
-from tvdenoise.rof import Problem
+from tvdenoise.kernels import dispatch
+from tvdenoise.model.rof import Problem
+from tvdenoise.solvers.coarse import coarse_start
+from tvdenoise.solvers.formulations import Dual
 
 TOOL = [sys.executable, "-m", "tvdenoise"]
 SPACING = "0.01:1:12"
@@ -49,7 +50,7 @@ def _sweeps(folder: Path, runs: int) -> Iterator[rows.Row]:
     noisy = Noise("gaussian", 25 / 255).added_to(camera().astype(np.float32) / 255, 0)
     np.save(folder / "noisy.npy", noisy)
     weights = weights_of(SPACING)
-    engine.load()
+    dispatch.load()
     specimens = {
         "a sweep": Specimen("camera", noisy),
         "a sweep with PSNR and SSIM": Specimen("camera", noisy, camera().astype(np.float32) / 255),

@@ -24,7 +24,9 @@ import typer
 from PIL import Image
 from skimage.data import camera
 
-from tvdenoise import denoise, engine, machine
+from tvdenoise import denoise
+from tvdenoise.kernels import dispatch
+from tvdenoise.machine import resources
 
 TOOL = [sys.executable, "-m", "tvdenoise"]
 SIDE = 512
@@ -33,7 +35,7 @@ LOOP = 10
 """Pictures of the shell loop."""
 
 PLAN = (
-    "import sys; from pathlib import Path; from tvdenoise.plan import *;"
+    "import sys; from pathlib import Path; from tvdenoise.files.plan import *;"
     "print(len(planned([Path(sys.argv[1])], Naming(Path(sys.argv[2])), FileFilter(recursive=True))))"
 )
 
@@ -67,13 +69,13 @@ def _throughput(folder: Path, numbers: tuple[int, int], runs: int) -> Iterator[r
         for index in range(number):
             Image.fromarray(_noisy(index)).save(scans / f"{index:04}.png")
     torch.set_num_threads(1)
-    engine.load()
+    dispatch.load()
     picture = (_noisy(0) / 255).astype(np.float32)
     denoise(picture, WEIGHT)
     rates: dict[str, list[float]] = {"cores": [], "few": [], "many": [], "loop": []}
     for _ in range(runs):
         one = statistics.median(_seconds(lambda: denoise(picture, WEIGHT)) for _ in range(20))
-        rates["cores"].append(machine.cores() / one)
+        rates["cores"].append(resources.cores() / one)
         rates["few"].append(numbers[0] / _seconds(lambda: _denoised(few, folder / "out")))
         rates["many"].append(numbers[1] / _seconds(lambda: _denoised(many, folder / "out")))
         rates["loop"].append(LOOP / _seconds(lambda: [_denoised(path, folder / "o.png") for path in _some(few)]))

@@ -32,12 +32,13 @@ import typer
 from skimage.data import astronaut, camera
 from torch import Tensor
 
-from tvdenoise import TotalVariation, denoise, engine
-from tvdenoise.ascents import REFRESH, AlternatingAscent, FISTAAscent
-from tvdenoise.coarse import coarse_start
-from tvdenoise.devices import synchronize
-from tvdenoise.formulations import Dual
-from tvdenoise.rof import Problem
+from tvdenoise import TotalVariation, denoise
+from tvdenoise.kernels import dispatch
+from tvdenoise.machine.devices import synchronize
+from tvdenoise.model.rof import Problem
+from tvdenoise.solvers.ascents import REFRESH, AlternatingAscent, FISTAAscent
+from tvdenoise.solvers.coarse import coarse_start
+from tvdenoise.solvers.formulations import Dual
 
 TOOL = [sys.executable, "-m", "tvdenoise"]
 WEIGHT = 0.1
@@ -142,11 +143,11 @@ def _launches(clock: Clock, f: Tensor) -> Iterator[rows.Row]:
         if f.device.type != "cuda":
             yield _row(f"{name}: a step", 1e9 * clock(partial(dual.advance, REFRESH)) / REFRESH / f.numel(), "ns/value")
             continue
-        from tvdenoise import fused
+        from tvdenoise.kernels import gpu
 
         if dual.problem.kernels(f) is None:
-            sys.exit("; ".join(engine.remarks()))
-        kernel = fused.alternation if way is AlternatingAscent else fused.ascent
+            sys.exit("; ".join(dispatch.remarks()))
+        kernel = gpu.alternation if way is AlternatingAscent else gpu.ascent
         before = kernel.STEPS
         for steps in STEPS:
             kernel.STEPS = steps

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from tvdenoise import denoise
-from tvdenoise.methods import METHODS
+from tvdenoise.options.methods import METHODS
 
 FOLDER = Path(__file__).parent.parent / "sample_images"
 LAMBDA = 0.1

@@ -24,9 +24,9 @@ from PIL import Image
 from skimage.restoration import denoise_tv_bregman, denoise_tv_chambolle
 
 from tvdenoise import TotalVariation, denoise
-from tvdenoise.coarse import coarse_start
-from tvdenoise.formulations import Dual
-from tvdenoise.rof import Problem
+from tvdenoise.model.rof import Problem
+from tvdenoise.solvers.coarse import coarse_start
+from tvdenoise.solvers.formulations import Dual
 
 SAMPLE = Path(__file__).parent.parent / "sample_images" / "camera_noisy.png"
 WEIGHT = 0.1

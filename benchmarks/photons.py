@@ -13,7 +13,7 @@ import torch
 import typer
 
 from tvdenoise import images
-from tvdenoise.noise_level import noise_level
+from tvdenoise.auto.noise_level import noise_level
 
 PHOTONS = (30, 100, 300, 1000)
 

@@ -26,7 +26,7 @@ import typer
 from numpy.typing import NDArray
 
 from tvdenoise import denoise, images
-from tvdenoise.metrics import quality
+from tvdenoise.files.metrics import quality
 
 RATIO = 1.03
 """Of one lambda of the grid to the next."""
@@ -233,8 +233,8 @@ def _curves(clean: Pixels, image: Path) -> None:
     import matplotlib.pyplot as plt
     import torch
 
-    from tvdenoise.rof import Problem
-    from tvdenoise.selection import select_weight
+    from tvdenoise.auto.selection import select_weight
+    from tvdenoise.model.rof import Problem
 
     levels = (10, 25, 50)
     _, panels = plt.subplots(1, len(levels), figsize=(4.2 * len(levels), 3.8))

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from skimage.restoration import denoise_tv_chambolle
 
 from tvdenoise import denoise
-from tvdenoise.formulations import Dual
-from tvdenoise.kinds import TVKind
-from tvdenoise.rof import Problem
+from tvdenoise.model.rof import Problem
+from tvdenoise.options.kinds import TVKind
+from tvdenoise.solvers.formulations import Dual
 
 SIDES = (256, 512, 1024, 2048, 4096, 8000, 8192)
 STEPS = 32
@@ -33,8 +33,8 @@ PHOTO = (4000, 6000)
 MEMORY_OF_A_SOLVE = """
 import re, sys, torch
 from pathlib import Path
-from tvdenoise import Settings
-from tvdenoise.denoising import denoise_as_set
+from tvdenoise.options.settings import Settings
+from tvdenoise.api.denoising import denoise_as_set
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
 settings = Settings(0.1, tv=sys.argv[2], device="cpu", tol=3e-4, max_steps=40)
 denoise_as_set(torch.rand(1, 2048, 2048), settings)

@@ -10,8 +10,9 @@ import time
 
 import numpy as np
 
-from tvdenoise import denoise, engine
-from tvdenoise.kinds import TVKind
+from tvdenoise import denoise
+from tvdenoise.kernels import dispatch
+from tvdenoise.options.kinds import TVKind
 
 SHAPE = (48, 256, 256)
 STARTS = {"compiled": -1.0, "torch": math.inf}
@@ -25,7 +26,7 @@ def _medians(tv: TVKind, runs: int) -> dict[str, float]:
     seconds: dict[str, list[float]] = {name: [] for name in STARTS}
     for _ in range(runs):
         for name, start in STARTS.items():
-            engine.LOADING_SECONDS = start
+            dispatch.LOADING_SECONDS = start
             began = time.perf_counter()
             denoise(volume, 0.1, tv=tv, volume=True, device="cpu")
             seconds[name].append(time.perf_counter() - began)
@@ -33,7 +34,7 @@ def _medians(tv: TVKind, runs: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    engine.load()
+    dispatch.load()
     kinds: tuple[TVKind, ...] = ("anisotropic", "isotropic")
     for kind in kinds:
         medians = _medians(kind, int(sys.argv[1]) if len(sys.argv) > 1 else 5)

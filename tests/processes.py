@@ -9,17 +9,17 @@ import numpy as np
 import torch
 
 from tvdenoise import images
-from tvdenoise.attempt import attempt
+from tvdenoise.files.attempt import attempt
+from tvdenoise.files.job import Job
+from tvdenoise.files.plan import FileFilter, Naming, planned
 from tvdenoise.images import Picture, PictureFile
-from tvdenoise.job import Job
-from tvdenoise.plan import FileFilter, Naming, planned
-from tvdenoise.settings import Settings
+from tvdenoise.options.settings import Settings
 
 
 def begun(target: Callable[..., None], *arguments: object) -> BaseProcess:
     """Start a process."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tvdenoise.attempt", "tvdenoise.denoising", "tvdenoise.plan"])
+    context.set_forkserver_preload(["tvdenoise.files.attempt", "tvdenoise.api.denoising", "tvdenoise.files.plan"])
     process = context.Process(target=target, args=arguments)
     process.start()
     return process
@@ -34,7 +34,8 @@ def go_through(scans: Path, output: Path) -> None:
 
 def fill(path: Path, clean: np.ndarray) -> None:
     """What a sweep does whose rows go into a file; scikit-image, which is slow to import, has nothing to measure."""
-    from tvdenoise import Grid, Specimen, row_file, sweep  # late: the others start sooner
+    from tvdenoise import Grid, Specimen, sweep  # late: the others start sooner
+    from tvdenoise.experiments import row_file  # late: the others start sooner
 
     torch.set_num_threads(1)
     grid = Grid(weight=(0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5))

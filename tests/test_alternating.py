@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tvdenoise.optimizers import AlternatingDescent
+from tvdenoise.solvers.optimizers import AlternatingDescent
 
 
 def descent(steps):

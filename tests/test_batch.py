@@ -25,14 +25,15 @@ from PIL import Image
 from problems import rest_of
 from processes import begun, go_through
 
-from tvdenoise import batch, storage
-from tvdenoise.attempt import Outcome, attempt, attempt_together
+from tvdenoise.api.denoising import denoise_together
 from tvdenoise.cli.many import _Report
 from tvdenoise.cli.runs import RunOptions
-from tvdenoise.denoising import denoise_together
+from tvdenoise.files import pool
+from tvdenoise.files.attempt import Outcome, attempt, attempt_together
+from tvdenoise.files.job import Job
 from tvdenoise.images.atomic import _open_locked, _temporary_path
-from tvdenoise.job import Job
-from tvdenoise.settings import Settings
+from tvdenoise.machine import scratch
+from tvdenoise.options.settings import Settings
 
 COMMAND = [sys.executable, "-m", "tvdenoise"]
 GOOD = ["a.png", "b.jpg", "sub/a.png", "sub/c.tif", "sub/deep/d.npy"]
@@ -283,7 +284,7 @@ class TestRunner:
                 raise EOFError
 
         with pytest.raises(EOFError):
-            batch.WorkerPool(2).run(counted(), tell)
+            pool.WorkerPool(2).run(counted(), tell)
         assert {name for name in tree(scans.parent / "out") if name.startswith(".")} == set()
 
     def test_what_is_being_written_when_an_interrupt_comes_is_written_and_told(self, scans):
@@ -300,7 +301,7 @@ class TestRunner:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            batch.WorkerPool(4).run([*quick, locked, slow], tell)
+            pool.WorkerPool(4).run([*quick, locked, slow], tell)
         assert sorted(found.row.output for found in told) == [str(job.target) for job in (*quick, locked)]
         assert tree(scans.parent / "out").keys() == {job.target.name for job in (*quick, locked)}
 
@@ -314,9 +315,9 @@ class TestRunner:
         others += [dataclasses.replace(grouped, settings=primal), large]
         for other in (job, *others):
             todo = iter([grouped, other, grouped])
-            assert batch._gathered(todo, 16) == [grouped, other]
+            assert pool._gathered(todo, 16) == [grouped, other]
             assert list(todo) == [grouped]
-        assert len(batch._gathered(iter([grouped] * 9), 4)) == 4
+        assert len(pool._gathered(iter([grouped] * 9), 4)) == 4
 
     def test_those_for_an_accelerator_are_taken_some_at_a_time_and_fail_each_for_itself(self, scans, in_groups):
         """A bad file, one that is done, one that needs more than its share: the others are done as alone."""
@@ -327,7 +328,7 @@ class TestRunner:
             jobs[number] = dataclasses.replace(jobs[number], source=scans / name)
         attempt(jobs[3], overwrite=False)
         found: list[Outcome] = []
-        batch.WorkerPool(2, 2 * storage.MINIMUM, expected=100).run(jobs, found.append)
+        pool.WorkerPool(2, 2 * scratch.MINIMUM, expected=100).run(jobs, found.append)
         expected = ["done", "failed", "done", "skipped", "done", "done", "done"]
         assert {each.row.output: each.row.status for each in found} == {
             str(job.target): status for job, status in zip(jobs, expected, strict=True)
@@ -345,7 +346,7 @@ class TestRunner:
             if len(told) == 1:
                 os.kill(waiting(), signal.SIGKILL)
 
-        batch.WorkerPool(1, expected=100).run(jobs, tell)
+        pool.WorkerPool(1, expected=100).run(jobs, tell)
         assert sorted(told) == sorted((str(job.target), "done") for job in jobs)
         assert len({job.target.read_bytes() for job in jobs}) == 1
         assert tree(scans.parent / "out").keys() == {job.target.name for job in jobs}
@@ -361,7 +362,7 @@ class TestRunner:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            batch.WorkerPool(1, expected=100).run(jobs, tell)
+            pool.WorkerPool(1, expected=100).run(jobs, tell)
         assert told == [str(job.target) for job in jobs[:2]]
         assert tree(scans.parent / "out").keys() == {job.target.name for job in jobs[:2]}
 
@@ -374,10 +375,10 @@ class TestRunner:
         assert not isinstance(alone, int)
         expected = (scans / "0.npy").read_bytes()
         need = alone.facts["memory"]
-        budget = 2 * storage.MINIMUM
-        assert storage.array_bytes_within(budget // 2) < need < storage.array_bytes_within(budget)
+        budget = 2 * scratch.MINIMUM
+        assert scratch.array_bytes_within(budget // 2) < need < scratch.array_bytes_within(budget)
         found: list[Outcome] = []
-        batch.WorkerPool(2, budget, overwrite=True).run(jobs, found.append)
+        pool.WorkerPool(2, budget, overwrite=True).run(jobs, found.append)
         assert [each.row.status for each in found] == ["done", "done"]
         assert all((scans / f"{i}.npy").read_bytes() == expected for i in range(2))
 
@@ -418,14 +419,14 @@ class TestRunner:
 
         monkeypatch.setattr(BaseProcess, "start", start_but_first)
         told = []
-        batch.WorkerPool(1).run(self.jobs(scans, 2), told.append)
+        pool.WorkerPool(1).run(self.jobs(scans, 2), told.append)
         assert [found.row.status for found in told] == ["done", "done"]
 
     def test_a_fault_of_ours_fails_its_picture_alone(self, scans, monkeypatch):
         def broken(*_: object) -> None:
             raise ZeroDivisionError("a fault")
 
-        monkeypatch.setattr("tvdenoise.job.begin", broken)
+        monkeypatch.setattr("tvdenoise.files.job.begin", broken)
         (job,) = self.jobs(scans, 1)
         found = attempt(job, overwrite=False)
         assert not isinstance(found, int)
@@ -436,7 +437,7 @@ class TestRunner:
         def refuse(*_: object) -> None:
             raise MemoryError
 
-        monkeypatch.setattr("tvdenoise.job.begin", refuse)
+        monkeypatch.setattr("tvdenoise.files.job.begin", refuse)
         found = attempt(*self.jobs(scans, 1), overwrite=False)
         assert not isinstance(found, int)
         assert "there is not memory enough for it; free some" in str(found.row.error)
@@ -447,7 +448,7 @@ class TestRunner:
                 raise ZeroDivisionError("a fault")
             return denoise_together(images, *arguments, **options)
 
-        monkeypatch.setattr("tvdenoise.denoising.denoise_together", broken)
+        monkeypatch.setattr("tvdenoise.api.denoising.denoise_together", broken)
         save(scans / "odd.png", picture(0, (7, 5)))
         jobs = list(self.jobs(scans, 3))
         jobs[1] = dataclasses.replace(jobs[1], source=scans / "odd.png")
@@ -506,7 +507,7 @@ def test_what_is_remarked_in_any_process_is_said_once(scans, capsys):
 
 def test_where_nothing_is_to_be_done_no_process_is_started():
     program = (
-        "import psutil; from tvdenoise.batch import WorkerPool\n"
+        "import psutil; from tvdenoise.files.pool import WorkerPool\n"
         "WorkerPool(2).run(iter([]), print); print(psutil.Process().children())"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -516,10 +517,10 @@ def test_where_nothing_is_to_be_done_no_process_is_started():
 class TestDeath:
     def test_of_the_fork_server_before_there_is_a_process(self, here):
         jobs = [Job(here / "in.png", here / f"{number}.png", Settings(weight=0)) for number in range(3)]
-        pool, outcomes = batch.WorkerPool(2), []
+        workers, outcomes = pool.WorkerPool(2), []
         forkserver.ensure_running()
         os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
-        pool.run(jobs, outcomes.append)
+        workers.run(jobs, outcomes.append)
         assert [outcome.row.status for outcome in outcomes] == ["done"] * 3
 
     def test_of_a_process_fails_its_picture_alone(self, slow, here):

@@ -19,8 +19,8 @@ from PIL import Image
 from scipy.ndimage import uniform_filter
 
 from tvdenoise import __version__, denoise
-from tvdenoise.metrics import quality
-from tvdenoise.rows import finite
+from tvdenoise.files.metrics import quality
+from tvdenoise.files.rows import finite
 
 ROW_KEYS = (
     "input output status error shape axes dtype tv volume spacing strength pages_given optimizer range lambda color "
@@ -681,7 +681,7 @@ def test_memory_that_cannot_be_had_is_one_line(error, run, here, monkeypatch):
     def refuse(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("tvdenoise.tasks.solve", refuse)
+    monkeypatch.setattr("tvdenoise.api.task.solve", refuse)
     code, out, err = run("in.png", "-l", "0.1", "--json")
     assert code == 1
     assert err == "tvdenoise: in.png: there is not memory enough for it; free some, or let --memory be less\n"
@@ -752,7 +752,7 @@ def test_patterns_that_a_shell_left_alone(run, here):
 
 def test_a_missing_extra_is_told_before_any_work(run, here, monkeypatch):
     monkeypatch.setitem(sys.modules, "astropy.io", None)
-    monkeypatch.delitem(sys.modules, "tvdenoise.images.fits", raising=False)
+    monkeypatch.delitem(sys.modules, "tvdenoise.images.formats.fits", raising=False)
     code, out, err = run("in.png", "-o", "out.fits")
     assert (code, out) == (2, "")
     assert err == (

@@ -233,7 +233,7 @@ def wait_for_children(process: subprocess.Popen) -> None:
     ],
 )
 def test_no_such_scheduler(scans, run, here, address, message, monkeypatch):
-    monkeypatch.setattr("tvdenoise.cluster.PATIENCE", "1s")
+    monkeypatch.setattr("tvdenoise.files.cluster.PATIENCE", "1s")
     code, out, err = run("scans", "-r", "-o", "clean", "--scheduler", address)
     assert (code, out) == (2, "")
     assert err.startswith(f"tvdenoise: --scheduler: {message}")
@@ -243,7 +243,7 @@ def test_no_such_scheduler(scans, run, here, address, message, monkeypatch):
 
 @pytest.mark.parametrize("quiet", [False, True])
 def test_that_there_is_no_worker_yet_is_said_unless_quiet(quiet, monkeypatch, capsys):
-    monkeypatch.setattr("tvdenoise.cluster.connected", lambda *_: nullcontext(SimpleNamespace(nthreads=dict)))
+    monkeypatch.setattr("tvdenoise.files.cluster.connected", lambda *_: nullcontext(SimpleNamespace(nthreads=dict)))
     with many._runner(1, RunOptions(scheduler="tcp://host:1", quiet=quiet)):
         assert ("has no worker yet" in capsys.readouterr().err) == (not quiet)
 

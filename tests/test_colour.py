@@ -5,9 +5,10 @@ import pytest
 import torch
 from problems import KINDS, picture
 
-from tvdenoise import TotalVariation, colour, denoise
+from tvdenoise import TotalVariation, denoise
+from tvdenoise.arrays import colour
 from tvdenoise.errors import ArrayError, SettingError
-from tvdenoise.methods import METHODS
+from tvdenoise.options.methods import METHODS
 
 MODELS = ["rgb", "opponent", "coupled"]
 

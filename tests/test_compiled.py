@@ -8,11 +8,13 @@ import pytest
 import torch
 from problems import picture
 
-from tvdenoise import ascents, compiled, denoise, engine
-from tvdenoise.ascents import AlternatingAscent, FISTAAscent
-from tvdenoise.compiled import ascent
-from tvdenoise.formulations import Dual
-from tvdenoise.rof import Problem, certify
+from tvdenoise import denoise
+from tvdenoise.kernels import cpu, dispatch
+from tvdenoise.kernels.cpu import ascent
+from tvdenoise.model.rof import Problem, certify
+from tvdenoise.solvers import ascents
+from tvdenoise.solvers.ascents import AlternatingAscent, FISTAAscent
+from tvdenoise.solvers.formulations import Dual
 
 MODELS = [
     ((1, 40, 33), {}),
@@ -42,7 +44,7 @@ def compiled_or_not(monkeypatch):
 
     def both(function, *arguments):
         for start in (math.inf, -1.0):
-            monkeypatch.setattr(engine, "LOADING_SECONDS", start)
+            monkeypatch.setattr(dispatch, "LOADING_SECONDS", start)
             yield function(*arguments)
 
     return both
@@ -101,25 +103,25 @@ def test_certificates_agree(compiled_or_not, shape, model, tv):
 
 
 def test_torch_computes_until_loading_pays(monkeypatch):
-    monkeypatch.setattr(engine, "LOADING_SECONDS", 1.0)
-    monkeypatch.setattr(engine, "_spent", 0.0)
+    monkeypatch.setattr(dispatch, "LOADING_SECONDS", 1.0)
+    monkeypatch.setattr(dispatch, "_spent", 0.0)
     small = torch.zeros(1, 8, 8)
-    assert engine.kernels(small, tv="isotropic") is None
-    assert engine.kernels(torch.zeros(1).expand(1, 10**7), tv="isotropic") is None  # not contiguous
-    assert engine.kernels(torch.empty(1, 2**11, 2**11), tv="isotropic") is not None
-    engine.spend(1.0)
-    assert engine.kernels(small, tv="isotropic") is not None
-    assert engine.kernels(small, small.double(), tv="isotropic") is None
+    assert dispatch.kernels(small, tv="isotropic") is None
+    assert dispatch.kernels(torch.zeros(1).expand(1, 10**7), tv="isotropic") is None  # not contiguous
+    assert dispatch.kernels(torch.empty(1, 2**11, 2**11), tv="isotropic") is not None
+    dispatch.spend(1.0)
+    assert dispatch.kernels(small, tv="isotropic") is not None
+    assert dispatch.kernels(small, small.double(), tv="isotropic") is None
 
 
 @pytest.mark.parametrize("name", ["ascend", "sums"])
 def test_where_compiled_code_fails_torch_goes_on(name, monkeypatch):
-    monkeypatch.setattr(compiled, name, None)
-    monkeypatch.setattr(engine, "LOADING_SECONDS", -1.0)
-    monkeypatch.setattr(engine, "_remarks", [])
-    monkeypatch.setattr(engine, "_load", engine._load.__wrapped__)
+    monkeypatch.setattr(cpu, name, None)
+    monkeypatch.setattr(dispatch, "LOADING_SECONDS", -1.0)
+    monkeypatch.setattr(dispatch, "_remarks", [])
+    monkeypatch.setattr(dispatch, "_load", dispatch._load.__wrapped__)
     assert denoise(torch.rand(16, 16), 0.1, tv="isotropic").status == "tolerance"
-    assert "computed by torch alone" in engine.remarks()[0]
+    assert "computed by torch alone" in dispatch.remarks()[0]
 
 
 @pytest.mark.parametrize("fault", ["import numba; numba.njit = None", "sys.modules['numba'] = None"])
@@ -127,10 +129,10 @@ def test_where_nothing_can_be_compiled_torch_goes_on(fault):
     """A broken numba, and none at all."""
     program = (
         f"import sys, torch; {fault}\n"
-        "from tvdenoise import denoise, engine\n"
-        "engine.LOADING_SECONDS = -1\n"
+        "from tvdenoise import denoise\nfrom tvdenoise.kernels import dispatch\n"
+        "dispatch.LOADING_SECONDS = -1\n"
         "result = denoise(torch.rand(16, 16), 0.1)\n"
-        "print(result.status, bool(engine.remarks()))\n"
+        "print(result.status, bool(dispatch.remarks()))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("tolerance True\n", "")

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from tvdenoise import denoise, devices, engine, tasks
-from tvdenoise.attempt import Outcome, attempt
-from tvdenoise.devices import MIN_VALUES_FOR_ACCELERATOR as ENOUGH
-from tvdenoise.devices import knows_float64, pick_device
+from tvdenoise import denoise
+from tvdenoise.api import task
 from tvdenoise.errors import DeviceError, PictureError, PrecisionError
-from tvdenoise.job import Job
-from tvdenoise.settings import Settings
+from tvdenoise.files.attempt import Outcome, attempt
+from tvdenoise.files.job import Job
+from tvdenoise.kernels import dispatch
+from tvdenoise.machine import devices
+from tvdenoise.machine.devices import MIN_VALUES_FOR_ACCELERATOR as ENOUGH
+from tvdenoise.machine.devices import knows_float64, pick_device
+from tvdenoise.options.settings import Settings
 
 CPU = torch.device("cpu")
 
@@ -94,18 +97,18 @@ def test_a_file_that_is_too_fine_for_a_device_fails_alone(machine, run, here):
 def test_what_fails_on_an_accelerator_nobody_asked_for_is_done_on_the_cpu(machine, monkeypatch):
     machine("cuda")
     monkeypatch.setattr(devices, "MIN_VALUES_FOR_ACCELERATOR", 1)
-    monkeypatch.setattr(engine, "_remarks", [])
+    monkeypatch.setattr(dispatch, "_remarks", [])
     f = torch.rand(20, 30)
-    placed = tasks._placed
+    placed = task._placed
 
     def fails(f, device, dtype):
         if device.type == "cuda":
             raise RuntimeError("no kernel image\nis available")
         return placed(f, device, dtype)
 
-    monkeypatch.setattr(tasks, "_placed", fails)
+    monkeypatch.setattr(task, "_placed", fails)
     assert torch.equal(denoise(f).image, denoise(f, device="cpu").image)
-    assert engine.remarks() == ["the CPU did what cuda could not: no kernel image is available"]
+    assert dispatch.remarks() == ["the CPU did what cuda could not: no kernel image is available"]
     for asked in (f, "cuda"), (f.as_subclass(Elsewhere), "auto"):
         with pytest.raises(RuntimeError, match="no kernel image"):
             denoise(asked[0], device=asked[1])
@@ -114,9 +117,9 @@ def test_what_fails_on_an_accelerator_nobody_asked_for_is_done_on_the_cpu(machin
 def test_what_a_listener_raises_is_no_failure_of_the_accelerator(machine, monkeypatch):
     machine("cuda")
     monkeypatch.setattr(devices, "MIN_VALUES_FOR_ACCELERATOR", 1)
-    monkeypatch.setattr(engine, "_remarks", [])
-    placed, heard = tasks._placed, []
-    monkeypatch.setattr(tasks, "_placed", lambda f, _, dtype: placed(f, CPU, dtype))
+    monkeypatch.setattr(dispatch, "_remarks", [])
+    placed, heard = task._placed, []
+    monkeypatch.setattr(task, "_placed", lambda f, _, dtype: placed(f, CPU, dtype))
 
     def stop(progress):
         heard.append(progress.step)
@@ -124,7 +127,7 @@ def test_what_a_listener_raises_is_no_failure_of_the_accelerator(machine, monkey
 
     with pytest.raises(RuntimeError, match="enough"):
         denoise(torch.rand(20, 30), 0.1, callback=stop)
-    assert (heard, engine.remarks()) == ([0], [])
+    assert (heard, dispatch.remarks()) == ([0], [])
 
 
 class Elsewhere(torch.Tensor):
@@ -134,6 +137,6 @@ class Elsewhere(torch.Tensor):
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 def test_auto_is_asked_for_where_a_tensor_is(monkeypatch, dtype):
     asked = []
-    monkeypatch.setattr(tasks, "pick_device", lambda *arguments: asked.append(arguments[1]) or CPU)
-    tasks.Task(torch.zeros(3, 3, dtype=dtype).as_subclass(Elsewhere), Settings(0.1), None)
+    monkeypatch.setattr(task, "pick_device", lambda *arguments: asked.append(arguments[1]) or CPU)
+    task.Task(torch.zeros(3, 3, dtype=dtype).as_subclass(Elsewhere), Settings(0.1), None)
     assert asked == [torch.device("cuda:1")]

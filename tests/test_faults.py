@@ -200,7 +200,7 @@ class TestWriting:
 
     def test_a_file_that_reads_back_as_something_else_is_not_kept(self, tmp_path, monkeypatch):
         """A writer that goes wrong without a word: here one that drops the lowest bit."""
-        from tvdenoise.images import png
+        from tvdenoise.images.formats import png
 
         (tmp_path / "a.png").write_bytes(b"old")
         encode = imagecodecs.png_encode
@@ -214,7 +214,7 @@ class TestWriting:
 
     def test_lost_transparency_and_lost_frames_are_not_kept(self, tmp_path, monkeypatch):
         """Even where the file that was written is sound in itself."""
-        from tvdenoise.images.animation import Animation
+        from tvdenoise.images.formats.animation import Animation
 
         encoded, frames = Animation.encoded, numbers((3, 9, 8, 4), "u1") // 128 * 255
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tvdenoise.optimizers import FISTA
+from tvdenoise.solvers.optimizers import FISTA
 
 
 def quadratic(n: int = 40) -> tuple[torch.Tensor, torch.Tensor]:

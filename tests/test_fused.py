@@ -9,12 +9,12 @@ import pytest
 import torch
 from problems import picture
 
-from tvdenoise import engine
-from tvdenoise.ascents import AlternatingAscent, FISTAAscent
-from tvdenoise.formulations import Dual
-from tvdenoise.methods import METHODS
-from tvdenoise.rof import Problem, certify
-from tvdenoise.solve import solve
+from tvdenoise.kernels import dispatch
+from tvdenoise.model.rof import Problem, certify
+from tvdenoise.options.methods import METHODS
+from tvdenoise.solvers.ascents import AlternatingAscent, FISTAAscent
+from tvdenoise.solvers.formulations import Dual
+from tvdenoise.solvers.loop import solve
 
 if importlib.util.find_spec("triton") is None:
     pytest.skip("Triton is for Linux", allow_module_level=True)
@@ -38,12 +38,12 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")  # a card,
 @pytest.fixture
 def fused_or_not(monkeypatch):
     """Run a function with torch alone, and fused."""
-    from tvdenoise import fused
+    from tvdenoise.kernels import gpu
 
     def both(function, *arguments):
-        monkeypatch.setattr(engine, "LOADING_SECONDS", -1.0)
-        for room in (None, fused):
-            monkeypatch.setattr(engine, "_load", lambda *_, room=room: room)
+        monkeypatch.setattr(dispatch, "LOADING_SECONDS", -1.0)
+        for room in (None, gpu):
+            monkeypatch.setattr(dispatch, "_load", lambda *_, room=room: room)
             yield function(*arguments)
 
     return both
@@ -83,7 +83,7 @@ def test_steps_in_double_precision(fused_or_not, tv):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", [(1, 37, 71), (2, 48, 7), (1, 2, 90), (1, 1, 9), (3, 9, 1), (1, 1, 1), (2, 2, 9, 8)])
 def test_steps_are_those_of_alternating_descent(fused_or_not, shape, dtype, monkeypatch):
-    from tvdenoise.fused import alternation
+    from tvdenoise.kernels.gpu import alternation
 
     monkeypatch.setattr(alternation, "SQUARES", 512 * dtype.itemsize // 4)  # 16 by 32
     start = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1), dtype=dtype) * 0.1
@@ -128,9 +128,9 @@ def test_a_picture_that_is_no_array_is_judged_by_torch(fused_or_not):
 
 @pytest.mark.parametrize("planes", [1, 3, 8])
 def test_tiles_have_a_core(planes):
-    from tvdenoise.fused import ascent, tiles
+    from tvdenoise.kernels.gpu import ascent, tiles
 
-    assert planes <= engine.MOST_PLANES
+    assert planes <= dispatch.MOST_PLANES
     for dtype in (torch.float32, torch.float64):
         tiling = tiles.Tiling.of(torch.empty(planes, 1000, 1000, dtype=dtype, device="meta"), planes, ascent.STEPS)
         core = (tiling.rows - 2 * tiling.row_halo) * (tiling.columns - 2 * tiling.column_halo)
@@ -140,7 +140,7 @@ def test_tiles_have_a_core(planes):
 COMPILE = """
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
-from tvdenoise.fused import alternation, ascent, certificate, tiles
+from tvdenoise.kernels.gpu import alternation, ascent, certificate, tiles
 
 for kernel, types in (
     (ascent._ascend, {"weights_at": "*fp32"}),
@@ -176,19 +176,19 @@ def test_kernels_compile_for_cards_that_are_not_here(tmp_path, monkeypatch):
 
 
 def test_without_a_card_that_works_torch_goes_on(monkeypatch):
-    monkeypatch.setattr(engine, "_remarks", [])
+    monkeypatch.setattr(dispatch, "_remarks", [])
     cuda = torch.device("cuda"), torch.float32, "isotropic", 1
     for message, kept in (("out of memory", False), ("no kernel image\n is available", True)):
-        monkeypatch.setattr(engine, "_try_out", failing(message))
-        engine._load.cache_clear()
+        monkeypatch.setattr(dispatch, "_try_out", failing(message))
+        dispatch._load.cache_clear()
         if kept:
-            assert engine._load(*cuda) is None
+            assert dispatch._load(*cuda) is None
         else:
             with pytest.raises(RuntimeError, match=message):
-                engine._load(*cuda)
-        assert engine._load.cache_info().currsize == int(kept)  # memory may be there next time
-    engine._load.cache_clear()
-    (remark,) = engine.remarks()
+                dispatch._load(*cuda)
+        assert dispatch._load.cache_info().currsize == int(kept)  # memory may be there next time
+    dispatch._load.cache_clear()
+    (remark,) = dispatch.remarks()
     assert remark.endswith("takes several times as long: RuntimeError: no kernel image is available")
 
 
@@ -200,7 +200,7 @@ def failing(message):
 
 
 def test_vectors_of_many_planes_are_left_to_torch(monkeypatch):
-    monkeypatch.setattr(engine, "_load", lambda *_: "a room")
+    monkeypatch.setattr(dispatch, "_load", lambda *_: "a room")
     f = SimpleNamespace(device=torch.device("cuda"), dtype=torch.float32, is_contiguous=lambda: True)
-    assert engine.kernels(f, tv="isotropic", planes=engine.MOST_PLANES) == "a room"
-    assert engine.kernels(f, tv="isotropic", planes=engine.MOST_PLANES + 1) is None
+    assert dispatch.kernels(f, tv="isotropic", planes=dispatch.MOST_PLANES) == "a room"
+    assert dispatch.kernels(f, tv="isotropic", planes=dispatch.MOST_PLANES + 1) is None

@@ -19,8 +19,9 @@ from PIL import Image, ImageOps
 
 from tvdenoise import images
 from tvdenoise.errors import ArrayError, InputError, OutputError, PictureError, SettingError
-from tvdenoise.images import Picture, PictureFile, ReadOptions, WriteOptions, pnm
-from tvdenoise.images.formats import room_for
+from tvdenoise.images import Picture, PictureFile, ReadOptions, WriteOptions
+from tvdenoise.images.formats import pnm
+from tvdenoise.images.formats.table import room_for
 
 
 @pytest.fixture
@@ -1090,7 +1091,7 @@ class TestRefused:
         assert (done.returncode, done.stderr) == (2, f"tvdenoise: {said}\n")
 
     def test_a_package_that_is_no_extra_is_not_called_one(self, monkeypatch):
-        monkeypatch.delitem(sys.modules, "tvdenoise.images.tiff")
+        monkeypatch.delitem(sys.modules, "tvdenoise.images.formats.tiff")
         monkeypatch.setitem(sys.modules, "tifffile", None)
         with pytest.raises(ImportError, match="tifffile"):
             room_for("a.tif", "TIFF")

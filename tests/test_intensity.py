@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tvdenoise import intensity
+from tvdenoise.arrays import intensity
 from tvdenoise.errors import ArrayError
 
 

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tvdenoise.interrupts import ENDING, deferred
+from tvdenoise.machine.signals import ENDING, deferred
 
 
 def test_what_comes_meanwhile_is_heard_afterwards():

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from tvdenoise import machine
+from tvdenoise.machine import resources
 
 GIB = 2**30
 
@@ -16,8 +16,8 @@ def groups(monkeypatch, tmp_path):
     """Let there be 8 cores and all the memory of a large machine, and control groups of our own."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(8)), raising=False)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=64 * GIB))
-    monkeypatch.setattr(machine, "MEMBERSHIP", tmp_path / "cgroup")
-    monkeypatch.setattr(machine, "GROUPS", tmp_path)
+    monkeypatch.setattr(resources, "MEMBERSHIP", tmp_path / "cgroup")
+    monkeypatch.setattr(resources, "GROUPS", tmp_path)
 
     def write(membership: str, files: dict[str, str]) -> None:
         (tmp_path / "cgroup").write_text(membership)
@@ -29,15 +29,15 @@ def groups(monkeypatch, tmp_path):
 
 
 def test_without_groups_all_is_allowed(groups):
-    assert machine.cores() == 8
-    assert machine.available() == 64 * GIB
+    assert resources.cores() == 8
+    assert resources.available() == 64 * GIB
 
 
 def test_limits_of_a_container(groups):
     files = {"memory.max": f"{2 * GIB}\n", "memory.current": f"{GIB}\n", "memory.stat": "anon 5\ninactive_file 4096\n"}
     groups("0::/\n", {"cpu.max": "150000 100000\n", **files})
-    assert machine.cores() == 2
-    assert machine.available() == GIB + 4096
+    assert resources.cores() == 2
+    assert resources.available() == GIB + 4096
 
 
 def test_openmp_is_told_of_a_limit_unless_the_user_has(groups, run, monkeypatch):
@@ -61,8 +61,8 @@ def test_limits_of_version_1(groups):
     cpu = {"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}
     # As within a container, whose own group lies at the top of what it sees.
     groups("9:memory:/docker/1f2e\n2:cpu,cpuacct:/docker/1f2e\n1:name=systemd:/\n", {**files, **cpu})
-    assert machine.cores() == 3
-    assert machine.available() == GIB + 64
+    assert resources.cores() == 3
+    assert resources.available() == GIB + 64
 
 
 def test_the_tightest_of_nested_groups_counts(groups):
@@ -71,23 +71,23 @@ def test_the_tightest_of_nested_groups_counts(groups):
 
     inner = {"a/b/cpu.max": "400000 100000", **memory("a/b/", str(5 * GIB))}
     groups("0::/a/b\n", {**inner, "a/cpu.max": "100000 100000", **memory("a/", str(3 * GIB))})
-    assert (machine.cores(), machine.available()) == (1, 3 * GIB)
+    assert (resources.cores(), resources.available()) == (1, 3 * GIB)
     groups("0::/a/b\n", {**inner, "a/cpu.max": "max 100000", **memory("a/", "max")})
-    assert (machine.cores(), machine.available()) == (4, 5 * GIB)
+    assert (resources.cores(), resources.available()) == (4, 5 * GIB)
 
 
 def test_a_group_beyond_its_limit_leaves_nothing(groups):
     groups("0::/\n", {"memory.max": "10", "memory.current": "20", "memory.stat": "inactive_file 0"})
-    assert machine.available() == 0
+    assert resources.available() == 0
 
 
 def test_limits_that_are_none_or_of_others(groups):
     unlimited = {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}
     groups("2:cpu:/\n1:memory:/\n", unlimited | {"cpu.max": "0 0\n", "memory.max": "10", "memory.current": "0"})
-    assert (machine.cores(), machine.available()) == (8, 64 * GIB)
+    assert (resources.cores(), resources.available()) == (8, 64 * GIB)
 
 
 def test_files_that_say_something_else(groups):
     """A limit holds without its statistics; of words that mean nothing none is made."""
     groups("0::/\nwhat\n", {"memory.max": str(2 * GIB), "memory.current": str(GIB), "cpu.max": "100000 0"})
-    assert (machine.cores(), machine.available()) == (8, GIB)
+    assert (resources.cores(), resources.available()) == (8, GIB)

@@ -10,7 +10,7 @@ from problems import KINDS
 
 from tvdenoise import denoise
 from tvdenoise.errors import SettingError
-from tvdenoise.methods import METHODS, NOT_OFFERED
+from tvdenoise.options.methods import METHODS, NOT_OFFERED
 
 OFFERED = [(name, tv) for name in METHODS for tv in KINDS if (name, tv) != ("alternating", "isotropic")]
 SAMPLE = Path(__file__).parent.parent / "sample_images" / "camera_noisy.png"

@@ -8,8 +8,8 @@ from skimage import data
 from torch import Tensor
 from torch.nn import functional
 
-from tvdenoise.noise_level import ChannelNoise, noise_level
-from tvdenoise.patches import SIDE, moments
+from tvdenoise.auto.noise_level import ChannelNoise, noise_level
+from tvdenoise.auto.patches import SIDE, moments
 
 CAMERA = torch.from_numpy(data.camera()).float()[None] / 255
 

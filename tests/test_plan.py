@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tvdenoise.errors import InputError, OutputError, SettingError
-from tvdenoise.plan import FileFilter, Naming, Plan, counterpart, planned
+from tvdenoise.files.plan import FileFilter, Naming, Plan, counterpart, planned
 
 TREE = "b.png a.jpg sub/c.TIF sub/deep/d.npy sub/deep/a.jpg other/e.png notes.txt .hidden.png .git/f.png noend"
 

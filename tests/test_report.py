@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tvdenoise import Grid, Noise, Specimen, plots, report, sweep
-from tvdenoise.exhibits import exhibits
-from tvdenoise.metrics import quality
+from tvdenoise import Grid, Noise, Specimen, sweep
+from tvdenoise.experiments import plots, report
+from tvdenoise.experiments.exhibits import exhibits
+from tvdenoise.files.metrics import quality
 
 pytest.importorskip("matplotlib", reason="the extra plot is not installed")
 

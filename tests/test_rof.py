@@ -5,9 +5,10 @@ import torch
 from problems import KINDS, SHAPES, field, picture
 from torch import Tensor
 
-from tvdenoise import TotalVariation, calculus, rof
-from tvdenoise.formulations import Dual
-from tvdenoise.rof import Problem, certify
+from tvdenoise import TotalVariation
+from tvdenoise.model import operators, rof
+from tvdenoise.model.rof import Problem, certify
+from tvdenoise.solvers.formulations import Dual
 
 
 def energy(problem: Problem, u: Tensor) -> float:
@@ -20,7 +21,7 @@ def exact(problem: Problem, steps: int = 4000) -> Tensor:
     dual = Dual(Problem(problem.f.double(), problem.weight, problem.tv))
     dual.advance(steps)
     f = problem.f.double()
-    return calculus.subtract_adjoint(f, dual.ascent.parameter, torch.empty_like(f), 1.0)
+    return operators.subtract_adjoint(f, dual.ascent.parameter, torch.empty_like(f), 1.0)
 
 
 def plain_certificate(problem: Problem, u: Tensor, p: Tensor, v: Tensor) -> tuple[float, float, float]:
@@ -28,8 +29,8 @@ def plain_certificate(problem: Problem, u: Tensor, p: Tensor, v: Tensor) -> tupl
     p = p.double().clone()
     for axis in range(problem.axes):
         p[axis].movedim(axis - problem.axes, 0)[-1] = 0
-    p = calculus.project(p, problem.weight, problem.tv)
-    q = calculus.subtract_adjoint(problem.f.double(), p, torch.empty_like(problem.f, dtype=torch.float64), 1.0)
+    p = operators.project(p, problem.weight, problem.tv)
+    q = operators.subtract_adjoint(problem.f.double(), p, torch.empty_like(problem.f, dtype=torch.float64), 1.0)
     dual = 0.5 * float(problem.f.double().square().sum() - q.square().sum())
     bounds = []
     for w in (u.double(), v.double()):
@@ -114,10 +115,10 @@ def test_large_intensities_do_not_drown_the_proof(offset, tv):
 def test_squares_that_are_too_small_for_floats_prove_nothing(scale, tv):
     problem = Problem(scale * picture(1, 9, 8), 0.1 * scale, tv)
     u = problem.f.mean().expand_as(problem.f).contiguous()
-    bound = certify(problem, u, calculus.new_field(problem.f, 2)).rms_bound
+    bound = certify(problem, u, operators.new_field(problem.f, 2)).rms_bound
     assert bound >= float((u / scale - exact(Problem(picture(1, 9, 8), 0.1, tv))).square().mean().sqrt()) * scale
     nothing_to_do = Problem(problem.f, 0.0, tv)
-    assert certify(nothing_to_do, problem.f, calculus.new_field(problem.f, 2)).rms_bound == 0
+    assert certify(nothing_to_do, problem.f, operators.new_field(problem.f, 2)).rms_bound == 0
 
 
 def test_flat_picture_and_its_energy(tv):

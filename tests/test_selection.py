@@ -11,13 +11,15 @@ from skimage import data
 from torch import Tensor
 from torch.nn import functional
 
-from tvdenoise import calculus, denoise, probe, selection
-from tvdenoise.colour import from_opponent, to_opponent
-from tvdenoise.methods import METHODS
-from tvdenoise.noise_level import ChannelNoise
-from tvdenoise.rof import Problem
-from tvdenoise.selection import EPSILON, select_weight
-from tvdenoise.solve import solve
+from tvdenoise import denoise
+from tvdenoise.arrays.colour import from_opponent, to_opponent
+from tvdenoise.auto import probe, selection
+from tvdenoise.auto.noise_level import ChannelNoise
+from tvdenoise.auto.selection import EPSILON, select_weight
+from tvdenoise.model import operators
+from tvdenoise.model.rof import Problem
+from tvdenoise.options.methods import METHODS
+from tvdenoise.solvers.loop import solve
 
 SIGMA = 0.1
 
@@ -107,7 +109,7 @@ def test_its_field_is_feasible_and_near_the_answer(tv):
     problem = dataclasses.replace(problem_of(f, tv), weight=choice.weight)
     steps = [solve(problem, METHODS["fista"], tol=1e-3, start=start).steps for start in (None, choice.field)]
     assert steps[1] < steps[0]
-    assert choice.field.shape == calculus.new_field(f).shape
+    assert choice.field.shape == operators.new_field(f).shape
 
 
 def test_a_part_of_a_large_picture_is_enough(tv, monkeypatch):

@@ -12,14 +12,14 @@ import pytest
 import torch
 from problems import picture
 
-from tvdenoise import calculus
-from tvdenoise import solve as solve_module
-from tvdenoise.ascents import AlternatingAscent, FISTAAscent, ascend
-from tvdenoise.coarse import STEPS, coarse_start
-from tvdenoise.formulations import Dual
-from tvdenoise.methods import METHODS
-from tvdenoise.rof import Certificate, Problem, certify
-from tvdenoise.solve import solve
+from tvdenoise.model import operators
+from tvdenoise.model.rof import Certificate, Problem, certify
+from tvdenoise.options.methods import METHODS
+from tvdenoise.solvers import loop as solve_module
+from tvdenoise.solvers.ascents import AlternatingAscent, FISTAAscent, ascend
+from tvdenoise.solvers.coarse import STEPS, coarse_start
+from tvdenoise.solvers.formulations import Dual
+from tvdenoise.solvers.loop import solve
 
 
 @pytest.fixture(params=[("alternating", "anisotropic"), ("fista", "anisotropic"), ("fista", "isotropic")])
@@ -75,7 +75,7 @@ def test_dual_meets_the_bound_of_alternating_descent():
     problem = Problem(picture(1, 24, 20), 0.1, "anisotropic")
     values, field = ascended(problem, AlternatingAscent)
     field[0, :, ::2] = field[1, :, :, ::2] = 0
-    moved = calculus.subtract_adjoint(torch.zeros_like(problem.f), field, torch.empty_like(problem.f), 1.0)
+    moved = operators.subtract_adjoint(torch.zeros_like(problem.f), field, torch.empty_like(problem.f), 1.0)
     for k, value in enumerate(values[:500], 1):
         bound = 2 * float(moved.square().sum()) / (k + 1) ** 2
         assert values[-1] - value <= (bound if k < 50 else bound / 100)  # without extrapolation, 0.6 of it at 50
@@ -185,9 +185,9 @@ def test_memory_is_seven_copies_of_the_picture(tv):
     """
     program = (
         "import re, torch; from pathlib import Path\n"
-        "from tvdenoise import engine\nfrom tvdenoise.settings import Settings\n"
-        "from tvdenoise.denoising import denoise_as_set\n"
-        f"engine.LOADING_SECONDS, settings = -1, Settings(0.1, tv={tv!r}, device='cpu', tol=3e-4, max_steps=25)\n"
+        "from tvdenoise.kernels import dispatch\nfrom tvdenoise.options.settings import Settings\n"
+        "from tvdenoise.api.denoising import denoise_as_set\n"
+        f"dispatch.LOADING_SECONDS, settings = -1, Settings(0.1, tv={tv!r}, device='cpu', tol=3e-4, max_steps=25)\n"
         "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+) kB', Path('/proc/self/status').read_text())[1])\n"
         "denoise_as_set(torch.rand(1, 512, 512), settings)\n"
         "before = peak()\n"

@@ -8,14 +8,15 @@ import pytest
 import torch
 from problems import picture
 
-from tvdenoise import denoise, tasks
-from tvdenoise.ascents import ascent_of
-from tvdenoise.denoising import denoise_together
-from tvdenoise.methods import METHODS
-from tvdenoise.rof import Problem
-from tvdenoise.settings import Settings
-from tvdenoise.solve import solve, solve_together
-from tvdenoise.stacking import Stack, stacking_key
+from tvdenoise import denoise
+from tvdenoise.api import task
+from tvdenoise.api.denoising import denoise_together
+from tvdenoise.model.rof import Problem
+from tvdenoise.options.methods import METHODS
+from tvdenoise.options.settings import Settings
+from tvdenoise.solvers.ascents import ascent_of
+from tvdenoise.solvers.loop import solve, solve_together
+from tvdenoise.solvers.stacking import Stack, stacking_key
 
 MODELS = {
     "anisotropic": {"tv": "anisotropic"},
@@ -113,14 +114,14 @@ def sizes(monkeypatch):
         sizes.append(len(problems))
         return solve_together(problems, *arguments, **options)
 
-    monkeypatch.setattr(tasks.Task, "may_stack", True)
-    monkeypatch.setattr(tasks, "solve_together", counted)
+    monkeypatch.setattr(task.Task, "may_stack", True)
+    monkeypatch.setattr(task, "solve_together", counted)
     return sizes
 
 
 def test_pictures_of_a_stack(sizes, monkeypatch):
     stack = torch.stack([picture(3, 16, 20, seed=seed, dtype=torch.float32) for seed in range(5)])
-    monkeypatch.setattr(tasks, "MAX_STACKED_VALUES", 3 * stack[0].numel())
+    monkeypatch.setattr(task, "MAX_STACKED_VALUES", 3 * stack[0].numel())
     for color in ("rgb", "opponent", "coupled"):
         pages = denoise(stack, 0.1, color=color).pages
         for page, f in zip(pages, stack, strict=True):
@@ -147,7 +148,7 @@ def test_what_has_no_room_together_is_done_one_by_one(monkeypatch):
     def without_room(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(tasks.Task, "may_stack", True)
-    monkeypatch.setattr(tasks, "solve_together", without_room)
+    monkeypatch.setattr(task.Task, "may_stack", True)
+    monkeypatch.setattr(task, "solve_together", without_room)
     stack = torch.stack([picture(1, 16, 20, seed=seed) for seed in range(3)])
     assert torch.equal(denoise(stack, 0.1).image, torch.stack([denoise(f, 0.1).image for f in stack]))

@@ -15,8 +15,10 @@ import tifffile
 import torch
 from problems import picture
 
-from tvdenoise import denoise, engine, storage
+from tvdenoise import denoise
 from tvdenoise.errors import ScratchError, SettingError
+from tvdenoise.kernels import dispatch
+from tvdenoise.machine import scratch
 
 HWM = """
 import re, sys
@@ -32,11 +34,11 @@ finally:
 @pytest.fixture
 def tiny(monkeypatch):
     """Let budgets be of any size, and map even the smallest array that does not fit."""
-    monkeypatch.setattr(storage, "PROGRAM", 0)
-    monkeypatch.setattr(storage, "SMALL", 0)
-    monkeypatch.setattr(storage, "LEAST", 0)
-    monkeypatch.setattr(storage, "MINIMUM", 0)
-    monkeypatch.setattr(storage, "resident", lambda: 0)
+    monkeypatch.setattr(scratch, "PROGRAM", 0)
+    monkeypatch.setattr(scratch, "SMALL", 0)
+    monkeypatch.setattr(scratch, "LEAST", 0)
+    monkeypatch.setattr(scratch, "MINIMUM", 0)
+    monkeypatch.setattr(scratch, "resident", lambda: 0)
 
 
 def is_mapped(array: np.ndarray) -> bool:
@@ -46,28 +48,28 @@ def is_mapped(array: np.ndarray) -> bool:
 
 
 def test_arrays_lie_in_memory_while_the_budget_lasts(tiny, tmp_path):
-    with storage.limited(2000, tmp_path):
-        first = storage.empty((10, 10), np.float64)
-        assert storage.memory_left() == 1000 * 2 * storage.SHARE - 800
-        second = storage.empty((10, 10), np.float64)
+    with scratch.limited(2000, tmp_path):
+        first = scratch.empty((10, 10), np.float64)
+        assert scratch.memory_left() == 1000 * 2 * scratch.SHARE - 800
+        second = scratch.empty((10, 10), np.float64)
         assert (is_mapped(first), is_mapped(second)) == (False, True)
         view = first[2:]
         del first
         gc.collect()
-        assert is_mapped(storage.empty((10, 10), np.float64))
+        assert is_mapped(scratch.empty((10, 10), np.float64))
         del view
         gc.collect()
-        assert not is_mapped(storage.empty((10, 10), np.float64))
-    assert not is_mapped(storage.empty((10, 10), np.float64))
-    assert storage.memory_left() is None
+        assert not is_mapped(scratch.empty((10, 10), np.float64))
+    assert not is_mapped(scratch.empty((10, 10), np.float64))
+    assert scratch.memory_left() is None
 
 
 def test_what_leaves_memory_comes_back(tiny, tmp_path, monkeypatch):
     """Rows are let go all the time here, while they are written and read."""
-    monkeypatch.setattr(storage, "resident", lambda: 1)
-    monkeypatch.setattr(storage, "PERIOD", 1e-5)
-    with storage.limited(1, tmp_path):
-        array = storage.empty((2**20,), np.int64)
+    monkeypatch.setattr(scratch, "resident", lambda: 1)
+    monkeypatch.setattr(scratch, "PERIOD", 1e-5)
+    with scratch.limited(1, tmp_path):
+        array = scratch.empty((2**20,), np.int64)
         for number in range(20):
             array[:] = number
             array[:: number + 1] += 1
@@ -77,11 +79,11 @@ def test_what_leaves_memory_comes_back(tiny, tmp_path, monkeypatch):
 @pytest.mark.parametrize("start", [-1.0, math.inf])
 @pytest.mark.parametrize("model", [{"color": "opponent"}, {"color": "coupled", "tv": "isotropic"}, {"weight": 0.05}])
 def test_the_result_is_the_same_under_any_budget(start, model, tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "LOADING_SECONDS", start)
+    monkeypatch.setattr(dispatch, "LOADING_SECONDS", start)
     f = picture(3, 50, 41, dtype=torch.float32).permute(1, 2, 0).numpy()
     results = [denoise(f, **model)]
     for budget in (1, 100_000):
-        with storage.limited(budget, tmp_path):
+        with scratch.limited(budget, tmp_path):
             results.append(denoise(f, **model))
     for result in results[1:]:
         assert np.array_equal(result.image, results[0].image)
@@ -91,25 +93,25 @@ def test_the_result_is_the_same_under_any_budget(start, model, tiny, tmp_path, m
 
 def test_a_budget_for_less_than_the_program_is_refused(tmp_path):
     expected = pytest.raises(SettingError, match=r"memory: 10M is hardly more than .*; give at least \d+M")
-    with expected, storage.limited(10 * 2**20, tmp_path):
+    with expected, scratch.limited(10 * 2**20, tmp_path):
         pass
 
 
 def test_without_a_budget_half_of_what_is_free_is_taken(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(storage, "available", lambda: 1000)
-    with storage.limited(None, tmp_path):
-        assert storage.memory_left() == 500 * storage.SHARE
+    monkeypatch.setattr(scratch, "available", lambda: 1000)
+    with scratch.limited(None, tmp_path):
+        assert scratch.memory_left() == 500 * scratch.SHARE
 
 
 def test_a_process_that_has_grown_already_may_go_on(tiny, tmp_path, monkeypatch):
     """Libraries such as CUDA's take more than the program itself, and stay; too little in itself is told."""
-    monkeypatch.setattr(storage, "PROGRAM", 500)
-    monkeypatch.setattr(storage, "LEAST", 200)
-    monkeypatch.setattr(storage, "MINIMUM", 700)
-    monkeypatch.setattr(storage, "resident", lambda: 900)
-    with storage.limited(800, tmp_path):
-        assert storage.memory_left() == 200 * storage.SHARE
-    with pytest.raises(SettingError, match="memory: 0M is hardly more"), storage.limited(699, tmp_path):
+    monkeypatch.setattr(scratch, "PROGRAM", 500)
+    monkeypatch.setattr(scratch, "LEAST", 200)
+    monkeypatch.setattr(scratch, "MINIMUM", 700)
+    monkeypatch.setattr(scratch, "resident", lambda: 900)
+    with scratch.limited(800, tmp_path):
+        assert scratch.memory_left() == 200 * scratch.SHARE
+    with pytest.raises(SettingError, match="memory: 0M is hardly more"), scratch.limited(699, tmp_path):
         pass
 
 
@@ -117,22 +119,22 @@ def test_a_folder_for_temporary_files_is_needed_for_scratch_files_alone(tiny, mo
     """As in a container that may not write anywhere."""
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", list)
-    with storage.limited(2000, None):
-        held = storage.empty((100,), np.float64)
+    with scratch.limited(2000, None):
+        held = scratch.empty((100,), np.float64)
         assert not is_mapped(held)
         with pytest.raises(ScratchError, match=r"the folder for temporary files: .*No usable temporary directory"):
-            storage.empty((100,), np.float64)
+            scratch.empty((100,), np.float64)
 
 
 @pytest.mark.parametrize("reserves", [True, False])
 def test_a_full_scratch_disk_is_told_at_once(reserves, tiny, tmp_path, full_disk, monkeypatch):
     if not reserves:  # as macOS, whose files are written to have their room
         monkeypatch.delattr(os, "posix_fallocate")
-        monkeypatch.setattr(storage, "SMALL", 4096)
-    with full_disk(100_000), storage.limited(1, tmp_path):
-        assert is_mapped(storage.empty((90_000,), np.uint8))
+        monkeypatch.setattr(scratch, "SMALL", 4096)
+    with full_disk(100_000), scratch.limited(1, tmp_path):
+        assert is_mapped(scratch.empty((90_000,), np.uint8))
         with pytest.raises(ScratchError, match="1M cannot be made there"):
-            storage.empty((2**20,), np.uint8)
+            scratch.empty((2**20,), np.uint8)
     assert list(tmp_path.iterdir()) == []
 
 

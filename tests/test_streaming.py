@@ -7,11 +7,14 @@ import pytest
 import torch
 from problems import picture
 
-from tvdenoise import ascents, denoise, engine, streaming, tasks
-from tvdenoise.ascents import AlternatingAscent
-from tvdenoise.formulations import Dual
-from tvdenoise.rof import Problem
-from tvdenoise.streaming import Streamed
+from tvdenoise import denoise
+from tvdenoise.api import task
+from tvdenoise.kernels import dispatch
+from tvdenoise.model.rof import Problem
+from tvdenoise.solvers import ascents, streaming
+from tvdenoise.solvers.ascents import AlternatingAscent
+from tvdenoise.solvers.formulations import Dual
+from tvdenoise.solvers.streaming import Streamed
 
 CPU = torch.device("cpu")
 MODELS = [
@@ -27,7 +30,7 @@ def bands(monkeypatch):
     """Give a device memory for so many rows."""
     monkeypatch.setattr(streaming, "STEPS", 4)
     monkeypatch.setattr(ascents, "REFRESH", 4)
-    monkeypatch.setattr(engine, "_remarks", [])
+    monkeypatch.setattr(dispatch, "_remarks", [])
     return lambda rows: monkeypatch.setattr(streaming, "rows_within", lambda *_: rows)
 
 
@@ -86,7 +89,7 @@ def test_memory_that_runs_out(bands, elsewhere, rows, remark):
     streamed = Streamed(dataclasses.replace(problem, away=elsewhere(rows)), start)
     parts = state(streamed, (9,))
     assert all(torch.equal(a, b) for a, b in zip(whole, parts, strict=True))
-    assert engine.remarks()[-1:] == ([remark] if remark else [])
+    assert dispatch.remarks()[-1:] == ([remark] if remark else [])
     assert streamed.device.type == ("cpu" if remark and "CPU" in remark else "meta")
 
 
@@ -124,7 +127,7 @@ def test_a_picture_for_which_the_device_has_no_room_visits_it(bands, elsewhere, 
     bands(20)
     noise = np.random.default_rng(0).normal(0, 0.1, (60, 50))
     f = (picture(1, 60, 50)[0].numpy() + noise).astype(np.float32)
-    expected, placed, away = denoise(f, weight), tasks._placed, elsewhere(30)
+    expected, placed, away = denoise(f, weight), task._placed, elsewhere(30)
 
     def without_room(f, device, dtype):
         if device == away:
@@ -132,8 +135,8 @@ def test_a_picture_for_which_the_device_has_no_room_visits_it(bands, elsewhere, 
         return placed(f, device, dtype)
 
     monkeypatch.setattr(torch.accelerator, "synchronize", lambda _: None)
-    monkeypatch.setattr(tasks, "pick_device", lambda *_: away)
-    monkeypatch.setattr(tasks, "_placed", without_room)
+    monkeypatch.setattr(task, "pick_device", lambda *_: away)
+    monkeypatch.setattr(task, "_placed", without_room)
     result = denoise(f, weight)
     assert np.array_equal(result.image, expected.image)
     assert (result.weight, result.device) == (expected.weight, "meta")

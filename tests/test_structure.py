@@ -5,71 +5,101 @@ import dataclasses
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import tvdenoise
-from tvdenoise.methods import METHODS, NOT_OFFERED
-from tvdenoise.rows import FILE_RULES, Figures
-from tvdenoise.sweeping import TrialRow
+from tvdenoise.experiments.sweep import TrialRow
+from tvdenoise.files.rows import FILE_RULES, Figures
+from tvdenoise.options.methods import METHODS, NOT_OFFERED
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tvdenoise"
 
 
-def room_of(path: Path) -> str:
-    """The module or sub-package directly in the package."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+FOLDERS = re.findall(r"^\| `(\w+)/?` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+"""The table of CONTRIBUTING, lowest first."""
+
+KEEPERS = {
+    "PIL": {"images", "experiments"},
+    "typer": {"cli"},
+    "tqdm": {"cli"},
+    "triton": {"kernels"},
+    "numba": {"kernels"},
+}
+KEEPERS |= {name: {"images"} for name in ("astropy", "imagecodecs", "netpbmfile", "tifffile")}
+"""Who alone may import some packages."""
+
+
+def folder_of(module: str) -> str:
+    """The folder, or the module, directly in the package."""
+    return module.split(".")[1]
+
+
+def modules() -> dict[str, Path]:
+    """Every module below the package, by its dotted name."""
+    paths = [path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or not path.name.startswith("__")]
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
 
 
 def imports(path: Path) -> set[str]:
-    """Rooms of this package and third-party modules that a file imports, wherever in it the statement stands."""
-    found = set()
+    """The modules that a file imports, wherever in it the statement stands."""
+    known, found = modules(), set()
     for node in ast.walk(ast.parse(path.read_text())):
-        names = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             names = [f"{node.module}.{alias.name}" for alias in node.names]
-        for name in names:
-            top, *rest = name.split(".")
-            if top == "tvdenoise":
-                found.add(
-                    rest[0] if (PACKAGE / rest[0]).is_dir() or (PACKAGE / f"{rest[0]}.py").exists() else "tvdenoise"
-                )
-            elif top not in sys.stdlib_module_names:
-                found.add(top)
-    return found - {room_of(path)}
+            found |= {name if name in known else node.module for name in names}
+    return found - {"tvdenoise"}  # which has the version
 
 
-def layers() -> dict[str, set[str]]:
-    """The table of CONTRIBUTING: room -> what it may import."""
-    rows = re.findall(r"^\| `([\w/]+)` \|.*\| ([^|]*) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
-    return {room.rstrip("/"): set(re.findall(r"\w+", allowed)) for room, allowed in rows}
+def test_the_table_of_folders_is_complete():
+    assert set(map(folder_of, modules())) == set(FOLDERS)
+
+
+def test_few_modules_lie_at_the_door():
+    assert len(list(PACKAGE.glob("*.py"))) <= 6
+
+
+def test_every_folder_says_what_it_is_for():
+    for name, path in modules().items():
+        if path.name == "__init__.py":
+            assert ast.get_docstring(ast.parse(path.read_text())), name
+
+
+def test_imports_go_downward_only():
+    for name, path in modules().items():
+        own = folder_of(name)
+        for other in imports(path):
+            if other.startswith("tvdenoise."):
+                is_below = FOLDERS.index(folder_of(other)) <= FOLDERS.index(own)
+                assert is_below, f"{name} imports {other}, which stands above it"
+
+
+def test_no_modules_import_each_other():
+    """Within a folder either: TopologicalSorter raises CycleError."""
+    graph = {name: imports(path) - {name.rpartition(".")[0]} for name, path in modules().items()}
+    assert len(list(TopologicalSorter(graph).static_order())) >= len(graph)
+
+
+def test_packages_are_imported_where_they_belong():
+    for name, path in modules().items():
+        for top in {other.split(".")[0] for other in imports(path)} & set(KEEPERS):
+            assert folder_of(name) in KEEPERS[top], f"{name} imports {top}"
+
+
+def test_optimizers_know_torch_alone():
+    for name, path in modules().items():
+        if ".optimizers" in name:
+            others = {other for other in imports(path) if ".optimizers" not in other}
+            assert {other.split(".")[0] for other in others} - set(sys.stdlib_module_names) <= {"torch"}, name
 
 
 def test_every_key_of_a_row_is_documented():
     told = set(re.findall(r"`(\w+)`", (ROOT / "docs" / "experiments.md").read_text()))
     assert set(TrialRow("a", None, "done").as_dict()) <= told
-
-
-def test_imports_go_downward_only():
-    table = layers()
-    order = list(table)
-    files = [path for path in PACKAGE.rglob("*.py") if room_of(path) not in ("__init__", "__main__")]
-    assert {room_of(path) for path in files} == set(table)
-    for path in files:
-        room = room_of(path)
-        for name in imports(path):
-            if name in table:
-                assert order.index(name) < order.index(room), f"{path} imports {name}, which stands above it"
-            assert name in table[room] | {"tvdenoise"}, f"{path} imports {name}: not in CONTRIBUTING's table"
-
-
-def test_table_allows_no_more_than_is_used():
-    for room, allowed in layers().items():
-        files = [path for path in PACKAGE.rglob("*.py") if room_of(path) == room]
-        assert allowed == set().union(*(imports(path) for path in files)) - {"tvdenoise"}, room
 
 
 def test_importing_the_package_loads_no_torch():

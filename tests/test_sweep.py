@@ -18,14 +18,17 @@ import tifffile
 from PIL import Image
 from processes import begun, fill
 
-from tvdenoise import Grid, Noise, Specimen, __version__, denoise, engine, row_file, sweep, sweeping
-from tvdenoise.aggregation import mean_psnr
+from tvdenoise import Grid, Noise, Specimen, __version__, denoise, sweep
+from tvdenoise.api.aggregation import mean_psnr
+from tvdenoise.api.denoising import denoise_as_set
 from tvdenoise.cli.values import weights_of
-from tvdenoise.denoising import denoise_as_set
 from tvdenoise.errors import ArrayError, SettingError
-from tvdenoise.exhibits import exhibits
-from tvdenoise.metrics import quality
-from tvdenoise.tables import summary_tables
+from tvdenoise.experiments import row_file
+from tvdenoise.experiments import sweep as sweeping
+from tvdenoise.experiments.exhibits import exhibits
+from tvdenoise.experiments.tables import summary_tables
+from tvdenoise.files.metrics import quality
+from tvdenoise.kernels import dispatch
 
 APART = {"seconds", "trace", "pages"}
 """What differs from run to run, and what no table has."""
@@ -255,13 +258,13 @@ class TestSweep:
 
     def test_a_trace_loads_nothing_on_the_way(self, clean, monkeypatch):
         """No clock sees what is loaded when it is first used, in whatever precision."""
-        engine._load.cache_clear()
+        dispatch._load.cache_clear()
         run, loaded = sweeping._run, []
 
         def watched(*arguments: object, **options: object) -> object:
-            before = engine._load.cache_info().misses
+            before = dispatch._load.cache_info().misses
             row = run(*arguments, **options)
-            loaded.append(engine._load.cache_info().misses - before)
+            loaded.append(dispatch._load.cache_info().misses - before)
             return row
 
         monkeypatch.setattr(sweeping, "_run", watched)

@@ -1,13 +1,13 @@
-from .denoising import denoise as denoise
+from .api.denoising import denoise as denoise
+from .api.result import Result as Result
 from .errors import TVDenoiseError as TVDenoiseError
-from .noise import Noise as Noise
-from .result import Result as Result
-from .rows import Figures as Figures
-from .rows import TrialRow as TrialRow
-from .solve import Progress as Progress
-from .sweeping import Grid as Grid
-from .sweeping import Specimen as Specimen
-from .sweeping import sweep as sweep
+from .experiments.degradations import Noise as Noise
+from .experiments.sweep import Grid as Grid
+from .experiments.sweep import Specimen as Specimen
+from .experiments.sweep import sweep as sweep
+from .files.rows import Figures as Figures
+from .files.rows import TrialRow as TrialRow
+from .solvers.loop import Progress as Progress
 from .total_variation import TotalVariation as TotalVariation
 
 __version__: str

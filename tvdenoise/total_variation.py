@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tvdenoise.kinds import TVKind
+from tvdenoise.options.kinds import TVKind
 
 _LAYOUTS = {
     2: "2-, 3- or 4-dimensional ((H, W), (C, H, W) or (N, C, H, W))",

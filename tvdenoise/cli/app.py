@@ -14,10 +14,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from tvdenoise import machine
 from tvdenoise.cli import compare, denoise, info, messages, report, sweep
 from tvdenoise.errors import InputError, TVDenoiseError
-from tvdenoise.interrupts import ENDING
+from tvdenoise.machine import resources
+from tvdenoise.machine.signals import ENDING
 
 DEFAULT = "denoise"
 """The command that need not be typed."""
@@ -70,8 +70,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminate)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
         signal.signal(signal.SIGHUP, _terminate)
-    if machine.cores() < (os.cpu_count() or 1):  # of which OpenMP knows nothing in a container
-        os.environ.setdefault("OMP_NUM_THREADS", str(machine.cores()))
+    if resources.cores() < (os.cpu_count() or 1):  # of which OpenMP knows nothing in a container
+        os.environ.setdefault("OMP_NUM_THREADS", str(resources.cores()))
     if os.name == "nt":
         tempfile.TMP_MAX = 100  # type: ignore[misc]  # names that are tried for a file where none may be made (CPython's issue 66305)
     try:

@@ -30,9 +30,9 @@ def command(
 ) -> None:
     """Measure PSNR, SSIM, MSE and the largest difference of pictures from a clean one, unclipped, on its range."""
     from tvdenoise import images as files
-    from tvdenoise.comparison import compared
-    from tvdenoise.description import describe
-    from tvdenoise.rows import finite
+    from tvdenoise.experiments.comparison import compared
+    from tvdenoise.files.rows import finite
+    from tvdenoise.images.facts import describe
 
     reading, worst = values.read_options(axes=axes, scale=scale, max_pixels=max_pixels), 0
     clean = files.read(reference, reading)

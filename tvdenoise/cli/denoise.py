@@ -13,13 +13,13 @@ from tvdenoise import __version__
 from tvdenoise.cli import messages, options, values
 from tvdenoise.cli.runs import RunOptions
 from tvdenoise.errors import InputError, OutputError, SettingError
-from tvdenoise.kinds import ColorChoice, Nonfinite, TVKind
-from tvdenoise.methods import AUTO, METHODS
-from tvdenoise.settings import Settings
+from tvdenoise.options.kinds import ColorChoice, Nonfinite, TVKind
+from tvdenoise.options.methods import AUTO, METHODS
+from tvdenoise.options.settings import Settings
 
 if TYPE_CHECKING:
-    from tvdenoise.job import Job
-    from tvdenoise.plan import Pair
+    from tvdenoise.files.job import Job
+    from tvdenoise.files.plan import Pair
 
 
 SUSPICIOUS_LAMBDA = 2
@@ -299,9 +299,9 @@ def command(
     Minimises 1/2 ||u - f||^2 + lambda TV(u) over pictures u, where f is the input with intensities in [0, 1].
     """
     # NumPy and Pillow load here: --help does not wait for them.
+    from tvdenoise.files.job import Job
+    from tvdenoise.files.plan import FileFilter, Naming, counterpart, is_folder, planned
     from tvdenoise.images import STREAM, WriteOptions, check_source
-    from tvdenoise.job import Job
-    from tvdenoise.plan import FileFilter, Naming, counterpart, is_folder, planned
 
     if output == "":
         raise OutputError("''", "an empty path names no file", "check what was to be in it, or give ./ for this folder")
@@ -390,8 +390,8 @@ def command(
 
 def _check_folder(output: str | None) -> None:
     """Refuse what cannot be the folder of several results, or hardly was meant to be."""
+    from tvdenoise.files.plan import is_folder
     from tvdenoise.images import STREAM, format_by_extension
-    from tvdenoise.plan import is_folder
 
     if output is None or is_folder(Path(output)):
         return

@@ -24,7 +24,7 @@ def command(
 ) -> int:
     """Show what tvdenoise reads from files: format, axes, type, range, metadata, memory and device."""
     from tvdenoise import images
-    from tvdenoise.description import describe, device, installation
+    from tvdenoise.images.facts import describe, device, installation
 
     if not files:
         messages.data(json.dumps(installation()) if as_json else messages.installation_text(installation()))

@@ -13,13 +13,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from tvdenoise import batch
-from tvdenoise.attempt import Outcome
 from tvdenoise.cli import messages
 from tvdenoise.cli.runs import RunOptions, dry_run_of
 from tvdenoise.errors import DeviceError, UnwritableError, WriteError
-from tvdenoise.job import Job
-from tvdenoise.plan import Pair, Plan
+from tvdenoise.files import pool
+from tvdenoise.files.attempt import Outcome
+from tvdenoise.files.job import Job
+from tvdenoise.files.plan import Pair, Plan
 
 GIVE_UP = 5
 """Results in a row that cannot be written after which none is expected to."""
@@ -51,9 +51,9 @@ def _runner(count: int, options: RunOptions) -> Iterator[Callable[[Iterator[Job]
     """Get ready to do what is to do on this machine, or on others."""
     workers, overwrite = options.workers, options.overwrite
     if options.scheduler is None:
-        yield batch.WorkerPool(workers, options.memory, overwrite=overwrite, expected=count).run
+        yield pool.WorkerPool(workers, options.memory, overwrite=overwrite, expected=count).run
         return
-    from tvdenoise import cluster
+    from tvdenoise.files import cluster
 
     with cluster.connected(options.scheduler, workers) as client:
         if not (client.nthreads() or options.quiet):

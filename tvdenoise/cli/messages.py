@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tvdenoise.errors import DeviceError, SettingError, TVDenoiseError, WriteError
 
 if TYPE_CHECKING:
-    from tvdenoise.rows import Figures, Row
+    from tvdenoise.files.rows import Figures, Row
 
 EIGHT_BIT_STEPS = 255
 MOST_LAMBDAS = 4
@@ -76,7 +76,7 @@ def _height_and_width(facts: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def pixels(facts: Mapping[str, Any]) -> int:
-    """Return the number of pixels in all pages of what :func:`tvdenoise.description.describe` found."""
+    """Return the number of pixels in all pages of what :func:`tvdenoise.images.facts.describe` found."""
     return math.prod(_height_and_width(facts)) * int(facts["pages"])
 
 
@@ -190,7 +190,7 @@ def _lambda(row: "Row", facts: Mapping[str, Any]) -> str:
     pages: Sequence[Figures] = row.pages or (figures,)
     told, channels = pages, facts["channels_apart"]
     if len(pages) > MOST_LAMBDAS:
-        from tvdenoise.rows import summed  # loaded by now
+        from tvdenoise.files.rows import summed  # loaded by now
 
         told = (
             [summed(pages[channel::channels]) for channel in range(channels)] if channels <= MOST_LAMBDAS else [figures]

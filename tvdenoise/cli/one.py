@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from tvdenoise import job as jobs
-from tvdenoise import storage
 from tvdenoise.cli import messages
 from tvdenoise.cli.runs import RunOptions, dry_run_of
-from tvdenoise.description import describe
 from tvdenoise.errors import SettingError, TVDenoiseError
+from tvdenoise.files import job as jobs
+from tvdenoise.files.job import Job, Observer
+from tvdenoise.files.plan import is_folder
 from tvdenoise.images import PictureFile
-from tvdenoise.job import Job, Observer
-from tvdenoise.plan import is_folder
-from tvdenoise.settings import Settings
+from tvdenoise.images.facts import describe
+from tvdenoise.machine import scratch
+from tvdenoise.options.settings import Settings
 
 if TYPE_CHECKING:
-    from tvdenoise.solve import Progress
+    from tvdenoise.solvers.loop import Progress
 
 
 def denoise_one(job: Job, options: RunOptions, *, makes_folder: bool) -> int:
@@ -51,7 +51,7 @@ def denoise_one(job: Job, options: RunOptions, *, makes_folder: bool) -> int:
         for hint in messages.hints(row, watcher.facts):
             messages.note(hint)
     else:
-        from tvdenoise.engine import remarks  # torch is loaded by now
+        from tvdenoise.kernels.dispatch import remarks  # torch is loaded by now
 
         model = f"{row.tv}, {row.figures.color}" + (f", slices coupled, {row.spacing:g} apart" if row.volume else "")
         for remark in remarks():
@@ -76,7 +76,7 @@ class _Watcher(Observer):
         if not self._tells:
             return
         messages.note(messages.file_line(self.facts))
-        left = storage.memory_left()
+        left = scratch.memory_left()
         if left is not None and left < self.facts["memory"]:
             messages.note(f"{left / 2**20:.0f} MiB of that in memory, the rest in a scratch file")
 

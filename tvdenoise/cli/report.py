@@ -24,7 +24,7 @@ def command(
     max_pixels: options.MaxPixels = None,
 ) -> None:
     """Show the rows of a sweep and its pictures in one page that opens offline."""
-    from tvdenoise import row_file
+    from tvdenoise.experiments import row_file
 
     found, ignored = row_file.read(rows)
     check(output, rows, overwrite=overwrite)
@@ -39,8 +39,8 @@ def check(path: Path, *others: Path, overwrite: bool) -> None:
     """Refuse, before any work, a page that is no HTML or must not be written, or that lacks what draws its curves."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise OutputError(path, "a page is HTML", "end it in .html")
+    from tvdenoise.experiments.plots import check_installed
     from tvdenoise.images import check_place
-    from tvdenoise.plots import check_installed
 
     check_place(path, *others, overwrite=overwrite)
     check_installed()
@@ -55,8 +55,8 @@ def write(
     command: str,
 ) -> None:
     """Write the page."""
-    from tvdenoise import report
-    from tvdenoise.exhibits import exhibits
+    from tvdenoise.experiments import report
+    from tvdenoise.experiments.exhibits import exhibits
     from tvdenoise.images.atomic import atomic
 
     def told() -> Iterator[report.Exhibit]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tvdenoise.cli import messages
 
 if TYPE_CHECKING:
-    from tvdenoise.job import Job
+    from tvdenoise.files.job import Job
 
 
 @dataclass(frozen=True)

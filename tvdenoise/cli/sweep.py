@@ -15,15 +15,15 @@ import typer
 from tvdenoise.cli import experiment_file, messages, options, values
 from tvdenoise.cli import report as pages
 from tvdenoise.errors import InputError, OutputError, SettingError, TVDenoiseError
-from tvdenoise.kinds import ColorChoice, TVKind
-from tvdenoise.methods import AUTO, METHODS
+from tvdenoise.options.kinds import ColorChoice, TVKind
+from tvdenoise.options.methods import AUTO, METHODS
 
 if TYPE_CHECKING:
+    from tvdenoise.experiments.row_file import RowFile
+    from tvdenoise.experiments.sweep import Grid, Specimen
+    from tvdenoise.files.plan import Plan
+    from tvdenoise.files.rows import RowDict, TrialRow
     from tvdenoise.images import ReadOptions
-    from tvdenoise.plan import Plan
-    from tvdenoise.row_file import RowFile
-    from tvdenoise.rows import RowDict, TrialRow
-    from tvdenoise.sweeping import Grid, Specimen
 
 MENTION = "[bold]tvdenoise sweep INPUT... --lambda 0.02,0.05,0.1[/bold] tries settings and tells the best."
 
@@ -186,12 +186,12 @@ def command(
 
     Each run is measured against the clean picture: the input itself where --noise is given, else --reference.
     """
-    from tvdenoise.interrupts import ENDING, deferred
-    from tvdenoise.noise import Noise
-    from tvdenoise.plan import FileFilter, counterpart, is_folder, planned
+    from tvdenoise.experiments.degradations import Noise
+    from tvdenoise.files.plan import FileFilter, counterpart, is_folder, planned
+    from tvdenoise.machine.signals import ENDING, deferred
 
     with deferred(*ENDING):  # torch, while it is imported, would abort
-        from tvdenoise.sweeping import Grid
+        from tvdenoise.experiments.sweep import Grid
 
     if not sources:
         raise InputError("INPUT", "there is none", "name a picture or a folder")
@@ -270,7 +270,7 @@ class _Runner:
 
     def run(self, path: Path | None) -> int:
         """Make the rows that are not in the file, and return the exit code."""
-        from tvdenoise import row_file
+        from tvdenoise.experiments import row_file
 
         began = time.perf_counter()
         with nullcontext() if path is None else row_file.opened(path) as file:
@@ -296,7 +296,7 @@ class _Runner:
     def _make(self, file: "RowFile | None") -> None:
         from tqdm import tqdm
 
-        from tvdenoise.sweeping import sweep
+        from tvdenoise.experiments.sweep import sweep
 
         there = {} if file is None else {row["key"]: row for row in file.rows if row["status"] == "done"}
         count = len(self.plan) * len(self.grid)
@@ -320,15 +320,15 @@ class _Runner:
 
     def _take(self, row: "RowDict") -> None:
         """Take in a row, and print it if that is asked for."""
-        from tvdenoise.rows import finite
+        from tvdenoise.files.rows import finite
 
         self.rows.append(row)
         if self.as_json:
             messages.data(json.dumps(finite(row)))
 
     def _specimens(self) -> Iterator["Specimen"]:
-        from tvdenoise.plan import counterpart
-        from tvdenoise.sweeping import Specimen
+        from tvdenoise.experiments.sweep import Specimen
+        from tvdenoise.files.plan import counterpart
 
         for pair in self.plan.pairs():
             try:
@@ -368,8 +368,8 @@ def _seeds(said: str) -> tuple[int, ...]:
 
 def _check_plot(path: Path, *others: Path, overwrite: bool) -> None:
     """Refuse, before any work, a chart of no known format, or that must not be written."""
+    from tvdenoise.experiments.plots import ENDINGS, check_installed
     from tvdenoise.images import check_place
-    from tvdenoise.plots import ENDINGS, check_installed
 
     if path.suffix.lower() not in ENDINGS:
         raise OutputError(path, "charts are PNG, SVG or PDF", f"end it in one of {', '.join(ENDINGS)}")
@@ -378,7 +378,7 @@ def _check_plot(path: Path, *others: Path, overwrite: bool) -> None:
 
 
 def _plot(rows: list["RowDict"], path: Path) -> None:
-    from tvdenoise import plots
+    from tvdenoise.experiments import plots
     from tvdenoise.images.atomic import atomic
 
     figure = plots.drawn(rows)
@@ -390,7 +390,7 @@ def _plot(rows: list["RowDict"], path: Path) -> None:
 
 
 def _print_tables(rows: list["RowDict"], *, markdown: bool) -> None:
-    from tvdenoise.tables import summary_tables
+    from tvdenoise.experiments.tables import summary_tables
 
     for table in summary_tables(rows):
         messages.data((table.markdown() if markdown else table.text()) + "\n")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tvdenoise.errors import InputError, SettingError
-from tvdenoise.kinds import Nonfinite
-from tvdenoise.settings import number_of
+from tvdenoise.options.kinds import Nonfinite
+from tvdenoise.options.settings import number_of
 
 if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions

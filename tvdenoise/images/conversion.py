@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tvdenoise import intensity
+from tvdenoise.arrays import intensity
 from tvdenoise.errors import OutputError
 from tvdenoise.images.checks import STREAM, check_place
-from tvdenoise.images.formats import FORMATS, format_by_extension, losses, room_for, stored_dtype, why_impossible
+from tvdenoise.images.formats.table import FORMATS, format_by_extension, losses, room_for, stored_dtype, why_impossible
 from tvdenoise.images.orientation import orientation, upright
 from tvdenoise.images.picture import Metadata, Picture, PictureFile
 
@@ -18,7 +18,7 @@ class WriteOptions:
     Attributes
     ----------
     format
-        A row of :data:`~tvdenoise.images.formats.FORMATS`; None for what the target's ending says.
+        A row of :data:`~tvdenoise.images.formats.table.FORMATS`; None for what the target's ending says.
     allow_loss
         Make conversions that lose something.
     metadata

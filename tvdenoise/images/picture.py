@@ -8,10 +8,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tvdenoise import intensity, storage
+from tvdenoise.arrays import intensity
+from tvdenoise.arrays.intensity import UNIT, Range
 from tvdenoise.errors import SettingError
-from tvdenoise.intensity import UNIT, Range
-from tvdenoise.kinds import ColorChoice
+from tvdenoise.machine import scratch
+from tvdenoise.options.kinds import ColorChoice
 
 Page = tuple[int | slice, ...]
 """The index in :attr:`Picture.by_page` of what is denoised together: a page, a channel of it, or a volume."""
@@ -134,7 +135,7 @@ class Picture:
     @property
     def on_unit_scale(self) -> "Picture":
         """The picture without its transparency, (pages..., Y, X, samples), on the unit scale with white at 1."""
-        unit = storage.empty(self.by_page[..., : self.colours].shape, self.unit_type)
+        unit = scratch.empty(self.by_page[..., : self.colours].shape, self.unit_type)
         for page in self.pages():
             unit[page] = self.shown(page)
         axes = f"{self.page_axes}YX{self._channel_axis or 'S'}"
@@ -208,7 +209,7 @@ class Picture:
 
     def blank(self, dtype: DTypeLike, scale: Range) -> "Picture":
         """Return a picture like this one, of another type and scale: its colours are yet to be filled in."""
-        blank = replace(self, pixels=storage.empty(self.pixels.shape, dtype), scale=scale)
+        blank = replace(self, pixels=scratch.empty(self.pixels.shape, dtype), scale=scale)
         if self.alpha:
             blank._hidden[...] = self._hidden if dtype == self.pixels.dtype else rescaled(self._hidden, dtype)
         return blank
@@ -216,7 +217,7 @@ class Picture:
     def fill_page(self, page: Page, u: NDArray[np.floating], source: "Picture") -> float:
         """Fill a page with ``u`` (H, W, C), on the unit scale.
 
-        Returned is the :func:`tvdenoise.intensity.rounding` of ``u``.
+        Returned is the :func:`tvdenoise.arrays.intensity.rounding` of ``u``.
 
         Where ``u`` is what the source has, its very numbers are taken: no bit changes by scaling there and back.
         What is not finite in the source is so in the target.
@@ -301,7 +302,7 @@ class PictureFile:
     Attributes
     ----------
     format
-        A row of :data:`tvdenoise.images.formats.FORMATS`.
+        A row of :data:`tvdenoise.images.formats.table.FORMATS`.
     parts
         The pictures: one, but for TIFF and FITS files whose pages differ in shape.
     metadata

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from string import ascii_uppercase
 
-from tvdenoise import intensity
+from tvdenoise.arrays import intensity
+from tvdenoise.arrays.intensity import Range
 from tvdenoise.errors import InputError, PictureError, TVDenoiseError, reason
 from tvdenoise.images.checks import STREAM, check_source
-from tvdenoise.images.formats import FORMATS, HEAD, format_by_extension, format_by_magic, room_for, unread_format
+from tvdenoise.images.formats.table import FORMATS, HEAD, format_by_extension, format_by_magic, room_for, unread_format
 from tvdenoise.images.picture import Picture, PictureFile, Source
-from tvdenoise.intensity import Range
-from tvdenoise.kinds import Nonfinite
+from tvdenoise.options.kinds import Nonfinite
 
 MAX_PIXELS = 2**30
 """Pixels a page beyond which a header is more likely damaged than right."""

@@ -12,11 +12,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from tvdenoise import intensity
+from tvdenoise.arrays import intensity
 from tvdenoise.errors import WriteError, reason
 from tvdenoise.images.atomic import atomic
 from tvdenoise.images.checks import STREAM
-from tvdenoise.images.formats import FORMATS, room_for
+from tvdenoise.images.formats.table import FORMATS, room_for
 from tvdenoise.images.picture import Picture, PictureFile, Source
 from tvdenoise.images.reading import decoded
 

@@ -1,0 +1,1 @@
+"""What ``from tvdenoise import denoise`` is: arrays and tensors in, a certified result out."""

@@ -1,0 +1,74 @@
+"""What is known of a denoised picture: what ``denoise`` returns."""
+
+from dataclasses import dataclass
+from typing import Generic
+
+from tvdenoise.arrays.planes import Image
+from tvdenoise.options.kinds import ColorKind
+from tvdenoise.solvers.loop import Status
+
+
+@dataclass(frozen=True, eq=False)
+class Result(Generic[Image]):
+    """A denoised picture or volume, or a stack of them, and what is proven about it.
+
+    Attributes
+    ----------
+    image
+        Of the kind, shape and type of the input.
+    status
+        Why it stopped: ``"tolerance"`` (certified), ``"max_steps"`` or ``"non_finite"``. The image is the
+        best seen, of a method on the dual the last.
+    steps
+        Steps taken at full size; in a stack the largest number.
+    energy
+        E(u) on the unit scale, before u is rounded to the type of the image; in a stack the sum.
+    gap
+        E(u) - d(p), at least E(u) - E(u*), likewise; in a stack the sum.
+    rms_bound
+        The certified RMS distance to the exact minimiser as a fraction of the intensity range: of floats with their
+        rounding to the type of the image, which may exceed ``tol``; of integers before they are rounded, and clipped to
+        the range of their type, which opponent colours may leave. Not counted is what scaling integers to float32
+        moves, 6e-8 at most. In a stack the largest.
+    tol
+        The tolerance that was to be reached; in a stack the largest.
+    seconds
+        Time spent in steps, those at coarser sizes among them, without certifying.
+    device
+        Where it was solved.
+    weight
+        Lambda; in a stack the mean.
+    color
+        The colour model used.
+    chroma
+        The weight of the chroma channels as a multiple of lambda; None but for the opponent model. In a stack the mean.
+    sigma
+        The standard deviation of the noise, if lambda was chosen by it; in a stack the mean of the estimates.
+    risk
+        Stein's estimate of the mean squared error, if lambda was chosen by it; chance may bring it below 0.
+    is_noise_correlated
+        Whether neighbouring pixels were found to share noise; None where the noise was not estimated.
+    is_noise_signal_dependent
+        Whether the noise was found to change with the intensity, as where photons are counted, so that ``sigma`` is its
+        root mean square; None where the noise was not estimated.
+    pages
+        For a stack, the result of each of its pictures or volumes; else empty.
+    """
+
+    image: Image
+    status: Status
+    steps: int
+    energy: float
+    gap: float
+    rms_bound: float
+    tol: float
+    seconds: float
+    device: str
+    weight: float
+    color: ColorKind
+    chroma: float | None = None
+    sigma: float | None = None
+    risk: float | None = None
+    is_noise_correlated: bool | None = None
+    is_noise_signal_dependent: bool | None = None
+    pages: "tuple[Result[Image], ...]" = ()

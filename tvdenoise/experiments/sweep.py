@@ -1,0 +1,394 @@
+"""A grid of settings over pictures: one row for each combination, measured against the clean picture."""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvdenoise import __version__, images
+from tvdenoise.api.denoising import denoise_as_set
+from tvdenoise.api.result import Result
+from tvdenoise.arrays import colour, intensity
+from tvdenoise.errors import ArrayError, DeviceError, PictureError, SettingError, TVDenoiseError, divergence
+from tvdenoise.experiments.degradations import Noise
+from tvdenoise.files.job import (
+    is_lack_of_memory,
+    pages_of,
+    read_reference,
+    settings_for,
+    told_of_picture,
+    told_of_settings,
+)
+from tvdenoise.files.rows import Figures, TracePoint, TrialRow, figures_of, summed
+from tvdenoise.images import Page, Picture
+from tvdenoise.kernels import dispatch
+from tvdenoise.options.kinds import FEW_CHANNELS, ColorChoice, TVKind
+from tvdenoise.options.settings import OPPONENT, Settings
+from tvdenoise.solvers.loop import Progress
+
+if TYPE_CHECKING:
+    from tvdenoise.files.metrics import Quality
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The values that settings take: every combination of them is tried.
+
+    Attributes
+    ----------
+    weight, tv, color, chroma, strength, optimizer
+        As in :func:`tvdenoise.denoise`, some of each; ``chroma`` goes with opponent colours alone, ``strength`` with
+        the weight ``"auto"``.
+    noise
+        What is added to the pictures, which are clean then; None for pictures that are noisy already.
+    seed
+        Of the noise; each noise is drawn with each.
+    sigma, volume, spacing, lr, tol, max_steps, device
+        As there, the same for all; sigma goes with the weight ``"auto"`` alone.
+
+    Raises
+    ------
+    SettingError
+        If a value is impossible.
+    """
+
+    weight: tuple[float | Literal["auto"], ...] = ("auto",)
+    tv: tuple[TVKind, ...] = ("anisotropic",)
+    color: tuple[ColorChoice, ...] = ("rgb",)
+    chroma: tuple[float | None, ...] = (None,)
+    strength: tuple[float, ...] = (1.0,)
+    optimizer: tuple[str, ...] = ("auto",)
+    noise: tuple[Noise | None, ...] = (None,)
+    seed: tuple[int, ...] = (0,)
+    sigma: float | None = None
+    volume: bool = False
+    spacing: float | None = None
+    lr: float | None = None
+    tol: float | None = None
+    max_steps: int | None = None
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        for name in ("weight", "tv", "color", "chroma", "strength", "optimizer", "noise", "seed"):
+            value = getattr(self, name)
+            if isinstance(value, str) or not isinstance(value, Iterable):
+                raise SettingError(name, f"{value!r} is not several values", f"give such as ({value!r},)")
+            object.__setattr__(self, name, tuple(value))
+            if not getattr(self, name):
+                raise SettingError(name, "there is no value", "leave it out")
+        list(self.settings())
+        if self.chroma != (None,) and not set(self.color) & set(OPPONENT):
+            raise SettingError("chroma", "no colour model here has luma and chroma", "let color be opponent, or auto")
+        if self.strength != (1.0,) and "auto" not in self.weight:
+            raise SettingError("strength", "it is for a chosen lambda, and none is", "let auto be among the lambdas")
+        if any(not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0 for seed in self.seed):
+            raise SettingError("seed", f"{self.seed} are not whole numbers of 0 or more", "give such as (0, 1)")
+        object.__setattr__(self, "seed", tuple(map(int, self.seed)))
+        if not all(noise is None or isinstance(noise, Noise) for noise in self.noise):
+            raise SettingError("noise", f"{self.noise} are not all a Noise, or None", "give such as Noise.read(text)")
+
+    def settings(self) -> Iterator[Settings]:
+        """Iterate over the combinations of what is asked of a run, lambda last."""
+        models = [(color, chroma) for color in self.color for chroma in (self.chroma if color in OPPONENT else (None,))]
+        weights = [
+            (weight, times) for weight in self.weight for times in (self.strength if weight == "auto" else (1.0,))
+        ]
+        combinations = itertools.product(self.tv, models, self.optimizer, weights)
+        for tv, (color, chroma), optimizer, (weight, strength) in combinations:
+            yield Settings(
+                weight,
+                tv=tv,
+                color=color,
+                chroma=chroma,
+                strength=strength,
+                sigma=self.sigma if weight == "auto" or "auto" not in self.weight else None,
+                volume=self.volume,
+                spacing=self.spacing,
+                optimizer=optimizer,
+                lr=self.lr,
+                tol=self.tol,
+                max_steps=self.max_steps,
+                device=self.device,
+            )
+
+    def draws(self) -> Iterator[tuple[Noise | None, int | None]]:
+        """Iterate over the noises and their seeds."""
+        for noise in self.noise:
+            yield from ((noise, seed) for seed in (self.seed if noise else (None,)))
+
+    def __len__(self) -> int:
+        """Return the number of rows per picture, at most: colour models of a gray one are the same."""
+        return sum(1 for _ in self.settings()) * sum(1 for _ in self.draws())
+
+
+@dataclass(frozen=True, eq=False)
+class Specimen:
+    """A picture under a name, and its clean version, if there is one.
+
+    Attributes
+    ----------
+    name
+        What rows call it.
+    image
+        An array of integers, scaled by their type, or of floats on the unit scale; or what :meth:`read`
+        found in a file.
+    reference
+        The clean version, alike; where noise is added to the picture, it is clean itself.
+    axes
+        A letter for each axis of the arrays, as ``--axes`` takes them: ``"TYX"`` for pictures that are denoised each
+        by itself, ``"ZYX"`` for a volume, ``"CYX"`` for channels that are no colours; by default (H, W), or (H, W, C)
+        with at most 4 channels.
+    reference_name
+        What rows call the clean version.
+    spacing
+        The distance between the slices of a volume in pixel widths, if it is known.
+
+    Raises
+    ------
+    ArrayError
+        If one of them is no array of finite numbers that has an intensity range, or is empty, or their shapes differ.
+    SettingError
+        If the letters do not fit the arrays, or the spacing is impossible.
+    """
+
+    name: str
+    image: NDArray[np.generic] | Picture
+    reference: NDArray[np.generic] | Picture | None = None
+    axes: str | None = None
+    reference_name: str | None = None
+    spacing: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check both pictures."""
+        picture, clean = self.picture, self.clean
+        Settings(volume=True, spacing=self.spacing)  # which checks it
+        if clean is not None and clean.content_shape != picture.content_shape:
+            problem = f"its reference is of shape {clean.content_shape}, not {picture.content_shape}"
+            raise ArrayError(self.name, problem, "give the clean version of the same picture")
+
+    @classmethod
+    def read(
+        cls, source: str | Path, reference: str | Path | None = None, options: images.ReadOptions = images.ReadOptions()
+    ) -> "Specimen":
+        """Read a picture file, and its clean version if there is one.
+
+        Raises
+        ------
+        TVDenoiseError
+            If they cannot be read, differ in shape, or have pages that do.
+        """
+        file = images.read(Path(source), options)
+        first, *others = file.parts
+        if others:
+            raise PictureError(source, "its pages differ in shape or type", "a sweep takes pages that are alike")
+        if reference is None:
+            return cls(str(source), first.opaque, spacing=file.spacing)
+        (clean,) = read_reference(Path(reference), file, file.format, options).parts
+        return cls(str(source), first.opaque, clean.opaque, reference_name=str(reference), spacing=file.spacing)
+
+    @cached_property
+    def picture(self) -> Picture:
+        """The picture, with its axes and its range."""
+        return self._as_picture(self.image)
+
+    @cached_property
+    def clean(self) -> Picture | None:
+        """The clean version."""
+        return None if self.reference is None else self._as_picture(self.reference)
+
+    def _as_picture(self, image: NDArray[np.generic] | Picture) -> Picture:
+        if isinstance(image, Picture):
+            return image
+        if not isinstance(image, np.ndarray) or image.size == 0:
+            raise ArrayError(self.name, "it is no array, or an empty one", "give a NumPy array of pixels")
+        intensity.check_type(self.name, image.dtype)
+        intensity.check_finite(self.name, image)
+        if self.axes is None and (image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[-1] > FEW_CHANNELS)):
+            problem = f"its {image.ndim} axes, of shape {image.shape}, may be anything"
+            raise ArrayError(self.name, problem, "name them, as in axes='TYX'")
+        picture = Picture(image, "YXS"[: image.ndim], scale=intensity.type_range(image.dtype))
+        return picture if self.axes is None else picture.with_axes(self.axes)
+
+
+def sweep(
+    specimens: Iterable[Specimen],
+    grid: Grid,
+    *,
+    is_known: Callable[[TrialRow], bool] | None = None,
+    trace: bool = False,
+) -> Iterator[TrialRow]:
+    """Run a grid over pictures and yield a row as each run ends; a run that fails yields one that says why.
+
+    Parameters
+    ----------
+    specimens
+        The pictures, each of which is let go before the next is asked for.
+    grid
+        The settings.
+    is_known
+        Asked with a row that is yet to be made whether it need not be: one of the same ``key`` is there, say
+        (``lambda row: row.key in keys``).
+    trace
+        Whether rows tell every certificate on the way.
+
+    Raises
+    ------
+    DeviceError
+        If the device is unknown or not there, for no run can be made.
+    SettingError
+        If noise is to be added to a picture that has a clean version.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> step = np.repeat([[0.2, 0.8]], 8, axis=1).repeat(16, axis=0)
+    >>> grid = Grid(weight=(0.01, 0.1, 1.0), noise=(Noise("gaussian", 0.1),))
+    >>> best = max(sweep([Specimen("step", step)], grid), key=lambda row: row.figures.psnr_after)
+    >>> best.figures.weight
+    0.1
+    """
+    for specimen in specimens:
+        if specimen.clean is not None and any(grid.noise):
+            problem = f"{specimen.name} has a clean version, and is not to get more"
+            raise SettingError("noise", problem, "leave one of them out")
+        picture = specimen.picture.on_unit_scale
+        clean = None if specimen.clean is None else specimen.clean.on_unit_scale
+        models = list(dict.fromkeys(_for_picture(settings, specimen) for settings in grid.settings()))
+        is_cold = trace
+        digest, clean_digest = digest_of(picture), None if clean is None else digest_of(clean)
+        for noise, seed in grid.draws():
+            draw: Draw | None = None
+            for settings in models:
+                made_of = [digest, clean_digest, str(noise), noise and noise.is_clipped, seed, __version__]
+                key = _hash(json.dumps([*made_of, dataclasses.astuple(settings), trace]).encode())
+                row = TrialRow(
+                    input=specimen.name,
+                    output=None,
+                    status="failed",
+                    **told_of_picture(specimen.picture),
+                    **told_of_settings(settings),
+                    figures=Figures(range=specimen.picture.scale),
+                    key=key,
+                    hash=digest,
+                    reference=specimen.reference_name,
+                    noise=None if noise is None else str(noise),
+                    seed=seed,
+                    chroma_given=settings.chroma,
+                    is_noise_clipped=bool(noise and noise.is_clipped),
+                )
+                if is_known is not None and is_known(row):
+                    continue
+                if is_cold:
+                    _warm_up(picture, models)
+                    is_cold = False
+                draw = draw or Draw.of(picture, clean, noise, seed)
+                yield _run(row, draw, settings, trace=trace)
+
+
+def _for_picture(settings: Settings, specimen: Specimen) -> Settings:
+    """Return the settings with the colour model and the method that they come to: those of a gray picture are one."""
+    with suppress(TVDenoiseError):  # which the run says
+        settings = settings_for(specimen.picture, settings, specimen.name, specimen.spacing)
+        settings = settings.with_color(colour.chosen(settings.color, specimen.picture.colours))
+    return replace(settings, optimizer=settings.method_name)
+
+
+def _warm_up(picture: Picture, models: Iterable[Settings]) -> None:
+    """Load whatever is loaded when it is first used, so that no trace's clock sees it."""
+    dispatch.load()
+    for settings in models:
+        with suppress(TVDenoiseError):  # which the run says
+            corner = picture.unit(next(pages_of(picture, settings, "")))[..., :8, :8, :]
+            denoise_as_set(corner, replace(settings, max_steps=1), channel_axis=-1)
+
+
+@dataclass
+class Draw:
+    """A noisy picture, its clean version, and how close they are page by page, which is measured once."""
+
+    noisy: Picture
+    clean: Picture | None
+    _before: dict[str, "Quality"] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, picture: Picture, clean: Picture | None, noise: Noise | None, seed: int | None) -> "Draw":
+        """Draw the noise, if any."""
+        if noise is None:
+            return cls(picture, clean)
+        unit: NDArray[Any] = picture.pixels
+        return cls(replace(picture, pixels=noise.added_to(unit, seed or 0)), picture)
+
+    def qualities(self, page: Page, denoised: NDArray[np.floating]) -> tuple["Quality | None", "Quality | None"]:
+        """Return how close a page was, and is, to the clean one."""
+        if self.clean is None:
+            return None, None
+        from tvdenoise.files.metrics import quality  # scikit-image loads only where something is measured
+
+        clean, place = self.clean.unit(page), repr(page)
+        if place not in self._before:
+            self._before[place] = quality(clean, self.noisy.unit(page))
+        return self._before[place], quality(clean, denoised)
+
+
+def _run(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> TrialRow:
+    points: list[TracePoint] = []
+
+    def note(progress: Progress) -> None:
+        points.append(TracePoint(progress.step, progress.seconds, **dataclasses.asdict(progress.certificate)))
+
+    def failed(error: TVDenoiseError) -> TrialRow:
+        weight = None if settings.weight == "auto" else settings.weight
+        unknown = replace(row.figures, weight=weight, color=settings.color)
+        subject = row.input if error.subject == "image" else error.subject
+        return replace(row, error=f"{subject}: {error.problem}; {error.remedy}", figures=unknown)
+
+    figures = []
+    try:
+        settings = settings_for(draw.noisy, settings, row.input, row.spacing)
+        pages = list(pages_of(draw.noisy, settings, row.input))
+        if trace and len(pages) > 1:
+            raise SettingError("trace", f"{row.input} is {len(pages)} pictures, not one", "leave it out")
+        for page in pages:
+            result: Result[NDArray[Any]]
+            noisy = draw.noisy.unit(page)
+            result = denoise_as_set(noisy, settings, channel_axis=-1, callback=note if trace else None)
+            if result.status == "non_finite":
+                raise divergence(row.input, settings.method_name, result.steps)
+            figures.append(figures_of(result, row.figures.range, *draw.qualities(page, result.image)))
+    except DeviceError:  # no run can be made
+        raise
+    except TVDenoiseError as error:
+        return failed(error)
+    except (MemoryError, RuntimeError) as error:
+        if not is_lack_of_memory(error):
+            raise
+        return failed(PictureError(row.input, "there is not memory enough for it", "free some, or take a part of it"))
+    return replace(
+        row,
+        status="done",
+        figures=summed(figures),
+        pages=tuple(figures) if len(figures) > 1 else None,
+        trace=tuple(points) if trace else None,
+    )
+
+
+def digest_of(picture: Picture) -> str:
+    """Return a hash of a picture's values, shape, type and axes."""
+    pixels = picture.pixels
+    words = f"{picture.axes} {picture.is_cmyk} {pixels.shape} {pixels.dtype} "
+    return _hash(words.encode() + np.ascontiguousarray(pixels).tobytes())
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -1,0 +1,58 @@
+"""NumPy's ``.npy`` files, for scripts that need exact floats."""
+
+import math
+import os
+from typing import BinaryIO, Literal, NamedTuple
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from tvdenoise.images import limits
+from tvdenoise.images.picture import Picture, PictureFile, Source
+from tvdenoise.options.kinds import FEW_CHANNELS
+
+
+class _Layout(NamedTuple):
+    """How the numbers lie in a file: the order of bytes and that of axes."""
+
+    byteorder: Literal["<", ">", "=", "|"] = "="
+    order: Literal["C", "F"] = "C"
+
+
+def read(source: Source) -> PictureFile:
+    """Read an array; (H, W) and (H, W, C) with at most 4 channels are known by their shape."""
+    with source.open() as stream:
+        shape, dtype, is_fortran = _header(stream)
+        if len(shape) >= 2:
+            limits.check_size(source, *shape[1::-1])
+        if math.prod(shape) * dtype.itemsize > stream.seek(0, os.SEEK_END):
+            raise ValueError(f"it is too short for an array of shape {shape}")
+        stream.seek(0)
+        pixels = npy_format.read_array(stream, allow_pickle=False)
+    axes = {2: "YX", 3: "YXS"}.get(pixels.ndim, "")
+    if axes == "YXS" and pixels.shape[2] > FEW_CHANNELS:
+        axes = ""
+    picture = Picture(pixels.astype(dtype.newbyteorder("="), copy=False), axes)
+    return PictureFile("NPY", (picture,), native=_Layout(dtype.byteorder, "F" if is_fortran else "C"))
+
+
+def write(stream: BinaryIO, file: PictureFile) -> None:
+    """Write the array, laid out as its source is."""
+    (picture,) = file.parts
+    layout: _Layout = file.native or _Layout()
+    dtype = picture.pixels.dtype.newbyteorder(layout.byteorder)
+    np.save(stream, np.asarray(picture.pixels, dtype, order=layout.order), allow_pickle=False)
+
+
+def without_metadata(native: _Layout) -> _Layout:
+    """Return what a source is restored by: there is nothing else."""
+    return native
+
+
+def _header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype[np.generic], bool]:
+    version = npy_format.read_magic(stream)
+    readers = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+    if version not in readers:
+        raise ValueError(f"its version {version} is for arrays of structures")
+    shape, is_fortran, dtype = readers[version](stream)
+    return shape, dtype, is_fortran

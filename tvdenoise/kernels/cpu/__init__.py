@@ -1,0 +1,15 @@
+"""The inner loops, compiled by numba: the same numbers as with torch alone, several times as fast.
+
+Importing this room loads numba; :mod:`tvdenoise.kernels.dispatch` decides when that pays.
+"""
+
+import numba
+
+from tvdenoise.kernels.cpu.alternation import alternate
+from tvdenoise.kernels.cpu.ascent import ascend
+from tvdenoise.kernels.cpu.certificate import centre, sums
+
+if numba.config.DISABLE_JIT:
+    raise ImportError("NUMBA_DISABLE_JIT is set")
+
+__all__ = ["alternate", "ascend", "centre", "sums"]

@@ -1,0 +1,186 @@
+r"""The steps of FISTA on the dual, fused: all that happens to a row happens while it is in the cache.
+
+Every value comes out bit by bit as :class:`tvdenoise.solvers.optimizers.FISTA` computes it with torch.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tvdenoise.kernels.cpu import threads
+from tvdenoise.kernels.cpu.rows import (
+    Array,
+    as_fields,
+    as_planes,
+    compiled,
+    copy,
+    extrapolate,
+    mix,
+    move,
+    move_along,
+    move_down,
+    move_plane,
+    move_through,
+    project,
+    subtract_adjoint,
+    subtract_adjoint_of_slice,
+)
+from tvdenoise.options.kinds import Group
+
+BLOCK = 16
+"""Rows taken through all steps of a sweep before the next."""
+
+STEPS = 16
+"""Steps taken on one part of the picture before the next; even, so that the fields change places in the last alone."""
+
+BLOCK_OF_SLICES, STEPS_OF_SLICES = 8, 4
+"""The same for volumes, whose slices are what rows are of pictures."""
+
+
+class Trapezoid(NamedTuple):
+    """The rows from ``top + s * top_slope`` to ``bottom + s * bottom_slope`` (not included) at step s."""
+
+    top: int
+    top_slope: int
+    bottom: int
+    bottom_slope: int
+
+
+def ascend(
+    f: Tensor,
+    p: Tensor,
+    previous: Tensor,
+    average: Tensor | None,
+    groups: Sequence[Group],
+    tv: str,
+    rate: float,
+    first_step: int,
+    steps: int,
+) -> tuple[Tensor, Tensor]:
+    r"""Take the steps ``first_step`` and following in place; return the newest field and the one before it.
+
+    Every thread takes a band of rows, which shrinks by a row a step where it borders on another, and then one of the
+    gaps, which grow around a row between two bands: so nothing is computed twice, and no copy is needed.
+    """
+    axes, width = len(p), f.shape[-1]
+    picture, mean = as_planes(f, f.new_empty(0, *f.shape[-axes:]) if average is None else average, axes=axes)
+    now, old = as_fields(p, previous)
+    height, in_row = picture.shape[1:]
+    most, block = (STEPS, BLOCK) if axes == 2 else (STEPS_OF_SLICES, BLOCK_OF_SLICES)
+    bands = max(1, min(torch.get_num_threads(), height // (2 * most + 1)))
+    edges = [height * band // bands for band in range(bands + 1)]
+    for step in range(first_step, first_step + steps, most):
+        number = min(most, first_step + steps - step)
+        shrinking, growing = [], []
+        for group in groups:
+            above, below = np.zeros((2, bands, number, group.planes, in_row), picture.dtype)
+            take = partial(_ascend, picture, now, old, mean, group, tv == "isotropic", rate, width, step, number, block)
+            for band, (top, bottom) in enumerate(pairwise(edges)):
+                rows = Trapezoid(top + int(band > 0), int(band > 0), bottom, -int(band < bands - 1))
+                shrinking.append(partial(take, rows, above[band], below[band]))
+            for band, edge in enumerate(edges[1:-1], 1):
+                growing.append(partial(take, Trapezoid(edge, -1, edge + 1, 1), above[band - 1], below[band]))
+        threads.run(shrinking)
+        threads.run(growing)
+    return (previous, p) if steps % 2 else (p, previous)  # only the last sweep may be odd
+
+
+@compiled
+def _ascend(
+    f: Array,
+    p: Array,
+    previous: Array,
+    average: Array,
+    group: Group,
+    is_isotropic: bool,
+    rate: float,
+    width: int,
+    first_step: int,
+    steps: int,
+    block_size: int,
+    rows: Trapezoid,
+    above: Array,
+    below: Array,
+) -> None:
+    r"""Take the steps ``first_step`` and following on a trapezoid of rows, in place.
+
+    Two fields are all that steps need, since :math:`p_k` is written where :math:`p_{k-2}` was: after an odd number the
+    newest is in ``previous``. At a slanted border a trapezoid that shrinks finds in the next row what it needs. One
+    that grows finds that its neighbour has moved on, and takes what the neighbour left: the extrapolated vertical
+    component of the last row in ``above`` (steps, planes, W), the picture in the first row in ``below``.
+
+    ``average`` takes in the pictures at which gradients were taken, unless it is empty.
+    """
+    first, stride, planes, _, _ = group
+    components, h, w = p.shape[0], f.shape[1], f.shape[2]
+    real = f.dtype.type
+    weight, tau, spacing = real(group.weight), real(rate), real(group.spacing)
+    r = np.zeros((2, components, planes, w + width), f.dtype)
+    u = np.zeros((2, planes, w), f.dtype)
+    scale = np.zeros(w, f.dtype)
+    block = min(rows.top, rows.top + (steps - 1) * rows.top_slope)
+    last = max(rows.bottom, rows.bottom + (steps - 1) * rows.bottom_slope)
+    while block < last + steps:
+        for s in range(steps):
+            top, bottom = rows.top + s * rows.top_slope, rows.bottom + s * rows.bottom_slope
+            start, stop = max(top, block - s), min(bottom, block + block_size - s)
+            if start >= stop:
+                continue
+            k = first_step + s
+            momentum, share = real((k - 1) / (k + 2)), real(3 / (k + 2))
+            now, old = (p, previous) if s % 2 == 0 else (previous, p)
+            before = (start - 1) % 2
+            for c in range(planes):
+                plane = first + c * stride
+                if start == top and rows.top_slope > 0:
+                    extrapolate(now[0, plane, start - 1], old[0, plane, start - 1], momentum, r[before, 0, c])
+                else:
+                    copy(above[s, c], r[before, 0, c])
+            for i in range(start, stop + 1):
+                here, before = i % 2, (i - 1) % 2
+                for c in range(planes):
+                    plane = first + c * stride
+                    if i == h:
+                        copy(u[before, c], u[here, c])
+                        continue
+                    if i == bottom and rows.bottom_slope > 0:
+                        copy(below[s, c], u[here, c])
+                        continue
+                    through, over, along = r[here, 0, c], r[before, 0, c], r[here, components - 1, c]
+                    extrapolate(now[0, plane, i], old[0, plane, i], momentum, through)
+                    extrapolate(now[components - 1, plane, i], old[components - 1, plane, i], momentum, along[1:])
+                    if components == 2:
+                        subtract_adjoint(f[plane, i], through, over, along, u[here, c])
+                    else:
+                        down = r[here, 1, c]
+                        extrapolate(now[1, plane, i], old[1, plane, i], momentum, down[width:])
+                        subtract_adjoint_of_slice(f[plane, i], through, over, down, along, width, spacing, u[here, c])
+                    if i < stop and average.size > 0:
+                        mix(average[plane, i], u[here, c], share)
+                    if i == top and rows.top_slope > 0:
+                        copy(u[here, c], below[s, c])
+                if i > start and planes == 1 and components == 2:
+                    vertical, horizontal = old[0, first, i - 1], old[1, first, i - 1]
+                    x, y = r[before, 0, 0], r[before, 1, 0]
+                    move_plane(x, y, u[before, 0], u[here, 0], tau, weight, is_isotropic, vertical, horizontal)
+                elif i > start:
+                    for c in range(planes):
+                        plane = first + c * stride
+                        if components == 2:
+                            move(r[before, 0, c], u[before, c], u[here, c], tau, old[0, plane, i - 1])
+                            move_along(r[before, 1, c], u[before, c], tau, old[1, plane, i - 1])
+                            continue
+                        move_through(r[before, 0, c], u[before, c], u[here, c], spacing, tau, old[0, plane, i - 1])
+                        move_down(r[before, 1, c], u[before, c], width, tau, old[1, plane, i - 1])
+                        x, out = r[before, 2, c], old[2, plane, i - 1]
+                        for j in range(0, w, width):
+                            move_along(x[j : j + width + 1], u[before, c, j : j + width], tau, out[j : j + width])
+                    project(old, i - 1, first, stride, planes, weight, is_isotropic, scale)
+            for c in range(planes):
+                copy(r[(stop - 1) % 2, 0, c], above[s, c])
+        block += block_size

@@ -1,0 +1,1 @@
+"""What this process may take of the machine: cores, memory, scratch files, signals, devices."""

@@ -1,5 +1,0 @@
-"""Rows and pictures as one HTML page that needs nothing else: it opens offline, and never solves."""
-
-from tvdenoise.report.page import Exhibit, page
-
-__all__ = ["Exhibit", "page"]

@@ -1,0 +1,131 @@
+"""What an optimizer moves: the dual field, or the picture itself. Either yields candidates with their certificates."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from tvdenoise.model import operators
+from tvdenoise.model.rof import Certificate, Problem, certify
+from tvdenoise.solvers.ascents import MakeAscent, ascent_of
+from tvdenoise.total_variation import TotalVariation
+
+
+class Formulation(Protocol):
+    """A way to put the problem to an optimizer."""
+
+    device: torch.device
+    """Where steps are taken."""
+
+    returns_last: bool
+    """Whether the last candidate may stand for the best, which need not be kept then."""
+
+    def advance(self, steps: int) -> None:
+        """Take some steps."""
+
+    def candidate(self) -> tuple[Tensor, Certificate]:
+        """Return the present answer and its certificate; the next step overwrites it."""
+
+
+class Dual:
+    """Maximise d(p) over the field; the candidate is that of :func:`ball_centre`."""
+
+    returns_last = True
+
+    def __init__(self, problem: Problem, start: Tensor | None = None, make_ascent: MakeAscent = ascent_of) -> None:
+        self.problem = problem
+        self.device = problem.f.device
+        self.ascent = make_ascent(problem, start)
+        self.average = self.ascent.average = operators.contiguous_copy(problem.f)
+
+    def advance(self, steps: int) -> None:
+        """Take some steps."""
+        self.ascent.advance(steps)
+
+    def candidate(self) -> tuple[Tensor, Certificate]:
+        """Return the centre of the smaller ball, in a buffer that lies idle between steps, and its certificate."""
+        return ball_centre(self.problem, self.ascent.parameter, self.average, self.ascent.scratch)
+
+    def judge(self, u: Tensor) -> Certificate:
+        """Certify any picture by what the field has reached."""
+        return certify(self.problem, u, self.ascent.parameter, self.average)
+
+
+def ball_centre(problem: Problem, p: Tensor, average: Tensor, out: Tensor) -> tuple[Tensor, Certificate]:
+    r"""Return the centre of the ball in which :func:`certify` finds the minimiser, and its certificate.
+
+    It is half way between :math:`q = f - D^\top p` and :math:`v`, the average of the pictures on the way, weighted by
+    the square of the step number (such an average has a smaller gap than the last picture: Tseng 2008). Where lambda is
+    so large that the flat picture has less energy than that, it takes the part of :math:`v`. ``out`` is overwritten.
+    """
+    certificate = _centre(problem, p, average, out)
+    if problem.flat_energy < certificate.energy:
+        certificate = _centre(problem, p, problem.flat, out)
+    return out, certificate
+
+
+def _centre(problem: Problem, p: Tensor, v: Tensor, out: Tensor) -> Certificate:
+    """Write (q + v) / 2 into ``out`` and return its certificate."""
+    kernels = problem.kernels(p, v)
+    if kernels is not None:
+        kernels.centre(problem.f, p, v, out, problem.spacing)
+    else:
+        operators.subtract_adjoint(problem.f, p, out, problem.spacing).mul_(0.5).add_(v, alpha=0.5)
+    return certify(problem, out, p, v)
+
+
+class Primal:
+    """Minimise E(u) over the picture itself, with :class:`TotalVariation` and autograd.
+
+    Its candidate is certified by a field that takes one step of its own ascent for every gradient taken here: how far
+    the method has come is not for the method to say.
+    """
+
+    returns_last = False
+
+    def __init__(
+        self,
+        problem: Problem,
+        optimizer: Callable[[list[Tensor]], Optimizer],
+        scheduler: Callable[[Optimizer], LRScheduler] | None = None,
+        smoothing: float = 0.0,
+    ) -> None:
+        self.problem = problem
+        self.device = problem.f.device
+        self.parameter = problem.f.clone().requires_grad_()
+        self._optimizer = optimizer([self.parameter])
+        self._scheduler = scheduler and scheduler(self._optimizer)
+        self._variation = TotalVariation(
+            tv=problem.tv, smoothing=smoothing, axes=problem.axes, coupled=problem.coupled, spacing=problem.spacing
+        )
+        self._weights = problem.f.new_tensor(problem.ratios or (1.0,)) * problem.weight
+        self._judge = Dual(problem)
+        self._owed = 0
+
+    def advance(self, steps: int) -> None:
+        """Take some steps."""
+        for _ in range(steps):
+            self._optimizer.step(self._closure)  # type: ignore[arg-type]
+            if self._scheduler is not None:
+                self._scheduler.step()
+
+    def _closure(self) -> Tensor:
+        """Set the gradient of E by autograd and return E, each with the kinks rounded."""
+        self._owed += 1
+        self.parameter.grad = None
+        with torch.enable_grad():
+            fidelity = 0.5 * (self.parameter - self.problem.f).square().sum()
+            u = self.parameter.unsqueeze(1) if self.problem.ratios else self.parameter
+            loss: Tensor = fidelity + (self._weights * self._variation(u)).sum()
+        torch.autograd.backward(loss)
+        return loss.detach()
+
+    def candidate(self) -> tuple[Tensor, Certificate]:
+        """Return the picture and its certificate, once the field has caught up."""
+        self._judge.advance(self._owed)
+        self._owed = 0
+        u = self.parameter.detach()
+        return u, self._judge.judge(u)

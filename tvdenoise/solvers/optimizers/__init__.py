@@ -1,0 +1,6 @@
+"""Optimizers of our own, each a ``torch.optim.Optimizer``; they know nothing of pictures or total variation."""
+
+from tvdenoise.solvers.optimizers.alternating import AlternatingDescent
+from tvdenoise.solvers.optimizers.fista import FISTA
+
+__all__ = ["FISTA", "AlternatingDescent"]
