@@ -6,8 +6,7 @@ All in one run, on one card, warm, with the device's own clock; a row has the me
 - A launch of either ascent by the number of its steps, against the copy, and what a step costs. 44 bytes are counted a
   value and launch (the picture, the average and two fields of two components read, the average and the fields written);
   36 for alternating descent, which needs half of the field before.
-- Whole solves, certified, at a given lambda and where it is chosen: 24 megapixels of RGB, 512x512 gray; and at a given
-  lambda stacks of the latter, for each of their pictures.
+- Whole solves, certified, at a given lambda and where it is chosen: 24 megapixels of RGB, 512x512 gray.
 - The time to the same true error for deepinv's ``TVDenoiser`` (``pip install deepinv``) and for a plain loop over
   ``torch.optim.Adam``.
 - 1,000 files of 512x512 by the command, and how busy the card is meanwhile.
@@ -50,7 +49,6 @@ WAYS = {
     "fista, isotropic, coupled": (FISTAAscent, {"tv": "isotropic", "coupled": True}, 44),
 }
 STEPS = (1, 2, 3, 4, 6, 8)
-STACKS = (4, 16)
 LADDER = [round(10 * 1.3**rung) for rung in range(30)]
 
 
@@ -164,10 +162,6 @@ def _solves(clock: Clock, large: Tensor, small: Tensor) -> Iterator[rows.Row]:
             yield _row(f"{name}, {tv}: certified", 1e3 * seconds, "ms")
             seconds = clock(lambda f=f, tv=tv: denoise(f, tv=tv))
             yield _row(f"{name}, {tv}: with lambda chosen", 1e3 * seconds, "ms")
-    for number in STACKS:
-        stack = torch.stack([small + 0.01 * k * torch.randn_like(small) for k in range(number)])
-        seconds = clock(lambda stack=stack: denoise(stack, WEIGHT))
-        yield _row(f"{number} of 512x512 gray together: certified, each", 1e3 * seconds / number, "ms")
 
 
 def _peers(clock: Clock, f: Tensor) -> Iterator[rows.Row]:

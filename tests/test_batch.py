@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -25,11 +25,10 @@ from PIL import Image
 from problems import rest_of
 from processes import begun, go_through
 
-from tvdenoise.api.denoising import denoise_together
 from tvdenoise.cli.many import _Report
 from tvdenoise.cli.runs import RunOptions
 from tvdenoise.files import pool
-from tvdenoise.files.attempt import Outcome, attempt, attempt_together
+from tvdenoise.files.attempt import Outcome, TooLargeError, attempt
 from tvdenoise.files.job import Job
 from tvdenoise.images.atomic import _open_locked, _temporary_path
 from tvdenoise.machine import scratch
@@ -261,11 +260,6 @@ class TestRunner:
 
         return until_then
 
-    @pytest.fixture
-    def in_groups(self, monkeypatch):
-        """Have processes do jobs in groups, without the accelerator that it is for."""
-        monkeypatch.setattr(Settings, "is_for_stacks", True)
-
     def test_takes_no_job_before_a_process_is_free_for_it(self, scans):
         taken = done = 0
 
@@ -305,21 +299,7 @@ class TestRunner:
         assert sorted(found.row.output for found in told) == [str(job.target) for job in (*quick, locked)]
         assert tree(scans.parent / "out").keys() == {job.target.name for job in (*quick, locked)}
 
-    def test_groups_end_by_number_by_size_and_at_jobs_of_another_kind(self, scans):
-        (job,) = self.jobs(scans, 1)
-        grouped = dataclasses.replace(job, settings=Settings(weight=0.1, device="cuda"))
-        save(scans / "large.npy", np.zeros((2048, 2048), np.uint8))
-        large = dataclasses.replace(grouped, source=scans / "large.npy")
-        others = [dataclasses.replace(grouped, settings=Settings(*one)) for one in ((0.1,), ("auto",))]
-        primal = Settings(0.1, optimizer="adam", device="cuda")
-        others += [dataclasses.replace(grouped, settings=primal), large]
-        for other in (job, *others):
-            todo = iter([grouped, other, grouped])
-            assert pool._gathered(todo, 16) == [grouped, other]
-            assert list(todo) == [grouped]
-        assert len(pool._gathered(iter([grouped] * 9), 4)) == 4
-
-    def test_those_for_an_accelerator_are_taken_some_at_a_time_and_fail_each_for_itself(self, scans, in_groups):
+    def test_jobs_of_all_kinds_each_end_for_themselves(self, scans):
         """A bad file, one that is done, one that needs more than its share: the others are done as alone."""
         (scans / "text.png").write_text("not a picture")
         save(scans / "large.png", np.full((1500, 1600), 100, np.uint8))
@@ -333,38 +313,7 @@ class TestRunner:
         assert {each.row.output: each.row.status for each in found} == {
             str(job.target): status for job, status in zip(jobs, expected, strict=True)
         }
-        assert found[-1].row.output == str(jobs[2].target)
         assert len({jobs[n].target.read_bytes() for n in (0, 3, 4, 5, 6)}) == 1
-
-    def test_a_process_that_dies_takes_none_of_its_group_along(self, scans, in_groups):
-        """Killed while it writes the second: the first is told once, the others are done by themselves."""
-        jobs = list(self.jobs(scans, 4))
-        told, waiting = [], self.held(jobs[1])
-
-        def tell(found: Outcome) -> None:
-            told.append((found.row.output, found.row.status))
-            if len(told) == 1:
-                os.kill(waiting(), signal.SIGKILL)
-
-        pool.WorkerPool(1, expected=100).run(jobs, tell)
-        assert sorted(told) == sorted((str(job.target), "done") for job in jobs)
-        assert len({job.target.read_bytes() for job in jobs}) == 1
-        assert tree(scans.parent / "out").keys() == {job.target.name for job in jobs}
-
-    def test_an_interrupt_ends_a_group_after_what_is_being_written(self, scans, in_groups):
-        jobs = list(self.jobs(scans, 4))
-        told, waiting = [], self.held(jobs[1])
-
-        def tell(found: Outcome) -> None:
-            told.append(found.row.output)
-            if len(told) == 1:
-                waiting()
-                raise KeyboardInterrupt
-
-        with pytest.raises(KeyboardInterrupt):
-            pool.WorkerPool(1, expected=100).run(jobs, tell)
-        assert told == [str(job.target) for job in jobs[:2]]
-        assert tree(scans.parent / "out").keys() == {job.target.name for job in jobs[:2]}
 
     def test_a_picture_too_large_for_its_share_gets_more(self, scans):
         """With less memory in all than two of its kind take; the answer is that of a run for itself."""
@@ -372,7 +321,6 @@ class TestRunner:
         np.save(large, picture(0, (1500, 1600)).astype(np.float32) / 255)
         jobs = [Job(large, scans / f"{i}.npy", Settings(weight=0.1, tol=0.05)) for i in range(2)]
         alone = attempt(jobs[0], overwrite=False)
-        assert not isinstance(alone, int)
         expected = (scans / "0.npy").read_bytes()
         need = alone.facts["memory"]
         budget = 2 * scratch.MINIMUM
@@ -384,18 +332,14 @@ class TestRunner:
 
     def test_says_how_much_is_needed_instead_of_doing_more_than_there_is_room_for(self, scans):
         (job,) = self.jobs(scans, 1)
-        answers: dict[int, Outcome | int] = {}
-        attempt_together([job], answers.__setitem__, overwrite=False, memory_left=1000)
-        need = answers[0]
-        assert isinstance(need, int)
+        with pytest.raises(TooLargeError) as caught:
+            attempt(job, overwrite=False, memory_left=1000)
+        need = caught.value.need
         assert need > 1000
         assert not job.target.exists()
-        attempt_together([job], answers.__setitem__, overwrite=False, memory_left=need)
-        assert answers[0].facts["memory"] == need
-        two = [dataclasses.replace(job, target=job.target.with_stem(name)) for name in "ab"]
-        attempt_together(two, answers.__setitem__, overwrite=False, memory_left=2 * need - 1)
-        assert isinstance(answers[0], Outcome)
-        assert answers[1] == need
+        with pytest.raises(TooLargeError):
+            attempt(job, overwrite=False, memory_left=need - 1)
+        assert attempt(job, overwrite=False, memory_left=need).facts["memory"] == need
 
     def test_processes_that_cannot_be_started_are_told(self, scans, here):
         """The path of the socket to the process that starts them has an end."""
@@ -422,40 +366,22 @@ class TestRunner:
         pool.WorkerPool(1).run(self.jobs(scans, 2), told.append)
         assert [found.row.status for found in told] == ["done", "done"]
 
-    def test_a_fault_of_ours_fails_its_picture_alone(self, scans, monkeypatch):
-        def broken(*_: object) -> None:
+    def test_a_fault_of_ours_fails_its_picture_alone(self, scans):
+        def broken() -> None:
             raise ZeroDivisionError("a fault")
 
-        monkeypatch.setattr("tvdenoise.files.job.begin", broken)
         (job,) = self.jobs(scans, 1)
-        found = attempt(job, overwrite=False)
-        assert not isinstance(found, int)
+        found = attempt(job, overwrite=False, before_write=broken)
         assert found.row.status == "failed"
         assert "it met an unexpected error (ZeroDivisionError: a fault); please report it" in str(found.row.error)
+        assert not job.target.exists()
 
-    def test_lack_of_memory_is_told_as_such(self, scans, monkeypatch):
-        def refuse(*_: object) -> None:
+    def test_lack_of_memory_is_told_as_such(self, scans):
+        def refuse() -> None:
             raise MemoryError
 
-        monkeypatch.setattr("tvdenoise.files.job.begin", refuse)
-        found = attempt(*self.jobs(scans, 1), overwrite=False)
-        assert not isinstance(found, int)
+        found = attempt(*self.jobs(scans, 1), overwrite=False, before_write=refuse)
         assert "there is not memory enough for it; free some" in str(found.row.error)
-
-    def test_a_fault_while_solving_fails_its_picture_alone(self, scans, monkeypatch):
-        def broken(images: Sequence[np.ndarray], *arguments: object, **options: object) -> object:
-            if any(image.shape == (7, 5, 1) for image in images):
-                raise ZeroDivisionError("a fault")
-            return denoise_together(images, *arguments, **options)
-
-        monkeypatch.setattr("tvdenoise.api.denoising.denoise_together", broken)
-        save(scans / "odd.png", picture(0, (7, 5)))
-        jobs = list(self.jobs(scans, 3))
-        jobs[1] = dataclasses.replace(jobs[1], source=scans / "odd.png")
-        answers: dict[int, Outcome | int] = {}
-        attempt_together(jobs, answers.__setitem__, overwrite=False)
-        assert [answers[n].row.status for n in range(3)] == ["done", "failed", "done"]
-        assert "ZeroDivisionError: a fault" in str(answers[1].row.error)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import torch
 from tvdenoise import denoise
 from tvdenoise.api import task
 from tvdenoise.errors import DeviceError, PictureError, PrecisionError
-from tvdenoise.files.attempt import Outcome, attempt
+from tvdenoise.files.attempt import attempt
 from tvdenoise.files.job import Job
 from tvdenoise.kernels import dispatch
 from tvdenoise.machine import devices
@@ -89,7 +89,6 @@ def test_a_file_that_is_too_fine_for_a_device_fails_alone(machine, run, here):
     expected = "fine.npy: mps computes in float32 at most, too coarse for it or for the tolerance; use the device cpu"
     assert (code, err) == (1, f"tvdenoise: {expected}\n")
     outcome = attempt(Job(here / "fine.npy", here / "out.npy", Settings(0.1, device="mps")), overwrite=False)
-    assert isinstance(outcome, Outcome)
     assert isinstance(outcome.error, PictureError)
     assert outcome.row.error == f"{here}/{expected}"
 
@@ -99,14 +98,14 @@ def test_what_fails_on_an_accelerator_nobody_asked_for_is_done_on_the_cpu(machin
     monkeypatch.setattr(devices, "MIN_VALUES_FOR_ACCELERATOR", 1)
     monkeypatch.setattr(dispatch, "_remarks", [])
     f = torch.rand(20, 30)
-    placed = task._placed
+    move = task._move
 
     def fails(f, device, dtype):
         if device.type == "cuda":
             raise RuntimeError("no kernel image\nis available")
-        return placed(f, device, dtype)
+        return move(f, device, dtype)
 
-    monkeypatch.setattr(task, "_placed", fails)
+    monkeypatch.setattr(task, "_move", fails)
     assert torch.equal(denoise(f).image, denoise(f, device="cpu").image)
     assert dispatch.remarks() == ["the CPU did what cuda could not: no kernel image is available"]
     for asked in (f, "cuda"), (f.as_subclass(Elsewhere), "auto"):
@@ -114,12 +113,44 @@ def test_what_fails_on_an_accelerator_nobody_asked_for_is_done_on_the_cpu(machin
             denoise(asked[0], device=asked[1])
 
 
+@pytest.mark.parametrize("weight", [0.1, "auto"])
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "CUDA out of memory. Tried to allocate",
+        "Triton Error [CUDA]: out of memory",
+        "level_zero backend failed with error: 39 (UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY)",
+        "Invalid buffer size: 9.75 GB",
+    ],
+)
+def test_a_picture_for_which_the_device_has_too_little_memory_goes_to_the_cpu(
+    machine, monkeypatch, weight, device, message
+):
+    machine("cuda")
+    monkeypatch.setattr(devices, "MIN_VALUES_FOR_ACCELERATOR", 1)
+    monkeypatch.setattr(dispatch, "_remarks", [])
+    f = torch.rand(20, 30)
+    move = task._move
+
+    def fails(f, device, dtype):
+        if device.type == "cuda":
+            raise RuntimeError(message)
+        return move(f, device, dtype)
+
+    monkeypatch.setattr(task, "_move", fails)
+    result = denoise(f, weight, device=device)
+    assert result.device == "cpu"
+    assert torch.equal(result.image, denoise(f, weight, device="cpu").image)
+    assert dispatch.remarks() == [f"the CPU did what cuda could not: {message}"]
+
+
 def test_what_a_listener_raises_is_no_failure_of_the_accelerator(machine, monkeypatch):
     machine("cuda")
     monkeypatch.setattr(devices, "MIN_VALUES_FOR_ACCELERATOR", 1)
     monkeypatch.setattr(dispatch, "_remarks", [])
-    placed, heard = task._placed, []
-    monkeypatch.setattr(task, "_placed", lambda f, _, dtype: placed(f, CPU, dtype))
+    move, heard = task._move, []
+    monkeypatch.setattr(task, "_move", lambda f, _, dtype: move(f, CPU, dtype))
 
     def stop(progress):
         heard.append(progress.step)
@@ -136,7 +167,12 @@ class Elsewhere(torch.Tensor):
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 def test_auto_is_asked_for_where_a_tensor_is(monkeypatch, dtype):
-    asked = []
-    monkeypatch.setattr(task, "pick_device", lambda *arguments: asked.append(arguments[1]) or CPU)
-    task.Task(torch.zeros(3, 3, dtype=dtype).as_subclass(Elsewhere), Settings(0.1), None)
-    assert asked == [torch.device("cuda:1")]
+    class AskedError(Exception):
+        pass
+
+    def ask(_name, home, *_):
+        raise AskedError(str(home))
+
+    monkeypatch.setattr(task, "pick_device", ask)
+    with pytest.raises(AskedError, match="cuda:1"):
+        denoise(torch.zeros(3, 3, dtype=dtype).as_subclass(Elsewhere), 0.1)

@@ -1,6 +1,6 @@
 """Denoise an array or a tensor: what ``from tvdenoise import denoise`` gives."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tvdenoise.api.aggregation import RULES, aggregated, worst
 from tvdenoise.api.result import Result
-from tvdenoise.api.task import Task, done_together
+from tvdenoise.api.task import Task
 from tvdenoise.arrays.planes import Image
 from tvdenoise.errors import ArrayError
 from tvdenoise.options.kinds import ColorChoice, TVKind
@@ -132,13 +132,13 @@ def denoise(
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Compute as always, whatever torch and NumPy have been told elsewhere."""
-    with torch.inference_mode(mode=False), np.errstate(all="ignore"):  # without autograd optimizers have nothing to do
+def _own_modes() -> Iterator[None]:
+    """Compute as always, whatever modes of torch and NumPy the caller has set."""
+    with torch.inference_mode(mode=False), np.errstate(all="ignore"):  # optimizers need autograd
         yield
 
 
-@_undisturbed()
+@_own_modes()
 def denoise_as_set(
     image: Image,
     settings: Settings,
@@ -147,29 +147,12 @@ def denoise_as_set(
     callback: Callable[[Progress], object] | None = None,
 ) -> Result[Image]:
     """Do what :func:`denoise` does, with the model and the solver as ``settings`` say."""
-    if isinstance(image, Tensor) and image.ndim == settings.axes + 2:
-        if channel_axis is not None:
-            raise ArrayError("channel_axis", "in a stack the channels are at axis 1", "leave it out")
-        pages = (Task(page, settings, 0) for page in image)
-        return _stacked([task.done(callback) for task in pages] if callback else done_together(pages))
-    return Task(image, settings, channel_axis).done(callback)
-
-
-@_undisturbed()
-def denoise_together(
-    images: Iterable[Image], settings: Iterable[Settings], *, channel_axis: int | None = None
-) -> list[Result[Image]]:
-    """Do what :func:`denoise` does for several pictures, each with settings of its own.
-
-    Those that an accelerator is to solve take their steps together where they are of one size and model.
-    """
-    pairs = zip(images, settings, strict=True)
-    return done_together(Task(image, one, channel_axis) for image, one in pairs)
-
-
-def _stacked(pages: list[Result[Tensor]]) -> Result[Tensor]:
-    """Put the results of a stack's pictures together."""
-    if not pages:
+    if not isinstance(image, Tensor) or image.ndim != settings.axes + 2:
+        return Task(image, settings, channel_axis).solve(callback)
+    if channel_axis is not None:
+        raise ArrayError("channel_axis", "in a stack the channels are at axis 1", "leave it out")
+    if len(image) == 0:
         raise ArrayError("image", "the stack is empty", "give at least one picture")
+    pages = [Task(page, settings, 0).solve(callback) for page in image]
     figures = aggregated(pages, RULES | {"status": worst})
     return Result(image=torch.stack([page.image for page in pages]), pages=tuple(pages), **figures)

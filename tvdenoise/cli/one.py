@@ -9,8 +9,7 @@ from tqdm import tqdm
 from tvdenoise.cli import messages
 from tvdenoise.cli.runs import RunOptions, dry_run_of
 from tvdenoise.errors import SettingError, TVDenoiseError
-from tvdenoise.files import job as jobs
-from tvdenoise.files.job import Job, Observer
+from tvdenoise.files.job import Job, Observer, denoise_file
 from tvdenoise.files.plan import is_folder
 from tvdenoise.images import PictureFile
 from tvdenoise.images.facts import describe
@@ -37,7 +36,7 @@ def denoise_one(job: Job, options: RunOptions, *, makes_folder: bool) -> int:
         form = "{desc} |{bar}| {elapsed}"
         with tqdm(total=100, desc="loading torch", leave=False, bar_format=form, disable=options.quiet or None) as bar:
             watcher = _Watcher(bar, job.settings, tells=options.verbose)
-            row = jobs.run(job, watcher)
+            row = denoise_file(job, watcher)
     except TVDenoiseError as error:
         if options.as_json and error.exit_code == 1:
             messages.data(json.dumps(job.row("failed", error).as_json()))

@@ -15,7 +15,7 @@ from tvdenoise.errors import TVDenoiseError
 from tvdenoise.experiments.degradations import Noise
 from tvdenoise.experiments.report import Exhibit
 from tvdenoise.experiments.sweep import Draw, Specimen, digest_of
-from tvdenoise.files.job import pages_of
+from tvdenoise.files.pages import pages_of
 from tvdenoise.files.rows import RowDict
 from tvdenoise.images import ReadOptions
 from tvdenoise.options.settings import Settings

@@ -18,17 +18,11 @@ from numpy.typing import NDArray
 from tvdenoise import __version__, images
 from tvdenoise.api.denoising import denoise_as_set
 from tvdenoise.api.result import Result
-from tvdenoise.arrays import colour, intensity
+from tvdenoise.arrays import intensity
 from tvdenoise.errors import ArrayError, DeviceError, PictureError, SettingError, TVDenoiseError, divergence
 from tvdenoise.experiments.degradations import Noise
-from tvdenoise.files.job import (
-    is_lack_of_memory,
-    pages_of,
-    read_reference,
-    settings_for,
-    told_of_picture,
-    told_of_settings,
-)
+from tvdenoise.files.job import is_lack_of_memory, picture_columns, settings_columns
+from tvdenoise.files.pages import page_settings, pages_of, read_reference
 from tvdenoise.files.rows import Figures, TracePoint, TrialRow, figures_of, summed
 from tvdenoise.images import Page, Picture
 from tvdenoise.kernels import dispatch
@@ -276,8 +270,8 @@ def sweep(
                     input=specimen.name,
                     output=None,
                     status="failed",
-                    **told_of_picture(specimen.picture),
-                    **told_of_settings(settings),
+                    **picture_columns(specimen.picture),
+                    **settings_columns(settings),
                     figures=Figures(range=specimen.picture.scale),
                     key=key,
                     hash=digest,
@@ -299,8 +293,7 @@ def sweep(
 def _for_picture(settings: Settings, specimen: Specimen) -> Settings:
     """Return the settings with the colour model and the method that they come to: those of a gray picture are one."""
     with suppress(TVDenoiseError):  # which the run says
-        settings = settings_for(specimen.picture, settings, specimen.name, specimen.spacing)
-        settings = settings.with_color(colour.chosen(settings.color, specimen.picture.colours))
+        settings = page_settings(settings, specimen.picture, specimen.name, spacing=specimen.spacing)
     return replace(settings, optimizer=settings.method_name)
 
 
@@ -355,7 +348,7 @@ def _run(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> Trial
 
     figures = []
     try:
-        settings = settings_for(draw.noisy, settings, row.input, row.spacing)
+        settings = page_settings(settings, draw.noisy, row.input, spacing=row.spacing)
         pages = list(pages_of(draw.noisy, settings, row.input))
         if trace and len(pages) > 1:
             raise SettingError("trace", f"{row.input} is {len(pages)} pictures, not one", "leave it out")

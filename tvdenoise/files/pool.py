@@ -1,8 +1,7 @@
-"""Many jobs at once, in processes of their own: one that dies takes no picture with it but its own.
+"""Many jobs at once, in worker processes: one that dies takes no picture with it but its own.
 
-A process solves on one thread, which loses nothing where there are as many pictures as cores, and gives the same
-picture bit by bit. Each has its share of the memory; a picture that needs more gets more, and as many of the cores.
-Small pictures for an accelerator are given to a process some at a time, to be solved together.
+A worker solves on one thread, which loses nothing where there are as many pictures as cores, and gives the same picture
+bit by bit. Each worker has its share of the memory; a picture that needs more gets more, and as many of the cores.
 """
 
 import itertools
@@ -21,53 +20,42 @@ from typing import Any
 
 from tvdenoise import images
 from tvdenoise.errors import PictureError, SettingError
-from tvdenoise.files.attempt import Outcome, attempt_together, failure
+from tvdenoise.files.attempt import Outcome, TooLargeError, attempt, failure
 from tvdenoise.files.job import Job
 from tvdenoise.machine import scratch
 from tvdenoise.machine.resources import available, cores
 from tvdenoise.machine.signals import ENDING, deferred, sigint_blocked
 
 EXIT_TIMEOUT = 10.0
-"""Seconds that a process is given to end by itself."""
+"""Seconds that a worker is given to end by itself."""
 
 PRELOAD_FROM = 8
-"""Jobs a process up to which compiled code is not loaded before there is one for it."""
-
-MAX_JOBS_TOGETHER = 16
-"""Jobs for an accelerator that a process is given at a time, at most."""
-
-MAX_BYTES_TOGETHER = 2**22
-"""Bytes of the files of such jobs in sum: the one that reaches them is the last."""
+"""Jobs a worker up to which compiled code is not loaded before the first job."""
 
 
 @dataclass(frozen=True)
-class _Parcel:
-    """Jobs that nothing is known of yet, by their numbers, and the bytes that the process may take for them."""
+class _Order:
+    """A job, and the bytes that the worker may take for it."""
 
-    jobs: dict[int, Job]
-    share: int
-
-    @classmethod
-    def of(cls, share: int, *jobs: Job) -> "_Parcel":
-        """Return a parcel of jobs that are numbered from 0."""
-        return cls(dict(enumerate(jobs)), share)
+    job: Job
+    memory: int
 
 
 @dataclass(frozen=True)
 class _Worker:
-    """A process, and our end of the line to it."""
+    """A process, and our end of the pipe to it."""
 
     process: BaseProcess
-    line: "Connection[Any, Any]"
+    pipe: "Connection[Any, Any]"
 
 
 class WorkerPool:
-    """Processes that do jobs.
+    """Worker processes that do jobs.
 
     Parameters
     ----------
     workers
-        The number of processes; None for one a core.
+        Their number; None for one a core.
     memory
         The bytes that all of them may take together; None for half of what is free.
     overwrite
@@ -100,16 +88,16 @@ class WorkerPool:
             problem = f"{memory / 2**20:.0f}M is too little for {self._number} at once"
             raise SettingError("memory", problem, f"give at least {least}M, or fewer --jobs")
         self._overwrite = overwrite
-        fair = expected // (2 * self._number)  # or some would wait for others at the end
-        self._at_once = max(1, min(MAX_JOBS_TOGETHER, fair))
-        self._forks = sys.platform == "linux"  # where that is safe, and saves loading everything in each process
+        self._forks = sys.platform == "linux"  # where that is safe, and saves loading everything in each worker
         self._context: Any = multiprocessing.get_context("forkserver" if self._forks else "spawn")
         if self._forks:
-            several = ["tvdenoise.files.preloaded"] if expected > PRELOAD_FROM * self._number else []
-            self._context.set_forkserver_preload(["tvdenoise.api.denoising", "tvdenoise.files.attempt", *several])
+            modules = ["tvdenoise.api.denoising", "tvdenoise.files.attempt"]
+            if expected > PRELOAD_FROM * self._number:
+                modules.append("tvdenoise.files.preloaded")
+            self._context.set_forkserver_preload(modules)
         self._idle: list[_Worker] = []
-        self._busy: dict[Any, tuple[_Worker, _Parcel]] = {}
-        self._waiting: deque[_Parcel] = deque()
+        self._busy: dict[Any, tuple[_Worker, _Order]] = {}
+        self._waiting: deque[_Order] = deque()
         self._growth: dict[str, float] = {}
         self._places = itertools.count()
 
@@ -126,11 +114,11 @@ class WorkerPool:
             self._dismiss(tell)
 
     def _load(self) -> None:
-        """Wait for the fork server to load what processes share: to start one waits as well, but hears no interrupt."""
+        """Wait until the fork server has loaded its modules: the start of a worker would wait too, but unbreakably."""
         if self._forks:
-            from multiprocessing import forkserver  # late: there is none everywhere
+            from multiprocessing import forkserver  # late: not every system has one
 
-            with suppress(EOFError, OSError):  # which those will meet too that start a process
+            with suppress(EOFError, OSError):  # the start of a worker will meet them again
                 with sigint_blocked():
                     forkserver.ensure_running()
                 self._context.Process(target=int, daemon=True).start()
@@ -144,74 +132,72 @@ class WorkerPool:
                     self._begin(self._waiting.popleft())
             if not self._busy:
                 return
-            for line in wait(list(self._busy)):
-                with deferred(*ENDING):  # or what was heard might not be told
-                    outcome = self._heard(*self._busy[line])
+            for pipe in wait(list(self._busy)):
+                with deferred(*ENDING):  # no outcome is received and not told
+                    outcome = self._receive(*self._busy[pipe])
                     if outcome is not None:
                         tell(outcome)
 
     def _dismiss(self, tell: Callable[[Outcome], None]) -> None:
-        """End all processes; what they were at is undone, unless it was being written."""
+        """End all workers; what they were at is undone, unless it was being written."""
         for worker, _ in self._busy.values():
             worker.process.terminate()
         for worker in self._idle:
-            worker.line.close()
-        for worker, parcel in self._busy.values():
+            worker.pipe.close()
+        for worker, order in self._busy.values():
             with suppress(EOFError, OSError):
-                while worker.line.poll(EXIT_TIMEOUT):
+                if worker.pipe.poll(EXIT_TIMEOUT):
                     with deferred(*ENDING):
-                        _, answer = worker.line.recv()
+                        answer = worker.pipe.recv()
                         if isinstance(answer, Outcome):
                             tell(answer)
             worker.process.join(EXIT_TIMEOUT)
             if worker.process.exitcode is None:
                 worker.process.kill()
                 worker.process.join()
-                _discard(parcel)
+                images.discard(order.job.target)
 
     def _prepare_next(self, todo: Iterator[Job]) -> bool:
-        """Return whether there is a parcel, and memory for the first of them."""
+        """Return whether an order is waiting, and there is memory for it."""
         if not self._waiting:
-            jobs = _gathered(todo, self._at_once)
-            if not jobs:
+            job = next(todo, None)
+            if job is None:
                 return False
-            self._waiting.append(_Parcel.of(self._share_for(sum(map(self._guess, jobs))), *jobs))
-        taken = sum(parcel.share for _, parcel in self._busy.values())
-        return not self._busy or taken + self._waiting[0].share <= self._memory
+            # From the size of the file, and what became of the last of its kind.
+            need = int(_size(job) * self._growth.get(job.source.suffix, 0))
+            self._waiting.append(_Order(job, self._share_for(need)))
+        taken = sum(order.memory for _, order in self._busy.values())
+        return not self._busy or taken + self._waiting[0].memory <= self._memory
 
     def _share_for(self, need: int) -> int:
         """Return the usual share, or what a large picture needs, but never more than there is."""
         return min(self._memory, max(self._share, scratch.limit_for(need)))
 
-    def _guess(self, job: Job) -> int:
-        """Guess from the size of the file, and what came of the last of its kind, how many bytes it takes."""
-        return int(_size(job) * self._growth.get(job.source.suffix, 0))
-
-    def _begin(self, parcel: _Parcel) -> None:
-        left = None if parcel.share == self._memory else scratch.array_bytes_within(parcel.share)
-        threads = max(1, cores() * parcel.share // self._memory)
-        order = ([replace(job, memory=parcel.share) for job in parcel.jobs.values()], threads, left, self._overwrite)
-        worker = self._idle.pop() if self._idle else self._hired()
+    def _begin(self, order: _Order) -> None:
+        memory_left = None if order.memory == self._memory else scratch.array_bytes_within(order.memory)
+        threads = max(1, cores() * order.memory // self._memory)
+        message = (replace(order.job, memory=order.memory), threads, memory_left, self._overwrite)
+        worker = self._idle.pop() if self._idle else self._start_or_retry()
         try:
-            worker.line.send(order)
+            worker.pipe.send(message)
         except OSError:  # it has died since its last job
-            worker.line.close()
+            worker.pipe.close()
             worker.process.join()
-            worker = self._hired()
-            worker.line.send(order)
-        self._busy[worker.line] = worker, parcel
+            worker = self._start_or_retry()
+            worker.pipe.send(message)
+        self._busy[worker.pipe] = worker, order
 
-    def _hired(self) -> _Worker:
-        with suppress(EOFError, OSError):  # of the fork server too, which may have died: there is another one then
-            return self._started()
+    def _start_or_retry(self) -> _Worker:
+        with suppress(EOFError, OSError):  # where the fork server died, the next try starts another one
+            return self._start()
         try:
-            return self._started()
+            return self._start()
         except (EOFError, OSError) as error:
             problem = f"another process cannot be started ({error})"
             remedy = "give fewer, allow more open files (ulimit -n), or let TMPDIR be a shorter path"
             raise SettingError("jobs", problem, remedy) from error
 
-    def _started(self) -> _Worker:
+    def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         with theirs:
             process = self._context.Process(target=_serve, args=(theirs, next(self._places)), daemon=True)
@@ -219,49 +205,35 @@ class WorkerPool:
                 process.start()
         return _Worker(process, ours)
 
-    def _heard(self, worker: _Worker, parcel: _Parcel) -> Outcome | None:
-        """Return what became of a job, or None if it has to be done again."""
+    def _receive(self, worker: _Worker, order: _Order) -> Outcome | None:
+        """Return what became of a job, or None if it has to be done again, with more memory."""
+        del self._busy[worker.pipe]
+        job = order.job
         try:
-            number, answer = worker.line.recv()
+            answer: Outcome | int = worker.pipe.recv()
         except (EOFError, OSError):
-            del self._busy[worker.line]
             worker.process.join()
-            worker.line.close()
-            return self._lost(parcel, worker.process.exitcode)
-        job = parcel.jobs.pop(number)
-        if not parcel.jobs:
-            del self._busy[worker.line]
-            self._idle.append(worker)
+            worker.pipe.close()
+            images.discard(job.target)
+            return _death(job, worker.process.exitcode)
+        self._idle.append(worker)
         need = answer if isinstance(answer, int) else answer.facts.get("memory")
-        if need and (size := _size(job)):
+        size = _size(job)
+        if need and size:
             self._growth[job.source.suffix] = need / size
         if isinstance(answer, int):
-            self._waiting.appendleft(_Parcel.of(self._share_for(answer), job))
+            self._waiting.appendleft(_Order(job, self._share_for(answer)))
             return None
-        outcome: Outcome = answer
-        return outcome
-
-    def _lost(self, parcel: _Parcel, exit_code: int | None) -> Outcome | None:
-        """Return what became of a job whose process died; of several, each is tried once more by itself."""
-        _discard(parcel)
-        if len(parcel.jobs) > 1:
-            self._waiting.extendleft(_Parcel.of(parcel.share, job) for job in parcel.jobs.values())
-            return None
-        (job,) = parcel.jobs.values()
-        reason = f"signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"
-        remedy = "if memory was short, give fewer --jobs"
-        return failure(job, PictureError(job.source, f"the process at work on it died ({reason})", remedy))
+        return answer
 
 
-def _gathered(todo: Iterator[Job], most: int) -> list[Job]:
-    """Take what one process does at a time: a job, or some small ones that an accelerator is to solve together."""
-    jobs, size = list[Job](), 0
-    for job in todo:
-        jobs.append(job)
-        size += _size(job)
-        if not job.settings.is_for_stacks or len(jobs) >= most or size >= MAX_BYTES_TOGETHER:
-            break
-    return jobs
+def _death(job: Job, exit_code: int | None) -> Outcome:
+    """Return the outcome of a job whose worker died."""
+    reason = f"exit code {exit_code}"
+    if exit_code is not None and exit_code < 0:
+        reason = f"signal {-exit_code}"
+    remedy = "if memory was short, give fewer --jobs"
+    return failure(job, PictureError(job.source, f"the process at work on it died ({reason})", remedy))
 
 
 def _size(job: Job) -> int:
@@ -270,18 +242,13 @@ def _size(job: Job) -> int:
     return 0
 
 
-def _discard(parcel: _Parcel) -> None:
-    for job in parcel.jobs.values():
-        images.discard(job.target)
-
-
-def _serve(line: "Connection[Any, Any]", place: int) -> None:
+def _serve(pipe: "Connection[Any, Any]", place: int) -> None:
     """Do jobs as they come, until there are no more or the process that gives them is gone.
 
-    Of several accelerators the process takes that of its place among all: reading, writing and copying of some fill the
-    time in which others compute.
+    Each answer is an outcome, or the bytes that a picture needs for which there are too few. Of several accelerators
+    the worker takes the one at its place: reading and writing of some fill the time in which others compute.
     """
-    for number in ENDING:  # they come from a terminal to all its processes, of which one decides
+    for number in ENDING:  # a terminal sends them to all its processes, and the one that gives the jobs decides
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(1))  # leaving undoes what was begun
     threading.Thread(target=_die_with_parent, daemon=True).start()
@@ -290,21 +257,23 @@ def _serve(line: "Connection[Any, Any]", place: int) -> None:
     from tvdenoise.machine import devices
 
     devices.set_worker_index(place)
-    writing = ExitStack()  # from the beginning of writing until it is told
+    writing = ExitStack()  # from the beginning of writing until the outcome is sent
 
-    def stay() -> None:
+    def defer_end() -> None:
         writing.enter_context(deferred(signal.SIGTERM))
-
-    def tell(number: int, answer: Outcome | int) -> None:
-        line.send((number, answer))
-        writing.close()
 
     code = 1
     try:
         while True:
-            todo, threads, left, overwrite = line.recv()
+            job, threads, memory_left, overwrite = pipe.recv()
             torch.set_num_threads(threads)
-            attempt_together(todo, tell, overwrite=overwrite, memory_left=left, before_write=stay)
+            answer: Outcome | int
+            try:
+                answer = attempt(job, overwrite=overwrite, memory_left=memory_left, before_write=defer_end)
+            except TooLargeError as error:
+                answer = error.need
+            pipe.send(answer)
+            writing.close()
     except EOFError:
         code = 0  # there are no more
     finally:

@@ -62,8 +62,6 @@ class Problem:
         Whether the channels of a pixel make one vector.
     ratios
         The weight of each channel as a multiple of lambda; empty for lambda itself.
-    away
-        An accelerator that has no room for ``f``, on which steps are taken all the same.
     """
 
     f: Tensor
@@ -73,7 +71,6 @@ class Problem:
     spacing: float = 1.0
     coupled: bool = False
     ratios: tuple[float, ...] = ()
-    away: torch.device | None = None
 
     @property
     def step_size(self) -> float:

@@ -191,16 +191,6 @@ class Settings:
         return replace(row, lr=lr, max_steps=max_steps)
 
     @property
-    def is_stackable(self) -> bool:
-        """Whether pictures of one size can be solved together: by one lambda, on the dual."""
-        return self.weight != "auto" and self.method.formulation == "dual"
-
-    @property
-    def is_for_stacks(self) -> bool:
-        """Whether small pictures are to be solved together: where an accelerator is asked for by its name."""
-        return self.is_stackable and self.device != "auto" and not self.device.startswith("cpu")
-
-    @property
     def _alternates(self) -> bool:
         return self.tv == "anisotropic" and self.color != "coupled" and not self.volume
 

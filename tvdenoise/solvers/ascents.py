@@ -35,11 +35,7 @@ class Ascent(ABC):
         A picture that takes in those on the way, weighted by the square of the step number; None for none.
     scratch
         A picture that lies idle between steps.
-    reach
-        Rows (of a volume slices) on either side that a step looks at.
     """
-
-    reach: int
 
     def __init__(self, problem: Problem, start: Tensor | None = None) -> None:
         self.problem = problem
@@ -74,8 +70,6 @@ class Ascent(ABC):
 
 class FISTAAscent(Ascent):
     """The ascent by :class:`FISTA`, which any problem allows."""
-
-    reach = 1
 
     def __init__(self, problem: Problem, start: Tensor | None = None, rate: float | None = None) -> None:
         super().__init__(problem, start)
@@ -156,8 +150,6 @@ class AlternatingAscent(Ascent):
     maximised for itself: over the horizontal ones, then the vertical ones, and in the first set once more over the
     horizontal ones, which is as good as exact. It takes less than half the steps of FISTA.
     """
-
-    reach = 2
 
     def __init__(self, problem: Problem, start: Tensor | None = None) -> None:
         if not problem.alternates:

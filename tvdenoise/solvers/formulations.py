@@ -17,9 +17,6 @@ from tvdenoise.total_variation import TotalVariation
 class Formulation(Protocol):
     """A way to put the problem to an optimizer."""
 
-    device: torch.device
-    """Where steps are taken."""
-
     returns_last: bool
     """Whether the last candidate may stand for the best, which need not be kept then."""
 
@@ -37,7 +34,6 @@ class Dual:
 
     def __init__(self, problem: Problem, start: Tensor | None = None, make_ascent: MakeAscent = ascent_of) -> None:
         self.problem = problem
-        self.device = problem.f.device
         self.ascent = make_ascent(problem, start)
         self.average = self.ascent.average = operators.contiguous_copy(problem.f)
 
@@ -94,7 +90,6 @@ class Primal:
         smoothing: float = 0.0,
     ) -> None:
         self.problem = problem
-        self.device = problem.f.device
         self.parameter = problem.f.clone().requires_grad_()
         self._optimizer = optimizer([self.parameter])
         self._scheduler = scheduler and scheduler(self._optimizer)

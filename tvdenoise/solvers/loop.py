@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -14,17 +14,25 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from tvdenoise.machine.devices import synchronize
 from tvdenoise.model.rof import Certificate, Problem
 from tvdenoise.options.methods import Method
-from tvdenoise.solvers.ascents import AlternatingAscent, FISTAAscent, MakeAscent
+from tvdenoise.solvers.ascents import AlternatingAscent, FISTAAscent
 from tvdenoise.solvers.coarse import coarse_start
 from tvdenoise.solvers.formulations import Dual, Formulation, Primal
-from tvdenoise.solvers.stacking import Stack
-from tvdenoise.solvers.streaming import Streamed
 
 Status = Literal["tolerance", "max_steps", "non_finite"]
 """Why the loop stopped: certified within the tolerance, out of steps, or no longer finite."""
 
 FIRST_CHECK = 20
-"""Steps before the first certificate, which takes as long as several; but no more than a tenth of the limit."""
+"""Steps before the first certificate, which takes as long as several steps."""
+
+FIRST_SHARE = 0.1
+"""The share of the step limit that these may be."""
+
+CERTIFIED_RATE = 1.5
+"""Certified distances fall about as the step number to the power of minus this."""
+
+LEAST_GROWTH, MOST_GROWTH = 1.1, 4.0
+"""How much larger the step number is at the next certificate: so that certificates cost little beside the steps, and
+that a method that stalls is still watched."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +57,16 @@ class Progress:
 
 @dataclass(frozen=True)
 class Solution:
-    """The best candidate seen, or the last of a steady method, its certificate, and why and when the loop stopped.
+    """The answer, its certificate, and why and when the loop stopped.
 
     Attributes
     ----------
     u
-        The picture, (C, H, W).
+        The picture, (C, H, W): the last candidate of a method on the dual, the best of any other.
     steps
         Steps taken at full size, by the optimizer's own count.
     seconds
         Time spent in steps, a coarse start included; the clock stands still while certifying.
-    device
-        Where the last of them were taken.
     """
 
     u: Tensor
@@ -68,7 +74,6 @@ class Solution:
     status: Status
     steps: int
     seconds: float
-    device: torch.device
 
 
 def solve(
@@ -84,78 +89,42 @@ def solve(
     ``start`` is a field for methods on the dual to start from, and is overwritten. ``callback`` is called after each
     certificate.
     """
+    device = problem.f.device
     began = time.perf_counter()
     formulation = _formulation(problem, method, start)
-    synchronize(formulation.device)
-    run = _Run(tol, method.max_steps, callback, returns_last=formulation.returns_last)
-    steps, seconds = 0, time.perf_counter() - began
-    while (solution := run.check(formulation.candidate(), steps, seconds, formulation.device)) is None:
-        began = time.perf_counter()
-        formulation.advance(run.next_check - steps)
-        synchronize(formulation.device)
-        seconds, steps = seconds + time.perf_counter() - began, run.next_check
-    return solution
-
-
-def solve_together(problems: Sequence[Problem], method: Method, *, tol: float) -> list[Solution]:
-    """Do what :func:`solve` does for problems of one :func:`stacking_key`, by a method on the dual.
-
-    Each is certified, and done, for itself; its seconds are its share of every round that it took part in.
-    """
-    began = time.perf_counter()
-    stack = Stack(problems, _ascent_maker(method))
-    unsolved = {number: _Run(tol, method.max_steps) for number in range(len(problems))}
-    solutions: dict[int, Solution] = {}
-    synchronize(stack.device)
-    steps, seconds = 0, (time.perf_counter() - began) / len(problems)
+    synchronize(device)
+    seconds = time.perf_counter() - began
+    steps = 0
+    best: tuple[Tensor, Certificate] | None = None
     while True:
-        due = [(number, run) for number, run in unsolved.items() if run.next_check == steps]
-        for number, run in due:
-            solution = run.check(stack.candidate(number), steps, seconds, stack.device)
-            if solution is not None:
-                solutions[number] = solution
-                del unsolved[number]
-        if not unsolved:
-            return [solutions[number] for number in range(len(problems))]
-        began = time.perf_counter()
-        stack.keep(unsolved)
-        target = min(run.next_check for run in unsolved.values())
-        stack.advance(target - steps)
-        synchronize(stack.device)
-        seconds, steps = seconds + (time.perf_counter() - began) / len(unsolved), target
-
-
-class _Run:
-    """One picture on its way to its tolerance, or to the limit of its steps; ``next_check`` is a number of steps."""
-
-    def __init__(
-        self,
-        tol: float,
-        limit: int,
-        callback: Callable[[Progress], object] | None = None,
-        *,
-        returns_last: bool = True,
-    ) -> None:
-        self.next_check = 0
-        self._tol, self._limit, self._callback, self._returns_last = tol, limit, callback, returns_last
-        self._best: tuple[Tensor, Certificate] | None = None
-
-    def check(
-        self, candidate: tuple[Tensor, Certificate], steps: int, seconds: float, device: torch.device
-    ) -> Solution | None:
-        """Judge a candidate after some steps; return the solution, or set the next check."""
-        u, certificate = candidate
-        if self._best is None or self._returns_last or certificate.is_better_than(self._best[1]):
-            self._best = u if self._returns_last else u.clone(), certificate
-        if self._callback is not None:
-            self._callback(Progress(steps, seconds, certificate, self._tol))
-        status = _status(certificate, self._tol, steps, self._limit)
+        u, certificate = formulation.candidate()
+        if formulation.returns_last:
+            best = u, certificate
+        elif best is None or certificate.is_better_than(best[1]):
+            best = u.clone(), certificate  # the next step overwrites u
+        if callback is not None:
+            callback(Progress(steps, seconds, certificate, tol))
+        status = _status(certificate, tol, steps, method.max_steps)
         if status is not None:
-            return Solution(*self._best, status, steps, seconds, device)
-        excess = certificate.rms_bound / self._tol if self._tol else math.inf
-        least = min(FIRST_CHECK, math.ceil(self._limit / 10))
-        self.next_check = min(max(least, _next_check(steps, excess)), self._limit)
-        return None
+            return Solution(*best, status, steps, seconds)
+        next_check = _next_check(steps, certificate.rms_bound, tol, method.max_steps)
+        began = time.perf_counter()
+        formulation.advance(next_check - steps)
+        synchronize(device)
+        seconds += time.perf_counter() - began
+        steps = next_check
+
+
+def _formulation(problem: Problem, method: Method, start: Tensor | None) -> Formulation:
+    if method.formulation == "dual":
+        if start is None:
+            start = coarse_start(problem)
+        if method.optimizer == "AlternatingDescent":
+            return Dual(problem, start, AlternatingAscent)
+        return Dual(problem, start, partial(FISTAAscent, rate=method.lr))
+    optimizer = partial(getattr(torch.optim, method.optimizer), lr=method.lr, **method.options)
+    scheduler = partial(CosineAnnealingLR, T_max=method.max_steps) if method.annealed else None
+    return Primal(problem, optimizer, scheduler, method.smoothing)
 
 
 def _status(certificate: Certificate, tol: float, steps: int, max_steps: int) -> Status | None:
@@ -163,26 +132,14 @@ def _status(certificate: Certificate, tol: float, steps: int, max_steps: int) ->
         return "non_finite"
     if certificate.rms_bound <= tol:
         return "tolerance"
-    return "max_steps" if steps >= max_steps else None
+    if steps >= max_steps:
+        return "max_steps"
+    return None
 
 
-def _next_check(steps: int, excess: float) -> int:
-    """Return the step at which a bound ``excess`` times the tolerance may have come down to it.
-
-    Certified distances fall about as the step number to the power -1.5; between two certificates lie a tenth to three
-    times as many steps as before, so that they cost little beside the steps whatever happens.
-    """
-    return math.ceil(steps * min(4.0, max(1.1, math.pow(excess, 2 / 3))))
-
-
-def _formulation(problem: Problem, method: Method, start: Tensor | None) -> Formulation:
-    if method.formulation == "dual":
-        dual = Dual if problem.away is None else Streamed
-        return dual(problem, coarse_start(problem) if start is None else start, _ascent_maker(method))
-    optimizer = partial(getattr(torch.optim, method.optimizer), lr=method.lr, **method.options)
-    scheduler = partial(CosineAnnealingLR, T_max=method.max_steps) if method.annealed else None
-    return Primal(problem, optimizer, scheduler, method.smoothing)
-
-
-def _ascent_maker(method: Method) -> MakeAscent:
-    return AlternatingAscent if method.optimizer == "AlternatingDescent" else partial(FISTAAscent, rate=method.lr)
+def _next_check(steps: int, rms_bound: float, tol: float, max_steps: int) -> int:
+    """Return the step at which the bound may have come down to the tolerance."""
+    first = min(FIRST_CHECK, math.ceil(FIRST_SHARE * max_steps))
+    excess = rms_bound / tol if tol else math.inf
+    growth = min(MOST_GROWTH, max(LEAST_GROWTH, math.pow(excess, 1 / CERTIFIED_RATE)))
+    return min(max(first, math.ceil(steps * growth)), max_steps)

@@ -1,0 +1,122 @@
+"""The pages of a picture: which are solved together, with which settings, and the clean ones to measure them by."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from tvdenoise import images
+from tvdenoise.errors import PictureError, SettingError
+from tvdenoise.images import Page, Picture, PictureFile, ReadOptions, WriteOptions
+from tvdenoise.options.kinds import ColorKind
+from tvdenoise.options.settings import Settings
+
+LEAST_SIGMA = 12**-0.5
+"""The standard deviation that rounding to whole numbers adds: noise of less says nothing about them."""
+
+
+def page_settings(
+    settings: Settings,
+    picture: Picture,
+    name: object,
+    *,
+    spacing: float | None = None,
+    sigma: float | None = None,
+) -> Settings:
+    """Return the settings for every page of a picture.
+
+    Parameters
+    ----------
+    settings
+        What was asked for.
+    picture
+        Decides the colour model, and the scale of ``sigma``.
+    name
+        What errors call the picture.
+    spacing
+        The distance between slices in pixel widths, where the file tells it.
+    sigma
+        The standard deviation of the noise in the picture's own units; None to leave that of ``settings``.
+
+    Raises
+    ------
+    PictureError
+        If opponent colours are asked for, and its colours are not red, green and blue.
+    SettingError
+        If sigma is less than the rounding of its numbers.
+    """
+    if sigma is not None:
+        settings = replace(settings, sigma=_sigma_on_unit_scale(sigma, picture))
+    if settings.volume:
+        settings = replace(settings, spacing=settings.spacing or spacing or 1.0)
+    return settings.with_color(_color_model(settings, picture, name))
+
+
+def _color_model(settings: Settings, picture: Picture, name: object) -> ColorKind:
+    """Return the colour model of a page; with a single channel all of them are the same: rgb."""
+    is_single = picture.colours == 1 or picture.is_by_channel(settings.color)
+    if settings.color == "opponent" and (picture.is_cmyk or picture.has_channels):
+        colours = "CMYK" if picture.is_cmyk else f"{picture.colours} channels"
+        raise PictureError(name, f"it has {colours}, not red, green and blue", "use --color coupled or rgb")
+    if is_single:
+        return "rgb"
+    if settings.color == "auto":
+        return "opponent" if picture.is_rgb else "rgb"
+    return settings.color
+
+
+def _sigma_on_unit_scale(sigma: float, picture: Picture) -> float:
+    if 0 < sigma < LEAST_SIGMA and picture.pixels.dtype.kind in "iu":
+        problem = f"noise of {sigma:g} is less than the rounding of whole numbers"
+        raise SettingError("sigma", problem, "a fraction of the range is written such as 25/255")
+    low, high = picture.scale
+    return sigma / (high - low)
+
+
+def pages_of(picture: Picture, settings: Settings, name: object) -> Iterator[Page]:
+    """Iterate over the pages, volumes or channels of a picture that are solved by themselves.
+
+    Raises
+    ------
+    PictureError
+        If a volume is asked for, and none of the axes is its depth.
+    """
+    if settings.volume and not picture.depth_axis:
+        if not set(picture.axes) - set("YXSC"):
+            raise PictureError(name, "a single picture has no depth", "leave out --volume")
+        problem = f"none of its axes {picture.axes} is known to be the depth of a volume"
+        raise PictureError(name, problem, "call it Z, such as --axes ZYX, or leave out --volume")
+    return picture.solved_pages(volume=settings.volume, color=settings.color)
+
+
+def read_reference(
+    path: Path,
+    source: PictureFile,
+    format_: str,
+    reading: ReadOptions,
+    writing: WriteOptions = WriteOptions(),
+) -> PictureFile:
+    """Read the clean picture that belongs to ``source``, cut and turned as a target of some format is.
+
+    Numbers of the same type, and floats, mean what they mean in ``source``.
+
+    Raises
+    ------
+    PictureError
+        If its pages, sizes or colours are not those of ``source``.
+    """
+    clean = images.conformed(images.read(path, images.options_for_other(path, reading)), format_, writing)
+    shape = _shape(clean)
+    if shape != _shape(source):
+        problem = f"its shape {shape} is not the input's {_shape(source)}"
+        raise PictureError(path, problem, "give the clean version of the same picture")
+    parts = []
+    for part, noisy in zip(clean.parts, source.parts, strict=True):
+        scale = noisy.scale if part.is_numbered_like(noisy) else part.scale
+        if part.is_inverted != noisy.is_inverted:
+            scale = scale[::-1]
+        parts.append(replace(part, scale=scale, is_inverted=noisy.is_inverted))
+    return replace(clean, parts=tuple(parts))
+
+
+def _shape(file: PictureFile) -> str:
+    return ", ".join("x".join(map(str, part.content_shape)) for part in file.parts)
