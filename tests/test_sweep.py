@@ -21,7 +21,7 @@ from processes import begun, fill
 from tvdenoise import Grid, Noise, Specimen, __version__, denoise, sweep
 from tvdenoise.api.aggregation import mean_psnr
 from tvdenoise.api.denoising import denoise_as_set
-from tvdenoise.cli.values import weights_of
+from tvdenoise.cli.values import list_of
 from tvdenoise.errors import ArrayError, SettingError
 from tvdenoise.experiments import row_file
 from tvdenoise.experiments import sweep as sweeping
@@ -112,6 +112,10 @@ class TestNoise:
     def test_is_for_the_unit_scale(self):
         with pytest.raises(ArrayError, match="values of type uint8 are not on the unit scale; divide it"):
             Noise("gaussian", 0.1).added_to(np.full((9, 9), 128, np.uint8), 0)
+
+
+def weights_of(text):
+    return list_of("weight", text)
 
 
 class TestWeights:

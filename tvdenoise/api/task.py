@@ -99,7 +99,7 @@ class Task(Generic[Image]):
         if weight is None:
             weight = TYPICAL_WEIGHT if settings.weight == "auto" else settings.weight
         dtype = _precision(f, settings.tolerance(weight), weight)
-        return pick_device(settings.device, home, dtype, f.numel()), dtype
+        return pick_device(str(settings.device), home, dtype, f.numel()), dtype
 
     def _solve_on(
         self,

@@ -2,10 +2,9 @@
 
 import os
 import sys
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -13,9 +12,7 @@ from tvdenoise import __version__
 from tvdenoise.cli import messages, options, values
 from tvdenoise.cli.runs import RunOptions
 from tvdenoise.errors import InputError, OutputError, SettingError
-from tvdenoise.options.kinds import ColorChoice, Nonfinite, TVKind
-from tvdenoise.options.methods import AUTO, METHODS
-from tvdenoise.options.settings import Settings
+from tvdenoise.options.kinds import Nonfinite
 
 if TYPE_CHECKING:
     from tvdenoise.files.job import Job
@@ -44,7 +41,9 @@ def _other_commands(context: typer.Context, incomplete: str) -> list[str]:
     return [] if names and any(Path().glob(f"{incomplete}*")) else names
 
 
+@options.with_settings
 def command(
+    *,
     sources: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -55,16 +54,6 @@ def command(
             autocompletion=_other_commands,
         ),
     ] = None,
-    weight: Annotated[
-        str,
-        typer.Option(
-            "--lambda",
-            "-l",
-            metavar="FLOAT|auto",
-            help="Weight of the total variation, for intensities 0 to 1, such as 0.1 or 25/255: larger is smoother. "
-            "auto: chosen by the noise in the picture.",
-        ),
-    ] = "auto",
     output: Annotated[
         str | None,
         typer.Option(
@@ -129,48 +118,7 @@ def command(
         ),
     ] = None,
     max_pixels: options.MaxPixels = None,
-    sigma: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="Standard deviation of the noise, for --lambda auto: in the file's units, or as a fraction of the "
-            "range such as 25/255. Default: estimated.",
-            rich_help_panel="Model",
-        ),
-    ] = None,
-    tv: Annotated[
-        TVKind | None,
-        typer.Option(
-            help="What is summed: |Dx u| + |Dy u|, or sqrt(|Dx u|^2 + |Dy u|^2). Default: anisotropic.",
-            rich_help_panel="Model",
-        ),
-    ] = None,
-    color: Annotated[
-        ColorChoice | None,
-        typer.Option(
-            help="rgb: TV of each channel, summed. opponent: TV(L) + C TV(P) + C TV(Q) for L = (R+G+B)/sqrt 3, "
-            "P = (R-B)/sqrt 2, Q = (R-2G+B)/sqrt 6, C by --chroma; RGB only. coupled: differences as vectors over "
-            "all channels. auto: opponent for RGB, rgb for all else. Default: rgb. Transparency is never touched.",
-            rich_help_panel="Model",
-        ),
-    ] = None,
-    chroma: Annotated[
-        float | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="With --color opponent: weight of the chroma channels as a multiple of lambda. Default: chosen where "
-            "lambda is, else 1.5.",
-            rich_help_panel="Model",
-        ),
-    ] = None,
-    strength: Annotated[
-        float,
-        typer.Option(
-            metavar="NUMBER",
-            help="Multiple of the lambda that auto chooses: 1.5 is smoother, 0.7 keeps more.",
-            rich_help_panel="Model",
-        ),
-    ] = 1.0,
+    given: dict[str, Any],
     preset: Annotated[
         Literal["best"] | None,
         typer.Option(
@@ -178,22 +126,6 @@ def command(
             rich_help_panel="Model",
         ),
     ] = None,
-    volume: options.Volume = False,
-    spacing: options.Spacing = None,
-    optimizer: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help=f"auto, or one of {', '.join(METHODS)}. auto is alternating for anisotropic TV without coupling "
-            "where no --lr is given, and fista for all else.",
-            rich_help_panel="Solver",
-            autocompletion=options.one_of(AUTO, *METHODS),
-        ),
-    ] = AUTO,
-    lr: options.Rate = None,
-    tol: options.Tolerance = None,
-    max_steps: options.MaxSteps = None,
-    device: options.Device = "auto",
     memory: Annotated[
         str | None,
         typer.Option(
@@ -310,26 +242,9 @@ def command(
         raise SettingError("json", "the picture goes to standard output itself", "name a file with --output")
     if goes_to_stdout and sys.stdout.isatty():
         raise OutputError("-", "standard output is a terminal", "send it on with > or |, or name a file")
-    is_best = preset == "best"
-    unit_sigma, file_sigma = values.sigmas_of(sigma)
-    settings = Settings(
-        weight=values.weight_of(weight),
-        tv=tv or ("isotropic" if is_best else "anisotropic"),
-        color=color or ("auto" if is_best else "rgb"),
-        chroma=chroma,
-        strength=strength,
-        sigma=unit_sigma,
-        volume=volume,
-        spacing=spacing,
-        optimizer=optimizer,
-        lr=lr,
-        tol=tol,
-        max_steps=max_steps,
-        device=device,
-    )
-    if file_sigma is not None:
-        replace(settings, sigma=file_sigma)  # what settings refuse is told once and not picture by picture
-    if settings.weight != "auto" and settings.weight > SUSPICIOUS_LAMBDA and "/" not in weight and not quiet:
+    settings, file_sigma = values.settings_of(given, preset)
+    is_fraction = "/" in given["weight"]
+    if settings.weight != "auto" and settings.weight > SUSPICIOUS_LAMBDA and not is_fraction and not quiet:
         number = f"{settings.weight:g}"
         messages.note(f"lambda {number} is for intensities 0 to 1; if it was meant for 0 to 255, give {number}/255")
     output_format, limit = values.format_of(format_), values.size_of(memory)

@@ -8,8 +8,9 @@ from typing import Any
 import typer
 
 from tvdenoise.errors import InputError, reason
+from tvdenoise.options.settings import OPTIONS
 
-LISTED = ("weight", "tv", "color", "chroma", "strength", "optimizer", "noise", "seed")
+LISTED = ("noise", "seed", *(name for name, option in OPTIONS.items() if option.is_varied))
 """Options that are lists, which a file may write as such."""
 
 PATHS = ("sources", "reference", "out", "report", "plot")

@@ -18,7 +18,7 @@ def command(
         typer.Argument(metavar="FILE", help="Pictures; - is standard input. None: versions, devices and formats."),
     ] = None,
     axes: options.Axes = None,
-    volume: options.Volume = False,
+    volume: Annotated[bool, options.setting("volume")] = False,
     max_pixels: options.MaxPixels = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per file.")] = False,
 ) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvdenoise.errors import DeviceError, SettingError, TVDenoiseError, WriteError
+from tvdenoise.options.settings import flag_of
 
 if TYPE_CHECKING:
     from tvdenoise.files.rows import Figures, Row
@@ -24,8 +25,7 @@ NOTHING_HALF_WRITTEN = "no output was left half written"
 def error_text(error: TVDenoiseError) -> str:
     """Return what an error says, of settings by their flags."""
     if isinstance(error, SettingError):
-        flag = "lambda" if error.subject == "weight" else error.subject.replace("_", "-")
-        return f"--{flag}: {error.problem}; {error.remedy}"
+        return f"{flag_of(error.subject)}: {error.problem}; {error.remedy}"
     return f"--device {error}" if isinstance(error, DeviceError) else str(error)
 
 

@@ -1,9 +1,13 @@
 """Options that several commands have."""
 
+import inspect
 from collections.abc import Callable
-from typing import Annotated
+from dataclasses import fields
+from typing import Annotated, Any
 
 import typer
+
+from tvdenoise.options.settings import DEFAULTS, OPTIONS, PRESETS, Settings, flag_of
 
 
 def one_of(*names: str) -> Callable[[str], list[str]]:
@@ -45,59 +49,64 @@ MaxPixels = Annotated[
     typer.Option(metavar="INTEGER", help="Refuse pictures of more pixels per page [2^30].", rich_help_panel="Input"),
 ]
 
-Volume = Annotated[
-    bool,
-    typer.Option(
-        "--volume",
-        help="Couple the slices of a stack along its depth too, instead of denoising them one by one.",
-        rich_help_panel="Model",
-    ),
-]
 
-Spacing = Annotated[
-    float | None,
-    typer.Option(
-        metavar="NUMBER",
-        help="Distance between the slices of a volume, in pixel widths: 2.5 for 500 nm where pixels have 200. "
-        "Default: what a TIFF of ImageJ or OME tells, else 1.",
-        rich_help_panel="Model",
-    ),
-]
+def setting(name: str, *, in_sweep: bool = False) -> Any:  # noqa: ANN401 (typer's own type of options)
+    """Return the declared option of a setting as typer takes it; sweeps take several values of some."""
+    option = OPTIONS[name]
+    flags = option.flags or (flag_of(name),)
+    if in_sweep and option.is_varied:
+        return typer.Option(
+            *flags,
+            metavar="LIST|FROM:TO:COUNT" if name == "weight" else "LIST",
+            help=option.list_help,
+            autocompletion=some_of(*option.rule.names),
+            rich_help_panel="Grid",
+        )
+    return typer.Option(
+        *flags,
+        metavar=option.rule.metavar,
+        help=option.help if in_sweep else f"{option.help} {option.typed_help}".rstrip(),
+        autocompletion=one_of(*option.rule.names),
+        rich_help_panel=option.panel,
+    )
 
-Rate = Annotated[
-    float | None,
-    typer.Option(
-        metavar="FLOAT",
-        help="The optimizer's rate; alternating has none. Default: the method's own.",
-        rich_help_panel="Solver",
-    ),
-]
 
-Tolerance = Annotated[
-    float | None,
-    typer.Option(
-        metavar="FLOAT",
-        help="The result is certified to lie within this RMS of the exact minimiser, as a fraction of the range. "
-        "Default: 0.001, or 0.04 lambda where that is less.",
-        rich_help_panel="Solver",
-    ),
-]
+def with_settings(command: Callable[..., Any], *, in_sweep: bool = False) -> Callable[..., Any]:
+    """Return a command with an option for each setting; it gets their values in the argument ``given``, by name.
 
-MaxSteps = Annotated[
-    int | None,
-    typer.Option(
-        metavar="INTEGER",
-        help="Step limit. Default: 10000 of alternating and fista, 25 of lbfgs, 500 of others.",
-        rich_help_panel="Solver",
-    ),
-]
+    What is None is missing there. In a sweep the settings that it varies are the texts of lists.
+    """
+    own = inspect.signature(command, eval_str=True)
+    parameters = []
+    for parameter in own.parameters.values():
+        if parameter.name == "given":
+            parameters += [_parameter(name, in_sweep=in_sweep) for name in OPTIONS]
+        else:
+            parameters.append(parameter)
 
-Device = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="auto (an accelerator, if the picture is worth it), cpu, cuda, cuda:1, mps, xpu.",
-        autocompletion=one_of("auto", "cpu", "cuda", "mps", "xpu"),
-        rich_help_panel="Solver",
-    ),
-]
+    def run(**values: Any) -> Any:  # noqa: ANN401 (typer's values, and the command's result)
+        given = {name: values.pop(name) for name in OPTIONS}
+        return command(**values, given={name: value for name, value in given.items() if value is not None})
+
+    run.__doc__ = command.__doc__
+    run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+_TEXTS = ("weight", "sigma", "device")
+"""The settings that are typed as texts, such as 25/255, whatever they are in Python."""
+
+
+def _parameter(name: str, *, in_sweep: bool) -> inspect.Parameter:
+    """Return the parameter of a command for a setting."""
+    kinds = {field.name: field.type for field in fields(Settings)}
+    is_list = in_sweep and OPTIONS[name].is_varied
+    kind: Any = str if is_list or name in _TEXTS else kinds[name]
+    default = DEFAULTS[name]
+    if is_list and default is not None:
+        default = str(default)
+    elif not is_list and any(name in preset and preset[name] != default for preset in PRESETS.values()):
+        default = None  # a preset may decide; the help says what it is else
+    annotation = Annotated[kind | None, setting(name, in_sweep=in_sweep)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

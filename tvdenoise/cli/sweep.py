@@ -7,16 +7,15 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tvdenoise.cli import experiment_file, messages, options, values
 from tvdenoise.cli import report as pages
 from tvdenoise.errors import InputError, OutputError, SettingError, TVDenoiseError
-from tvdenoise.options.kinds import ColorChoice, TVKind
-from tvdenoise.options.methods import AUTO, METHODS
 
 if TYPE_CHECKING:
     from tvdenoise.experiments.row_file import RowFile
@@ -35,67 +34,16 @@ def _configure(context: typer.Context, path: Path | None) -> Path | None:
     return path
 
 
+@partial(options.with_settings, in_sweep=True)
 def command(
+    *,
     sources: Annotated[
         list[Path] | None,
         typer.Argument(
             metavar="INPUT", parser=values.path_of, help="Pictures, and folders of them.", show_default=False
         ),
     ] = None,
-    weight: Annotated[
-        str,
-        typer.Option(
-            "--lambda",
-            "-l",
-            metavar="LIST|FROM:TO:COUNT",
-            help="Such as 0.02,0.05,auto, or 0.01:1:12 for twelve evenly spaced by their logarithms; 0:0.2:5:lin.",
-            rich_help_panel="Grid",
-        ),
-    ] = "auto",
-    tv: Annotated[
-        str,
-        typer.Option(
-            metavar="LIST",
-            help=f"{', '.join(get_args(TVKind))}.",
-            rich_help_panel="Grid",
-            autocompletion=options.some_of(*get_args(TVKind)),
-        ),
-    ] = "anisotropic",
-    color: Annotated[
-        str,
-        typer.Option(
-            metavar="LIST",
-            help=f"{', '.join(get_args(ColorChoice))}.",
-            rich_help_panel="Grid",
-            autocompletion=options.some_of(*get_args(ColorChoice)),
-        ),
-    ] = "rgb",
-    chroma: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LIST",
-            help="With --color opponent: weights of the chroma channels as multiples of lambda, such as 1,1.5,2. "
-            "Default: chosen where lambda is, else 1.5.",
-            rich_help_panel="Grid",
-        ),
-    ] = None,
-    strength: Annotated[
-        str,
-        typer.Option(
-            metavar="LIST",
-            help="Multiples of the lambda that auto chooses, such as 0.7,1,1.5.",
-            rich_help_panel="Grid",
-        ),
-    ] = "1",
-    optimizer: Annotated[
-        str,
-        typer.Option(
-            metavar="LIST",
-            help="Such as auto,fista,adam,lbfgs.",
-            rich_help_panel="Grid",
-            autocompletion=options.some_of(AUTO, *METHODS),
-        ),
-    ] = "auto",
+    given: dict[str, Any],
     noise: Annotated[
         str | None,
         typer.Option(
@@ -119,20 +67,6 @@ def command(
             rich_help_panel="Grid",
         ),
     ] = None,
-    sigma: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="Standard deviation of the noise, for lambda auto, such as 25/255. Default: estimated.",
-            rich_help_panel="Model",
-        ),
-    ] = None,
-    volume: options.Volume = False,
-    spacing: options.Spacing = None,
-    lr: options.Rate = None,
-    tol: options.Tolerance = None,
-    max_steps: options.MaxSteps = None,
-    device: options.Device = "auto",
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with their subfolders.")] = False,
     axes: options.Axes = None,
     scale: options.Range = None,
@@ -205,26 +139,10 @@ def command(
         from tvdenoise.images import check_source
 
         check_source(reference, "reference")
-    unit_sigma, file_sigma = values.sigmas_of(sigma)
-    if file_sigma is not None:
-        problem = "for pictures of many ranges it is a fraction of the range"
-        raise SettingError("sigma", problem, "give such as 25/255, or 0.1/1")
     grid = Grid(
-        weight=values.weights_of(weight),
-        tv=_some("tv", tv),  # type: ignore[arg-type]
-        color=_some("color", color),  # type: ignore[arg-type]
-        chroma=(None,) if chroma is None else _numbers("chroma", chroma),
-        strength=_numbers("strength", strength),
-        optimizer=_some("optimizer", optimizer),
-        noise=tuple(Noise.read(item, is_clipped=clip_noise) for item in _items(noise or "")) or (None,),
+        **values.lists_of(given),
+        noise=[Noise.read(item, is_clipped=clip_noise) for item in values.items_of(noise or "")] or (None,),
         seed=_seeds(seed),
-        sigma=unit_sigma,
-        volume=volume,
-        spacing=spacing,
-        lr=lr,
-        tol=tol,
-        max_steps=max_steps,
-        device=device,
     )
     plan = planned(values.matched(sources), file_filter=FileFilter(recursive), are_written=False)
     read = [path for path in (out, config) if path is not None]
@@ -234,7 +152,7 @@ def command(
         pages.check(report, *read, overwrite=overwrite)
     if plot is not None:
         _check_plot(plot, *read, overwrite=overwrite)
-        has_curves = (noise or reference) and sum(number not in (0, "auto") for number in grid.weight) > 1
+        has_curves = (noise or reference) and sum(number not in (0, "auto") for number in grid.values["weight"]) > 1
         if not (has_curves or trace):
             remedy = "give several lambdas and --noise or --reference, or --trace"
             raise SettingError("plot", "there would be nothing to draw", remedy)
@@ -339,28 +257,8 @@ class _Runner:
                 messages.failure(messages.error_text(error))
 
 
-def _items(said: str) -> tuple[str, ...]:
-    """Return the items of a list, each once."""
-    return tuple(dict.fromkeys(item.strip() for item in said.split(",") if item.strip()))
-
-
-def _some(name: str, said: str) -> tuple[str, ...]:
-    items = _items(said)
-    if not items:
-        raise SettingError(name, "the list is empty", "leave it out")
-    return items
-
-
-def _numbers(name: str, said: str) -> tuple[float, ...]:
-    items = _some(name, said)
-    try:
-        return tuple(map(float, items))
-    except ValueError:
-        raise SettingError(name, f"{said!r} are not numbers", "give such as 1,1.5,2") from None
-
-
 def _seeds(said: str) -> tuple[int, ...]:
-    seeds = tuple(int(item) if re.fullmatch(r"\d{1,18}", item) else -1 for item in _items(said))
+    seeds = tuple(int(item) if re.fullmatch(r"\d{1,18}", item) else -1 for item in values.items_of(said))
     if not seeds or min(seeds) < 0:
         raise SettingError("seed", f"{said!r} are no whole numbers of 0 or more", "give such as 0,1,2")
     return seeds

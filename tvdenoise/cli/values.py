@@ -6,12 +6,14 @@ import math
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tvdenoise.errors import InputError, SettingError
 from tvdenoise.options.kinds import Nonfinite
-from tvdenoise.options.settings import number_of
+from tvdenoise.options.rules import parse_number
+from tvdenoise.options.settings import OPTIONS, PRESETS, Settings
 
 if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions
@@ -53,39 +55,66 @@ def path_of(text: str | Path) -> Path:
     return Path(text)
 
 
-def weight_of(text: str) -> float | Literal["auto"]:
-    """Return lambda."""
-    if text == "auto":
-        return "auto"
-    try:
-        return fraction_of("weight", text)[0]
-    except SettingError:
-        remedy = "give such as 0.1, or 25/255"
-        raise SettingError("weight", f"{text!r} is neither a number of 0 or more nor auto", remedy) from None
+def settings_of(given: Mapping[str, Any], preset: str | None = None) -> tuple[Settings, float | None]:
+    """Return the settings, and sigma if it is in the file's units, from the options that are given."""
+    values = {**(PRESETS[preset] if preset else {}), **given}
+    values["weight"] = OPTIONS["weight"].rule.read("weight", values["weight"])
+    unit_sigma, file_sigma = sigmas_of(values.pop("sigma", None))
+    if file_sigma is not None:
+        Settings(**values, sigma=file_sigma)  # what settings refuse is told once, and not picture by picture
+    return Settings(**values, sigma=unit_sigma), file_sigma
 
 
-def weights_of(text: str) -> tuple[float | Literal["auto"], ...]:
-    """Return lambdas, each once, of a list whose items are numbers, auto, and ranges."""
-    return tuple(dict.fromkeys(weight for item in text.split(",") for weight in _range_of(item.strip())))
+def lists_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a grid: those that sweeps vary are lists."""
+    values = dict(given)
+    for name, option in OPTIONS.items():
+        if option.is_varied and name in values:
+            values[name] = list_of(name, values[name])
+    unit_sigma, file_sigma = sigmas_of(values.pop("sigma", None))
+    if file_sigma is not None:
+        problem = "for pictures of many ranges it is a fraction of the range"
+        raise SettingError("sigma", problem, "give such as 25/255, or 0.1/1")
+    return values | {"sigma": unit_sigma}
+
+
+def list_of(name: str, text: str) -> tuple[Any, ...]:
+    """Return the values of a list, each once; lambdas may be ranges."""
+    items = items_of(text)
+    if not items:
+        raise SettingError(name, "the list is empty", "leave it out")
+    if name == "weight":
+        return tuple(dict.fromkeys(weight for item in items for weight in _range_of(item)))
+    return tuple(OPTIONS[name].rule.read(name, item) for item in items)
+
+
+def items_of(text: str) -> tuple[str, ...]:
+    """Return the items of a list, each once."""
+    items = (item.strip() for item in text.split(","))
+    return tuple(dict.fromkeys(item for item in items if item))
 
 
 def _range_of(text: str) -> tuple[float | Literal["auto"], ...]:
     """Return one lambda, or FROM:TO:COUNT, evenly spaced by their logarithms, or with ``:lin`` by themselves."""
     first, *rest = text.split(":")
     if not rest:
-        return (weight_of(text),)
+        return (OPTIONS["weight"].rule.read("weight", text),)
     try:
-        (low, _), (high, _), count = fraction_of("", first), fraction_of("", rest[0]), int(rest[1])
-        is_linear = rest[2:] == ["lin"]
-        if not (low < high and (low or is_linear) and 1 < count <= MOST_IN_RANGE and rest[2:] in ([], ["lin"])):
-            raise ValueError
+        low = parse_number(first)
+        high = parse_number(rest[0])
+        count = int(rest[1])
     except (ValueError, IndexError):
+        low = high = math.nan
+        count = 0
+    is_linear = rest[2:] == ["lin"]
+    is_range = 0 <= low < high < math.inf and 1 < count <= MOST_IN_RANGE and rest[2:] in ([], ["lin"])
+    if not is_range or (low == 0 and not is_linear):
         remedy = f"give such as 0.02,0.05,0.1, or 0.01:1:12 (above 0), or 0:0.2:5:lin, and {MOST_IN_RANGE} at most"
-        raise SettingError("weight", f"{text!r} is neither a number nor such a range", remedy) from None
-    ways = (i / (count - 1) for i in range(count))
+        raise SettingError("weight", f"{text!r} is neither a number nor such a range", remedy)
+    shares = [number / (count - 1) for number in range(count)]
     if is_linear:
-        return tuple(round_to_digits(low + way * (high - low)) for way in ways)
-    return tuple(round_to_digits(low ** (1 - way) * high**way) for way in ways)
+        return tuple(round_to_digits(low + share * (high - low)) for share in shares)
+    return tuple(round_to_digits(low ** (1 - share) * high**share) for share in shares)
 
 
 def round_to_digits(value: float) -> float:
@@ -93,23 +122,13 @@ def round_to_digits(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def fraction_of(name: str, text: str) -> tuple[float, bool]:
-    """Return a number of 0 or more, and whether it is written as a fraction."""
-    try:
-        value = number_of(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise SettingError(name, f"{text!r} is not a number of 0 or more", "give such as 25, or 25/255")
-    return value, "/" in text
-
-
 def sigmas_of(text: str | None) -> tuple[float | None, float | None]:
     """Return sigma on the unit scale, if given as a fraction, and in the file's units, if given as a number."""
     if text is None:
         return None, None
-    value, is_fraction = fraction_of("sigma", text)
-    return (value, None) if is_fraction else (None, value)
+    rule = OPTIONS["sigma"].rule
+    value = rule.read("sigma", text)
+    return (value, None) if "/" in text else (None, value)
 
 
 def scale_of(text: str | None) -> tuple[float, float] | None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvdenoise.errors import ArrayError, SettingError
-from tvdenoise.options.settings import is_number, number_of
+from tvdenoise.options.rules import is_number, parse_number
 
 NoiseKind = Literal["gaussian", "poisson", "salt-pepper", "speckle"]
 
@@ -73,7 +73,7 @@ class Noise:
         """Return the noise that a text such as ``gaussian:25/255`` calls."""
         kind, _, amount = text.partition(":")
         try:
-            value = number_of(amount) if amount else None
+            value = parse_number(amount) if amount else None
         except ValueError:
             problem = f"{amount!r} is no number"
             kind = kind if kind in _KINDS else "gaussian"

@@ -4,11 +4,10 @@ import dataclasses
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,109 +20,112 @@ from tvdenoise.api.result import Result
 from tvdenoise.arrays import intensity
 from tvdenoise.errors import ArrayError, DeviceError, PictureError, SettingError, TVDenoiseError, divergence
 from tvdenoise.experiments.degradations import Noise
-from tvdenoise.files.job import is_lack_of_memory, picture_columns, settings_columns
+from tvdenoise.files.job import is_lack_of_memory, picture_columns
 from tvdenoise.files.pages import page_settings, pages_of, read_reference
 from tvdenoise.files.rows import Figures, TracePoint, TrialRow, figures_of, summed
 from tvdenoise.images import Page, Picture
 from tvdenoise.kernels import dispatch
-from tvdenoise.options.kinds import FEW_CHANNELS, ColorChoice, TVKind
-from tvdenoise.options.settings import OPPONENT, Settings
+from tvdenoise.options.kinds import FEW_CHANNELS
+from tvdenoise.options.rules import Whole
+from tvdenoise.options.settings import DEFAULTS, OPTIONS, Needs, Settings
 from tvdenoise.solvers.loop import Progress
 
 if TYPE_CHECKING:
     from tvdenoise.files.metrics import Quality
 
 
-@dataclass(frozen=True)
 class Grid:
     """The values that settings take: every combination of them is tried.
 
-    Attributes
+    Parameters
     ----------
-    weight, tv, color, chroma, strength, optimizer
-        As in :func:`tvdenoise.denoise`, some of each; ``chroma`` goes with opponent colours alone, ``strength`` with
-        the weight ``"auto"``.
+    weight
+        As in :func:`tvdenoise.denoise`, some of them.
     noise
         What is added to the pictures, which are clean then; None for pictures that are noisy already.
     seed
         Of the noise; each noise is drawn with each.
-    sigma, volume, spacing, lr, tol, max_steps, device
-        As there, the same for all; sigma goes with the weight ``"auto"`` alone.
+    settings
+        All others as there: some values of tv, color, chroma, strength and optimizer, and one value, the same for all
+        runs, of any other. What needs another setting (chroma needs opponent colours, strength and sigma need the
+        weight ``"auto"``) is tried where that has the value.
+
+    Attributes
+    ----------
+    values
+        The settings by their names, those of which there are some as tuples.
 
     Raises
     ------
     SettingError
         If a value is impossible.
+    TypeError
+        If a setting is unknown.
     """
 
-    weight: tuple[float | Literal["auto"], ...] = ("auto",)
-    tv: tuple[TVKind, ...] = ("anisotropic",)
-    color: tuple[ColorChoice, ...] = ("rgb",)
-    chroma: tuple[float | None, ...] = (None,)
-    strength: tuple[float, ...] = (1.0,)
-    optimizer: tuple[str, ...] = ("auto",)
-    noise: tuple[Noise | None, ...] = (None,)
-    seed: tuple[int, ...] = (0,)
-    sigma: float | None = None
-    volume: bool = False
-    spacing: float | None = None
-    lr: float | None = None
-    tol: float | None = None
-    max_steps: int | None = None
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        """Check every setting."""
-        for name in ("weight", "tv", "color", "chroma", "strength", "optimizer", "noise", "seed"):
-            value = getattr(self, name)
-            if isinstance(value, str) or not isinstance(value, Iterable):
-                raise SettingError(name, f"{value!r} is not several values", f"give such as ({value!r},)")
-            object.__setattr__(self, name, tuple(value))
-            if not getattr(self, name):
-                raise SettingError(name, "there is no value", "leave it out")
-        list(self.settings())
-        if self.chroma != (None,) and not set(self.color) & set(OPPONENT):
-            raise SettingError("chroma", "no colour model here has luma and chroma", "let color be opponent, or auto")
-        if self.strength != (1.0,) and "auto" not in self.weight:
-            raise SettingError("strength", "it is for a chosen lambda, and none is", "let auto be among the lambdas")
-        if any(not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0 for seed in self.seed):
-            raise SettingError("seed", f"{self.seed} are not whole numbers of 0 or more", "give such as (0, 1)")
-        object.__setattr__(self, "seed", tuple(map(int, self.seed)))
-        if not all(noise is None or isinstance(noise, Noise) for noise in self.noise):
+    def __init__(
+        self,
+        weight: Iterable[float | Literal["auto"]] = ("auto",),
+        *,
+        noise: Iterable[Noise | None] = (None,),
+        seed: Iterable[int] = (0,),
+        **settings: Any,  # noqa: ANN401 (each of its own type)
+    ) -> None:
+        unknown = settings.keys() - OPTIONS.keys()
+        if unknown:
+            raise TypeError(f"Grid() got an unexpected keyword argument {min(unknown)!r}")
+        self.values: dict[str, Any] = DEFAULTS | settings | {"weight": weight}
+        for name, option in OPTIONS.items():
+            if option.is_varied:
+                is_default = name not in settings and name != "weight"
+                self.values[name] = (DEFAULTS[name],) if is_default else _several(name, self.values[name])
+        self.noise: tuple[Noise | None, ...] = _several("noise", noise)
+        self.seed = tuple(Whole(0).check("seed", one) for one in _several("seed", seed))
+        if not all(one is None or isinstance(one, Noise) for one in self.noise):
             raise SettingError("noise", f"{self.noise} are not all a Noise, or None", "give such as Noise.read(text)")
+        list(self.settings())  # which checks them
 
     def settings(self) -> Iterator[Settings]:
         """Iterate over the combinations of what is asked of a run, lambda last."""
-        models = [(color, chroma) for color in self.color for chroma in (self.chroma if color in OPPONENT else (None,))]
-        weights = [
-            (weight, times) for weight in self.weight for times in (self.strength if weight == "auto" else (1.0,))
-        ]
-        combinations = itertools.product(self.tv, models, self.optimizer, weights)
-        for tv, (color, chroma), optimizer, (weight, strength) in combinations:
-            yield Settings(
-                weight,
-                tv=tv,
-                color=color,
-                chroma=chroma,
-                strength=strength,
-                sigma=self.sigma if weight == "auto" or "auto" not in self.weight else None,
-                volume=self.volume,
-                spacing=self.spacing,
-                optimizer=optimizer,
-                lr=self.lr,
-                tol=self.tol,
-                max_steps=self.max_steps,
-                device=self.device,
-            )
+        varied = [name for name, option in OPTIONS.items() if option.is_varied]
+        varied.sort(key=("weight", "strength").__contains__)
+        combinations = itertools.product(*(self.values[name] for name in varied))
+        found: dict[Settings, None] = {}  # in their order, each once
+        for combination in combinations:
+            values = self.values | dict(zip(varied, combination, strict=True))
+            for name, option in OPTIONS.items():
+                if option.needs is not None and not self._goes_with(option.needs, values):
+                    values[name] = DEFAULTS[name]
+            found[Settings(**values)] = None
+        return iter(found)
+
+    def _goes_with(self, needs: Needs, values: Mapping[str, Any]) -> bool:
+        """Return whether a combination has what an option needs; so does each if none has, for that is an error."""
+        tried = self.values[needs.name]
+        if not OPTIONS[needs.name].is_varied:
+            tried = (tried,)
+        has_any = any(value in needs.values for value in tried)
+        return values[needs.name] in needs.values or not has_any
 
     def draws(self) -> Iterator[tuple[Noise | None, int | None]]:
         """Iterate over the noises and their seeds."""
         for noise in self.noise:
-            yield from ((noise, seed) for seed in (self.seed if noise else (None,)))
+            seeds: Sequence[int | None] = self.seed if noise else (None,)
+            for seed in seeds:
+                yield noise, seed
 
     def __len__(self) -> int:
         """Return the number of rows per picture, at most: colour models of a gray one are the same."""
-        return sum(1 for _ in self.settings()) * sum(1 for _ in self.draws())
+        return len(list(self.settings())) * len(list(self.draws()))
+
+
+def _several(name: str, values: Any) -> tuple[Any, ...]:  # noqa: ANN401 (of any kind)
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise SettingError(name, f"{values!r} is not several values", f"give such as ({values!r},)")
+    found = tuple(values)
+    if not found:
+        raise SettingError(name, "there is no value", "leave it out")
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,7 +273,7 @@ def sweep(
                     output=None,
                     status="failed",
                     **picture_columns(specimen.picture),
-                    **settings_columns(settings),
+                    **settings.columns(),
                     figures=Figures(range=specimen.picture.scale),
                     key=key,
                     hash=digest,

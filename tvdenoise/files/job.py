@@ -60,7 +60,7 @@ class Job:
             output=str(self.target),
             status=status,
             error=None if error is None else str(error),
-            **settings_columns(self.settings),
+            **self.settings.columns(),
             pages_given=self.page_numbers,
             figures=Figures(weight=None if weight == "auto" else weight),
         )
@@ -160,7 +160,7 @@ def _denoise_file(job: Job, observer: Observer) -> Row:
         output=str(job.target),
         status="done",
         **picture_columns(source.parts[0]),
-        **settings_columns(pages[0].settings),
+        **pages[0].settings.columns(),
         pages_given=job.page_numbers,
         figures=summed(figures),
         pages=tuple(figures) if len(figures) > 1 else None,
@@ -238,14 +238,3 @@ def _chosen_numbers(job: Job, source: PictureFile, count: int) -> set[int]:
 def picture_columns(picture: Picture) -> dict[str, Any]:
     """Return what a row says of the picture that was read."""
     return {"shape": picture.pixels.shape, "axes": picture.axes, "dtype": str(picture.pixels.dtype)}
-
-
-def settings_columns(settings: Settings) -> dict[str, Any]:
-    """Return what a row says of the settings."""
-    return {
-        "tv": settings.tv,
-        "volume": settings.volume,
-        "spacing": settings.spacing,
-        "strength": settings.applied_strength,
-        "optimizer": settings.method_name,
-    }

@@ -1,15 +1,20 @@
-"""What one denoising run is asked to do, checked, and free of torch so that a wrong option is told at once."""
+"""Every option of the model and the solver, declared once: type, default, unit, help, and the rule for its values.
+
+The command line, ``denoise``, the grids of sweeps, their files and their rows read this declaration. It is free of
+torch, so that a wrong option is reported at once.
+"""
 
 import math
-import reprlib
-from dataclasses import KW_ONLY, dataclass, replace
-from difflib import get_close_matches
-from numbers import Integral, Real
-from typing import Literal, TypeGuard, get_args
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from tvdenoise.errors import SettingError
 from tvdenoise.options.kinds import MAX_SPACING, ColorChoice, TVKind
-from tvdenoise.options.methods import AUTO, METHODS, NOT_OFFERED, Method
+from tvdenoise.options.methods import AUTO, METHODS, Method
+from tvdenoise.options.rules import Choice, DeviceName, Flag, MethodName, Number, Rule, Whole
+
+if TYPE_CHECKING:
+    import torch
 
 DEFAULT_TOL = 1e-3
 """A quarter of an 8-bit gray level."""
@@ -24,148 +29,222 @@ OPPONENT = ("opponent", "auto")
 MAX_WEIGHT = 1e9
 """Far beyond any weight that leaves more than a flat picture, and safe from overflow."""
 
-MAX_CHROMA = 100.0
-"""Far beyond any multiple of lambda that leaves more than gray."""
-
-MAX_STRENGTH = 100.0
-"""Far beyond any multiple of a lambda chosen for a picture that is of use."""
+MAX_FACTOR = 100.0
+"""Far beyond any multiple of lambda that is of use, for chroma and for a lambda chosen for the picture."""
 
 MAX_RATE = 1e10
 """Far beyond any rate that is of use; what optimizers make of it is a 32-bit float."""
 
+PRESETS: dict[str, dict[str, Any]] = {"best": {"weight": AUTO, "tv": "isotropic", "color": AUTO}}
+"""What a preset stands for, where an option is not given."""
 
-NUMBERS = ("weight", "chroma", "strength", "sigma", "spacing", "lr", "tol")
-"""The settings that are numbers, and not whole ones."""
+
+class Needs(NamedTuple):
+    """What another option must be for an option to mean something; where it is not, what is wrong and what to do."""
+
+    name: str
+    values: tuple[object, ...]
+    problem: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is declared of an option, beside its name, type and default, which are those of its field.
+
+    Attributes
+    ----------
+    rule
+        What values it takes.
+    help
+        What it does, for people, on the command line and in Python.
+    unit
+        The unit of a number, in words.
+    panel
+        The part of the command line's help in which it stands; None for the first.
+    flags
+        How it is written there; by default its name with two dashes.
+    is_varied
+        Whether sweeps take several values of it.
+    list_help
+        What their help says of these.
+    typed_help
+        What the help of the command line says of how it is typed.
+    needs
+        What another option must be for it.
+    is_column
+        Whether rows have a column for it; lambda and the colours are among the figures of a run instead.
+    """
+
+    rule: Rule
+    help: str
+    unit: str = ""
+    panel: Literal["Model", "Solver"] | None = "Model"
+    flags: tuple[str, ...] = ()
+    is_varied: bool = False
+    list_help: str = ""
+    typed_help: str = ""
+    needs: Needs | None = None
+    is_column: bool = False
+
+
+def _declare(default: Any, rule: Rule, help: str, **more: Any) -> Any:  # noqa: A002, ANN401 (as dataclasses' field)
+    """Return a field of :class:`Settings`."""
+    return field(default=default, metadata={"option": Option(rule, help, **more)})
 
 
 @dataclass(frozen=True)
 class Settings:
-    r"""The model and the solver.
-
-    Attributes
-    ----------
-    weight
-        :math:`\lambda \ge 0` in :math:`\frac12\|u-f\|^2 + \lambda\,\mathrm{TV}(u)`, for intensities in [0, 1], or
-        ``"auto"``: chosen for the picture.
-    tv
-        The kind of total variation.
-    color
-        The colour model; ``"auto"`` for opponent where the picture is RGB, rgb elsewhere.
-    chroma
-        The weight of the chroma channels of the opponent model as a multiple of lambda; None for 1.5, or one that is
-        chosen where lambda is.
-    strength
-        By what the lambda that is chosen is multiplied: above 1 smoother, below it closer to the noisy picture.
-    sigma
-        The standard deviation of the noise on the unit scale; None to estimate it where it is needed.
-    volume
-        Couple the slices of a volume: its third axis has differences too.
-    spacing
-        The distance between the slices of a volume in units of that between pixels, by which those differences are
-        divided; None for what a file tells, or else 1.
-    optimizer
-        A row of :data:`tvdenoise.options.methods.METHODS`; ``"auto"`` for the fastest that the model and ``lr`` allow.
-    lr
-        The optimizer's rate; None for the method's own.
-    tol
-        The result is certified to lie within ``tol`` RMS of the exact minimiser, as a fraction of the intensity range;
-        None for 1e-3, or 0.04 lambda where that is less.
-    max_steps
-        The limit of the steps at full size; None for the method's own.
-    device
-        ``"auto"`` or a torch device such as ``"cpu"``, ``"cuda:1"``, ``"mps"``.
+    """The model and the solver. :func:`options` has what each field means.
 
     Raises
     ------
     SettingError
-        If a value is impossible; a ``ValueError`` too.
+        If a value is impossible, or two do not go together; a ``ValueError`` too.
     """
 
-    weight: float | Literal["auto"] = "auto"
+    weight: float | Literal["auto"] = _declare(
+        AUTO,
+        Number(0, MAX_WEIGHT, "give such as 0.1, or 25/255", or_auto=True),
+        "Weight lambda of the total variation, for intensities 0 to 1, such as 0.1 or 25/255: larger is smoother. "
+        "auto: chosen by the noise in the picture.",
+        unit="of intensities 0 to 1",
+        panel=None,
+        flags=("--lambda", "-l"),
+        is_varied=True,
+        list_help="Such as 0.02,0.05,auto, or 0.01:1:12 for twelve evenly spaced by their logarithms; 0:0.2:5:lin.",
+    )
     _: KW_ONLY
-    tv: TVKind = "anisotropic"
-    color: ColorChoice = "rgb"
-    chroma: float | None = None
-    strength: float = 1.0
-    sigma: float | None = None
-    volume: bool = False
-    spacing: float | None = None
-    optimizer: str = "auto"
-    lr: float | None = None
-    tol: float | None = None
-    max_steps: int | None = None
-    device: str = "auto"
+    tv: TVKind = _declare(
+        "anisotropic",
+        Choice(get_args(TVKind)),
+        "What is summed: |Dx u| + |Dy u|, or sqrt(|Dx u|^2 + |Dy u|^2). Default: anisotropic.",
+        is_varied=True,
+        list_help=f"{', '.join(get_args(TVKind))}.",
+        is_column=True,
+    )
+    color: ColorChoice = _declare(
+        "rgb",
+        Choice(get_args(ColorChoice)),
+        "rgb: TV of each channel, summed. opponent: TV(L) + C TV(P) + C TV(Q) for L = (R+G+B)/sqrt 3, "
+        "P = (R-B)/sqrt 2, Q = (R-2G+B)/sqrt 6, C by chroma; RGB only. coupled: differences as vectors over "
+        "all channels. auto: opponent for RGB, rgb for all else. Default: rgb. Transparency is never touched.",
+        is_varied=True,
+        list_help=f"{', '.join(get_args(ColorChoice))}.",
+    )
+    chroma: float | None = _declare(
+        None,
+        Number(0, MAX_FACTOR, "1 to 2 are usual"),
+        "With opponent colours: weight of the chroma channels as a multiple of lambda. Default: chosen where lambda "
+        "is, else 1.5.",
+        unit="times lambda",
+        is_varied=True,
+        list_help="With --color opponent: weights of the chroma channels as multiples of lambda, such as 1,1.5,2. "
+        "Default: chosen where lambda is, else 1.5.",
+        needs=Needs(
+            "color",
+            OPPONENT,
+            "only opponent colours have luma and chroma",
+            "leave it out, or let color be opponent or auto",
+        ),
+    )
+    strength: float = _declare(
+        1.0,
+        Number(1 / MAX_FACTOR, MAX_FACTOR, "1.5 is smoother, 0.7 keeps more"),
+        "Multiple of the lambda that auto chooses: 1.5 is smoother, 0.7 keeps more.",
+        unit="times the lambda chosen",
+        is_varied=True,
+        list_help="Multiples of the lambda that auto chooses, such as 0.7,1,1.5.",
+        needs=Needs("weight", (AUTO,), "it is for a chosen lambda, and lambda is given", "leave one of them out"),
+        is_column=True,
+    )
+    sigma: float | None = _declare(
+        None,
+        Number(0, MAX_WEIGHT, "give such as 25/255, or leave it out to estimate it"),
+        "Standard deviation of the noise, for a lambda that auto chooses. Default: estimated.",
+        unit="of intensities 0 to 1",
+        typed_help="In the file's units, or as a fraction of the range such as 25/255.",
+        needs=Needs("weight", (AUTO,), "it is for choosing lambda, and lambda is given", "leave one of them out"),
+    )
+    volume: bool = _declare(
+        False,  # noqa: FBT003 (the default)
+        Flag(),
+        "Couple the slices of a stack along its depth too, instead of denoising them one by one.",
+        is_column=True,
+    )
+    spacing: float | None = _declare(
+        None,
+        Number(1 / MAX_SPACING, MAX_SPACING, "give the distance of slices in pixel widths, such as 2.5"),
+        "Distance between the slices of a volume, in pixel widths: 2.5 for 500 nm where pixels have 200. "
+        "Default: what a TIFF of ImageJ or OME tells, else 1.",
+        unit="pixel widths",
+        needs=Needs("volume", (True,), "it is for the slices of a volume", "leave it out, or take them as a volume"),
+        is_column=True,
+    )
+    optimizer: str = _declare(
+        AUTO,
+        MethodName(),
+        f"auto, or one of {', '.join(METHODS)}. auto is alternating for anisotropic TV without coupling "
+        "where no rate is given, and fista for all else.",
+        panel="Solver",
+        is_varied=True,
+        list_help="Such as auto,fista,adam,lbfgs.",
+        is_column=True,
+    )
+    lr: float | None = _declare(
+        None,
+        Number(0, MAX_RATE, "leave it out for the method's own", is_open=True),
+        "The optimizer's rate; alternating has none. Default: the method's own.",
+        panel="Solver",
+    )
+    tol: float | None = _declare(
+        None,
+        Number(0, math.inf, "leave it out for the default", is_open=True),
+        "The result is certified to lie within this RMS of the exact minimiser, as a fraction of the range. "
+        "Default: 0.001, or 0.04 lambda where that is less.",
+        unit="of the intensity range",
+        panel="Solver",
+    )
+    max_steps: int | None = _declare(
+        None,
+        Whole(1),
+        "Step limit. Default: 10000 of alternating and fista, 25 of lbfgs, 500 of others.",
+        panel="Solver",
+    )
+    device: "str | torch.device" = _declare(
+        AUTO,
+        DeviceName(),
+        "auto (an accelerator, if the picture is worth it), cpu, cuda, cuda:1, mps, xpu.",
+        panel="Solver",
+    )
 
     def __post_init__(self) -> None:
-        """Check every field."""
-        is_known = self.weight == "auto" if isinstance(self.weight, str) else is_number(self.weight)
-        if not is_known or (self.weight != "auto" and not 0 <= self.weight <= MAX_WEIGHT):
-            problem = f"{_shown(self.weight)} is neither a number from 0 to {MAX_WEIGHT:g} nor auto"
-            raise SettingError("weight", problem, "0.1 is a usual value for intensities in [0, 1]")
-        self._check_between("sigma", 0, MAX_WEIGHT, "leave it out to estimate it")
-        if self.sigma is not None and self.weight != "auto":
-            raise SettingError("sigma", "it is for choosing lambda, and lambda is given", "leave one of them out")
-        self._check_between("strength", 1 / MAX_STRENGTH, MAX_STRENGTH, "1.5 is smoother, 0.7 keeps more")
-        if self.strength != 1 and self.weight != "auto":
-            raise SettingError("strength", "it is for a chosen lambda, and lambda is given", "leave one of them out")
-        if self.color not in get_args(ColorChoice):
-            raise SettingError("color", f"{self.color!r} is unknown", f"choose from {', '.join(get_args(ColorChoice))}")
-        self._check_between("chroma", 0, MAX_CHROMA, "1 to 2 are usual")
-        if self.chroma is not None and not self.may_be_opponent:
-            problem = f"the color model {self.color} has no luma and chroma"
-            raise SettingError("chroma", problem, "leave it out, or let color be opponent")
-        if self.tv not in get_args(TVKind):
-            raise SettingError("tv", f"{self.tv!r} is unknown", f"choose from {', '.join(get_args(TVKind))}")
-        if self.volume not in (True, False):
-            raise SettingError("volume", f"{_shown(self.volume)} is neither true nor false", "give one of them")
-        remedy = "give the distance of slices in pixel widths, such as 2.5"
-        self._check_between("spacing", 1 / MAX_SPACING, MAX_SPACING, remedy)
-        if self.spacing is not None and not self.volume:
-            raise SettingError("spacing", "it is for the slices of a volume", "leave it out, or take them as a volume")
-        if not isinstance(self.device, str):
-            raise SettingError("device", f"{self.device!r} is no name", "give such as auto, cpu, or cuda:1")
-        if self.optimizer not in (AUTO, *METHODS):
-            raise SettingError("optimizer", *self._no_such_optimizer())
+        """Check every field by its rule, and those that must go together."""
+        for name, option in OPTIONS.items():
+            value = getattr(self, name)
+            if value is not None or DEFAULTS[name] is not None:
+                object.__setattr__(self, name, option.rule.check(name, value))
+        for name, option in OPTIONS.items():
+            needs = option.needs
+            is_default = getattr(self, name) == DEFAULTS[name]
+            if needs is not None and not is_default and getattr(self, needs.name) not in needs.values:
+                raise SettingError(name, needs.problem, needs.remedy)
         if self.optimizer == "alternating" and not self._alternates:
             problem = "alternating is for anisotropic TV of pictures without coupling"
             raise SettingError("optimizer", problem, "use auto for the fastest that a model allows")
         if self.optimizer == "alternating" and self.lr is not None:
             raise SettingError("lr", "alternating needs no rate", "leave one of them out")
-        if self.lr is not None and not (is_number(self.lr) and 0 < self.lr <= MAX_RATE):
-            problem = f"{self.lr!r} is not a number above 0 and at most {MAX_RATE:g}"
-            raise SettingError("lr", problem, "leave it out for the method's own")
-        if self.tol is not None and not (is_number(self.tol) and 0 < self.tol < math.inf):
-            raise SettingError("tol", f"{self.tol!r} is not a finite number above 0", "leave it out for the default")
-        if self.max_steps is not None and not (
-            isinstance(self.max_steps, Integral) and is_number(self.max_steps) and self.max_steps >= 1
-        ):
-            problem = f"{self.max_steps!r} is not a whole number of 1 or more"
-            raise SettingError("max_steps", problem, "leave it out")
-        kinds = {**dict.fromkeys(NUMBERS, float), "max_steps": int, "volume": bool}
-        for name, kind in kinds.items():  # no other libraries' numbers
-            if getattr(self, name) not in (None, "auto"):
-                object.__setattr__(self, name, kind(getattr(self, name)))
-
-    def _check_between(self, name: str, least: float, most: float, remedy: str) -> None:
-        value = getattr(self, name)
-        if value is None and getattr(Settings, name) is None:  # which is the default
-            return
-        if not (is_number(value) and least <= value <= most):
-            raise SettingError(name, f"{_shown(value)} is not a number from {least:g} to {most:g}", remedy)
-
-    @property
-    def may_be_opponent(self) -> bool:
-        """Whether luma and chroma have each a lambda where a picture is RGB."""
-        return self.color in OPPONENT
 
     def with_color(self, color: ColorChoice) -> "Settings":
         """Return the settings for a picture for which the colour model comes to ``color``."""
         return replace(self, color=color, chroma=self.chroma if color in OPPONENT else None)
 
-    @property
-    def applied_strength(self) -> float | None:
-        """The strength, None where lambda is given."""
-        return self.strength if self.weight == "auto" else None
+    def columns(self) -> dict[str, Any]:
+        """Return what a row says of the settings: no strength where lambda is given, and the optimizer that is used."""
+        values = {name: getattr(self, name) for name, option in OPTIONS.items() if option.is_column}
+        if self.weight != AUTO:
+            values["strength"] = None
+        return values | {"optimizer": self.method_name}
 
     def tolerance(self, weight: float) -> float:
         """Return the tolerance at a lambda."""
@@ -187,43 +266,26 @@ class Settings:
     def method(self) -> Method:
         """The row of the method table, with the rate and the step limit that are asked for."""
         row = METHODS[self.method_name]
-        lr, max_steps = row.lr if self.lr is None else self.lr, self.max_steps or row.max_steps
-        return replace(row, lr=lr, max_steps=max_steps)
+        if self.lr is not None:
+            row = replace(row, lr=self.lr)
+        if self.max_steps is not None:
+            row = replace(row, max_steps=self.max_steps)
+        return row
 
     @property
     def _alternates(self) -> bool:
         return self.tv == "anisotropic" and self.color != "coupled" and not self.volume
 
-    def _no_such_optimizer(self) -> tuple[str, str]:
-        if not isinstance(self.optimizer, str):
-            return f"{self.optimizer!r} is no name", "leave it out for the fastest"
-        if self.optimizer in NOT_OFFERED:
-            return f"{self.optimizer} is not offered, it {NOT_OFFERED[self.optimizer]}", "leave it out for the fastest"
-        names = (AUTO, *METHODS)
-        near = get_close_matches(self.optimizer.lower(), names, n=1)
-        remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(names)}"
-        return f"{self.optimizer!r} is unknown", remedy
+
+OPTIONS: dict[str, Option] = {one.name: one.metadata["option"] for one in fields(Settings)}
+"""The declarations by their names."""
+
+DEFAULTS: dict[str, Any] = {one.name: one.default for one in fields(Settings)}
+"""The default values by the same names."""
 
 
-def number_of(text: str) -> float:
-    """Return a number that is written as one, or as a fraction such as 25/255.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
-    numerator, *denominator = (float(part) for part in text.split("/", 1))
-    if denominator == [0]:
-        raise ValueError(f"{text} is no number")
-    return numerator / denominator[0] if denominator else numerator
-
-
-def _shown(value: object) -> str:
-    """Return a value of any kind, such as an array, in part of a line."""
-    return " ".join(reprlib.repr(value).split())
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    """Return whether something is a number, of whatever library."""
-    return isinstance(value, Real) and not isinstance(value, bool)
+def flag_of(name: str) -> str:
+    """Return how an option, or any other setting, is written on the command line."""
+    if name in OPTIONS and OPTIONS[name].flags:
+        return OPTIONS[name].flags[0]
+    return f"--{name.replace('_', '-')}"

@@ -1,0 +1,76 @@
+"""An option is declared once: whatever offers options offers every one, with the default and the rule declared."""
+
+import inspect
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tvdenoise import Grid, denoise
+from tvdenoise.errors import SettingError
+from tvdenoise.files.rows import Row
+from tvdenoise.options.settings import DEFAULTS, OPTIONS, Settings, flag_of
+
+PICTURE = np.zeros((4, 4))
+NOT_A_VALUE = object()
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_python_has_its_default_and_its_help(name):
+    assert inspect.signature(denoise).parameters[name].default == DEFAULTS[name]
+    help_of_denoise = " ".join(inspect.getdoc(denoise).split())
+    assert f" {name} {OPTIONS[name].help}" in help_of_denoise
+
+
+@pytest.mark.parametrize("command", [[], ["sweep"]])
+def test_commands_offer_all_of_them(command, run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    _, out, _ = run(*command, "--help")
+    assert all(f" {flag_of(name)} " in out for name in OPTIONS)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_all_apply_the_rule(name):
+    value = (NOT_A_VALUE,) if OPTIONS[name].is_varied else NOT_A_VALUE
+    for use in (Settings, lambda **given: denoise(PICTURE, **given)):
+        with pytest.raises(SettingError, match=f"^{name}: <object"):
+            use(**{name: NOT_A_VALUE})
+    with pytest.raises(SettingError, match=f"^{name}: <object"):
+        Grid(**{name: value})
+
+
+def test_an_option_that_nobody_declared():
+    for use in (Settings, Grid, lambda **given: denoise(PICTURE, **given)):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'nothing'"):
+            use(nothing=1)
+
+
+def test_rows_have_its_column():
+    columns = {name for name, option in OPTIONS.items() if option.is_column}
+    assert Settings().columns().keys() == columns
+    assert columns <= set(Row.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("name", [name for name, option in OPTIONS.items() if option.needs])
+def test_what_an_option_needs(name):
+    """It is refused without, alone and in a grid, and tried where a grid has it for some of its runs."""
+    needs = OPTIONS[name].needs
+    value = 0.5
+    other = {"weight": 0.1, "color": "rgb", "volume": False}[needs.name]
+    with pytest.raises(SettingError, match=f"{name}: {needs.problem}; {needs.remedy}"):
+        Settings(**{needs.name: other, name: value})
+    assert getattr(Settings(**{needs.name: needs.values[0], name: value}), name) == value
+    if not OPTIONS[needs.name].is_varied:
+        return
+    given = {name: (value,) if OPTIONS[name].is_varied else value}
+    with pytest.raises(SettingError, match=f"{name}: {needs.problem}"):
+        Grid(**given, **{needs.name: (other,)})
+    without, with_it = Grid(**given, **{needs.name: (other, needs.values[0])}).settings()
+    assert (getattr(without, name), getattr(with_it, name)) == (DEFAULTS[name], value)
+
+
+def test_numbers_of_any_library_become_pythons():
+    settings = Settings(np.float32(0.5), max_steps=np.int64(3))
+    assert (type(settings.weight), type(settings.max_steps)) == (float, int)
+    with pytest.raises(SettingError, match=r"tol: 1000.*is not a finite number above 0"):
+        replace(settings, tol=10**400)
