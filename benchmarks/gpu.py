@@ -32,8 +32,8 @@ from skimage.data import astronaut, camera
 from torch import Tensor
 
 from tvdenoise import TotalVariation, denoise
-from tvdenoise.kernels import dispatch
 from tvdenoise.machine.devices import synchronize
+from tvdenoise.machine.remarks import remarks
 from tvdenoise.model.rof import Problem
 from tvdenoise.solvers.ascents import REFRESH, AlternatingAscent, FISTAAscent
 from tvdenoise.solvers.coarse import coarse_start
@@ -144,7 +144,7 @@ def _launches(clock: Clock, f: Tensor) -> Iterator[rows.Row]:
         from tvdenoise.kernels import gpu
 
         if dual.problem.kernels(f) is None:
-            sys.exit("; ".join(dispatch.remarks()))
+            sys.exit("; ".join(remarks()))
         kernel = gpu.alternation if way is AlternatingAscent else gpu.ascent
         before = kernel.STEPS
         for steps in STEPS:

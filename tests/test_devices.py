@@ -11,8 +11,7 @@ from tvdenoise.api import task
 from tvdenoise.errors import DeviceError, PictureError, PrecisionError
 from tvdenoise.files.attempt import attempt
 from tvdenoise.files.job import Job
-from tvdenoise.kernels import dispatch
-from tvdenoise.machine import devices
+from tvdenoise.machine import devices, remarks
 from tvdenoise.machine.devices import MIN_VALUES_FOR_ACCELERATOR as ENOUGH
 from tvdenoise.machine.devices import knows_float64, pick_device
 from tvdenoise.options.settings import Settings
@@ -96,7 +95,6 @@ def test_a_file_that_is_too_fine_for_a_device_fails_alone(machine, run, here):
 def test_what_fails_on_an_accelerator_nobody_asked_for_is_done_on_the_cpu(machine, monkeypatch):
     machine("cuda")
     monkeypatch.setattr(devices, "MIN_VALUES_FOR_ACCELERATOR", 1)
-    monkeypatch.setattr(dispatch, "_remarks", [])
     f = torch.rand(20, 30)
     move = task._move
 
@@ -106,8 +104,9 @@ def test_what_fails_on_an_accelerator_nobody_asked_for_is_done_on_the_cpu(machin
         return move(f, device, dtype)
 
     monkeypatch.setattr(task, "_move", fails)
-    assert torch.equal(denoise(f).image, denoise(f, device="cpu").image)
-    assert dispatch.remarks() == ["the CPU did what cuda could not: no kernel image is available"]
+    with remarks.capture() as said:
+        assert torch.equal(denoise(f).image, denoise(f, device="cpu").image)
+    assert said == ["the CPU did what cuda could not: no kernel image is available"]
     for asked in (f, "cuda"), (f.as_subclass(Elsewhere), "auto"):
         with pytest.raises(RuntimeError, match="no kernel image"):
             denoise(asked[0], device=asked[1])
@@ -129,7 +128,6 @@ def test_a_picture_for_which_the_device_has_too_little_memory_goes_to_the_cpu(
 ):
     machine("cuda")
     monkeypatch.setattr(devices, "MIN_VALUES_FOR_ACCELERATOR", 1)
-    monkeypatch.setattr(dispatch, "_remarks", [])
     f = torch.rand(20, 30)
     move = task._move
 
@@ -139,16 +137,16 @@ def test_a_picture_for_which_the_device_has_too_little_memory_goes_to_the_cpu(
         return move(f, device, dtype)
 
     monkeypatch.setattr(task, "_move", fails)
-    result = denoise(f, weight, device=device)
+    with remarks.capture() as said:
+        result = denoise(f, weight, device=device)
     assert result.device == "cpu"
     assert torch.equal(result.image, denoise(f, weight, device="cpu").image)
-    assert dispatch.remarks() == [f"the CPU did what cuda could not: {message}"]
+    assert said == [f"the CPU did what cuda could not: {message}"]
 
 
 def test_what_a_listener_raises_is_no_failure_of_the_accelerator(machine, monkeypatch):
     machine("cuda")
     monkeypatch.setattr(devices, "MIN_VALUES_FOR_ACCELERATOR", 1)
-    monkeypatch.setattr(dispatch, "_remarks", [])
     move, heard = task._move, []
     monkeypatch.setattr(task, "_move", lambda f, _, dtype: move(f, CPU, dtype))
 
@@ -156,9 +154,9 @@ def test_what_a_listener_raises_is_no_failure_of_the_accelerator(machine, monkey
         heard.append(progress.step)
         raise RuntimeError("enough")
 
-    with pytest.raises(RuntimeError, match="enough"):
+    with remarks.capture() as said, pytest.raises(RuntimeError, match="enough"):
         denoise(torch.rand(20, 30), 0.1, callback=stop)
-    assert (heard, dispatch.remarks()) == ([0], [])
+    assert (heard, said) == ([0], [])
 
 
 class Elsewhere(torch.Tensor):

@@ -10,6 +10,7 @@ import torch
 from problems import picture
 
 from tvdenoise.kernels import dispatch
+from tvdenoise.machine import remarks
 from tvdenoise.model.rof import Problem, certify
 from tvdenoise.options.methods import METHODS
 from tvdenoise.solvers.ascents import AlternatingAscent, FISTAAscent
@@ -35,18 +36,12 @@ MODELS = [
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")  # a card, or the interpreter
 
 
-@pytest.fixture
-def fused_or_not(monkeypatch):
-    """Run a function with torch alone, and fused."""
-    from tvdenoise.kernels import gpu
-
-    def both(function, *arguments):
-        monkeypatch.setattr(dispatch, "LOADING_SECONDS", -1.0)
-        for room in (None, gpu):
-            monkeypatch.setattr(dispatch, "_load", lambda *_, room=room: room)
-            yield function(*arguments)
-
-    return both
+def by_torch_and_triton(function, *arguments):
+    """Yield what a function returns with torch alone, and with Triton's kernels."""
+    for engine in ("torch", "triton"):
+        with dispatch.use(engine):
+            result = function(*arguments)
+        yield result
 
 
 def on_device(*tensors):
@@ -63,33 +58,32 @@ def run(problem, start, way, counts):
 
 
 @pytest.mark.parametrize(("shape", "model"), MODELS)
-def test_steps_are_those_of_fista(fused_or_not, shape, model, tv):
+def test_steps_are_those_of_fista(shape, model, tv):
     start = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1)) * 0.1
     f, start = on_device(picture(*shape, dtype=torch.float32) - 0.4, start)
     problem = Problem(f, 0.1, tv, **model)
-    (*plain, _), (*fused, certificate) = fused_or_not(run, problem, start, FISTAAscent, (1, 5))
+    (*plain, _), (*fused, certificate) = by_torch_and_triton(run, problem, start, FISTAAscent, (1, 5))
     for expected, got in zip(plain, fused, strict=True):
         assert torch.allclose(expected, got, rtol=0, atol=1e-6)
     assert certificate.rms_bound > 0 or shape[-2:] == (1, 1)
 
 
-def test_steps_in_double_precision(fused_or_not, tv):
+def test_steps_in_double_precision(tv):
     f, start = on_device(picture(1, 37, 33, dtype=torch.float64), torch.zeros(2, 1, 37, 33, dtype=torch.float64))
-    plain, fused = fused_or_not(run, Problem(f, 0.1, tv), start, FISTAAscent, (9,))
+    plain, fused = by_torch_and_triton(run, Problem(f, 0.1, tv), start, FISTAAscent, (9,))
     for expected, got in zip(plain[:-1], fused[:-1], strict=True):
         assert torch.allclose(expected, got, rtol=0, atol=1e-8)  # scalars are float32
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("shape", [(1, 37, 71), (2, 48, 7), (1, 2, 90), (1, 1, 9), (3, 9, 1), (1, 1, 1), (2, 2, 9, 8)])
-def test_steps_are_those_of_alternating_descent(fused_or_not, shape, dtype, monkeypatch):
-    from tvdenoise.kernels.gpu import alternation
-
-    monkeypatch.setattr(alternation, "SQUARES", 512 * dtype.itemsize // 4)  # 16 by 32
+@pytest.mark.parametrize(
+    "shape", [(1, 73, 139), (2, 96, 7), (1, 2, 170), (1, 1, 9), (3, 9, 1), (1, 1, 1), (2, 2, 9, 8)]
+)
+def test_steps_are_those_of_alternating_descent(shape, dtype):
     start = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1), dtype=dtype) * 0.1
     f, start = on_device(picture(*shape, dtype=dtype) - 0.4, start)
     problem = Problem(f, 0.1, "anisotropic", ratios=(1.0, 0.5) if shape[0] == 2 else ())
-    (*plain, _), (*fused, certificate) = fused_or_not(run, problem, start, AlternatingAscent, (1, 5))
+    (*plain, _), (*fused, certificate) = by_torch_and_triton(run, problem, start, AlternatingAscent, (1, 5))
     for previous in (plain[1], fused[1]):
         previous[0, ..., ::2, :] = previous[1, ..., ::2] = 0  # of even squares it is not needed
     for expected, got in zip(plain, fused, strict=True):
@@ -99,30 +93,32 @@ def test_steps_are_those_of_alternating_descent(fused_or_not, shape, dtype, monk
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("shape", "model"), MODELS)
-def test_certificates_agree(fused_or_not, shape, model, tv, dtype):
+def test_certificates_agree(shape, model, tv, dtype):
     generator = torch.Generator().manual_seed(2)
     u, v, p = (torch.randn(n, *shape, dtype=dtype, generator=generator).squeeze(0) for n in (1, 1, 2))
     f, u, v, p = on_device(picture(*shape, dtype=dtype), u, v, 0.1 * p)
-    certificates = list(fused_or_not(certify, Problem(f, 0.1, tv, **model), u, p, v))
+    certificates = list(by_torch_and_triton(certify, Problem(f, 0.1, tv, **model), u, p, v))
     for name in ("energy", "gap", "rms_bound"):
         plain, fused = (getattr(certificate, name) for certificate in certificates)
         assert fused == pytest.approx(plain, rel=1e-12, abs=1e-14)
 
 
 @pytest.mark.parametrize("coupled", [False, True])
-def test_answers_lie_within_the_certified_radius_of_each_other(fused_or_not, coupled, tv):
+def test_answers_lie_within_the_certified_radius_of_each_other(coupled, tv):
     (f,) = on_device(picture(3 if coupled else 1, 33, 20, dtype=torch.float32))
     problem = Problem(f, 0.1, tv, coupled=coupled)
-    plain, fused = fused_or_not(lambda: solve(problem, METHODS["fista"], tol=4e-3))
+    plain, fused = by_torch_and_triton(lambda: solve(problem, METHODS["fista"], tol=4e-3))
     assert plain.status == fused.status == "tolerance"
     apart = (plain.u - fused.u).square().mean().sqrt().item()
     assert apart <= plain.certificate.rms_bound + fused.certificate.rms_bound
 
 
-def test_a_picture_that_is_no_array_is_judged_by_torch(fused_or_not):
+def test_a_picture_that_is_no_array_is_judged_by_torch():
     (f,) = on_device(picture(1, 30, 30, dtype=torch.float32))
     problem = Problem(f, 0.1, "isotropic")
-    plain, fused = fused_or_not(lambda: certify(problem, f, torch.zeros_like(f).expand(2, 1, 30, 30), problem.flat))
+    plain, fused = by_torch_and_triton(
+        lambda: certify(problem, f, torch.zeros_like(f).expand(2, 1, 30, 30), problem.flat)
+    )
     assert fused == plain
 
 
@@ -175,32 +171,23 @@ def test_kernels_compile_for_cards_that_are_not_here(tmp_path, monkeypatch):
     assert done.stdout.splitlines() == [f"{kernel} True" for kernel in kernels]
 
 
-def test_without_a_card_that_works_torch_goes_on(monkeypatch):
-    monkeypatch.setattr(dispatch, "_remarks", [])
-    cuda = torch.device("cuda"), torch.float32, "isotropic", 1
-    for message, kept in (("out of memory", False), ("no kernel image\n is available", True)):
-        monkeypatch.setattr(dispatch, "_try_out", failing(message))
-        dispatch._load.cache_clear()
-        if kept:
-            assert dispatch._load(*cuda) is None
-        else:
-            with pytest.raises(RuntimeError, match=message):
-                dispatch._load(*cuda)
-        assert dispatch._load.cache_info().currsize == int(kept)  # memory may be there next time
-    dispatch._load.cache_clear()
-    (remark,) = dispatch.remarks()
+def test_without_a_card_that_works_torch_goes_on():
+    def find(message):
+        def fail(*_):
+            raise RuntimeError(message)
+
+        return dispatch.find_module("triton", torch.device("cuda"), torch.float32, "isotropic", 1, load=fail)
+
+    with remarks.capture() as said:
+        with pytest.raises(RuntimeError, match="out of memory"):  # which may be there next time
+            find("out of memory")
+        assert find("no kernel image\n is available") is None
+    (remark,) = said
     assert remark.endswith("takes several times as long: RuntimeError: no kernel image is available")
 
 
-def failing(message):
-    def fail(*_):
-        raise RuntimeError(message)
-
-    return fail
-
-
-def test_vectors_of_many_planes_are_left_to_torch(monkeypatch):
-    monkeypatch.setattr(dispatch, "_load", lambda *_: "a room")
+def test_vectors_of_many_planes_are_left_to_torch():
     f = SimpleNamespace(device=torch.device("cuda"), dtype=torch.float32, is_contiguous=lambda: True)
-    assert dispatch.kernels(f, tv="isotropic", planes=dispatch.MOST_PLANES) == "a room"
-    assert dispatch.kernels(f, tv="isotropic", planes=dispatch.MOST_PLANES + 1) is None
+    assert dispatch.choose_engine(f, planes=dispatch.MOST_PLANES) == "triton"
+    assert dispatch.choose_engine(f, planes=dispatch.MOST_PLANES + 1) == "torch"
+    assert dispatch.choose_engine(f, axes=3) == "torch"

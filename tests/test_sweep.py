@@ -262,13 +262,13 @@ class TestSweep:
 
     def test_a_trace_loads_nothing_on_the_way(self, clean, monkeypatch):
         """No clock sees what is loaded when it is first used, in whatever precision."""
-        dispatch._load.cache_clear()
+        dispatch.find_module.cache_clear()
         run, loaded = sweeping._run, []
 
         def watched(*arguments: object, **options: object) -> object:
-            before = dispatch._load.cache_info().misses
+            before = dispatch.find_module.cache_info().misses
             row = run(*arguments, **options)
-            loaded.append(dispatch._load.cache_info().misses - before)
+            loaded.append(dispatch.find_module.cache_info().misses - before)
             return row
 
         monkeypatch.setattr(sweeping, "_run", watched)

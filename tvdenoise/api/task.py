@@ -16,8 +16,8 @@ from tvdenoise.auto.noise_level import ChannelNoise
 from tvdenoise.auto.probe import noise_and_probe
 from tvdenoise.auto.selection import Selection, perturbation, select_luma_and_chroma, select_weight
 from tvdenoise.errors import ArrayError, SettingError
-from tvdenoise.kernels import dispatch
 from tvdenoise.machine.devices import is_out_of_memory, pick_device
+from tvdenoise.machine.remarks import remark
 from tvdenoise.model import operators
 from tvdenoise.model.rof import Problem
 from tvdenoise.options.settings import Settings
@@ -86,7 +86,7 @@ class Task(Generic[Image]):
             is_fatal = has_begun or was_asked_for
             if device.type == "cpu" or (is_fatal and not is_out_of_memory(error)):
                 raise
-            dispatch.remark(f"the CPU did what {device} could not: {' '.join(str(error).split())[:200]}")
+            remark(f"the CPU did what {device} could not: {' '.join(str(error).split())[:200]}")
         settings = replace(self.settings, device="cpu")
         device, dtype = self._place(settings, torch.device("cpu"))
         return self._solve_on(device, dtype, settings, callback)

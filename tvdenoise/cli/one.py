@@ -14,6 +14,7 @@ from tvdenoise.files.plan import is_folder
 from tvdenoise.images import PictureFile
 from tvdenoise.images.facts import describe
 from tvdenoise.machine import scratch
+from tvdenoise.machine.remarks import remarks
 from tvdenoise.options.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,8 +51,6 @@ def denoise_one(job: Job, options: RunOptions, *, makes_folder: bool) -> int:
         for hint in messages.hints(row, watcher.facts):
             messages.note(hint)
     else:
-        from tvdenoise.kernels.dispatch import remarks  # torch is loaded by now
-
         model = f"{row.tv}, {row.figures.color}" + (f", slices coupled, {row.spacing:g} apart" if row.volume else "")
         for remark in remarks():
             messages.note(remark)

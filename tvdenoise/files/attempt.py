@@ -10,13 +10,14 @@ from tvdenoise.files.job import Job, Observer, denoise_file
 from tvdenoise.files.rows import Row
 from tvdenoise.images import PictureFile
 from tvdenoise.images.facts import describe
+from tvdenoise.machine.remarks import remarks
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What became of a job: its row, what was read (as :func:`tvdenoise.images.facts.describe` says), and the error.
 
-    ``remarks`` are those of :func:`tvdenoise.kernels.dispatch.remarks`.
+    ``remarks`` are those of :func:`tvdenoise.machine.remarks.remarks`.
     """
 
     row: Row
@@ -78,8 +79,6 @@ def attempt(
     except Exception as error:  # noqa: BLE001 (a fault of ours is no reason to lose the other pictures)
         problem = f"it met an unexpected error ({reason(error)})"
         return failure(job, PictureError(job.source, problem, "please report it"), observer.facts)
-    from tvdenoise.kernels.dispatch import remarks  # torch is loaded by now
-
     return Outcome(row, observer.facts, remarks=tuple(remarks()))
 
 

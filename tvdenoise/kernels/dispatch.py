@@ -1,104 +1,149 @@
-"""Whether inner loops run as torch operations, or compiled for the CPU, or fused for a graphics card.
+"""Which engine runs the inner loops: torch's operations, numba's compiled code for CPUs, Triton's for graphics cards.
 
 On a CPU the pictures are the same bit by bit. Loading numba and its compiled code takes as long as denoising a small
-picture, so torch computes until it has spent that time (in all, whatever the number of pictures), or is about to.
+picture, so torch computes until it has done as much work in all, or is about to. Work is counted in values, not in
+seconds: so the same pictures go the same way on every machine.
 """
 
-import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from types import ModuleType
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from tvdenoise.errors import reason
 from tvdenoise.machine.devices import is_out_of_memory
+from tvdenoise.machine.remarks import remark
 from tvdenoise.machine.signals import ENDING, deferred
 from tvdenoise.options.kinds import Group, TVKind
 
-LOADING_SECONDS = 0.5
-"""Seconds that loading takes, once the code has been compiled on a machine."""
+Engine = Literal["torch", "numba", "triton"]
 
-SECONDS_A_VALUE = 3e-7
-"""What torch takes for a value from start to end: 150 steps of 2 ns by FISTA, about as long by alternating descent."""
+LOADING_WORK = 250_000_000
+"""Values that torch moves by a step, at 2 ns each, in the 0.5 s that loading takes once a machine has compiled."""
+
+STEP_OVERHEAD = 25_000
+"""Values in whose time torch begins the operations of a step, however small the picture."""
+
+STEPS_OF_SOLVE = 150
+"""Steps of FISTA from start to end; alternating descent takes about as long."""
+
+STEPS_OF_CERTIFICATE = 5
+"""Steps that take torch as long as a certificate: measured 3 to 7, from 16x16 to 1024x1024."""
 
 MOST_PLANES = 8
 """Planes in a vector beyond which a tile on a card would hardly be more than its halo."""
 
-_spent = 0.0
+_work_done = 0
+_used: ContextVar[Engine | None] = ContextVar("engine", default=None)
 
 
-def spend(seconds: float) -> None:
-    """Add to the time that torch has spent on what compiled code would do faster."""
-    global _spent
-    _spent += seconds
+@contextmanager
+def use(engine: Engine) -> Iterator[None]:
+    """Let an engine run all inner loops of a block that it is able to run, and fail where it does not work.
+
+    ``"triton"`` computes on CPUs too, in its interpreter, where ``TRITON_INTERPRET=1`` is set.
+    """
+    token = _used.set(engine)
+    try:
+        yield
+    finally:
+        _used.reset(token)
+
+
+def count_steps(f: Tensor, steps: int) -> None:
+    """Add steps that torch has taken for a picture to the work it has done on the CPU."""
+    global _work_done
+    if f.device.type == "cpu":
+        _work_done += _work(f, steps)
+
+
+def _work(f: Tensor, steps: int) -> int:
+    return steps * (f.numel() + STEP_OVERHEAD)
+
+
+def choose_engine(f: Tensor, *others: Tensor, axes: int = 2, planes: int = 1) -> Engine:
+    """Return the engine for the steps of a picture and other tensors, whose vectors have ``planes`` planes."""
+    is_alike = all(t.is_contiguous() and t.dtype == f.dtype and t.device == f.device for t in (f, *others))
+    if not is_alike or f.dtype not in (torch.float32, torch.float64):
+        return "torch"
+    engine = _used.get() or _fastest_engine(f)
+    if engine == "triton" and (planes > MOST_PLANES or axes > 2):
+        return "torch"
+    if engine == "numba" and f.device.type != "cpu":
+        return "torch"
+    return engine
+
+
+def _fastest_engine(f: Tensor) -> Engine:
+    if f.device.type == "cuda":
+        return "triton"
+    if f.device.type == "cpu" and _work_done + _work(f, STEPS_OF_SOLVE) >= LOADING_WORK:
+        return "numba"
+    return "torch"
 
 
 def kernels(f: Tensor, *others: Tensor, tv: TVKind, axes: int = 2, planes: int = 1) -> ModuleType | None:
-    """Return the compiled kernels for a picture and others of its kind, or None where torch is to compute.
+    """Return :mod:`tvdenoise.kernels.cpu` or :mod:`tvdenoise.kernels.gpu`, or None where torch is to compute.
 
-    On graphics cards that CUDA knows it is :mod:`tvdenoise.kernels.gpu`, on CPUs :mod:`tvdenoise.kernels.cpu` once
-    that pays. ``planes`` make one vector.
+    The arguments are those of :func:`choose_engine`.
     """
-    if not all(t.is_contiguous() and t.dtype == f.dtype and t.device == f.device for t in (f, *others)):
+    engine = choose_engine(f, *others, axes=axes, planes=planes)
+    if engine == "torch":
         return None
-    if f.dtype not in (torch.float32, torch.float64) or f.device.type not in ("cpu", "cuda"):
-        return None
-    if f.device.type == "cpu" and _spent + SECONDS_A_VALUE * f.numel() < LOADING_SECONDS:
-        return None
-    if f.device.type == "cuda" and (planes > MOST_PLANES or axes > 2):
-        return None
-    return _load(f.device, f.dtype, tv, planes)
+    find = find_module if _used.get() is None else load_module
+    return find(engine, f.device, f.dtype, tv, planes)
 
 
 def load() -> None:
-    """Load what most pictures need now, instead of when it pays."""
-    spend(LOADING_SECONDS)
-    _load(torch.device("cpu"), torch.float32, "anisotropic", 1)
-
-
-_remarks: list[str] = []
-
-
-def remark(text: str) -> None:
-    """Keep a remark on how the work is done, which ``-v`` shows, and log it for those who listen."""
-    if text not in _remarks:
-        _remarks.append(text)
-        logging.getLogger("tvdenoise").info(text)
-
-
-def remarks() -> list[str]:
-    """Return what was remarked."""
-    return list(_remarks)
+    """Load now what most pictures need, instead of when it pays."""
+    global _work_done
+    _work_done += LOADING_WORK
+    find_module("numba", torch.device("cpu"), torch.float32, "anisotropic", 1)
 
 
 @cache
-def _load(device: torch.device, dtype: torch.dtype, tv: TVKind, planes: int) -> ModuleType | None:
-    """Return the room for a device, tried out, or None: what it is made of may fail in ways of its own."""
-    room: ModuleType
+def load_module(engine: Engine, device: torch.device, dtype: torch.dtype, tv: TVKind, planes: int) -> ModuleType:
+    """Import an engine's kernels and run each once on a tiny picture, so that large ones find them compiled."""
+    module: ModuleType
+    with deferred(*ENDING):  # signals, which compilers, called back from C, would swallow
+        if engine == "triton":
+            from tvdenoise.kernels import gpu as module
+        else:
+            from tvdenoise.kernels import cpu as module
+        f = torch.zeros(planes, 2, 2, device=device, dtype=dtype)
+        p = torch.zeros(2, planes, 2, 2, device=device, dtype=dtype)
+        group = [Group(0, 1, planes, 1.0)]
+        for average in (None, f.clone()):
+            module.ascend(f, p, p.clone(), average, group, tv, 0.1, 1, 1)
+            if tv == "anisotropic" and planes == 1:
+                module.alternate(f, p, p.clone(), average, group, 1, 2, 2, f.clone())
+        module.centre(f, p, f, f.clone(), 1.0)
+        module.sums(f, f, p, f, group, tv)
+    return module
+
+
+@cache
+def find_module(
+    engine: Engine,
+    device: torch.device,
+    dtype: torch.dtype,
+    tv: TVKind,
+    planes: int,
+    load: Callable[..., ModuleType] = load_module,
+) -> ModuleType | None:
+    """Return an engine's kernels; where they do not work, remark on it and return None from then on."""
     try:
-        with deferred(*ENDING):  # which compilers, called back from C, would swallow
-            if device.type == "cuda":
-                from tvdenoise.kernels import gpu as room
-            else:
-                from tvdenoise.kernels import cpu as room
-            _try_out(room, device, dtype, tv, planes)
+        return load(engine, device, dtype, tv, planes)
     except Exception as error:
-        if is_out_of_memory(error):  # not for good
+        if is_out_of_memory(error):  # another time there may be enough
             raise
-        remedy = "; let NUMBA_CACHE_DIR be a folder that may be written to" if "no locator" in str(error) else ""
+        remedy = ""
+        if "no locator" in str(error):  # numba found no folder to keep compiled code in
+            remedy = "; let NUMBA_CACHE_DIR be a folder that may be written to"
         remark(f"computed by torch alone, which takes several times as long: {reason(error)[:200]}{remedy}")
         return None
-    return room
-
-
-def _try_out(room: ModuleType, device: torch.device, dtype: torch.dtype, tv: TVKind, planes: int) -> None:
-    """Run on a tiny picture all that is to be compiled for large ones."""
-    f = torch.zeros(planes, 2, 2, device=device, dtype=dtype)
-    p, group = torch.zeros(2, planes, 2, 2, device=device, dtype=dtype), [Group(0, 1, planes, 1.0)]
-    for average in (None, f.clone()):
-        room.ascend(f, p, p.clone(), average, group, tv, 0.1, 1, 1)
-        if tv == "anisotropic" and planes == 1:
-            room.alternate(f, p, p.clone(), average, group, 1, 2, 2, f.clone())
-    room.centre(f, p, f, f.clone(), 1.0)
-    room.sums(f, f, p, f, group, tv)
