@@ -91,16 +91,14 @@ def test_steps_are_those_of_alternating_descent(shape, dtype):
     assert certificate.rms_bound > 0 or shape[-2:] == (1, 1)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize(("shape", "model"), MODELS)
-def test_certificates_agree(shape, model, tv, dtype):
+@pytest.mark.parametrize("shape", [(1, 37, 71), (3, 9, 1)])
+def test_the_certificate_is_that_of_torch(shape, tv):
+    """What proves a result is computed by what no tile and no card has a part in: the numbers are the same."""
     generator = torch.Generator().manual_seed(2)
-    u, v, p = (torch.randn(n, *shape, dtype=dtype, generator=generator).squeeze(0) for n in (1, 1, 2))
-    f, u, v, p = on_device(picture(*shape, dtype=dtype), u, v, 0.1 * p)
-    certificates = list(by_torch_and_triton(certify, Problem(f, 0.1, tv, **model), u, p, v))
-    for name in ("energy", "gap", "rms_bound"):
-        plain, fused = (getattr(certificate, name) for certificate in certificates)
-        assert fused == pytest.approx(plain, rel=1e-12, abs=1e-14)
+    u, v, p = (torch.randn(n, *shape, generator=generator).squeeze(0) for n in (1, 1, 2))
+    f, u, v, p = on_device(picture(*shape, dtype=torch.float32), u, v, 0.1 * p)
+    plain, fused = by_torch_and_triton(certify, Problem(f, 0.1, tv), u, p, v)
+    assert fused == plain
 
 
 @pytest.mark.parametrize("coupled", [False, True])
@@ -111,15 +109,6 @@ def test_answers_lie_within_the_certified_radius_of_each_other(coupled, tv):
     assert plain.status == fused.status == "tolerance"
     apart = (plain.u - fused.u).square().mean().sqrt().item()
     assert apart <= plain.certificate.rms_bound + fused.certificate.rms_bound
-
-
-def test_a_picture_that_is_no_array_is_judged_by_torch():
-    (f,) = on_device(picture(1, 30, 30, dtype=torch.float32))
-    problem = Problem(f, 0.1, "isotropic")
-    plain, fused = by_torch_and_triton(
-        lambda: certify(problem, f, torch.zeros_like(f).expand(2, 1, 30, 30), problem.flat)
-    )
-    assert fused == plain
 
 
 @pytest.mark.parametrize("planes", [1, 3, 8])
@@ -136,22 +125,18 @@ def test_tiles_have_a_core(planes):
 COMPILE = """
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
-from tvdenoise.kernels.gpu import alternation, ascent, certificate, tiles
+from tvdenoise.kernels.gpu import alternation, ascent
 
 for kernel, types in (
     (ascent._ascend, {"weights_at": "*fp32"}),
-    (certificate._sums, {"weights_at": "*fp64", "parts_at": "*fp64"}),
-    (certificate._centre, {}),
     (alternation._alternate, {}),
 ):
     pointers = {each.name: each for each in kernel.params if each.name.endswith("_at")}
-    fresh = {"weights_at", "parts_at"}  # which begin where a block of memory does
-    assert all(each.do_not_specialize_on_alignment for name, each in pointers.items() if name not in fresh)
+    del pointers["weights_at"]  # which begins where a block of memory does
+    assert all(each.do_not_specialize_on_alignment for each in pointers.values())
     for planes, rows, columns, is_isotropic, averages in ((1, 32, 64, True, True), (4, 32, 32, False, False)):
         given = dict(PLANES=planes, ROWS=rows, COLUMNS=columns, IS_ISOTROPIC=is_isotropic, AVERAGES=averages)
         given = {name: value for name, value in given.items() if name in kernel.arg_names}
-        if kernel is certificate._centre and planes > 1:
-            continue
         types |= {"rate": "fp32"} | {name: "constexpr" for name in given}
         signature = {name: types.get(name, "*fp32" if name.endswith("_at") else "i32") for name in kernel.arg_names}
         source = ASTSource(kernel, signature, given)
@@ -167,7 +152,7 @@ def test_kernels_compile_for_cards_that_are_not_here(tmp_path, monkeypatch):
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     done = subprocess.run([sys.executable, "-c", COMPILE], capture_output=True, text=True, check=True)
-    kernels = ["_ascend 1", "_ascend 4", "_sums 1", "_sums 4", "_centre 1", "_alternate 1", "_alternate 4"]
+    kernels = ["_ascend 1", "_ascend 4", "_alternate 1", "_alternate 4"]
     assert done.stdout.splitlines() == [f"{kernel} True" for kernel in kernels]
 
 

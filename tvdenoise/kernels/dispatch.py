@@ -122,8 +122,9 @@ def load_module(engine: Engine, device: torch.device, dtype: torch.dtype, tv: TV
             module.ascend(f, p, p.clone(), average, group, tv, 0.1, 1, 1)
             if tv == "anisotropic" and planes == 1:
                 module.alternate(f, p, p.clone(), average, group, 1, 2, 2, f.clone())
-        module.centre(f, p, f, f.clone(), 1.0)
-        module.sums(f, f, p, f, group, tv)
+        if module.CERTIFIES:
+            module.centre(f, p, f, f.clone(), 1.0)
+            module.sums(f, f, p, f, group, tv)
     return module
 
 

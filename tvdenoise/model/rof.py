@@ -203,7 +203,7 @@ def certify(problem: Problem, u: Tensor, p: Tensor, v: Tensor | None = None) -> 
 def _sums(problem: Problem, u: Tensor, p: Tensor, v: Tensor) -> Sequence[float]:
     """Return E(u), E(v), d(p) and its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
     kernels = problem.kernels(u, p, v)
-    if kernels is not None:
+    if kernels is not None and kernels.CERTIFIES:
         totals: list[float] = kernels.sums(problem.f, u, p, v, problem.groups(), problem.tv)
         return totals
     sums = operators.to_float64(problem.f.new_zeros(7))

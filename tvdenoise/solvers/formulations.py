@@ -66,7 +66,7 @@ def ball_centre(problem: Problem, p: Tensor, average: Tensor, out: Tensor) -> tu
 def _centre(problem: Problem, p: Tensor, v: Tensor, out: Tensor) -> Certificate:
     """Write (q + v) / 2 into ``out`` and return its certificate."""
     kernels = problem.kernels(p, v)
-    if kernels is not None:
+    if kernels is not None and kernels.CERTIFIES:
         kernels.centre(problem.f, p, v, out, problem.spacing)
     else:
         operators.subtract_adjoint(problem.f, p, out, problem.spacing).mul_(0.5).add_(v, alpha=0.5)

@@ -12,4 +12,7 @@ from tvdenoise.kernels.cpu.certificate import centre, sums
 if numba.config.DISABLE_JIT:
     raise ImportError("NUMBA_DISABLE_JIT is set")
 
-__all__ = ["alternate", "ascend", "centre", "sums"]
+CERTIFIES = True
+"""Whether :func:`centre` and :func:`sums` are here too."""
+
+__all__ = ["CERTIFIES", "alternate", "ascend", "centre", "sums"]

@@ -36,15 +36,12 @@ class Tiling(NamedTuple):
     warps: int
 
     @classmethod
-    def of(cls, f: Tensor, planes: int, halo: int, *, size: int | None = None) -> "Tiling":
-        """Cut the last two axes of a picture whose planes make vectors of ``planes`` components.
-
-        ``size`` are the bytes of a value while it is worked on, if that is not the picture's type.
-        """
+    def of(cls, f: Tensor, planes: int, halo: int) -> "Tiling":
+        """Cut the last two axes of a picture whose planes make vectors of ``planes`` components."""
         height, width = f.shape[-2:]
         depth = triton.next_power_of_2(planes)
         warps = 8 if planes == 1 else 16
-        area = max(LEAST_SIDE**2, WORDS * 32 * warps * 4 // ((size or f.element_size()) * depth))
+        area = max(LEAST_SIDE**2, WORDS * 32 * warps * 4 // (f.element_size() * depth))
         return cls.cut(depth, warps, area, height, width, halo)
 
     @classmethod
@@ -66,7 +63,7 @@ class Tiling(NamedTuple):
 SIZES = ("values", "height", "width", "stride", "planes", "across", "tiles", "row_halo", "column_halo")
 """Arguments that no code is compiled for: one program does for pictures of every size."""
 
-POINTERS = ("f_at", "u_at", "v_at", "p_at", "previous_at", "average_at", "new_p_at", "new_previous_at", "out_at")
+POINTERS = ("f_at", "p_at", "previous_at", "average_at", "new_p_at", "new_previous_at")
 """The same of where they lie: rows of any width are read value by value."""
 
 jit: Any = partial(triton.jit, do_not_specialize_on_alignment=POINTERS)
