@@ -1,12 +1,16 @@
 """The compiled inner loops against torch's, bit by bit, whatever the shape, the model and the number of threads."""
 
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from problems import picture
 
+import tvdenoise
 from tvdenoise.kernels import dispatch
 from tvdenoise.model.rof import Problem, certify
 from tvdenoise.solvers.ascents import AlternatingAscent, FISTAAscent
@@ -132,3 +136,49 @@ def test_where_compiled_code_fails_torch_goes_on(fault):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("tolerance True\nfailed\n", "")
+
+
+@pytest.fixture
+def copy_of_package(tmp_path):
+    """Return the folder of the CPU's kernels in a copy of the package, and a function that runs a program with it."""
+    package, ignore = Path(tvdenoise.__file__).parent, shutil.ignore_patterns("__pycache__")
+    shutil.copytree(package, tmp_path / "tvdenoise", ignore=ignore)
+
+    def run_program(program, **variables):
+        environment = os.environ | {"PYTHONPATH": str(tmp_path)} | variables
+        command = [sys.executable, "-c", program]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+
+    return tmp_path / "tvdenoise/kernels/cpu", run_program
+
+
+CENTRE = """
+import torch
+from tvdenoise.kernels import cpu
+f, out = torch.zeros(2, 1, 4, 4)
+cpu.centre(f, torch.ones(2, 1, 4, 4), f, out, 1.0)
+print(out.tolist())
+"""
+
+
+def test_an_upgrade_leaves_no_stale_code(copy_of_package):
+    """numba knows a kernel by its own file; that of a helper within it is another."""
+    folder, run_program = copy_of_package
+    before = run_program(CENTRE)
+    helpers = folder / "rows.py"
+    source = helpers.read_text()
+    assert "u[j] = f[j] + vertical[j]" in source
+    helpers.write_text(source.replace("u[j] = f[j] + vertical[j]", "u[j] = f[j] + 2 * vertical[j]"))
+    assert run_program(CENTRE) != before
+    assert len(list((folder / "__pycache__").glob("tvdenoise-*"))) == 2
+
+
+def test_where_nothing_can_be_kept_torch_goes_on_and_the_remedy_is_named(copy_of_package):
+    folder, run_program = copy_of_package
+    (folder / "__pycache__").write_text("no folder")
+    program = (
+        "from tvdenoise.kernels import dispatch; from tvdenoise.machine.remarks import remarks\n"
+        "dispatch.load(); print(*remarks())"
+    )
+    said = run_program(program, HOME="/dev/null", XDG_CACHE_HOME="/dev/null", NUMBA_CACHE_DIR="/dev/null")
+    assert said.endswith("; let NUMBA_CACHE_DIR be a folder that may be written to\n")

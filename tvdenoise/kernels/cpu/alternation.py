@@ -14,7 +14,8 @@ from torch import Tensor
 
 from tvdenoise.kernels.cpu import threads
 from tvdenoise.kernels.cpu.ascent import Trapezoid
-from tvdenoise.kernels.cpu.rows import Array, as_fields, as_planes, compiled, copy, mix
+from tvdenoise.kernels.cpu.compilation import compiled
+from tvdenoise.kernels.cpu.rows import Array, as_fields, as_planes, copy, mix
 from tvdenoise.kernels.cpu.squares import deinterleave, extrapolate_odd, interleave, solve
 from tvdenoise.options.kinds import Group
 

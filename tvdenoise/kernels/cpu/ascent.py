@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from tvdenoise.kernels.cpu import threads
+from tvdenoise.kernels.cpu.compilation import compiled
 from tvdenoise.kernels.cpu.rows import (
     Array,
     as_fields,
     as_planes,
-    compiled,
     copy,
     extrapolate,
     mix,

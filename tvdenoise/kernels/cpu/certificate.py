@@ -3,26 +3,21 @@
 from collections.abc import Sequence
 from functools import partial
 
-import numba
 import numpy as np
 from torch import Tensor
 
 from tvdenoise.kernels.cpu import threads
+from tvdenoise.kernels.cpu.compilation import compiled, summing
 from tvdenoise.kernels.cpu.rows import (
     Array,
     as_fields,
     as_planes,
-    compiled,
     copy,
     project,
     subtract_adjoint,
     subtract_adjoint_of_slice,
 )
 from tvdenoise.options.kinds import Group
-
-summing = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
-"""Sums may be taken in any order: the certificate allows for it."""
-
 
 ROWS = 64
 """Rows that are a job: whatever the number of threads, sums are of the same parts."""

@@ -7,14 +7,13 @@ pixels in a line: (planes, D, H W), fields (3, planes, D, H W). A ``Group`` name
 import math
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-Array = NDArray[Any]
+from tvdenoise.kernels.cpu.compilation import compiled
 
-compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
+Array = NDArray[Any]
 
 
 def as_planes(*pictures: Tensor, axes: int = 2) -> list[Array]:

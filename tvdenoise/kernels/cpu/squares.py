@@ -4,12 +4,8 @@ A row holds its even columns first and its odd ones behind, so that neighbours l
 squares are worked on at once. The products are with 1/2 alone where they may be fused with sums: these are exact.
 """
 
-import numba
-
-from tvdenoise.kernels.cpu.rows import Array, compiled
-
-exact = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-"""Products may be fused with sums."""
+from tvdenoise.kernels.cpu.compilation import compiled, contracting
+from tvdenoise.kernels.cpu.rows import Array
 
 
 @compiled
@@ -89,14 +85,14 @@ def solve(u: Array, down: Array, right: Array, i: int, weight: float) -> None:
             _maximize(upper[w - 1 :], lower[w - 1 :], down[i, w - 1 :], weight)
 
 
-@exact
+@contracting
 def _maximize(a_row: Array, b_row: Array, x_row: Array, weight: float) -> None:
     """Maximise d(p) over single edges."""
     for j in range(x_row.shape[0]):
         x_row[j], a_row[j], b_row[j] = _maximized(x_row[j], a_row[j], b_row[j], weight)
 
 
-@exact
+@contracting
 def _solve_even(corners: tuple[Array, ...], field: tuple[Array, ...], weight: float) -> None:
     """Maximise over the edges along rows, those across, and again those along."""
     a_row, b_row, c_row, d_row = corners
@@ -110,7 +106,7 @@ def _solve_even(corners: tuple[Array, ...], field: tuple[Array, ...], weight: fl
         under[j], c_row[j], d_row[j] = _maximized(y, c, d, weight)
 
 
-@exact
+@contracting
 def _solve_odd(corners: tuple[Array, ...], field: tuple[Array, ...], weight: float) -> None:
     """Maximise over the edges along rows, and those across."""
     a_row, b_row, c_row, d_row = corners
@@ -122,7 +118,7 @@ def _solve_odd(corners: tuple[Array, ...], field: tuple[Array, ...], weight: flo
         right[j], b_row[j], d_row[j] = _maximized(right[j], b, d, weight)
 
 
-@exact
+@contracting
 def _maximized(x: float, a: float, b: float, weight: float) -> tuple[float, float, float]:
     """Return the best value on an edge between two pixels, and the pixels that go with it."""
     half = type(weight)(0.5)
