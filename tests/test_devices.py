@@ -1,5 +1,6 @@
 """Devices that this machine has not: torch is told that it has them."""
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,7 @@ from tvdenoise.files.attempt import attempt
 from tvdenoise.files.job import Job
 from tvdenoise.machine import devices, remarks
 from tvdenoise.machine.devices import MIN_VALUES_FOR_ACCELERATOR as ENOUGH
-from tvdenoise.machine.devices import knows_float64, pick_device
+from tvdenoise.machine.devices import knows_float64, pick_device, set_worker_index
 from tvdenoise.options.settings import Settings
 
 CPU = torch.device("cpu")
@@ -21,6 +22,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def machine(monkeypatch):
+    # Accelerators that are not there can only be made up where torch looks for them.
     def has(kind: str | None, count: int = 1) -> None:
         device = None if kind is None else torch.device(kind)
         monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: device)
@@ -73,10 +75,15 @@ def test_some_of_intels_have_float64(machine, monkeypatch, has_fp64):
     assert pick_device("auto", CPU, torch.float64, ENOUGH).type == ("xpu" if has_fp64 else "cpu")
 
 
-def test_processes_take_turns_where_no_number_is_told(machine, monkeypatch):
+@pytest.fixture
+def third_worker() -> Iterator[None]:
+    set_worker_index(3)
+    yield
+    set_worker_index(None)
+
+
+def test_processes_take_turns_where_no_number_is_told(machine, third_worker):
     machine("cuda", 2)
-    monkeypatch.setattr(devices, "_turn", None)
-    devices.set_worker_index(3)
     for name, expected in (("auto", "cuda:1"), ("cuda", "cuda:1"), ("cuda:0", "cuda:0"), ("cpu", "cpu")):
         assert pick_device(name, CPU, torch.float32, ENOUGH) == torch.device(expected)
 

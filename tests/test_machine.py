@@ -1,6 +1,7 @@
 """What control groups allow, by files such as Linux shows of them."""
 
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -11,47 +12,61 @@ from tvdenoise.machine import resources
 GIB = 2**30
 
 
+class Container:
+    """Control groups in a folder, for a process on a machine of 8 cores and 64 GiB."""
+
+    def __init__(self, folder: Path) -> None:
+        self._where = {"membership": folder / "cgroup", "groups": folder}
+
+    def write(self, membership: str, files: dict[str, str]) -> None:
+        self._where["membership"].write_text(membership)
+        for name, content in files.items():
+            path = self._where["groups"] / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+
+    @property
+    def cores(self) -> int:
+        return resources.cores(**self._where)
+
+    @property
+    def available(self) -> int:
+        return resources.available(**self._where)
+
+
 @pytest.fixture
-def groups(monkeypatch, tmp_path):
-    """Let there be 8 cores and all the memory of a large machine, and control groups of our own."""
+def container(monkeypatch, tmp_path) -> Container:
+    # What the operating system says of this machine can only be replaced where Python asks it.
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(8)), raising=False)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=64 * GIB))
-    monkeypatch.setattr(resources, "MEMBERSHIP", tmp_path / "cgroup")
-    monkeypatch.setattr(resources, "GROUPS", tmp_path)
-
-    def write(membership: str, files: dict[str, str]) -> None:
-        (tmp_path / "cgroup").write_text(membership)
-        for name, content in files.items():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).write_text(content)
-
-    return write
+    return Container(tmp_path)
 
 
-def test_without_groups_all_is_allowed(groups):
-    assert resources.cores() == 8
-    assert resources.available() == 64 * GIB
+def test_without_groups_all_is_allowed(container):
+    assert container.cores == 8
+    assert container.available == 64 * GIB
 
 
-def test_limits_of_a_container(groups):
+def test_limits_of_a_container(container):
     files = {"memory.max": f"{2 * GIB}\n", "memory.current": f"{GIB}\n", "memory.stat": "anon 5\ninactive_file 4096\n"}
-    groups("0::/\n", {"cpu.max": "150000 100000\n", **files})
-    assert resources.cores() == 2
-    assert resources.available() == GIB + 4096
+    container.write("0::/\n", {"cpu.max": "150000 100000\n", **files})
+    assert container.cores == 2
+    assert container.available == GIB + 4096
 
 
-def test_openmp_is_told_of_a_limit_unless_the_user_has(groups, run, monkeypatch):
+@pytest.mark.parametrize(("asked", "allowed", "expected"), [(None, 3, "3"), ("5", 3, "5"), (None, 8, None)])
+def test_openmp_is_told_of_a_limit_unless_the_user_has(asked, allowed, expected, run, monkeypatch):
+    # The number of cores can only be replaced where Python asks the operating system.
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(allowed)), raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    for asked, cpu, expected in ((None, "300000 100000", "3"), ("5", "300000 100000", "5"), (None, "max 100000", None)):
-        groups("0::/\n", {"cpu.max": cpu})
-        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-        if asked:
-            monkeypatch.setenv("OMP_NUM_THREADS", asked)
-        run("--version")
-        assert os.environ.get("OMP_NUM_THREADS") == expected
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if asked:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    run("--version")
+    assert os.environ.get("OMP_NUM_THREADS") == expected
 
 
-def test_limits_of_version_1(groups):
+def test_limits_of_version_1(container):
     memory = {
         "limit_in_bytes": f"{2 * GIB}",
         "usage_in_bytes": f"{GIB}",
@@ -60,34 +75,36 @@ def test_limits_of_version_1(groups):
     files = {f"memory/memory.{name}": content for name, content in memory.items()}
     cpu = {"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}
     # As within a container, whose own group lies at the top of what it sees.
-    groups("9:memory:/docker/1f2e\n2:cpu,cpuacct:/docker/1f2e\n1:name=systemd:/\n", {**files, **cpu})
-    assert resources.cores() == 3
-    assert resources.available() == GIB + 64
+    container.write("9:memory:/docker/1f2e\n2:cpu,cpuacct:/docker/1f2e\n1:name=systemd:/\n", {**files, **cpu})
+    assert container.cores == 3
+    assert container.available == GIB + 64
 
 
-def test_the_tightest_of_nested_groups_counts(groups):
+def test_the_tightest_of_nested_groups_counts(container):
     def memory(folder: str, limit: str) -> dict[str, str]:
         return {f"{folder}memory.max": limit, f"{folder}memory.current": "0", f"{folder}memory.stat": "inactive_file 0"}
 
     inner = {"a/b/cpu.max": "400000 100000", **memory("a/b/", str(5 * GIB))}
-    groups("0::/a/b\n", {**inner, "a/cpu.max": "100000 100000", **memory("a/", str(3 * GIB))})
-    assert (resources.cores(), resources.available()) == (1, 3 * GIB)
-    groups("0::/a/b\n", {**inner, "a/cpu.max": "max 100000", **memory("a/", "max")})
-    assert (resources.cores(), resources.available()) == (4, 5 * GIB)
+    container.write("0::/a/b\n", {**inner, "a/cpu.max": "100000 100000", **memory("a/", str(3 * GIB))})
+    assert (container.cores, container.available) == (1, 3 * GIB)
+    container.write("0::/a/b\n", {**inner, "a/cpu.max": "max 100000", **memory("a/", "max")})
+    assert (container.cores, container.available) == (4, 5 * GIB)
 
 
-def test_a_group_beyond_its_limit_leaves_nothing(groups):
-    groups("0::/\n", {"memory.max": "10", "memory.current": "20", "memory.stat": "inactive_file 0"})
-    assert resources.available() == 0
+def test_a_group_beyond_its_limit_leaves_nothing(container):
+    container.write("0::/\n", {"memory.max": "10", "memory.current": "20", "memory.stat": "inactive_file 0"})
+    assert container.available == 0
 
 
-def test_limits_that_are_none_or_of_others(groups):
+def test_limits_that_are_none_or_of_others(container):
     unlimited = {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}
-    groups("2:cpu:/\n1:memory:/\n", unlimited | {"cpu.max": "0 0\n", "memory.max": "10", "memory.current": "0"})
-    assert (resources.cores(), resources.available()) == (8, 64 * GIB)
+    container.write(
+        "2:cpu:/\n1:memory:/\n", unlimited | {"cpu.max": "0 0\n", "memory.max": "10", "memory.current": "0"}
+    )
+    assert (container.cores, container.available) == (8, 64 * GIB)
 
 
-def test_files_that_say_something_else(groups):
+def test_files_that_say_something_else(container):
     """A limit holds without its statistics; of words that mean nothing none is made."""
-    groups("0::/\nwhat\n", {"memory.max": str(2 * GIB), "memory.current": str(GIB), "cpu.max": "100000 0"})
-    assert (resources.cores(), resources.available()) == (8, GIB)
+    container.write("0::/\nwhat\n", {"memory.max": str(2 * GIB), "memory.current": str(GIB), "cpu.max": "100000 0"})
+    assert (container.cores, container.available) == (8, GIB)

@@ -122,9 +122,9 @@ def command(
     """
     from tvdenoise.experiments.degradations import Noise
     from tvdenoise.files.plan import FileFilter, counterpart, is_folder, planned
-    from tvdenoise.machine.signals import ENDING, deferred
+    from tvdenoise.machine.signals import ENDING, defer_signals
 
-    with deferred(*ENDING):  # torch, while it is imported, would abort
+    with defer_signals(*ENDING):  # torch, while it is imported, would abort
         from tvdenoise.experiments.sweep import Grid
 
     if not sources:

@@ -18,7 +18,7 @@ from tvdenoise.errors import ClusterError, PictureError, SettingError, missing_e
 from tvdenoise.files.attempt import Outcome, attempt, failure
 from tvdenoise.files.job import Job
 from tvdenoise.machine import scratch
-from tvdenoise.machine.signals import sigint_blocked
+from tvdenoise.machine.signals import block_sigint
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -65,7 +65,7 @@ def connected(scheduler: str, workers: int | None = None) -> Iterator["Client"]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler == "local":
         try:
-            with sigint_blocked():
+            with block_sigint():
                 cluster = LocalCluster(
                     n_workers=workers,
                     threads_per_worker=1,

@@ -14,7 +14,7 @@ from tvdenoise.files.pages import page_settings, pages_of, read_reference
 from tvdenoise.files.rows import Figures, Row, figures_of, summed
 from tvdenoise.images import Page, Picture, PictureFile, ReadOptions, WriteOptions
 from tvdenoise.machine import scratch
-from tvdenoise.machine.signals import ENDING, deferred
+from tvdenoise.machine.signals import ENDING, defer_signals
 from tvdenoise.options.settings import Settings
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class _PageJob:
 
     def denoise(self, job: Job, observer: Observer) -> Figures:
         """Denoise the page, write the result into the target, and return its figures."""
-        with deferred(*ENDING):  # torch would abort in the middle of its import
+        with defer_signals(*ENDING):  # torch would abort in the middle of its import
             from tvdenoise.api.denoising import denoise_as_set  # late: it takes longer than most failures
         result: Result[NDArray[Any]]
         try:

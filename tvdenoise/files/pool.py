@@ -24,7 +24,7 @@ from tvdenoise.files.attempt import Outcome, TooLargeError, attempt, failure
 from tvdenoise.files.job import Job
 from tvdenoise.machine import scratch
 from tvdenoise.machine.resources import available, cores
-from tvdenoise.machine.signals import ENDING, deferred, sigint_blocked
+from tvdenoise.machine.signals import ENDING, block_sigint, defer_signals
 
 EXIT_TIMEOUT = 10.0
 """Seconds that a worker is given to end by itself."""
@@ -119,7 +119,7 @@ class WorkerPool:
             from multiprocessing import forkserver  # late: not every system has one
 
             with suppress(EOFError, OSError):  # the start of a worker will meet them again
-                with sigint_blocked():
+                with block_sigint():
                     forkserver.ensure_running()
                 self._context.Process(target=int, daemon=True).start()
 
@@ -128,12 +128,12 @@ class WorkerPool:
             self._load()
         while True:
             while len(self._busy) < self._number and self._prepare_next(todo):
-                with deferred(*ENDING):
+                with defer_signals(*ENDING):
                     self._begin(self._waiting.popleft())
             if not self._busy:
                 return
             for pipe in wait(list(self._busy)):
-                with deferred(*ENDING):  # no outcome is received and not told
+                with defer_signals(*ENDING):  # no outcome is received and not told
                     outcome = self._receive(*self._busy[pipe])
                     if outcome is not None:
                         tell(outcome)
@@ -147,7 +147,7 @@ class WorkerPool:
         for worker, order in self._busy.values():
             with suppress(EOFError, OSError):
                 if worker.pipe.poll(EXIT_TIMEOUT):
-                    with deferred(*ENDING):
+                    with defer_signals(*ENDING):
                         answer = worker.pipe.recv()
                         if isinstance(answer, Outcome):
                             tell(answer)
@@ -201,7 +201,7 @@ class WorkerPool:
         ours, theirs = self._context.Pipe()
         with theirs:
             process = self._context.Process(target=_serve, args=(theirs, next(self._places)), daemon=True)
-            with sigint_blocked():
+            with block_sigint():
                 process.start()
         return _Worker(process, ours)
 
@@ -260,7 +260,7 @@ def _serve(pipe: "Connection[Any, Any]", place: int) -> None:
     writing = ExitStack()  # from the beginning of writing until the outcome is sent
 
     def defer_end() -> None:
-        writing.enter_context(deferred(signal.SIGTERM))
+        writing.enter_context(defer_signals(signal.SIGTERM))
 
     code = 1
     try:

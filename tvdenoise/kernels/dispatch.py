@@ -18,7 +18,7 @@ from torch import Tensor
 from tvdenoise.errors import reason
 from tvdenoise.machine.devices import is_out_of_memory
 from tvdenoise.machine.remarks import remark
-from tvdenoise.machine.signals import ENDING, deferred
+from tvdenoise.machine.signals import ENDING, defer_signals
 from tvdenoise.options.kinds import Group, TVKind
 
 Engine = Literal["torch", "numba", "triton"]
@@ -110,7 +110,7 @@ def load() -> None:
 def load_module(engine: Engine, device: torch.device, dtype: torch.dtype, tv: TVKind, planes: int) -> ModuleType:
     """Import an engine's kernels and run each once on a tiny picture, so that large ones find them compiled."""
     module: ModuleType
-    with deferred(*ENDING):  # signals, which compilers, called back from C, would swallow
+    with defer_signals(*ENDING):  # signals, which compilers, called back from C, would swallow
         if engine == "triton":
             from tvdenoise.kernels import gpu as module
         else:

@@ -2,40 +2,42 @@
 
 import math
 import os
+import re
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 MEMBERSHIP = Path("/proc/self/cgroup")
-"""Where Linux says which control groups, of which containers are made, a process is in."""
+"""The file in which Linux lists the control groups of a process; containers are made of them."""
 
 GROUPS = Path("/sys/fs/cgroup")
-"""Where it shows their limits."""
+"""The folder in which it shows their limits."""
 
 
-def cores() -> int:
+def cores(membership: Path = MEMBERSHIP, groups: Path = GROUPS) -> int:
     """Return the number of cores."""
-    number = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for group in _groups("cpu"):
-        for names in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):  # of version 2 and 1
-            with suppress(OSError, ValueError):  # another version, or "max"
-                quota, period = (int(word) for name in names for word in (group / name).read_text().split())
-                if quota > 0 and period > 0:
-                    number = min(number, math.ceil(quota / period))
+    number = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # only Linux has it
+        number = len(os.sched_getaffinity(0))
+    for folder in _group_folders("cpu", membership, groups):
+        limit = _numbers(folder / "cpu.max") or _numbers(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")
+        if len(limit) == 2 and min(limit) > 0:
+            quota, period = limit
+            number = min(number, math.ceil(quota / period))
     return number
 
 
-def available() -> int:
+def available(membership: Path = MEMBERSHIP, groups: Path = GROUPS) -> int:
     """Return the bytes of memory that programs may still take."""
     import psutil  # late: most commands need none of it
 
-    left = int(psutil.virtual_memory().available)
-    for group in _groups("memory"):
-        for names in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
-            with suppress(OSError, ValueError):
-                limit, usage = (int((group / name).read_text()) for name in names)
-                left = min(left, limit - usage + _droppable(group))
-    return max(left, 0)
+    free = int(psutil.virtual_memory().available)
+    for folder in _group_folders("memory", membership, groups):
+        state = _numbers(folder / "memory.max", folder / "memory.current")
+        state = state or _numbers(folder / "memory.limit_in_bytes", folder / "memory.usage_in_bytes")
+        if len(state) == 2:
+            limit, usage = state
+            free = min(free, limit - usage + _reclaimable(folder))
+    return max(free, 0)
 
 
 def resident() -> int:
@@ -45,22 +47,37 @@ def resident() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def _groups(controller: str) -> Iterator[Path]:
+def _group_folders(controller: str, membership: Path, groups: Path) -> Iterator[Path]:
     """Yield the folders of a controller's group that this process is in, and of those around it."""
-    lines = []
-    with suppress(OSError):
-        lines = os.fsdecode(MEMBERSHIP.read_bytes()).splitlines()
-    for line in lines:
-        _, controllers, path = line.split(":", 2) if line.count(":") > 1 else ("", "-", "")
-        if not controllers or controller in controllers.split(","):  # none are named in version 2
-            inner = Path(path.lstrip("/"))
-            for folder in (inner, *inner.parents):
-                yield GROUPS / (controller if controllers else "") / folder
+    try:
+        lines = os.fsdecode(membership.read_bytes())
+    except OSError:  # no Linux
+        return
+    for controllers, path in re.findall(r"^\d+:([^:]*):/*(.*)$", lines, re.MULTILINE):
+        if not controllers:  # version 2 names none
+            root = groups
+        elif controller in controllers.split(","):
+            root = groups / controller
+        else:
+            continue
+        inner = Path(path)
+        for folder in (inner, *inner.parents):
+            yield root / folder
 
 
-def _droppable(group: Path) -> int:
-    """Return the bytes of files in memory that make room for programs, 0 if that is not told."""
-    with suppress(OSError, ValueError):
-        words = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-        return int(words.get("total_inactive_file", words.get("inactive_file", 0)))
-    return 0
+def _numbers(*files: Path) -> list[int]:
+    """Return the numbers in files, none if a file is missing or says ``max``."""
+    try:
+        return [int(word) for file in files for word in file.read_text().split()]
+    except (OSError, ValueError):
+        return []
+
+
+def _reclaimable(folder: Path) -> int:
+    """Return the bytes of cached files that leave memory when a program needs it, 0 if that is not known."""
+    try:
+        lines = (folder / "memory.stat").read_text().splitlines()
+        sizes = dict(line.split() for line in lines)
+        return int(sizes.get("total_inactive_file", sizes.get("inactive_file", 0)))
+    except (OSError, ValueError):
+        return 0
