@@ -1,11 +1,13 @@
 """Arrays in memory and in scratch files: the same numbers wherever they lie, and a process that keeps to its budget."""
 
 import gc
+import itertools
 import mmap
 import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from problems import picture
 from tvdenoise import denoise
 from tvdenoise.errors import ScratchError, SettingError
 from tvdenoise.kernels import dispatch
-from tvdenoise.machine import scratch
+from tvdenoise.machine.scratch import ARRAY_SHARE, Thresholds, empty, limit_memory, memory_left
 
 HWM = """
 import re, sys
@@ -30,14 +32,8 @@ finally:
 """
 
 
-@pytest.fixture
-def tiny(monkeypatch):
-    """Let budgets be of any size, and map even the smallest array that does not fit."""
-    monkeypatch.setattr(scratch, "PROGRAM", 0)
-    monkeypatch.setattr(scratch, "SMALL", 0)
-    monkeypatch.setattr(scratch, "LEAST", 0)
-    monkeypatch.setattr(scratch, "MINIMUM", 0)
-    monkeypatch.setattr(scratch, "resident", lambda: 0)
+TINY = Thresholds(program=0, workspace=0, small=0, resident=lambda: 0)
+"""Budgets may be of any size, and even the smallest array that does not fit is mapped."""
 
 
 def is_mapped(array: np.ndarray) -> bool:
@@ -46,43 +42,43 @@ def is_mapped(array: np.ndarray) -> bool:
     return array is not None
 
 
-def test_arrays_lie_in_memory_while_the_budget_lasts(tiny, tmp_path):
-    with scratch.limited(2000, tmp_path):
-        first = scratch.empty((10, 10), np.float64)
-        assert scratch.memory_left() == 1000 * 2 * scratch.SHARE - 800
-        second = scratch.empty((10, 10), np.float64)
+def test_arrays_are_in_memory_while_the_budget_lasts(tmp_path):
+    with limit_memory(2000, tmp_path, TINY):
+        first = empty((10, 10), np.float64)
+        assert memory_left() == 1000 * 2 * ARRAY_SHARE - 800
+        second = empty((10, 10), np.float64)
         assert (is_mapped(first), is_mapped(second)) == (False, True)
         view = first[2:]
         del first
         gc.collect()
-        assert is_mapped(scratch.empty((10, 10), np.float64))
+        assert is_mapped(empty((10, 10), np.float64))
         del view
         gc.collect()
-        assert not is_mapped(scratch.empty((10, 10), np.float64))
-    assert not is_mapped(scratch.empty((10, 10), np.float64))
-    assert scratch.memory_left() is None
+        assert not is_mapped(empty((10, 10), np.float64))
+    assert not is_mapped(empty((10, 10), np.float64))
+    assert memory_left() is None
 
 
-def test_what_leaves_memory_comes_back(tiny, tmp_path, monkeypatch):
+def test_what_leaves_memory_comes_back(tmp_path):
     """Rows are let go all the time here, while they are written and read."""
-    monkeypatch.setattr(scratch, "resident", lambda: 1)
-    monkeypatch.setattr(scratch, "PERIOD", 1e-5)
-    with scratch.limited(1, tmp_path):
-        array = scratch.empty((2**20,), np.int64)
+    looks = itertools.count(1)
+    with limit_memory(1, tmp_path, replace(TINY, resident=looks.__next__, period=1e-5)):
+        array = empty((2**20,), np.int64)
         for number in range(20):
             array[:] = number
             array[:: number + 1] += 1
             assert array.sum() == number * 2**20 + len(range(0, 2**20, number + 1))
+    assert next(looks) > 10
 
 
 @pytest.mark.parametrize("engine", ["numba", "torch"])
 @pytest.mark.parametrize("model", [{"color": "opponent"}, {"color": "coupled", "tv": "isotropic"}, {"weight": 0.05}])
-def test_the_result_is_the_same_under_any_budget(engine, model, tiny, tmp_path):
+def test_the_result_is_the_same_under_any_budget(engine, model, tmp_path):
     f = picture(3, 50, 41, dtype=torch.float32).permute(1, 2, 0).numpy()
     with dispatch.use(engine):
         results = [denoise(f, **model)]
         for budget in (1, 100_000):
-            with scratch.limited(budget, tmp_path):
+            with limit_memory(budget, tmp_path, TINY):
                 results.append(denoise(f, **model))
     for result in results[1:]:
         assert np.array_equal(result.image, results[0].image)
@@ -92,48 +88,44 @@ def test_the_result_is_the_same_under_any_budget(engine, model, tiny, tmp_path):
 
 def test_a_budget_for_less_than_the_program_is_refused(tmp_path):
     expected = pytest.raises(SettingError, match=r"memory: 10M is hardly more than .*; give at least \d+M")
-    with expected, scratch.limited(10 * 2**20, tmp_path):
+    with expected, limit_memory(10 * 2**20, tmp_path):
         pass
 
 
-def test_without_a_budget_half_of_what_is_free_is_taken(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(scratch, "available", lambda: 1000)
-    with scratch.limited(None, tmp_path):
-        assert scratch.memory_left() == 500 * scratch.SHARE
+def test_without_a_budget_half_of_what_is_free_is_taken(tmp_path):
+    with limit_memory(None, tmp_path, replace(TINY, available=lambda: 1000)):
+        assert memory_left() == 500 * ARRAY_SHARE
 
 
-def test_a_process_that_has_grown_already_may_go_on(tiny, tmp_path, monkeypatch):
+def test_a_process_that_has_grown_already_may_go_on(tmp_path):
     """Libraries such as CUDA's take more than the program itself, and stay; too little in itself is told."""
-    monkeypatch.setattr(scratch, "PROGRAM", 500)
-    monkeypatch.setattr(scratch, "LEAST", 200)
-    monkeypatch.setattr(scratch, "MINIMUM", 700)
-    monkeypatch.setattr(scratch, "resident", lambda: 900)
-    with scratch.limited(800, tmp_path):
-        assert scratch.memory_left() == 200 * scratch.SHARE
-    with pytest.raises(SettingError, match="memory: 0M is hardly more"), scratch.limited(699, tmp_path):
+    grown = Thresholds(program=500, workspace=200, resident=lambda: 900)
+    with limit_memory(800, tmp_path, grown):
+        assert memory_left() == 200 * ARRAY_SHARE
+    with pytest.raises(SettingError, match="memory: 0M is hardly more"), limit_memory(699, tmp_path, grown):
         pass
 
 
-def test_a_folder_for_temporary_files_is_needed_for_scratch_files_alone(tiny, monkeypatch):
+def test_a_folder_for_temporary_files_is_needed_for_scratch_files_alone(monkeypatch):
     """As in a container that may not write anywhere."""
+    # That no folder can be written to can only be made up in the standard library.
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", list)
-    with scratch.limited(2000, None):
-        held = scratch.empty((100,), np.float64)
+    with limit_memory(2000, None, TINY):
+        held = empty((100,), np.float64)
         assert not is_mapped(held)
         with pytest.raises(ScratchError, match=r"the folder for temporary files: .*No usable temporary directory"):
-            scratch.empty((100,), np.float64)
+            empty((100,), np.float64)
 
 
 @pytest.mark.parametrize("reserves", [True, False])
-def test_a_full_scratch_disk_is_told_at_once(reserves, tiny, tmp_path, full_disk, monkeypatch):
-    if not reserves:  # as macOS, whose files are written to have their room
+def test_a_full_scratch_disk_is_told_at_once(reserves, tmp_path, full_disk, monkeypatch):
+    if not reserves:  # as on macOS, where Python has no such function and files are written to reserve their space
         monkeypatch.delattr(os, "posix_fallocate")
-        monkeypatch.setattr(scratch, "SMALL", 4096)
-    with full_disk(100_000), scratch.limited(1, tmp_path):
-        assert is_mapped(scratch.empty((90_000,), np.uint8))
+    with full_disk(100_000), limit_memory(1, tmp_path, TINY):
+        assert is_mapped(empty((90_000,), np.uint8))
         with pytest.raises(ScratchError, match="1M cannot be made there"):
-            scratch.empty((2**20,), np.uint8)
+            empty((2**20,), np.uint8)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -129,7 +129,7 @@ def denoise_file(job: Job, observer: Observer | None = None) -> Row:
 def _memory_limit(job: Job) -> AbstractContextManager[None]:
     """Keep to the memory of a job; scratch files go where the result will, which needs space anyway."""
     folder = None if job.target == images.STREAM else job.target.absolute().parent
-    return scratch.limited(job.memory, folder)
+    return scratch.limit_memory(job.memory, folder)
 
 
 def is_lack_of_memory(error: Exception) -> bool:

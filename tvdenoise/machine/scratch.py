@@ -1,7 +1,7 @@
-"""Where large arrays lie: in memory while a budget lasts, beyond it in a scratch file that is mapped into memory.
+"""Keep large arrays in memory while a budget lasts, and beyond it in a scratch file that is mapped into memory.
 
-A mapped array is used like any other. Rows that were worked on leave memory again when the process has grown to its
-budget, and come back from the file when they are needed. Without a budget, as in the Python interface, all lies in
+A mapped array is used like any other. Rows that were worked on leave memory when the process has grown to its budget,
+and come back from the file when they are needed. Without a budget, as in the Python interface, all arrays are in
 memory.
 """
 
@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,64 +25,76 @@ from numpy.typing import DTypeLike, NDArray
 from tvdenoise.errors import ScratchError, SettingError, reason
 from tvdenoise.machine.resources import available, resident
 
-PROGRAM = 400 * 2**20
-"""Bytes that the program itself takes once all of it is loaded."""
 
-LEAST = 2**27
-"""Bytes that a budget must leave beside the program itself: some dozens of rows of any picture, on every thread."""
+@dataclass(frozen=True)
+class Thresholds:
+    """The sizes in bytes by which a budget decides, and how it measures memory."""
 
-MINIMUM = PROGRAM + LEAST
-"""The least that a process may be given."""
+    program: int = 400 * 2**20
+    """What the program itself takes once all of it is loaded."""
+    workspace: int = 2**27
+    """What a budget must leave beside the program: some dozens of rows of any picture, on every thread."""
+    small: int = 2**22
+    """Arrays up to this size are in memory and do not count."""
+    period: float = 0.002
+    """Seconds between two looks at the memory in use, in which a few dozen megabytes can come back from a file."""
+    resident: Callable[[], int] = resident
+    available: Callable[[], int] = available
 
-SMALL = 2**22
-"""Bytes up to which arrays lie in memory and do not count."""
 
-SHARE = 0.5
-"""How much of the budget beyond the program itself arrays in memory take; the rest is for mapped rows and libraries."""
+DEFAULTS = Thresholds()
 
-FULL = 0.75
-"""The same at which mapped rows leave memory."""
+MINIMUM = DEFAULTS.program + DEFAULTS.workspace
+"""The smallest budget of a process, in bytes."""
 
-PERIOD = 0.002
-"""Seconds between two looks at how large the process has grown."""
+ARRAY_SHARE = 0.5
+"""The share of the budget beyond the program for arrays in memory; the rest is for mapped rows and libraries."""
+
+RELEASE_SHARE = 0.75
+"""The share of it at which mapped rows leave memory."""
 
 
 def array_bytes_within(limit: int) -> int:
-    """Return the bytes of arrays that a budget lets lie in memory."""
-    return int(SHARE * (limit - PROGRAM))
+    """Return the bytes of arrays that fit in memory under a budget."""
+    return int(ARRAY_SHARE * (limit - DEFAULTS.program))
 
 
 def limit_for(size: int) -> int:
-    """Return the budget that lets arrays of so many bytes lie in memory."""
-    return PROGRAM + math.ceil(size / SHARE)
+    """Return the budget under which arrays of so many bytes fit in memory."""
+    return DEFAULTS.program + math.ceil(size / ARRAY_SHARE)
 
 
 class Budget:
     """The bytes that the process may take (None: half of what is free), and the folder for scratch files.
 
-    Without a folder they go where temporary files do.
+    Without a folder they are where temporary files are.
+
+    Raises
+    ------
+    SettingError
+        If the limit is less than the program itself takes.
     """
 
-    def __init__(self, limit: int | None, folder: Path | None) -> None:
-        own = max(resident(), PROGRAM)
-        if limit is None:
-            limit = max(available() // 2, own + LEAST)
-        if limit < MINIMUM:
+    def __init__(self, limit: int | None, folder: Path | None, thresholds: Thresholds = DEFAULTS) -> None:
+        least = thresholds.program + thresholds.workspace
+        if limit is not None and limit < least:
             problem = f"{limit / 2**20:.0f}M is hardly more than the program itself takes"
-            raise SettingError("memory", problem, f"give at least {math.ceil(MINIMUM / 2**20)}M")
-        limit = max(limit, own + LEAST)  # of a process in which libraries, such as CUDA's, have grown
-        self.left = int(SHARE * (limit - own))
-        self._full = own + FULL * (limit - own)
+            raise SettingError("memory", problem, f"give at least {math.ceil(least / 2**20)}M")
+        if limit is None:
+            limit = thresholds.available() // 2
+        program = max(thresholds.resident(), thresholds.program)  # libraries such as CUDA's may have grown
+        workspace = max(limit - program, thresholds.workspace)
+        self.thresholds = thresholds
+        self.left = int(ARRAY_SHARE * workspace)  # bytes of arrays that still fit in memory
+        self._full = program + RELEASE_SHARE * workspace
         self._folder = folder
-        self._maps = weakref.WeakSet[mmap.mmap]()
-        self._lock = threading.Lock()
-        self._keeper: threading.Thread | None = None
-        self._done = threading.Event()
+        self._maps: list[weakref.ref[mmap.mmap]] = []
+        self._is_closed = threading.Event()
 
     def empty(self, size: int) -> NDArray[np.uint8]:
-        """Return so many bytes."""
+        """Return so many bytes in memory if they fit, else mapped."""
         if size > self.left:
-            return self._mapped(size)
+            return np.frombuffer(self._map(size), np.uint8)
         array = np.empty(size, np.uint8)
         self.left -= size
         weakref.finalize(array, self._give_back, size)
@@ -91,7 +103,7 @@ class Budget:
     def _give_back(self, size: int) -> None:
         self.left += size
 
-    def _mapped(self, size: int) -> NDArray[np.uint8]:
+    def _map(self, size: int) -> mmap.mmap:
         try:
             with tempfile.TemporaryFile(dir=self._folder, prefix=".tvdenoise-") as file:
                 _allocate(file, size)
@@ -100,79 +112,74 @@ class Budget:
             where = self._folder or "the folder for temporary files"
             problem = f"a scratch file of {size / 2**20:.0f}M cannot be made there ({reason(error)})"
             raise ScratchError(where, problem, "free some space, or give more --memory") from error
-        with self._lock:
-            self._maps.add(mapped)
-        if self._keeper is None:
-            self._keeper = threading.Thread(target=self._keep_small, name="tvdenoise-memory", daemon=True)
-            self._keeper.start()
-        return np.frombuffer(mapped, np.uint8)
+        self._maps.append(weakref.ref(mapped))
+        if len(self._maps) == 1:
+            threading.Thread(target=self._release_rows, name="tvdenoise-memory", daemon=True).start()
+        return mapped
 
-    def _keep_small(self) -> None:
-        """Let go of mapped rows whenever the process is about to outgrow its budget: they are safe in their file."""
-        if sys.platform == "win32":  # where nothing can tell rows to leave
+    def _release_rows(self) -> None:
+        """Let mapped rows leave memory whenever the process is about to outgrow its budget; their file keeps them.
+
+        This is a thread, since a single step of a solver may touch every row of every array.
+        """
+        if sys.platform == "win32":  # it has no such advice
             return
-        while not self._done.wait(PERIOD):
-            if resident() > self._full:
-                with self._lock:
-                    maps = list(self._maps)
-                for mapped in maps:
+        while not self._is_closed.wait(self.thresholds.period):
+            if self.thresholds.resident() < self._full:
+                continue
+            for reference in self._maps:
+                mapped = reference()
+                if mapped is not None:
                     mapped.madvise(mmap.MADV_DONTNEED)
+                mapped = None  # or its file would stay until the next look
 
     def close(self) -> None:
-        """Stop looking."""
-        self._done.set()
+        """End the thread that watches the memory in use."""
+        self._is_closed.set()
 
 
-_budget: ContextVar[Callable[[], Budget] | None] = ContextVar("budget", default=None)
+_budget: ContextVar[Budget | None] = ContextVar("budget", default=None)
 
 
 @contextmanager
-def limited(limit: int | None, folder: Path | None) -> Iterator[None]:
-    """Keep to a budget, by default half of what is free, with scratch files in ``folder``, or where temporary files go.
-
-    Raises
-    ------
-    SettingError
-        If that is less than the program itself takes.
-    """
-    budget = cache(lambda: Budget(limit, folder))  # measured when a large array is wanted, which is seldom
-    if limit is not None:
-        budget()
+def limit_memory(limit: int | None, folder: Path | None, thresholds: Thresholds = DEFAULTS) -> Iterator[None]:
+    """Keep to a :class:`Budget` of these arguments; raises what it raises."""
+    budget = Budget(limit, folder, thresholds)
     token = _budget.set(budget)
     try:
         yield
     finally:
         _budget.reset(token)
-        if budget.cache_info().currsize:
-            budget().close()
+        budget.close()
 
 
 def memory_left() -> int | None:
-    """Return the bytes for which arrays may still lie in memory, None without a budget."""
+    """Return the bytes of arrays that still fit in memory, None without a budget."""
     budget = _budget.get()
-    return None if budget is None else budget().left
+    return None if budget is None else budget.left
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """Return an array whose values do not matter yet.
+    """Return an array without initial values, as ``numpy.empty`` does.
 
     Raises
     ------
     ScratchError
-        If it does not fit the budget, and the scratch folder has no room.
+        If it does not fit into the budget, nor into the scratch folder.
     """
-    budget, dtype = _budget.get(), np.dtype(dtype)
-    size = math.prod(shape) * dtype.itemsize
-    if budget is None or size <= SMALL:
+    budget = _budget.get()
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if budget is None or size <= budget.thresholds.small:
         return np.empty(shape, dtype)
-    return budget().empty(size).view(dtype).reshape(shape)
+    return budget.empty(size).view(dtype).reshape(shape)
 
 
 def _allocate(file: IO[bytes], size: int) -> None:
-    """Take the room on disk now: a full disk later would kill the process in the middle of its work."""
+    """Reserve the space on disk now: a full disk later would kill the process in the middle of its work."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), 0, size)
         return
-    for start in range(0, size, SMALL):
-        file.write(bytes(min(SMALL, size - start)))
+    chunk = bytes(2**22)
+    for start in range(0, size, len(chunk)):
+        file.write(chunk[: size - start])
     file.flush()
