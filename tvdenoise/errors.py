@@ -1,10 +1,10 @@
-"""The failures a user can cause: one exception per kind, with its exit code; each names its subject and a remedy."""
+"""The failures that a user can cause: one exception for each kind, with its exit code."""
 
 from typing import Any
 
 
 class TVDenoiseError(Exception):
-    """An expected failure, told in one line: what it is about, what is wrong, what to do.
+    """An expected failure, which the command line prints in one line.
 
     Parameters
     ----------
@@ -16,7 +16,7 @@ class TVDenoiseError(Exception):
         What the user can do.
     """
 
-    exit_code = 1
+    exit_code = 1  # of the command, where a subclass has no other
 
     def __init__(self, subject: object, problem: str, remedy: str) -> None:
         self.subject = str(subject)
@@ -25,13 +25,14 @@ class TVDenoiseError(Exception):
         super().__init__(f"{self.subject}: {problem}; {remedy}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Let it travel from one process to another."""
+        """Let pickle make it again: its own way passes the message as the only argument."""
         return type(self), (self.subject, self.problem, self.remedy)
 
 
 def reason(error: Exception, *, named: bool = True) -> str:
-    """Return what an exception of somebody else's says, in one line, and perhaps of which class it is."""
-    return " ".join(f"{type(error).__name__}: {error}".split() if named else str(error).split())
+    """Return the message of any exception in one line, with the name of its class if ``named``."""
+    message = f"{type(error).__name__}: {error}" if named else str(error)
+    return " ".join(message.split())
 
 
 class SettingError(TVDenoiseError, ValueError):
@@ -41,13 +42,13 @@ class SettingError(TVDenoiseError, ValueError):
 
 
 class DeviceError(TVDenoiseError):
-    """The device asked for is unknown or not there."""
+    """The device is unknown to torch, or not on this machine."""
 
     exit_code = 2
 
 
 class PrecisionError(TVDenoiseError):
-    """The device asked for does not compute as precisely as a picture needs it."""
+    """The device does not compute as precisely as the picture needs."""
 
 
 class MissingExtraError(TVDenoiseError):
@@ -57,7 +58,7 @@ class MissingExtraError(TVDenoiseError):
 
 
 def missing_extra(subject: object, problem: str, extra: str) -> MissingExtraError:
-    """Return what is raised where an extra is needed."""
+    """Return the error for a package of an extra that cannot be imported."""
     return MissingExtraError(subject, problem, f'in the clone: pip install -c constraints.txt ".[{extra}]"')
 
 
@@ -68,7 +69,7 @@ class InputError(TVDenoiseError):
 
 
 class OutputError(TVDenoiseError):
-    """The output must not or cannot be written, known before any work."""
+    """The output must not or cannot be written, which is found before any work."""
 
     exit_code = 2
 
@@ -78,11 +79,11 @@ class UnwritableError(OutputError):
 
 
 class ClusterError(TVDenoiseError):
-    """The machines at work are out of reach."""
+    """The cluster cannot be reached any more."""
 
 
 class PictureError(TVDenoiseError):
-    """A file is damaged, not a picture, or a picture of a kind that cannot be kept whole."""
+    """A file is damaged, no picture, or a picture that cannot be written back without a loss."""
 
 
 class ArrayError(TVDenoiseError, ValueError):
@@ -90,7 +91,7 @@ class ArrayError(TVDenoiseError, ValueError):
 
 
 class ScratchError(TVDenoiseError):
-    """What does not fit into memory does not fit on the disk either; the subject is the folder."""
+    """A scratch file does not fit on the disk; the subject is the folder."""
 
 
 class DivergenceError(TVDenoiseError):
@@ -98,8 +99,10 @@ class DivergenceError(TVDenoiseError):
 
 
 def divergence(subject: object, method: str, steps: int) -> DivergenceError:
-    """Return what is raised where a method did."""
-    remedy = "report it as a bug" if method == "alternating" else "lower the rate"
+    """Return the error for a method that left the finite numbers."""
+    remedy = "lower the rate"
+    if method == "alternating":  # it has no rate and always converges
+        remedy = "report it as a bug"
     return DivergenceError(subject, f"{method} left the finite numbers by step {steps}", remedy)
 
 

@@ -19,38 +19,36 @@ _LAYOUTS = {
 class TotalVariation(nn.Module):
     r"""Total variation of a picture or a volume, or of each of a batch.
 
-    With the forward differences :math:`D_v u` (between rows) and :math:`D_h u` (between columns), no wrap at the
-    border, and the sums over all channels and pixels of one picture:
+    With the forward differences :math:`D_v u` between rows and :math:`D_h u` between columns, which end at the border,
+    and sums over all channels and pixels of one picture:
 
     .. math::
         \mathrm{TV}(u) = \sum |D_v u| + |D_h u| \quad\text{(anisotropic)}, \qquad
         \mathrm{TV}(u) = \sum \sqrt{(D_v u)^2 + (D_h u)^2} \quad\text{(isotropic)}.
 
-    In a volume the differences between its slices join them, divided by their ``spacing``, as a third term or a third
-    square.
+    A volume adds the differences between its slices, divided by ``spacing``, as a third term or a third square.
 
     Parameters
     ----------
     is_mean_reduction
-        Divide the sum over each direction by the number of differences in that direction in one picture (over C, H
-        and W), so that the value does not grow with the picture. Anisotropic only.
+        Take the mean over the differences of each direction in one picture (over C, H and W) instead of the sum, so
+        that the value does not grow with the picture. Anisotropic only.
     tv
         ``"anisotropic"`` or ``"isotropic"``.
     smoothing
-        Width, in units of the intensity, below which each absolute value :math:`|t|` is replaced by the Huber function
-        :math:`t^2 / 2s` (and :math:`|t| - s/2` above), whose gradient has no jump at 0.
+        The width s, in units of the intensity, of the Huber function that replaces each absolute value :math:`|t|`:
+        :math:`t^2 / 2s` below s and :math:`|t| - s/2` above it, whose gradient has no jump at 0.
     axes
         2 for pictures (H, W), 3 for volumes (D, H, W).
     coupled
-        Take the 2-norm of the differences of all channels at a pixel before summing: over the channels alone in each
-        direction (anisotropic), or over channels and directions (isotropic). Not with ``is_mean_reduction``.
+        Sum the 2-norms at each pixel: over the channels in each direction (anisotropic), or over channels and
+        directions (isotropic). Not with ``is_mean_reduction``.
     spacing
-        The distance between the slices of a volume in units of that between pixels.
+        The distance between the slices of a volume, in pixel widths.
 
     Notes
     -----
-    At a difference of exactly 0 the gradient is the subgradient 0, never NaN. A direction in which the picture is one
-    pixel wide contributes 0.
+    At a difference of 0 the gradient is the subgradient 0, never NaN. A direction with one pixel contributes 0.
 
     Sources: Rudin, Osher and Fatemi, "Nonlinear total variation based noise removal algorithms", Physica D 60 (1992);
     coupled: Blomgren and Chan, "Color TV", IEEE Trans. Image Processing 7 (1998), Bresson and Chan, "Fast dual
@@ -102,39 +100,41 @@ class TotalVariation(nn.Module):
     def forward(self, u: Tensor) -> Tensor:
         """Return the total variation: a scalar for (H, W) or (C, H, W), N values for (N, C, H, W).
 
-        Likewise for (D, H, W), (C, D, H, W) and (N, C, D, H, W) with ``axes=3``. Of 16-bit floats it is in float32.
+        Likewise for (D, H, W), (C, D, H, W) and (N, C, D, H, W) with ``axes=3``. For 16-bit floats it is float32.
 
         Raises
         ------
         ValueError
             If ``u`` has another number of dimensions.
         TypeError
-            If ``u`` is no tensor, or holds no floating-point numbers (differences of unsigned integers wrap around).
+            If ``u`` is no tensor of floating-point numbers (differences of unsigned integers wrap around).
         """
         if not isinstance(u, Tensor):
             raise TypeError(f"a torch tensor is asked for, not a {type(u).__name__}: use torch.as_tensor")
         if u.ndim - self.axes not in (0, 1, 2):
-            raise ValueError(
-                f"the tensor must be {_LAYOUTS[self.axes]}, not {u.ndim}-dimensional with shape {tuple(u.shape)}"
-            )
+            shape = f"{u.ndim}-dimensional with shape {tuple(u.shape)}"
+            raise ValueError(f"the tensor must be {_LAYOUTS[self.axes]}, not {shape}")
         if not u.is_floating_point():
             raise TypeError(f"the tensor must hold floating-point numbers, not {u.dtype}: convert it first")
-        u = u.float() if u.itemsize < 4 else u  # a sum may be beyond what 16 bits hold
-        one = tuple(range(-min(u.ndim, self.axes + 1), 0))
-        differences = [u.diff(dim=axis) for axis in range(-self.axes, 0)]
-        if self.spacing != 1:
-            differences[0] = differences[0] / self.spacing
-        if self.coupled and u.ndim > self.axes:
-            differences = [reduce(_length, torch.split(d, 1, -self.axes - 1)) for d in differences]
+        if u.itemsize < 4:  # the sum may be beyond the largest 16-bit float
+            u = u.float()
+        picture = tuple(range(-min(u.ndim, self.axes + 1), 0))  # the axes of one picture, its channels too
+        differences = []
+        for axis in range(-self.axes, 0):
+            d = u.diff(dim=axis)
+            if axis == -3 and self.spacing != 1:
+                d = d / self.spacing
+            if self.coupled and u.ndim > self.axes:
+                d = reduce(_length, torch.split(d, 1, -self.axes - 1))
+            if self.tv == "isotropic":  # with 0 at the end all have the shape of the picture
+                d = functional.pad(d, [0, 0] * (-axis - 1) + [0, 1])
+            differences.append(d)
         if self.tv == "isotropic":
-            padded = [
-                functional.pad(d, (0, 0) * (-axis - 1) + (0, 1)) for axis, d in enumerate(differences, -self.axes)
-            ]
-            return self._absolute(reduce(_length, padded)).sum(one)
+            differences = [reduce(_length, differences)]
         lengths = [self._absolute(d) for d in differences]
-        if self.is_mean_reduction:
-            return torch.stack([t.mean(one) if t.numel() else t.sum(one) for t in lengths]).sum(0)
-        return torch.stack([t.sum(one) for t in lengths]).sum(0)
+        if self.is_mean_reduction:  # the mean of no differences would be NaN
+            return torch.stack([t.mean(picture) if t.numel() else t.sum(picture) for t in lengths]).sum(0)
+        return torch.stack([t.sum(picture) for t in lengths]).sum(0)
 
     def extra_repr(self) -> str:
         """Name the arguments in ``repr``."""
@@ -148,6 +148,6 @@ class TotalVariation(nn.Module):
 
 
 def _length(a: Tensor, b: Tensor) -> Tensor:
-    """Return the length of (a, b), with gradient 0 at the origin, where that of ``torch.hypot`` is NaN."""
+    """Return the length of (a, b), whose gradient at the origin is 0 and not NaN as that of ``torch.hypot``."""
     origin = (a == 0) & (b == 0)
     return torch.hypot(a.masked_fill(origin, 1), b).masked_fill(origin, 0)

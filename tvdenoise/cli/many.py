@@ -55,7 +55,7 @@ def _runner(count: int, options: RunOptions) -> Iterator[Callable[[Iterator[Job]
         return
     from tvdenoise.files import cluster
 
-    with cluster.connected(options.scheduler, workers) as client:
+    with cluster.connect(options.scheduler, workers) as client:
         if not (client.nthreads() or options.quiet):
             messages.note(f"{options.scheduler} has no worker yet: waiting for one")
         yield partial(cluster.run, client=client, workers=workers, overwrite=overwrite)
