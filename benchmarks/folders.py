@@ -36,7 +36,7 @@ LOOP = 10
 
 PLAN = (
     "import sys; from pathlib import Path; from tvdenoise.files.plan import *;"
-    "print(len(planned([Path(sys.argv[1])], Naming(Path(sys.argv[2])), FileFilter(recursive=True))))"
+    "print(len(plan_files([Path(sys.argv[1])], Naming(Path(sys.argv[2])), FileFilter(recursive=True))))"
 )
 
 

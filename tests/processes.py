@@ -11,7 +11,7 @@ import torch
 from tvdenoise import images
 from tvdenoise.files.attempt import attempt
 from tvdenoise.files.job import Job
-from tvdenoise.files.plan import FileFilter, Naming, planned
+from tvdenoise.files.plan import FileFilter, Naming, plan_files
 from tvdenoise.images import Picture, PictureFile
 from tvdenoise.options.settings import Settings
 
@@ -28,7 +28,7 @@ def begun(target: Callable[..., None], *arguments: object) -> BaseProcess:
 def go_through(scans: Path, output: Path) -> None:
     """What a process of a batch does, one picture after the other; at lambda 0 most of it is reading and writing."""
     torch.set_num_threads(1)
-    for pair in planned([scans], Naming(output), FileFilter(recursive=True)).pairs():
+    for pair in plan_files([scans], Naming(output), FileFilter(recursive=True)).pairs():
         attempt(Job(pair.source, pair.target, Settings(weight=0)), overwrite=False)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tvdenoise.errors import InputError, OutputError, SettingError
-from tvdenoise.files.plan import FileFilter, Naming, Plan, counterpart, planned
+from tvdenoise.files.plan import FileFilter, Naming, Plan, counterpart, plan_files
 
 TREE = "b.png a.jpg sub/c.TIF sub/deep/d.npy sub/deep/a.jpg other/e.png notes.txt .hidden.png .git/f.png noend"
 
@@ -33,12 +33,12 @@ def results(plan: Plan, root: Path) -> list[str]:
 
 class TestSelection:
     def test_of_a_folder_the_pictures_in_it_by_name(self, scans):
-        plan = planned([scans])
+        plan = plan_files([scans])
         assert listing(plan) == ["a.jpg", "b.png"]
         assert plan.overlooked == {"hidden": 1, "of another kind": 2}
 
     def test_a_tree_is_repeated(self, scans, tmp_path):
-        plan = planned([scans], Naming(tmp_path / "out"), FileFilter(recursive=True))
+        plan = plan_files([scans], Naming(tmp_path / "out"), FileFilter(recursive=True))
         pictures = ["a.jpg", "b.png", "other/e.png", "sub/c.TIF", "sub/deep/a.jpg", "sub/deep/d.npy"]
         assert listing(plan) == pictures
         assert results(plan, tmp_path / "out") == pictures
@@ -59,7 +59,7 @@ class TestSelection:
     )
     def test_patterns(self, scans, include, exclude, expected):
         file_filter = FileFilter(True, tuple(include.split()), tuple(exclude.split()))
-        assert listing(planned([scans], file_filter=file_filter)) == expected.split()
+        assert listing(plan_files([scans], file_filter=file_filter)) == expected.split()
 
     def test_patterns_in_the_manner_of_windows(self, monkeypatch):
         monkeypatch.setattr(os, "sep", "\\")
@@ -72,20 +72,20 @@ class TestSelection:
         (scans / "leaves.png").symlink_to(tmp_path / "outside.png")
         (scans / "loop").symlink_to(scans, target_is_directory=True)
         (scans / "folder.png").symlink_to("sub", target_is_directory=True)
-        plan = planned([scans], file_filter=FileFilter(recursive=True))
+        plan = plan_files([scans], file_filter=FileFilter(recursive=True))
         assert {"inside.png"} == {name for name in listing(plan) if "/" not in name} - {"a.jpg", "b.png"}
         assert len(plan) == 7
         assert plan.overlooked["links to folders or out of the folder"] == 3
 
     def test_files_that_are_named_are_taken_whatever_they_are_called(self, scans):
-        plan = planned([scans / ".hidden.png", scans / "noend"], file_filter=FileFilter(exclude=("*",)))
+        plan = plan_files([scans / ".hidden.png", scans / "noend"], file_filter=FileFilter(exclude=("*",)))
         assert listing(plan) == [".hidden.png", "noend"]
 
     def test_a_list_keeps_its_folders_below_the_output(self, tmp_path, monkeypatch):
         (tmp_path / "here").mkdir()
         monkeypatch.chdir(tmp_path / "here")
         listed = [Path("x/a.png"), Path("x/../y/a.png"), Path("../a.png"), tmp_path / "z" / "a.png"]
-        plan = planned([], Naming(tmp_path / "out"), listed=listed)
+        plan = plan_files([], Naming(tmp_path / "out"), listed=listed)
         whole = tmp_path.relative_to("/")
         assert results(plan, tmp_path / "out") == ["x/a.png", "y/a.png", f"{whole}/a.png", f"{whole}/z/a.png"]
 
@@ -112,20 +112,20 @@ class TestNames:
 @pytest.mark.parametrize("recursive", [False, True])
 def test_results_beside_are_no_pictures_of_the_next_run(scans, naming, recursive):
     file_filter = FileFilter(recursive)
-    first = planned([scans], naming, file_filter)
+    first = plan_files([scans], naming, file_filter)
     for pair in first.pairs():
         pair.target.touch()
-    second = planned([scans], naming, file_filter)
+    second = plan_files([scans], naming, file_filter)
     assert list(second.pairs()) == list(first.pairs())
     assert second.overlooked[f"named as results are (*{naming.effective_suffix})"] == len(first)
 
 
 def test_results_beside_their_pictures_are_none_elsewhere_either(scans, tmp_path):
-    pictures = list(planned([scans], Naming(tmp_path / "out")).pairs())
-    for pair in planned([scans]).pairs():
+    pictures = list(plan_files([scans], Naming(tmp_path / "out")).pairs())
+    for pair in plan_files([scans]).pairs():
         pair.target.touch()
     (scans / "alone_denoised.png").touch()
-    plan = planned([scans], Naming(tmp_path / "out"))
+    plan = plan_files([scans], Naming(tmp_path / "out"))
     expected = {pair.source.name for pair in pictures} | {"alone_denoised.png"}
     assert {pair.source.name for pair in plan.pairs()} == expected
     assert plan.overlooked["named as results are (*_denoised)"] == len(pictures)
@@ -134,11 +134,11 @@ def test_results_beside_their_pictures_are_none_elsewhere_either(scans, tmp_path
 class TestClashes:
     def refused(self, error, message, inputs, naming=Naming(), recursive=False, **options):
         with pytest.raises(error, match=message):
-            planned(inputs, naming, FileFilter(recursive), **options)
+            plan_files(inputs, naming, FileFilter(recursive), **options)
 
     def test_same_stem(self, scans, tmp_path):
         (scans / "a.png").touch()
-        assert len(planned([scans], Naming(tmp_path / "out"))) == 3
+        assert len(plan_files([scans], Naming(tmp_path / "out"))) == 3
         self.refused(OutputError, r"a\.tif: .*a\.jpg and .*a\.png .* both", [scans], Naming(tmp_path, format="TIFF"))
 
     @pytest.mark.parametrize("other", ["B.png", "B.PNG", "b.pnG"])
@@ -159,19 +159,19 @@ class TestClashes:
     def test_two_folders_in_one(self, scans, tmp_path):
         inputs = [scans, scans / "sub" / "deep"]
         self.refused(OutputError, r"a\.jpg: .* both; leave one out", inputs, Naming(tmp_path / "out"))
-        assert len(planned(inputs)) == 4
+        assert len(plan_files(inputs)) == 4
 
     def test_pictures_of_which_nothing_is_written(self, tmp_path):
         for name in ("a.png", "A.PNG", "a_denoised.png"):
             (tmp_path / name).touch()
         names = [tmp_path / name for name in ("a.png", "A.PNG", "a.png", "A.PNG", "a_denoised.png", "./A.PNG")]
-        plan = planned(names, are_written=False)
+        plan = plan_files(names, are_written=False)
         assert [pair.source.name for pair in plan.pairs()] == ["a.png", "A.PNG", "a_denoised.png"]
 
     def test_the_same_twice(self, scans):
-        once = planned([scans])
+        once = plan_files([scans])
         for inputs in ([scans, scans / "a.jpg"], [scans / "a.jpg", scans], [scans, Path(os.path.relpath(scans))]):
-            plan = planned(inputs)
+            plan = plan_files(inputs)
             assert {pair.source.resolve() for pair in plan.pairs()} == {pair.source.resolve() for pair in once.pairs()}
             assert (len(plan), plan.overlooked["named twice"] > 0) == (len(once), True)
 
@@ -193,17 +193,17 @@ class TestClashes:
     def test_results_in_the_input_folder_itself(self, scans):
         self.refused(SettingError, r"suffix: .* the next run", [scans], Naming(scans, format="TIFF"))
         naming = Naming(scans, suffix="_x")
-        for pair in planned([scans], naming).pairs():
+        for pair in plan_files([scans], naming).pairs():
             pair.target.touch()
-        assert listing(planned([scans], naming)) == ["a.jpg", "b.png"]
+        assert listing(plan_files([scans], naming)) == ["a.jpg", "b.png"]
 
     def test_an_output_inside_a_tree_of_inputs(self, scans):
         message = r"out: it lies in .*scans.* --exclude out"
         self.refused(OutputError, message, [scans], Naming(scans / "out"), recursive=True)
         self.refused(OutputError, r"--exclude sub", [scans], Naming(scans / "sub" / "out"), recursive=True)
-        assert len(planned([scans], Naming(scans / "out"))) == 2
-        assert len(planned([scans], Naming(scans / ".out"), FileFilter(recursive=True))) == 6
-        assert len(planned([scans], Naming(scans / "out"), FileFilter(recursive=True, exclude=("out",)))) == 6
+        assert len(plan_files([scans], Naming(scans / "out"))) == 2
+        assert len(plan_files([scans], Naming(scans / ".out"), FileFilter(recursive=True))) == 6
+        assert len(plan_files([scans], Naming(scans / "out"), FileFilter(recursive=True, exclude=("out",)))) == 6
 
     def test_a_link_to_a_tree_of_inputs(self, scans, tmp_path):
         (tmp_path / "elsewhere").symlink_to(scans / "sub", target_is_directory=True)
@@ -214,14 +214,14 @@ class TestClashes:
         (tmp_path / "empty").mkdir()
         self.refused(InputError, r"no picture in it \(\.png, .*--recursive", [tmp_path / "empty"])
         with pytest.raises(InputError, match=r"subfolders that --include would take .*check the pattern"):
-            planned([scans], file_filter=FileFilter(True, include=("*.gif",)))
+            plan_files([scans], file_filter=FileFilter(True, include=("*.gif",)))
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may look into all folders")
     def test_a_folder_that_cannot_be_looked_into(self, scans):
         (scans / "sub").chmod(0)
         try:
             self.refused(InputError, r"sub: it cannot be looked into .* --exclude sub", [scans], recursive=True)
-            assert len(planned([scans], file_filter=FileFilter(True, exclude=("sub",)))) == 3
+            assert len(plan_files([scans], file_filter=FileFilter(True, exclude=("sub",)))) == 3
         finally:
             (scans / "sub").chmod(0o700)
 
@@ -229,18 +229,18 @@ class TestClashes:
 class TestShards:
     @pytest.mark.parametrize("parts", [1, 2, 3, 7])
     def test_part_the_plan(self, scans, parts):
-        plan = planned([scans], file_filter=FileFilter(recursive=True))
+        plan = plan_files([scans], file_filter=FileFilter(recursive=True))
         shards = [listing(plan, shard=(part, parts)) for part in range(1, parts + 1)]
         assert sorted(itertools.chain(*shards)) == sorted(listing(plan))
 
     def test_are_about_equal_and_do_not_depend_on_other_pictures(self, tmp_path):
         for i in range(300):
             (tmp_path / f"{i}.png").touch()
-        before = [set(listing(planned([tmp_path]), shard=(part, 4))) for part in range(1, 5)]
+        before = [set(listing(plan_files([tmp_path]), shard=(part, 4))) for part in range(1, 5)]
         assert all(50 <= len(shard) <= 100 for shard in before)
         for i in range(0, 300, 3):
             (tmp_path / f"{i}.png").unlink()
-        after = [set(listing(planned([tmp_path]), shard=(part, 4))) for part in range(1, 5)]
+        after = [set(listing(plan_files([tmp_path]), shard=(part, 4))) for part in range(1, 5)]
         assert all(less <= more for less, more in zip(after, before, strict=True))
 
 

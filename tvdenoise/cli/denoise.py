@@ -232,7 +232,7 @@ def command(
     """
     # NumPy and Pillow load here: --help does not wait for them.
     from tvdenoise.files.job import Job
-    from tvdenoise.files.plan import FileFilter, Naming, counterpart, is_folder, planned
+    from tvdenoise.files.plan import FileFilter, Naming, counterpart, is_folder, plan_files
     from tvdenoise.images import STREAM, WriteOptions, check_source
 
     if output == "":
@@ -294,7 +294,7 @@ def command(
     from tvdenoise.cli.many import denoise_many
 
     file_filter = FileFilter(recursive, tuple(include or ()), tuple(exclude or ()))
-    plan = planned(inputs, naming, file_filter, listed=values.listed_paths(files_from))
+    plan = plan_files(inputs, naming, file_filter, listed=values.listed_paths(files_from))
 
     def job_for(pair: "Pair") -> "Job":
         clean = reference and counterpart(reference, pair.relative)

@@ -121,7 +121,7 @@ def command(
     Each run is measured against the clean picture: the input itself where --noise is given, else --reference.
     """
     from tvdenoise.experiments.degradations import Noise
-    from tvdenoise.files.plan import FileFilter, counterpart, is_folder, planned
+    from tvdenoise.files.plan import FileFilter, counterpart, is_folder, plan_files
     from tvdenoise.machine.signals import ENDING, defer_signals
 
     with defer_signals(*ENDING):  # torch, while it is imported, would abort
@@ -144,7 +144,7 @@ def command(
         noise=[Noise.read(item, is_clipped=clip_noise) for item in values.items_of(noise or "")] or (None,),
         seed=_seeds(seed),
     )
-    plan = planned(values.matched(sources), file_filter=FileFilter(recursive), are_written=False)
+    plan = plan_files(values.matched(sources), file_filter=FileFilter(recursive), are_written=False)
     read = [path for path in (out, config) if path is not None]
     for pair in plan.pairs() if report or plot else ():
         read += [pair.source] if reference is None else [pair.source, counterpart(reference, pair.relative)]

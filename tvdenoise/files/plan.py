@@ -1,13 +1,13 @@
 """Which file becomes which: every pair is known, and every clash refused, before a picture is opened.
 
-Of files only names are held, a list per folder, so that a million of them are no burden.
+Only the names of files are held, in a list per folder, so that a million of them take little memory.
 """
 
 import os
 import sys
 import unicodedata
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -18,22 +18,18 @@ from tvdenoise.errors import InputError, OutputError, SettingError
 from tvdenoise.images import FORMATS, STREAM, check_source, format_by_extension
 
 SUFFIX = "_denoised"
-"""What the name of a result gets beside its picture."""
+"""The end of the name of a result that is beside its picture."""
+
+ENDINGS = tuple(ending for row in FORMATS.values() for ending in row.endings)
 
 
 @dataclass(frozen=True)
 class FileFilter:
-    """Which pictures of a folder are taken: files that end as those of a format do, and whose name starts with no dot.
+    """Selects pictures of a folder: files with the ending of a format whose name does not start with a dot.
 
-    Attributes
-    ----------
-    recursive
-        Those in its subfolders too. Links to folders are not followed, nor those to files outside.
-    include
-        Patterns such as ``*.tif`` or ``raw/*``, one of which the name must match or, with a slash, the path from the
-        folder.
-    exclude
-        Patterns that it must not match, nor any folder on the way.
+    With ``recursive`` those in its subfolders too; links to folders, and to files outside, are not followed. The name,
+    or for a pattern with a slash the path from the folder, must match a pattern of ``include`` such as ``*.tif`` or
+    ``raw/*``, if there are any. It, and the folders on the way, must match none of ``exclude``.
     """
 
     recursive: bool = False
@@ -41,7 +37,7 @@ class FileFilter:
     exclude: tuple[str, ...] = ()
 
     def takes(self, path: str) -> bool:
-        """Return whether a file, by its path from the folder, is taken."""
+        """Return whether a file, by its path from the folder, is selected."""
         return (not self.include or _matches(path, self.include)) and not self.leaves_out(path)
 
     def leaves_out(self, path: str) -> bool:
@@ -51,22 +47,19 @@ class FileFilter:
 
 def _matches(path: str, patterns: Iterable[str]) -> bool:
     name = path.rpartition("/")[2]
-    own = (pattern.replace(os.sep, "/").rstrip("/") for pattern in patterns)
-    return any(fnmatch(path if "/" in pattern else name, pattern) for pattern in own)
+    for pattern in patterns:
+        posix = pattern.replace(os.sep, "/").rstrip("/")
+        if fnmatch(path if "/" in posix else name, posix):
+            return True
+    return False
 
 
 @dataclass(frozen=True)
 class Naming:
-    """Where results go.
+    """Where results go: ``{stem}{suffix}{ending}``.
 
-    Attributes
-    ----------
-    folder
-        The folder in which the tree of the inputs is repeated; None for beside each picture.
-    suffix
-        What follows the name of the picture; None for :data:`SUFFIX` beside it and nothing in a folder.
-    format
-        The format, which decides the ending; None for that of the picture.
+    They are beside their pictures, or in a tree below ``folder`` like that of the pictures. The default ``suffix`` is
+    :data:`SUFFIX` beside the pictures and empty in a folder. ``format`` decides the ending; None keeps the picture's.
     """
 
     folder: Path | None = None
@@ -75,8 +68,10 @@ class Naming:
 
     @property
     def effective_suffix(self) -> str:
-        """What follows the name of a picture."""
-        return (SUFFIX if self.folder is None else "") if self.suffix is None else self.suffix
+        """The suffix, or the default one."""
+        if self.suffix is not None:
+            return self.suffix
+        return SUFFIX if self.folder is None else ""
 
     def target(self, name: str) -> str:
         """Return the name of the result for the name of a picture."""
@@ -87,7 +82,7 @@ class Naming:
         return f"{path.stem}{self.effective_suffix}{ending}"
 
     def beside_or_below(self, source: Path) -> Path:
-        """Return the result of a single picture: beside it, or in the folder; a stream stays one."""
+        """Return the path of the result of a single picture; that of standard input is standard output."""
         if self.folder is None and source == STREAM:
             return source
         return (self.folder or source.parent) / self.target(source.name)
@@ -104,7 +99,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Branch:
-    """Pictures of one folder, whose results go into one folder; ``relative`` is that from the folder that was named."""
+    """Pictures of one folder, whose results go into one folder; ``relative`` is its path from that which was named."""
 
     source: Path
     target: Path
@@ -114,7 +109,7 @@ class Branch:
 
 @dataclass
 class Plan:
-    """All pairs, in the order of the inputs and in folders by name; ``overlooked`` counts what was left out and why."""
+    """All pairs, in the order of the inputs and within folders by name; ``overlooked`` counts by reason the others."""
 
     naming: Naming
     branches: list[Branch] = field(default_factory=list)
@@ -125,10 +120,7 @@ class Plan:
         return sum(len(branch.names) for branch in self.branches)
 
     def pairs(self, shard: tuple[int, int] = (1, 1)) -> Iterator[Pair]:
-        """Iterate over the pairs, or over part K of N.
-
-        The path of a picture alone says to which part it belongs, whatever else there is.
-        """
+        """Iterate over the pairs, or over part K of N, to which a picture belongs by its path alone."""
         part, parts = shard
         for branch in self.branches:
             for name in branch.names:
@@ -137,16 +129,18 @@ class Plan:
                     yield Pair(branch.source / name, branch.target / self.naming.target(name), relative)
 
     def add(self, source: Path, relative: Path, names: list[str]) -> None:
-        """Take in pictures of one folder."""
-        last = self.branches[-1] if self.branches else None
-        if last is not None and (last.source, last.relative) == (source, relative):
-            last.names.extend(names)
-        elif names:
+        """Add pictures of one folder."""
+        if self.branches:
+            last = self.branches[-1]
+            if last.source == source and last.relative == relative:
+                last.names.extend(names)
+                return
+        if names:
             target = source if self.naming.folder is None else self.naming.folder / relative
             self.branches.append(Branch(source, target, relative, names))
 
 
-def planned(
+def plan_files(
     inputs: Sequence[Path],
     naming: Naming = Naming(),
     file_filter: FileFilter = FileFilter(),
@@ -154,20 +148,20 @@ def planned(
     listed: Iterable[Path] = (),
     are_written: bool = True,
 ) -> Plan:
-    """Return the plan for files and folders, whose results ``are_written``, or are not.
+    """Return the plan for files and folders; ``are_written`` says whether results will be written.
 
-    In the naming's folder the results of files that are ``inputs`` lie side by side, those of folders as the tree
-    below these. ``listed`` files are more of them: each path is repeated there whole, one that is absolute or leads
-    out of the current folder from the root on, and that there is such a file is not checked.
+    In the folder of ``naming`` the result of a file in ``inputs`` is at the top, and the results of a folder are in the
+    same tree. The results of ``listed`` files, which need not exist yet, keep the whole path, from the root if it is
+    absolute or leads out of the current folder.
 
     Raises
     ------
     InputError
         If an input is missing, or a folder has no picture.
     OutputError
-        If two pictures would become one file, or a result would be one of the pictures, now or in the next run.
+        If two pictures have the same result, or a result would be a picture to denoise, now or in the next run.
     SettingError
-        If nothing in their names would tell the next run results from pictures.
+        If the next run could not tell results from pictures by their names.
     """
     plan = Plan(naming)
     for path in inputs:
@@ -190,64 +184,78 @@ def planned(
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether a path leads to a folder; one that the system refuses, such as for its length, does not."""
+    """Return whether a path leads to a folder; False for one that the system refuses, such as for its length."""
     return os.path.isdir(path)  # noqa: PTH112 (Path.is_dir raises then)
 
 
 def counterpart(reference: Path, relative: Path) -> Path:
-    """Return what belongs to a picture: ``reference`` itself, or in that folder the file of its path, of any format."""
+    """Return ``reference``, or if it is a folder the file in it with the path of a picture and any ending."""
     if not is_folder(reference):
         return reference
     same = reference / relative
-    others = (same.with_suffix(ending) for row in FORMATS.values() for ending in row.endings)
-    return next((path for path in (same, *others) if os.path.isfile(path)), same)  # noqa: PTH113 (as above)
+    for path in (same, *map(same.with_suffix, ENDINGS)):
+        if os.path.isfile(path):  # noqa: PTH113 (as above)
+            return path
+    return same
 
 
 def _add_folder(plan: Plan, root: Path, file_filter: FileFilter) -> None:
-    before, real_root = len(plan), os.path.realpath(root)
+    count = len(plan)
+    real_root = Path(os.path.realpath(root))
+    suffix = plan.naming.effective_suffix
     output = plan.naming.folder and Path(os.path.realpath(plan.naming.folder))
-    is_among = output is None or output == Path(real_root)
-    if is_among and not plan.naming.effective_suffix:
+    are_beside = output is None or output == real_root
+    if are_beside and not suffix:
         problem = f"without one the results in {root} would be pictures to denoise in the next run"
         raise SettingError("suffix", problem, "give such as _denoised, or another --output")
     if output is not None:
-        _refuse_results_among_pictures(output, Path(real_root), root, file_filter)
-    added = plan.naming.effective_suffix if is_among else SUFFIX
-    todo = [""]
+        _refuse_results_among_pictures(output, real_root, root, file_filter)
+    todo = [""]  # paths from the root, which end with a slash
     while todo:
         folder = todo.pop()
+        entries = _list_entries(root / folder, root)
+        stems = None if are_beside else {Path(entry.name).stem for entry in entries}
         names = []
-        folders = []
-        entries = _entries(root / folder, root)
-        originals = None if is_among else {Path(entry.name).stem for entry in entries}
+        subfolders = []
         for entry in entries:
-            path = f"{folder}/{entry.name}" if folder else entry.name
-            is_junction = sys.version_info >= (3, 12) and entry.is_junction()  # of Windows: a link in truth
+            is_junction = sys.version_info >= (3, 12) and entry.is_junction()  # a kind of link on Windows
             if entry.is_dir(follow_symlinks=False) and not is_junction:
-                folders.append(path)
-            elif reason := _reason_to_overlook(entry, real_root, added, originals):
+                subfolders.append(folder + entry.name)
+                continue
+            reason = _reason_to_overlook(entry, real_root, suffix if are_beside else SUFFIX, stems)
+            if reason:
                 plan.overlooked[reason] += 1
-            elif file_filter.takes(path):
+            elif file_filter.takes(folder + entry.name):
                 names.append(entry.name)
         plan.add(root / folder, Path(folder), names)
         if file_filter.recursive:
-            todo += [path for path in reversed(folders) if _is_entered(plan, path, file_filter)]
-    if len(plan) == before:
-        patterns = [f"--{name}" for name in ("include", "exclude") if getattr(file_filter, name)]
-        of_which = f" that {' and '.join(patterns)} would take" if patterns else ""
-        problem = f"there is no picture in it{' or its subfolders' if file_filter.recursive else ''}{of_which}"
-        problem += f" ({', '.join(ending for row in FORMATS.values() for ending in row.endings)})"
-        remedy = "check the pattern" if patterns else "check the path"
-        remedy += "" if file_filter.recursive else ", or look into its subfolders with --recursive"
-        raise InputError(root, problem, remedy)
+            todo += [f"{path}/" for path in reversed(subfolders) if _is_entered(plan, path, file_filter)]
+    if len(plan) == count:
+        raise _no_picture(root, file_filter)
 
 
-def _entries(folder: Path, root: Path) -> list[os.DirEntry[str]]:
+def _no_picture(root: Path, file_filter: FileFilter) -> InputError:
+    problem = "there is no picture in it"
+    remedy = "check the path"
+    if file_filter.recursive:
+        problem += " or its subfolders"
+    patterns = [f"--{name}" for name in ("include", "exclude") if getattr(file_filter, name)]
+    if patterns:
+        problem += f" that {' and '.join(patterns)} would take"
+        remedy = "check the pattern"
+    if not file_filter.recursive:
+        remedy += ", or look into its subfolders with --recursive"
+    return InputError(root, f"{problem} ({', '.join(ENDINGS)})", remedy)
+
+
+def _list_entries(folder: Path, root: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        remedy = "check its permissions" if folder == root else f"check its permissions, or --exclude {folder.name}"
+        remedy = "check its permissions"
+        if folder != root:
+            remedy += f", or --exclude {folder.name}"
         raise InputError(folder, f"it cannot be looked into ({error.strerror})", remedy) from error
 
 
@@ -258,69 +266,73 @@ def _is_entered(plan: Plan, path: str, file_filter: FileFilter) -> bool:
     return not file_filter.leaves_out(path)
 
 
-def _reason_to_overlook(entry: os.DirEntry[str], root: str, added: str, originals: set[str] | None) -> str:
+def _reason_to_overlook(entry: os.DirEntry[str], root: Path, suffix: str, stems: set[str] | None) -> str:
     """Return why a file is no picture to denoise, or nothing.
 
-    ``added`` is what the names of results end in: only those, or where ``originals`` are given what stands beside one.
+    Names that end in ``suffix`` are those of results, if ``stems`` has the picture beside it or is None.
     """
     if entry.name.startswith("."):
         return "hidden"
-    if format_by_extension(Path(entry.name)) is None and not (entry.is_symlink() and entry.is_dir()):
+    path = Path(entry.path)
+    is_link = entry.is_symlink()
+    if format_by_extension(path) is None and not (is_link and entry.is_dir()):
         return "of another kind"
-    if entry.is_symlink() and not _is_file_inside(entry.path, root):
-        return "links to folders or out of the folder"
-    stem = Path(entry.name).stem
-    if stem.endswith(added) and (originals is None or stem.removesuffix(added) in originals):
-        return f"named as results are (*{added})"
+    if is_link:
+        real = Path(os.path.realpath(path))
+        if real.is_dir() or not real.is_relative_to(root):
+            return "links to folders or out of the folder"
+    if path.stem.endswith(suffix) and (stems is None or path.stem.removesuffix(suffix) in stems):
+        return f"named as results are (*{suffix})"
     return ""
 
 
-def _is_file_inside(link: str, folder: str) -> bool:
-    real = Path(os.path.realpath(link))
-    return real.is_relative_to(folder) and not real.is_dir()
-
-
 def _refuse_results_among_pictures(output: Path, real_root: Path, root: Path, file_filter: FileFilter) -> None:
-    """Refuse an output folder in which pictures are looked for: the next run would take its results for some."""
+    """Refuse an output folder inside a tree of pictures: the next run would take its results for pictures."""
     if not file_filter.recursive or output == real_root or not output.is_relative_to(real_root):
         return
-    parts = output.relative_to(real_root).parts
-    ways = ("/".join(parts[: i + 1]) for i in range(len(parts)))
-    if not any(part.startswith(".") for part in parts) and not any(map(file_filter.leaves_out, ways)):
-        problem = f"it lies in {root}, and its results would be pictures to denoise in the next run"
-        raise OutputError(output, problem, f"choose a folder outside, or add --exclude {parts[0]}")
+    inner = output.relative_to(real_root)
+    for folder in (inner, *inner.parents[:-1]):
+        if folder.name.startswith(".") or file_filter.leaves_out(folder.as_posix()):
+            return  # the next run does not look into it
+    problem = f"it lies in {root}, and its results would be pictures to denoise in the next run"
+    raise OutputError(output, problem, f"choose a folder outside, or add --exclude {inner.parts[0]}")
 
 
 def _key(name: str) -> str:
-    """Return what two names have in common that a file system, somewhere, takes for one."""
+    """Return a name so that those are equal that some file system takes for one."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def _refuse_clashes(plan: Plan, *, are_written: bool) -> None:
-    """Refuse two pictures for one result, also on file systems that do not tell case or forms of Unicode apart.
+    """Refuse two pictures for one result, also on file systems that ignore case or forms of Unicode.
 
-    A picture that was named twice is one.
+    A picture that was named twice is taken once.
     """
     real = cache(os.path.realpath)
-    pictures: dict[str, set[str]] = {}
+    pictures: dict[str, set[str]] = defaultdict(set)  # keys of names by folder
     for branch in plan.branches:
-        pictures.setdefault(_key(real(branch.source)), set()).update(map(_key, branch.names))
-    results: dict[str, dict[str, tuple[Branch, str]]] = {}
+        pictures[_key(real(branch.source))].update(map(_key, branch.names))
+    owners: dict[str, dict[str, tuple[Branch, str]]] = defaultdict(dict)  # who has a result, by folder and name
     for branch in plan.branches:
-        folder_key = _key(real(branch.target))
-        among, taken = pictures.get(folder_key, set()), results.setdefault(folder_key, {})
-        names, branch.names[:] = branch.names[:], []
+        source = real(branch.source)
+        folder = _key(real(branch.target))
+        names = branch.names.copy()
+        branch.names.clear()
         for name in names:
             result = plan.naming.target(name)
-            if are_written and _key(result) in among:
+            key = _key(result)
+            if not are_written:
+                key = f"{source}/{name}"  # only the same picture twice is a clash
+            elif key in pictures[folder]:
                 problem = "it is one of the pictures to denoise"
                 raise OutputError(branch.target / result, problem, "choose another --output or --suffix")
             own = (branch, name)
-            first = taken.setdefault(_key(result) if are_written else f"{real(branch.source)}/{name}", own)
+            first = owners[folder].setdefault(key, own)
             if first is own:
                 branch.names.append(name)
-            elif (real(first[0].source), first[1]) == (real(branch.source), name):
-                plan.overlooked["named twice"] += 1
-            else:
-                problem = f"{first[0].source / first[1]} and {branch.source / name} would be written to it both"
+                continue
+            other, other_name = first
+            if other_name != name or real(other.source) != source:
+                problem = f"{other.source / other_name} and {branch.source / name} would be written to it both"
                 raise OutputError(branch.target / result, problem, "leave one out, such as with --exclude")
+            plan.overlooked["named twice"] += 1
