@@ -22,38 +22,40 @@ from tvdenoise.machine.signals import ENDING
 DEFAULT = "denoise"
 """The command that need not be typed."""
 
-AGAIN = 0.05
-"""Seconds after which a signal is sent again that nobody heard."""
+RESEND_DELAY = 0.05
+"""Seconds after which a signal is sent again: a finalizer that swallowed it has ended by then."""
 
 SIGNALLED = 128
-"""What is added to the number of a signal for an exit code."""
+"""What is added to the number of a signal for an exit code, as shells do."""
 
-_OF_THE_GROUP = ("--install-completion", "--show-completion")
+_GROUP_OPTIONS = ("--install-completion", "--show-completion")
 
 
 class _Group(TyperGroup):
-    """Commands of which one is meant where none is named."""
+    """Commands, with a default one."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (Typer keeps its class to itself)
-        """Put the default command's name in front, unless a command or an option of the group stands there."""
-        if not args or args[0] not in (*self.commands, *_OF_THE_GROUP):
-            near = get_close_matches(args[0], self.commands, n=1, cutoff=0.75) if args else []
-            if near and not os.path.lexists(args[0]):
-                raise InputError(args[0], "there is no such file", f"did you mean the command {near[0]}?")
+        """Put the default command in front, unless a command or an option of the group is there."""
+        first = args[0] if args else ""
+        if first not in (*self.commands, *_GROUP_OPTIONS):
+            similar = get_close_matches(first, self.commands, n=1, cutoff=0.75)
+            if similar and not os.path.lexists(first):
+                raise InputError(first, "there is no such file", f"did you mean the command {similar[0]}?")
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 (Typer keeps its classes to itself)
-        """Let the default command go by the program's name in its usage line."""
+        """Give the default command the program's name in its usage line."""
         name, command, rest = super().resolve_command(ctx, args)
         if name == DEFAULT:
-            name, ctx.info_name = ctx.info_name, None
+            name = ctx.info_name
+            ctx.info_name = None
         return name, command, rest
 
 
 app = typer.Typer(cls=_Group, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
-_MENTIONS = "\n\n".join(["Other commands:", *(room.MENTION for room in (info, compare, sweep, report))])
+_MENTIONS = "\n\n".join(["Other commands:", *(module.MENTION for module in (info, compare, sweep, report))])
 app.command(DEFAULT, context_settings=_SETTINGS, epilog=_MENTIONS)(denoise.command)
 app.command("info", context_settings=_SETTINGS)(info.command)
 app.command("compare", context_settings=_SETTINGS)(compare.command)
@@ -66,51 +68,57 @@ def main() -> None:
     _reopen_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text in its encoding
-    sys.unraisablehook = _hear_again
+    sys.unraisablehook = _resend_swallowed_signal
     signal.signal(signal.SIGTERM, _terminate)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
         signal.signal(signal.SIGHUP, _terminate)
-    if resources.cores() < (os.cpu_count() or 1):  # of which OpenMP knows nothing in a container
-        os.environ.setdefault("OMP_NUM_THREADS", str(resources.cores()))
-    if os.name == "nt":
-        tempfile.TMP_MAX = 100  # type: ignore[misc]  # names that are tried for a file where none may be made (CPython's issue 66305)
+    cores = resources.cores()
+    if cores < (os.cpu_count() or 1):  # OpenMP does not see the limits of containers
+        os.environ.setdefault("OMP_NUM_THREADS", str(cores))
+    if os.name == "nt":  # fewer names to try in a folder that refuses all of them (CPython's issue 66305)
+        tempfile.TMP_MAX = 100  # type: ignore[misc]
     try:
         _check_current_folder()
-        words = [_kept(word) for word in sys.argv[1:]] or (["--help"] if sys.stdout.isatty() else [DEFAULT])
-        code = app(words, prog_name="tvdenoise", standalone_mode=False)
+        words = [_keep_file(word) for word in sys.argv[1:]]
+        if not words and sys.stdout.isatty():
+            words = ["--help"]
+        code = app(words or [DEFAULT], prog_name="tvdenoise", standalone_mode=False)
     except typer.TyperException as error:
         problem = " ".join(error.format_message().split()).replace(": Value error, ", ": ", 1).removesuffix(".")
         context = getattr(error, "ctx", None)
-        messages.failure(f"{problem}; see {context.command_path if context else 'tvdenoise'} --help")
+        command = context.command_path if context else "tvdenoise"
+        messages.failure(f"{problem}; see {command} --help")
         code = error.exit_code
     except TVDenoiseError as error:
         messages.failure(messages.error_text(error))
         code = error.exit_code
-    except OSError as error:  # the help on a stream that is full, say
+    except OSError as error:  # such as the help on a full stream
         messages.failure(f"{error.filename or 'standard output'}: {error.strerror}; check it")
         code = 1
     if code == messages.INTERRUPTED:
         messages.interrupted()
-    _drop_what_cannot_be_written()
-    _hear_no_more()
+    _flush_streams()
+    _ignore_signals()
     sys.exit(code)
 
 
 def _check_current_folder() -> None:
-    """Refuse to work from a folder that has been removed, where libraries fail in ways of their own."""
+    """Refuse to work in a folder that has been removed: libraries fail there in ways of their own."""
     try:
         Path.cwd()
     except FileNotFoundError as error:
         raise InputError("current folder", "it is not there any more", "change to another") from error
 
 
-def _kept(word: str) -> str:
-    """Return an argument; the file ``./-`` by its whole path, as a path alone it is ``-``, which is a stream."""
-    return word if word == "-" or Path(word) != Path("-") else str(Path.cwd() / "-")
+def _keep_file(word: str) -> str:
+    """Return an argument, with the whole path in place of ``./-``: as a path it would be ``-``, which is a stream."""
+    if word != "-" and Path(word) == Path("-"):
+        return str(Path.cwd() / "-")
+    return word
 
 
 def _reopen_closed_streams() -> None:
-    """Stand in for streams that are closed (``>&-``): no file takes their place, and only stderr may be written to."""
+    """Replace streams that are closed (``>&-``), or a file would take their place; only stderr may be written to."""
     if sys.stdin is None:
         sys.stdin = os.fdopen(os.open(os.devnull, os.O_WRONLY))
     if sys.stdout is None:
@@ -119,8 +127,8 @@ def _reopen_closed_streams() -> None:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
 
 
-def _drop_what_cannot_be_written() -> None:
-    """Empty the streams, so that Python does not try once more on leaving, and complain."""
+def _flush_streams() -> None:
+    """Write what the streams hold or drop it, since Python would try again at exit and complain."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -128,27 +136,29 @@ def _drop_what_cannot_be_written() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _hear_no_more() -> None:
-    """Let no signal break off the leaving, which undoes what was begun."""
+def _ignore_signals() -> None:
+    """Ignore signals while the program leaves and undoes what it began."""
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
 
 
 def _terminate(signum: int, _frame: FrameType | None) -> None:
-    """Leave on a signal as on any exception, so that temporary files go."""
-    _hear_no_more()
+    """Leave on a signal with an exception, so that temporary files are removed."""
+    _ignore_signals()
     messages.failure(f"terminated; {messages.NOTHING_HALF_WRITTEN}")
     sys.exit(SIGNALLED + signum)
 
 
-def _hear_again(caught: "sys.UnraisableHookArgs") -> None:
-    """Send a signal again whose exception a finalizer has swallowed."""
+def _resend_swallowed_signal(caught: "sys.UnraisableHookArgs") -> None:
+    """Send a signal again whose exception was swallowed by a finalizer."""
     error = caught.exc_value
     if isinstance(error, KeyboardInterrupt):
-        threading.Timer(AGAIN, os.kill, (os.getpid(), signal.SIGINT)).start()
+        number: int = signal.SIGINT
     elif isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > SIGNALLED:
         code = error.code
-        signal.signal(code - SIGNALLED, lambda *_: sys.exit(code))
-        threading.Timer(AGAIN, os.kill, (os.getpid(), code - SIGNALLED)).start()
+        number = code - SIGNALLED
+        signal.signal(number, lambda *_: sys.exit(code))  # _terminate has let it be ignored
     else:
         sys.__unraisablehook__(caught)
+        return
+    threading.Timer(RESEND_DELAY, os.kill, (os.getpid(), number)).start()

@@ -1,4 +1,4 @@
-"""What is said: to people on stderr (failures, what was read, the line about a finished picture), data on stdout."""
+"""The texts of the command line: for people on stderr (failures, what was read, what was done), data on stdout."""
 
 import math
 import shlex
@@ -16,21 +16,23 @@ if TYPE_CHECKING:
 
 EIGHT_BIT_STEPS = 255
 MOST_LAMBDAS = 4
-"""Pages or channels up to which the lambda of each is said, and beyond it their mean."""
+"""The most pages or channels of which each lambda is said, so that the line stays one; of more, their mean."""
 
 INTERRUPTED = 130
 NOTHING_HALF_WRITTEN = "no output was left half written"
 
 
 def error_text(error: TVDenoiseError) -> str:
-    """Return what an error says, of settings by their flags."""
+    """Return the message of an error, with the flag in place of a setting's name."""
     if isinstance(error, SettingError):
         return f"{flag_of(error.subject)}: {error.problem}; {error.remedy}"
-    return f"--device {error}" if isinstance(error, DeviceError) else str(error)
+    if isinstance(error, DeviceError):
+        return f"--device {error}"
+    return str(error)
 
 
 def command_line() -> str:
-    """Return what was typed."""
+    """Return the command as it was typed."""
     return shlex.join(["tvdenoise", *sys.argv[1:]])
 
 
@@ -45,23 +47,28 @@ def interrupted() -> None:
 
 
 def note(message: str) -> None:
-    """Print a line; nobody can be told that it cannot be printed, and a good result stays one."""
-    with suppress(OSError):
+    """Print a line on stderr."""
+    with suppress(OSError):  # a result stays good if stderr is full or closed
         print(one_line(message), file=sys.stderr)
 
 
 def one_line(text: str) -> str:
-    """Return a text as one line that any terminal can show; what cannot be printed is escaped as Python does it."""
+    """Return a text in one line for any terminal, with Python's escapes for characters that cannot be printed."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def plural(number: int, noun: str) -> str:
+    """Return a number and its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def data(text: str) -> None:
-    """Print what was asked for on stdout.
+    """Print on stdout.
 
     Raises
     ------
     WriteError
-        If that is full or closed.
+        If it is full or closed.
     """
     try:
         print(text, flush=True)
@@ -76,53 +83,56 @@ def _height_and_width(facts: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def pixels(facts: Mapping[str, Any]) -> int:
-    """Return the number of pixels in all pages of what :func:`tvdenoise.images.facts.describe` found."""
+    """Return the number of pixels in all pages, from what :func:`tvdenoise.images.facts.describe` found."""
     return math.prod(_height_and_width(facts)) * int(facts["pages"])
 
 
 def size(facts: Mapping[str, Any]) -> str:
-    """Return width, height, colours and pages of what was found."""
+    """Say width, height, colours and pages."""
     height, width = _height_and_width(facts)
-    return f"{width}x{height} {facts['colours']}" + (f", {facts['pages']} pages" if facts["pages"] > 1 else "")
+    text = f"{width}x{height} {facts['colours']}"
+    pages = facts["pages"]
+    return text if pages == 1 else f"{text}, {pages} pages"
 
 
 def kind_of_page(facts: Mapping[str, Any], *, volume: bool | None) -> str:
-    """Say what is denoised by itself."""
-    return "channel" if facts["channels_apart"] > 1 else "volume" if volume else "page"
+    """Return the name of what is denoised by itself."""
+    if facts["channels_apart"] > 1:
+        return "channel"
+    return "volume" if volume else "page"
 
 
 def file_line(facts: Mapping[str, Any]) -> str:
-    """Say all that was found in one line."""
+    """Say in one line what was found in a file."""
     low, high = facts["range"]
     least, largest = facts["values"]
-    parts = [
-        f"{facts['format']} {size(facts)}",
-        f"axes {facts['axes']}",
-        f"{facts['dtype']} from {least:.6g} to {largest:.6g}",
-        f"range {span(low, high)}",
-        *([f"slices {facts['spacing']:.3g} pixels apart"] if facts["spacing"] else []),
-        *facts["metadata"],
-        *facts["notes"],
-        *facts["hints"],
-        f"{math.ceil(facts['memory'] / 2**20)} MiB to denoise"
-        + (f" on {facts['device']}" if "device" in facts else ""),
-    ]
-    return ", ".join(parts)
+    parts = [f"{facts['format']} {size(facts)}", f"axes {facts['axes']}"]
+    parts.append(f"{facts['dtype']} from {least:.6g} to {largest:.6g}")
+    parts.append(f"range {span(low, high)}")
+    if facts["spacing"]:
+        parts.append(f"slices {facts['spacing']:.3g} pixels apart")
+    for name in ("metadata", "notes", "hints"):
+        parts += facts[name]
+    memory = f"{math.ceil(facts['memory'] / 2**20)} MiB to denoise"
+    if "device" in facts:
+        memory += f" on {facts['device']}"
+    return ", ".join([*parts, memory])
 
 
 def hints(row: "Row", facts: Mapping[str, Any]) -> list[str]:
-    """Return what was found that may have been meant otherwise, where the result depends on the range."""
+    """Return what may have been meant otherwise in a file, if the result depends on its range."""
     from tvdenoise.images import holds_type  # loaded by now
 
-    is_chosen_for_all = row.figures.is_noise_correlated is not None and row.figures.psnr_after is None
-    is_kept = row.output is None or holds_type(Path(row.output), facts["dtype"])
-    return [] if is_chosen_for_all and is_kept else list(facts["hints"])
+    is_adaptive = row.figures.is_noise_correlated is not None and row.figures.psnr_after is None
+    if is_adaptive and (row.output is None or holds_type(Path(row.output), facts["dtype"])):
+        return []
+    return list(facts["hints"])
 
 
 def installation_text(installation: Mapping[str, Any]) -> str:
-    """Return versions, devices and formats in a line each."""
-    versions = (f"{name} {number or '(not installed)'}" for name, number in installation["versions"].items())
-    formats = (f"{name} ({' '.join(endings)})" for name, endings in installation["formats"].items())
+    """Say versions, devices and formats in a line each."""
+    versions = [f"{name} {number or '(not installed)'}" for name, number in installation["versions"].items()]
+    formats = [f"{name} ({' '.join(endings)})" for name, endings in installation["formats"].items()]
     lists = {"versions": versions, "devices": installation["devices"], "formats": formats}
     return "\n".join(f"{title}: {', '.join(items)}" for title, items in lists.items())
 
@@ -132,51 +142,52 @@ def summary_line(row: "Row", facts: Mapping[str, Any]) -> str:
     figures = row.figures
     assert figures.rms_bound is not None
     assert figures.tol is not None
-    assert figures.seconds is not None
-    is_rounded = figures.stop == "tolerance" and figures.rms_bound > 1.1 * figures.tol and "float" in str(row.dtype)
-    what = size(facts) + ("" if row.pages_given is None else f" ({row.pages_given} denoised)")
-    parts = [
-        f"{row.input} -> {row.output}: {what}, {_lambda(row, facts)}, {row.optimizer} on {figures.device}",
-        f"{figures.steps} step{'s' * (figures.steps != 1)}"
-        + (f" (the limit, before the tolerance {figures.tol:g})" if figures.stop == "max_steps" else ""),
-        f"certified within {figures.rms_bound:.2g} of the exact minimiser{_own_units(row)}"
-        + (", as near as its type of floats comes" if is_rounded else ""),
-        f"{figures.seconds:.2f} s of steps",
-    ]
-    return ", ".join(parts)
+    assert figures.steps is not None
+    picture = size(facts)
+    if row.pages_given is not None:
+        picture += f" ({row.pages_given} denoised)"
+    steps = plural(figures.steps, "step")
+    if figures.stop == "max_steps":
+        steps += f" (the limit, before the tolerance {figures.tol:g})"
+    certified = (
+        f"certified within {figures.rms_bound:.2g} of the exact minimiser{_in_own_units(row, figures.rms_bound)}"
+    )
+    # Only the rounding of floats makes the certified distance larger than the tolerance that was met.
+    if figures.stop == "tolerance" and figures.rms_bound > 1.1 * figures.tol and "float" in str(row.dtype):
+        certified += ", as near as its type of floats comes"
+    done = f"{row.input} -> {row.output}: {picture}, {_lambda(row, facts)}, {row.optimizer} on {figures.device}"
+    return f"{done}, {steps}, {certified}, {figures.seconds:.2f} s of steps"
 
 
-def _own_units(row: "Row") -> str:
-    """Say the certified distance in the file's own numbers."""
-    assert row.figures.rms_bound is not None
+def _in_own_units(row: "Row", distance: float) -> str:
+    """Say a distance on the unit scale in the file's own numbers, if they are others."""
     scale = _range(row)
     if scale is None or scale == (0, 1):
         return ""
     if row.dtype == "uint8" and scale == (0, EIGHT_BIT_STEPS):
-        return f" ({row.figures.rms_bound * EIGHT_BIT_STEPS:.2g} of an 8-bit gray level)"
-    return f" ({_number_on_range(row.figures.rms_bound, *scale)}{_of_range(*scale)})"
+        return f" ({distance * EIGHT_BIT_STEPS:.2g} of an 8-bit gray level)"
+    return f" ({_number_on_range(distance, *scale)} of {span(*scale)})"
 
 
 def _range(row: "Row") -> tuple[float, float] | None:
-    """Return the range of all pages, None where they differ in it."""
+    """Return the range of all pages, None if they differ in it."""
     ranges = {page.range for page in row.pages or (row.figures,)}
     return ranges.pop() if len(ranges) == 1 else None
 
 
 def _number_on_range(value: float, low: float, high: float) -> str:
-    """Return a number of the unit scale as one of a range."""
-    own = value * (high - low)
-    return f"{own:.0f}" if 1000 <= own < 1e6 else f"{own:.3g}"
-
-
-def _of_range(low: float, high: float) -> str:
-    """Say of what range a number is."""
-    return "" if (low, high) == (0, 1) else f" of {span(low, high)}"
+    """Return a difference on the unit scale as one on a range."""
+    difference = value * (high - low)
+    if 1000 <= difference < 1e6:
+        return f"{difference:.0f}"
+    return f"{difference:.3g}"
 
 
 def span(low: float, high: float) -> str:
-    """Return a range in as many digits, six or more, as tell its ends apart."""
-    digits = next((n for n in range(6, 17) if f"{low:.{n}g}" != f"{high:.{n}g}"), 17)
+    """Return a range with six digits, or more if its ends look the same with fewer."""
+    for digits in range(6, 18):
+        if f"{low:.{digits}g}" != f"{high:.{digits}g}":
+            break
     return f"{low:.{digits}g}..{high:.{digits}g}"
 
 
@@ -186,36 +197,49 @@ def _lambda(row: "Row", facts: Mapping[str, Any]) -> str:
     if figures.sigma is None:
         return f"lambda {figures.weight:g}{_chroma(figures)}"
     if figures.weight == 0:
-        return "lambda 0, no noise" + ("" if figures.is_noise_correlated is None else " found")
-    pages: Sequence[Figures] = row.pages or (figures,)
-    told, channels = pages, facts["channels_apart"]
-    if len(pages) > MOST_LAMBDAS:
-        from tvdenoise.files.rows import summed  # loaded by now
-
-        told = (
-            [summed(pages[channel::channels]) for channel in range(channels)] if channels <= MOST_LAMBDAS else [figures]
-        )
-    mean = "mean " if len(told) < len(pages) else ""
-    weights = " / ".join(f"{page.weight:.4g}{_chroma(page)}" for page in told)
+        return "lambda 0, no noise" if figures.is_noise_correlated is None else "lambda 0, no noise found"
+    pages = row.pages or (figures,)
+    groups = _group_pages(pages, facts["channels_apart"], figures)
+    text = "mean lambda " if len(groups) < len(pages) else "lambda "
+    text += " / ".join(f"{group.weight:.4g}{_chroma(group)}" for group in groups)
+    if row.strength not in (None, 1):
+        text += f" ({row.strength:g} times the choice)"
     scale = _range(row)
-    sigmas = " / ".join(_number_on_range(page.sigma or 0.0, *(scale or (0, 1))) for page in told)
-    sigmas += " of the range of each" if scale is None else _of_range(*scale)
+    sigmas = [_number_on_range(group.sigma or 0.0, *(scale or (0, 1))) for group in groups]
+    text += f" by SURE for noise of sigma {' / '.join(sigmas)}"
+    if scale is None:
+        text += " of the range of each"
+    elif scale != (0, 1):
+        text += f" of {span(*scale)}"
+    kind = kind_of_page(facts, volume=row.volume)
+    if figures.is_noise_signal_dependent:
+        some = _in_some([page.is_noise_signal_dependent for page in pages], kind)
+        text += f" on average, changing with the signal{some}"
+    if figures.is_noise_correlated:
+        some = _in_some([page.is_noise_correlated for page in pages], kind)
+        text += f", shared by neighbouring pixels{some}: if much remains, give --lambda"
+    return text
 
-    def in_pages(name: str) -> str:
-        """Say of how many pages something holds that holds of a file, unless it is all."""
-        count = sum(bool(getattr(page, name)) for page in pages)
-        kind = kind_of_page(facts, volume=row.volume)
-        return f" in {count} of {len(pages)} {kind}s" if count < len(pages) else ""
 
-    changing = f" on average, changing with the signal{in_pages('is_noise_signal_dependent')}"
-    shared = f", shared by neighbouring pixels{in_pages('is_noise_correlated')}: if much remains, give --lambda"
-    changing, shared = changing * bool(figures.is_noise_signal_dependent), shared * bool(figures.is_noise_correlated)
-    chosen = "by SURE" if row.strength in (None, 1) else f"({row.strength:g} times the choice) by SURE"
-    return f"{mean}lambda {weights} {chosen} for noise of sigma {sigmas}{changing}{shared}"
+def _group_pages(pages: "Sequence[Figures]", channels: int, total: "Figures") -> "Sequence[Figures]":
+    """Return the figures of each page, or if these are many of each channel, or if these are many too the total."""
+    if len(pages) <= MOST_LAMBDAS:
+        return pages
+    if channels > MOST_LAMBDAS:
+        return [total]
+    from tvdenoise.files.rows import summed  # loaded by now
+
+    return [summed(pages[channel::channels]) for channel in range(channels)]
+
+
+def _in_some(holds: "Sequence[bool | None]", kind: str) -> str:
+    """Say in how many pages something holds, unless it is in all of them."""
+    count = sum(map(bool, holds))
+    return f" in {count} of {len(holds)} {kind}s" if count < len(holds) else ""
 
 
 def _chroma(figures: "Figures") -> str:
-    """Say how lambda for chroma compares, where there is chroma."""
+    """Say how lambda for chroma compares, if there is chroma."""
     return "" if figures.chroma is None else f" (chroma {figures.chroma:.3g} times that)"
 
 
@@ -223,8 +247,8 @@ def quality_line(row: "Row") -> str:
     """Say how PSNR and SSIM against the reference changed."""
     figures = row.figures
     scale = _range(row)
-    peak = f"peak {scale[1] - scale[0]:g}" if scale else "each page by its own range"
-    psnr = f"PSNR {figures.psnr_before:.2f} -> {figures.psnr_after:.2f} dB ({peak})"
-    if figures.ssim_before is None or figures.ssim_after is None:
-        return psnr
-    return f"{psnr}, SSIM {figures.ssim_before:.4f} -> {figures.ssim_after:.4f}"
+    peak = "each page by its own range" if scale is None else f"peak {scale[1] - scale[0]:g}"
+    text = f"PSNR {figures.psnr_before:.2f} -> {figures.psnr_after:.2f} dB ({peak})"
+    if figures.ssim_before is not None and figures.ssim_after is not None:
+        text += f", SSIM {figures.ssim_before:.4f} -> {figures.ssim_after:.4f}"
+    return text
