@@ -4,17 +4,7 @@ from typing import Any
 
 
 class TVDenoiseError(Exception):
-    """An expected failure, which the command line prints in one line.
-
-    Parameters
-    ----------
-    subject
-        The file, option or argument concerned.
-    problem
-        What is wrong with it.
-    remedy
-        What the user can do.
-    """
+    """An expected failure: what is wrong with a file, option or argument, and what the user can do about it."""
 
     exit_code = 1  # of the command, where a subclass has no other
 

@@ -59,8 +59,6 @@ class TotalVariation(nn.Module):
     >>> import torch
     >>> TotalVariation()(torch.arange(0, 2.5, 0.1).reshape(5, 5))
     tensor(12.)
-    >>> TotalVariation()(torch.arange(0, 2.5, 0.1).reshape(1, 5, 5))
-    tensor(12.)
     >>> TotalVariation()(torch.arange(0, 10, 0.1).reshape(4, 1, 5, 5))
     tensor([12.0000, 12.0000, 12.0000, 12.0000])
     >>> TotalVariation(is_mean_reduction=True)(torch.arange(0, 10, 0.1).reshape(4, 1, 5, 5))

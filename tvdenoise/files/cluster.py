@@ -6,10 +6,8 @@ A worker does one picture at a time, on all of its threads. A job whose worker i
 
 import itertools
 import logging
-import math
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,9 +26,6 @@ if TYPE_CHECKING:
 AHEAD = 2
 """Jobs handed out for each worker: one at work, and one so that it need not wait for the next."""
 
-PERIOD = 2.0
-"""Seconds between two counts of the workers: often enough for those that come late, and rare beside the jobs."""
-
 TIMEOUT = 10.0
 """Seconds in which a scheduler has to answer at first: more than a slow network needs."""
 
@@ -41,14 +36,8 @@ _one_at_a_time = threading.Lock()
 def connect(scheduler: str, workers: int | None = None, *, timeout: float = TIMEOUT) -> Iterator["Client"]:
     """Connect to a cluster, or start one that listens on this machine only and ends with the context.
 
-    Parameters
-    ----------
-    scheduler
-        An address such as ``tcp://host:8786``, or ``file:`` and the path of a scheduler file, or ``local``.
-    workers
-        The number of processes of a local one; None for one per core.
-    timeout
-        Seconds in which a scheduler has to answer.
+    ``scheduler`` is an address such as ``tcp://host:8786``, or ``file:`` and the path of a scheduler file, or ``local``
+    for a cluster of ``workers`` processes, by default one per core. Others have to answer within ``timeout`` seconds.
 
     Raises
     ------
@@ -125,10 +114,9 @@ def run(
     jobs = iter(todo)
     ended = as_completed(loop=client.loop)
     pending: dict[str, tuple[Job, Future[Outcome]]] = {}
-    limit = _Limit(client, workers)
     try:
         while True:
-            for job in itertools.islice(jobs, max(0, limit.jobs - len(pending))):
+            for job in itertools.islice(jobs, max(0, _most_pending(client, workers) - len(pending))):
                 future = client.submit(_do, _with_absolute_paths(job), overwrite=overwrite, pure=False)
                 pending[future.key] = (job, future)
                 ended.add(future)
@@ -143,23 +131,9 @@ def run(
             future.cancel()
 
 
-class _Limit:
-    """How many jobs may be handed out; workers come and go, so they are counted now and then."""
-
-    def __init__(self, client: "Client", workers: int | None) -> None:
-        self._client = client
-        self._workers = workers
-        self._found = 0
-        self._counted_at = -math.inf
-
-    @property
-    def jobs(self) -> int:
-        if self._workers is not None:
-            return self._workers
-        if time.monotonic() >= self._counted_at + PERIOD:
-            self._found = len(self._client.nthreads())
-            self._counted_at = time.monotonic()
-        return AHEAD * max(1, self._found)
+def _most_pending(client: "Client", workers: int | None) -> int:
+    """Return how many jobs may be handed out, by the workers that there are now unless a number is given."""
+    return workers or AHEAD * max(1, len(client.nthreads()))
 
 
 def _with_absolute_paths(job: Job) -> Job:

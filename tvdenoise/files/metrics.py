@@ -1,4 +1,4 @@
-"""PSNR and SSIM through scikit-image, on the unit scale: the data range is 1, always and explicitly."""
+"""PSNR and SSIM by scikit-image for pictures on the unit scale, with a data range of 1."""
 
 from typing import NamedTuple
 
@@ -11,15 +11,7 @@ SSIM_WINDOW = 11
 
 
 class Quality(NamedTuple):
-    """How close a picture is to its reference.
-
-    Attributes
-    ----------
-    psnr
-        Peak signal-to-noise ratio in dB, infinite for equal pictures.
-    ssim
-        Structural similarity, 1 for equal pictures; None for pictures smaller than its window of 11 pixels.
-    """
+    """The PSNR in dB, infinite for equal pictures, and the SSIM, None for pictures smaller than its window."""
 
     psnr: float
     ssim: float | None
@@ -33,8 +25,9 @@ def quality(reference: NDArray[np.floating], image: NDArray[np.floating]) -> Qua
     """
     with np.errstate(divide="ignore"):
         psnr = float(peak_signal_noise_ratio(reference, image, data_range=1.0))
-    if reference.ndim == 4:
-        reference, image = (np.concatenate(volume, axis=-1) for volume in (reference, image))  # slices for channels
+    if reference.ndim == 4:  # slices become channels
+        reference = np.concatenate(reference, axis=-1)
+        image = np.concatenate(image, axis=-1)
     if min(reference.shape[:2]) < SSIM_WINDOW:
         return Quality(psnr, None)
     ssim = structural_similarity(
