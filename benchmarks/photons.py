@@ -13,7 +13,7 @@ import torch
 import typer
 
 from tvdenoise import images
-from tvdenoise.auto.noise_level import noise_level
+from tvdenoise.auto.noise_level import estimate_noise
 
 PHOTONS = (30, 100, 300, 1000)
 
@@ -29,7 +29,7 @@ def main(folders: list[Path]) -> None:
             clean = np.moveaxis(part.unit(next(part.pages())), -1, 0).astype(float)
             random = np.random.default_rng([zlib.crc32(path.name.encode()), photons])
             noisy = torch.from_numpy(random.poisson(photons * clean) / photons).float()
-            for channel, plane in zip(noise_level(noisy), clean, strict=True):
+            for channel, plane in zip(estimate_noise(noisy), clean, strict=True):
                 ratios.append(channel.sigma / float(np.sqrt(plane.mean() / photons)))
                 growing += channel.slope > 0
         near = sum(0.75 <= ratio <= 1.25 for ratio in ratios)

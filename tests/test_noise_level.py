@@ -8,8 +8,8 @@ from skimage import data
 from torch import Tensor
 from torch.nn import functional
 
-from tvdenoise.auto.noise_level import ChannelNoise, noise_level
-from tvdenoise.auto.patches import SIDE, moments
+from tvdenoise.auto.noise_level import ChannelNoise, estimate_noise
+from tvdenoise.auto.patches import SIDE, sum_products
 
 CAMERA = torch.from_numpy(data.camera()).float()[None] / 255
 
@@ -19,7 +19,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 
 def level(f: Tensor) -> ChannelNoise:
-    (channel,) = noise_level(f)
+    (channel,) = estimate_noise(f)
     return channel
 
 
@@ -53,8 +53,8 @@ def test_is_the_same_bit_by_bit_on_any_number_of_threads(gain):
 @pytest.mark.parametrize(("number", "scale"), [(3000, 1e-30), (3000, 3e5), (75, 1.0), (1, 1.0), (200_000, 1.0)])
 def test_sums_over_patches_are_the_same_in_any_order(number, scale, dtype):
     patches = (scale * normal(number, SIDE * SIDE)).to(dtype)
-    sums = moments(patches)
-    assert torch.equal(sums, moments(patches.flip(0)))
+    sums = sum_products(patches)
+    assert torch.equal(sums, sum_products(patches.flip(0)))
     wide = patches.double()
     assert (sums[:-1, :-1] - wide.mT @ wide).abs().max() <= 2.0**-14 * number * wide.abs().max() ** 2
     assert sums[-1, -1] == number
@@ -77,7 +77,7 @@ def test_noise_beside_what_is_bright_beyond_all_else(peak):
 def test_each_channel_has_its_own():
     sigmas = (0.02, 0.05, 0.2)
     f = torch.cat([CAMERA + sigma * normal(*CAMERA.shape, seed=i) for i, sigma in enumerate(sigmas)])
-    assert [channel.sigma for channel in noise_level(f)] == pytest.approx(sigmas, rel=0.08)
+    assert [channel.sigma for channel in estimate_noise(f)] == pytest.approx(sigmas, rel=0.08)
 
 
 def test_volumes():
@@ -120,7 +120,7 @@ def test_noise_that_is_cut_off_is_read_as_strong_as_black_and_white_leave_it(cle
 def test_noise_in_the_middle_is_not_cut_off():
     drawing = torch.tensor([[0, 1, 0], [1, 0.5, 1], [0, 1, 0]]).repeat_interleave(60, 0).repeat_interleave(60, 1)[None]
     cut = (drawing + 0.1 * normal(*drawing.shape)).clamp(0, 1)
-    read = level(cut).variance(cut)
+    read = level(cut).map_variance(cut)
     for value, share in ((0.5, 1), (0, 0.34), (1, 0.34)):  # 1/2 - 1/(2 pi) is left of a half-normal distribution
         assert float(read[drawing == value].mean()) == pytest.approx(share * 0.1**2, rel=0.3)
 
@@ -306,7 +306,7 @@ def test_noise_that_changes_with_the_signal(curve):
     ends = variance[CAMERA > 0.75].mean() / variance[CAMERA < 0.1].mean()
     assert (noise.slope > 0, noise.slope < 0) == (ends > 1.5, ends < 1 / 1.5)
     assert noise.sigma == pytest.approx(float(variance.mean().sqrt()), rel=0.1)
-    read = noise.variance(of_variance(CAMERA, variance, seed=1))
+    read = noise.map_variance(of_variance(CAMERA, variance, seed=1))
     for where in (CAMERA < 0.1, (CAMERA > 0.3) & (CAMERA < 0.5), CAMERA > 0.6):
         assert float(read[where].mean()) == pytest.approx(float(variance[where].mean()), rel=0.4)
 
@@ -316,7 +316,7 @@ def test_what_little_is_brighter_than_all_else_has_more_noise():
     cells = torch.linspace(0.02, 0.2, 256).repeat(1, 256, 1)
     cells[:, 100:130, 100:130] = 0.8
     counts = torch.poisson(50 * cells, generator=torch.Generator().manual_seed(0)) / 50
-    read = level(counts).variance(counts)
+    read = level(counts).map_variance(counts)
     assert float(read[cells == 0.8].mean()) == pytest.approx(0.8 / 50, rel=0.3)
 
 
@@ -331,21 +331,21 @@ def test_between_brightnesses_the_variance_lies_on_lines_and_beyond_them_it_is_t
     curve = ((0.1, 0.04), (0.3, 0.01), (0.4, 0.02))
     noise = ChannelNoise(0.2, curve)
     for brightness in (0.0, 0.1, 0.15, 0.3, 0.37, 0.4, 1.0):
-        read = noise.variance(torch.full((1, 8, 9), brightness, dtype=torch.float64))
+        read = noise.map_variance(torch.full((1, 8, 9), brightness, dtype=torch.float64))
         assert read.numpy() == pytest.approx(np.interp(brightness, *zip(*curve, strict=True)))
-    assert float(noise.variance(1e6 * CAMERA).min()) >= 0.01
+    assert float(noise.map_variance(1e6 * CAMERA).min()) >= 0.01
 
 
 def test_stabilized_noise_has_variance_1():
     smooth = torch.linspace(0.1, 0.9, 512).expand(1, 512, 512)
     curve = tuple((x, 0.002 + 0.03 * x * (1 - x)) for x in np.linspace(0.1, 0.9, 8).tolist())
-    stable = ChannelNoise(0.1, curve).stabilized(
+    stable = ChannelNoise(0.1, curve).stabilize(
         torch.stack([smooth, of_variance(smooth, 0.002 + 0.03 * smooth * (1 - smooth))])
     )
     noise = stable[1] - stable[0]
     for part in noise.chunk(4, -1):
         assert float(part.std()) == pytest.approx(1, rel=0.1)
-    assert torch.isfinite(ChannelNoise(1.0, ((0.0, 1.0), (0.7, 1e-12), (1.0, 1e-12))).stabilized(CAMERA)).all()
+    assert torch.isfinite(ChannelNoise(1.0, ((0.0, 1.0), (0.7, 1e-12), (1.0, 1e-12))).stabilize(CAMERA)).all()
 
 
 def blurred_noise(clean: Tensor, variance: Tensor) -> Tensor:
@@ -390,7 +390,7 @@ def test_texture_in_the_dark_does_not_hide_noise_that_grows():
     """A dark, textured background behind bright, smooth clothes, seen by 300 photons a pixel."""
     astronaut = torch.from_numpy(data.astronaut()).permute(2, 0, 1) / 255
     photons = torch.poisson(300 * astronaut, generator=torch.Generator().manual_seed(0)) / 300
-    for channel, plane in zip(noise_level(photons), astronaut, strict=True):
+    for channel, plane in zip(estimate_noise(photons), astronaut, strict=True):
         assert channel.slope == pytest.approx(1 / 300, rel=0.2)
         assert channel.sigma == pytest.approx(float(plane.mean() / 300) ** 0.5, rel=0.15)
 
@@ -398,5 +398,5 @@ def test_texture_in_the_dark_does_not_hide_noise_that_grows():
 def test_does_not_change_the_picture():
     f = CAMERA + 0.1 * normal(*CAMERA.shape)
     copy = f.clone()
-    noise_level(f)
+    estimate_noise(f)
     assert np.array_equal(f, copy)

@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from tvdenoise import denoise
 from tvdenoise.arrays.colour import from_opponent, to_opponent
-from tvdenoise.auto import probe, selection
 from tvdenoise.auto.noise_level import ChannelNoise
-from tvdenoise.auto.selection import EPSILON, select_weight
+from tvdenoise.auto.probe import BLOCKS, draw_noise, draw_probe, sample
+from tvdenoise.auto.selection import EPSILON, FACTOR, Curve, minimize, select_luma_and_chroma, select_weight
 from tvdenoise.model import operators
 from tvdenoise.model.rof import Problem
 from tvdenoise.options.methods import METHODS
@@ -112,34 +112,46 @@ def test_its_field_is_feasible_and_near_the_answer(tv):
     assert choice.field.shape == operators.new_field(f).shape
 
 
-def test_a_part_of_a_large_picture_is_enough(tv, monkeypatch):
+def test_a_part_of_a_large_picture_is_enough(tv):
     target = clean(160)
     f, draw = target + normal(target, 7), signs(target, 8)
     whole = select_weight(problem_of(f, tv), draw)
-    monkeypatch.setattr(probe, "MOST_PIXELS", 160 * 80)
-    part = select_weight(problem_of(f, tv), draw)
+    part = select_weight(problem_of(f, tv), draw, most_pixels=160 * 80)
     assert part.field is None
     assert part.weight == pytest.approx(whole.weight, rel=0.25)
 
 
 @pytest.mark.parametrize("shape", [(3, 300, 310), (1, 5, 100, 90), (1, 40, 2000), (1, 1, 9000)])
-def test_the_part_is_as_large_as_it_may_be_and_from_everywhere(shape, monkeypatch):
-    monkeypatch.setattr(probe, "MOST_PIXELS", 8000)
+def test_the_part_is_as_large_as_it_may_be_and_from_everywhere(shape):
     for axis, length in enumerate(shape[1:], 1):
         place = torch.arange(length).view(-1, *(1,) * (len(shape) - 1 - axis)).expand(shape)
-        part = probe.sample(place, len(shape) - 1)
-        assert part.shape[:2] == (shape[0], probe.BLOCKS)
+        part = sample(place, len(shape) - 1, most_pixels=8000)
+        assert part.shape[:2] == (shape[0], BLOCKS)
         assert 0.8 * 8000 <= part[0].numel() <= 1.1 * 8000
         assert (part.min(), part.max()) == (0, length - 1)
 
 
 @pytest.mark.parametrize("color", ["rgb", "opponent", "coupled"])
-def test_parts_of_colours_and_volumes(color, tv, monkeypatch):
-    monkeypatch.setattr(probe, "MOST_PIXELS", 4000)
-    colours, volume = clean(96, 3), clean(96, 3)[:, None].repeat(1, 3, 1, 1)
-    for f, is_volume in ((colours, False), (volume, True)):
-        result = denoise(f + normal(f, 15), tv=tv, color=color, volume=is_volume)
-        assert float((result.image - f).square().mean()) < 0.35 * SIGMA**2
+@pytest.mark.parametrize("axes", [2, 3])
+def test_parts_of_colours_and_volumes(color, axes, tv):
+    """What is chosen by a part of them removes the noise of the whole."""
+    target = clean(96, 3)
+    if axes == 3:
+        target = target[:, None].repeat(1, 3, 1, 1)
+    f = target + normal(target, 15)
+    if color == "opponent":
+        problem = Problem(to_opponent(f), 0.0, tv, axes, ratios=(1.0, 1.5, 1.5))
+        select = select_luma_and_chroma
+    else:
+        problem = Problem(f, 0.0, tv, axes, coupled=color == "coupled")
+        select = select_weight
+    _, draw = draw_probe(f, problem, None, most_pixels=4000)
+    assert draw[0].numel() <= 4400
+    choice = select(problem, draw, most_pixels=4000)
+    assert choice.field is None
+    chroma = choice.ratios[1] if choice.ratios else None
+    result = denoise(f, choice.weight, tv=tv, color=color, chroma=chroma, volume=axes == 3)
+    assert float((result.image - target).square().mean()) < 0.35 * SIGMA**2
 
 
 class TestLumaAndChroma:
@@ -195,13 +207,18 @@ class TestLumaAndChroma:
         assert distance <= again.rms_bound + chosen.rms_bound
 
 
-def test_no_lambda_is_solved_twice(monkeypatch):
+def test_no_lambda_is_solved_twice():
     """Steps there and back along the walk differ in their last bit."""
-    monkeypatch.setattr(selection._Path, "_estimate", lambda _, weight: (math.log(weight) + 2) ** 2)
     for start in np.linspace(-4, 0, 101):
-        path = selection._Path(problem_of(clean(4), "isotropic"), clean(4), 1.0, 0.1)
-        selection._minimize(path.risk, float(start), math.log(selection.FACTOR))
-        assert len({round(position, 6) for position in path.known}) == len(path.known)
+        tried = []
+
+        def risk(x, tried=tried):
+            tried.append(round(x, 6))
+            return (x + 2) ** 2
+
+        curve = Curve(risk)
+        assert minimize(curve, float(start), math.log(FACTOR)) == pytest.approx(-2)
+        assert len(set(tried)) == len(tried) == len(curve.known)
 
 
 def test_without_noise_there_is_nothing_to_remove():
@@ -210,14 +227,13 @@ def test_without_noise_there_is_nothing_to_remove():
 
 
 @pytest.mark.parametrize("shape", [(2, 60, 1500), (1, 3, 40, 41), (1, 2, 3)])
-def test_a_draw_has_the_variance_and_the_autocorrelation_of_the_noise(shape, monkeypatch):
-    monkeypatch.setattr(probe, "SIGNS_AT_ONCE", 2**13)  # so that it is drawn in bands
+def test_a_draw_has_the_variance_and_the_autocorrelation_of_the_noise(shape):
     correlation = ((0.0, 0.25, 0.0), (0.5, 1.0, 0.5), (0.0, 0.25, 0.0))
     noise = (
         ChannelNoise(SIGMA, ((0.0, SIGMA**2),), autocorrelation=correlation, is_correlated=True),
         ChannelNoise.constant(2 * SIGMA),
     )[: shape[0]]
-    first, *others = probe._probe(torch.zeros(shape), noise)
+    first, *others = draw_noise(torch.zeros(shape), noise, values_at_once=2**13)  # so that it is drawn in bands
     assert float(first.square().mean()) == pytest.approx(SIGMA**2, rel=1e-4)
     if first.numel() > 1000:
         shared = [
@@ -321,7 +337,7 @@ class TestPictures:
         noise = (0.012 - 0.01 * ramp).sqrt() * random * torch.tensor([1.0, 0.2, 0.2]).view(3, 1, 1)
         f = ramp + from_opponent(noise)
         problem = Problem(to_opponent(f), 0.0, "anisotropic", ratios=(1.0, 1.5, 1.5))
-        found, drawn = probe.noise_and_probe(f, problem, None)
+        found, drawn = draw_probe(f, problem, None)
         assert all(channel.slope < 0 for channel in found)
         expected = noise.square().mean((1, 2)).sqrt()
         assert drawn.square().mean((1, 2)).sqrt().tolist() == pytest.approx(expected.tolist(), rel=0.15)

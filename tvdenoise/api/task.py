@@ -13,8 +13,8 @@ from tvdenoise.arrays import colour
 from tvdenoise.arrays.intensity import NOISY_UNIT
 from tvdenoise.arrays.planes import Image, Planes, as_planes
 from tvdenoise.auto.noise_level import ChannelNoise
-from tvdenoise.auto.probe import noise_and_probe
-from tvdenoise.auto.selection import Selection, perturbation, select_luma_and_chroma, select_weight
+from tvdenoise.auto.probe import draw_probe
+from tvdenoise.auto.selection import Selection, choose_epsilon, select_luma_and_chroma, select_weight
 from tvdenoise.errors import ArrayError, SettingError
 from tvdenoise.machine.devices import is_out_of_memory, pick_device
 from tvdenoise.machine.remarks import remark
@@ -126,8 +126,8 @@ class Task(Generic[Image]):
         if not problem.spread < MAX_SPREAD:
             reason = "the squares of its values are too large for a computer's numbers"
             raise ArrayError("image", reason, "scale it to 0..1")
-        noise, probe = noise_and_probe(f, problem, settings.sigma)
-        epsilon = perturbation(noise)
+        noise, probe = draw_probe(f, problem, settings.sigma)
+        epsilon = choose_epsilon(noise)
         if problem.ratios and settings.chroma is None:
             selection = select_luma_and_chroma(problem, probe, settings.strength, epsilon=epsilon)
         else:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tvdenoise.auto.noise_level import ChannelNoise
-from tvdenoise.auto.probe import sample
+from tvdenoise.auto.probe import MOST_PIXELS, sample
 from tvdenoise.model import operators
 from tvdenoise.model.rof import Problem
 from tvdenoise.solvers.ascents import ascend
@@ -30,7 +30,7 @@ COUPLED = 0.3
 """The power of the number of channels by which that is multiplied where their differences make one vector."""
 
 LEAST_LUMA = 0.05
-"""Lambda for luma is at least so much of that for chroma, which hardly changes it."""
+"""The least lambda for luma as a multiple of that for chroma: so small a one hardly changes luma."""
 
 FACTOR = 1.25
 """From one lambda to the next while walking downhill."""
@@ -42,10 +42,13 @@ MOST_MOVES = 14
 """How many such steps the walk may take: far enough that pure noise becomes flat."""
 
 STEPS = 50
-"""Steps of FISTA at each lambda, as a multiple of the largest weight over the spread of the picture."""
+"""Steps of FISTA at each lambda, as a multiple of the largest weight over the spread of the picture, ..."""
 
-LEAST_STEPS, MOST_STEPS = 8, 400
-"""Bounds on their number."""
+LEAST_STEPS = 8
+"""... at least so many, ..."""
+
+MOST_STEPS = 400
+"""... and at most."""
 
 ALTERNATING_SHARE = 0.6
 """How many steps of alternating descent do for one of those."""
@@ -76,15 +79,16 @@ class Selection:
     curve: tuple[tuple[float, float], ...]
 
 
-def perturbation(noise: Sequence[ChannelNoise]) -> float:
+def choose_epsilon(noise: Sequence[ChannelNoise]) -> float:
     r"""Return the size of the perturbation, :math:`\epsilon`, that suits some noise.
 
-    It is what one photon is where noise grows with the signal: for counts :math:`y` of mean :math:`\mu` Hudson's
-    identity :math:`\mathrm{E}\,(y - \mu) h(y) = \mu\,\mathrm{E}\,(h(y + 1) - h(y))` takes the place of Stein's.
+    Where noise grows with the signal it is one photon: for counts :math:`y` of mean :math:`\mu` Hudson's identity
+    :math:`\mathrm{E}\,(y - \mu) h(y) = \mu\,\mathrm{E}\,(h(y + 1) - h(y))` takes the place of Stein's.
 
     Source: Hudson, "A natural identity for exponential families", Annals of Statistics 6 (1978).
     """
-    return max(EPSILON, fmean(max(channel.slope, 0.0) / (channel.sigma or 1.0) for channel in noise))
+    photons = [max(channel.slope, 0.0) / (channel.sigma or 1.0) for channel in noise]
+    return max(EPSILON, fmean(photons))
 
 
 def select_weight(
@@ -94,135 +98,181 @@ def select_weight(
     *,
     epsilon: float = EPSILON,
     spread: float | None = None,
+    most_pixels: int = MOST_PIXELS,
 ) -> Selection:
     r"""Choose lambda for ``problem`` (whose own is ignored) by Stein's unbiased risk estimate.
 
-    ``probe`` is a draw of mean 0 and of the covariance :math:`\Sigma` of the noise in ``f``, or in its sample; that of
-    random signs has exact squares, and the estimate scatters less. With :math:`u_\pm = u(f \pm \epsilon b)` the
-    pictures after some steps, ``b`` the probe, :math:`\epsilon` that of :func:`perturbation`,
+    ``probe`` is a draw of mean 0 and of the covariance :math:`\Sigma` of the noise in ``f``, or in its sample. Random
+    signs have exact squares, with which the estimate scatters less. With :math:`u_\pm = u(f \pm \epsilon b)` the
+    pictures after some steps, ``b`` the probe, :math:`\epsilon` that of :func:`choose_epsilon`,
 
     .. math::
         \mathrm{SURE}(\lambda) = \left\|\tfrac12(u_+ + u_-) - f\right\|^2
         + \tfrac{1}{\epsilon}\, b^\top (u_+ - u_-) - \mathrm{tr}\,\Sigma
 
-    estimates :math:`\|u(f) - \text{clean}\|^2` but for a bias of the order of :math:`\epsilon^2`: the difference
-    measures the divergence. Both pictures are solved as one, each lambda from the field of the one before. The walk in
-    :math:`\log\lambda` goes downhill until the minimum is enclosed; parabolas finish. The choice is ``strength``
-    times that. What is negligible beside ``spread``, by default that of ``f``, is no noise.
+    estimates :math:`\|u(f) - \text{clean}\|^2` but for a bias of the order of :math:`\epsilon^2`. The choice is
+    ``strength`` times the minimum. Noise that is negligible beside ``spread``, by default that of ``f``, is none. Of
+    more than ``most_pixels`` a sample is enough.
 
     Sources: Stein, Annals of Statistics 9 (1981); Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE Trans. Image
     Processing 17 (2008).
     """
-    whole = problem.f
-    problem, probe = dataclasses.replace(problem, f=sample(whole, problem.axes)), sample(probe, problem.axes)
+    part = dataclasses.replace(problem, f=sample(problem.f, problem.axes, most_pixels))
+    probe = sample(probe, problem.axes, most_pixels)
     variance = float((operators.array(probe) ** 2).mean())
-    if not variance > (NEGLIGIBLE * (problem.spread if spread is None else spread)) ** 2:
+    if spread is None:
+        spread = part.spread
+    if not variance > (NEGLIGIBLE * spread) ** 2:
         return Selection(0.0, problem.ratios, 0.0, None, ((0.0, 0.0),))
-    path = _Path(problem, probe, variance, epsilon)
-    vectors = len(whole) ** COUPLED if problem.coupled else 1.0
-    position = math.log(START[problem.tv] * vectors * variance**0.625 / path.spread**0.25)
-    chosen = _minimize(path.risk, position, math.log(FACTOR))
+    path = _Path(part, probe, variance, epsilon)
+    risk = Curve(path.estimate_risk)
+    vectors = len(part.f) ** COUPLED if problem.coupled else 1.0
+    start = START[problem.tv] * vectors * variance**0.625 / path.spread**0.25
+    chosen = minimize(risk, math.log(start), math.log(FACTOR))
     if strength != 1:
         chosen += math.log(strength)
-        path.risk(chosen)
+        risk(chosen)
     weight = math.exp(chosen)
-    curve = tuple((math.exp(x), risk) for x, risk in sorted(path.known.items()))
-    nearest = min(path.known, key=lambda x: abs(x - chosen))
-    field = path.field_at(weight) if problem.f is whole else None
-    return Selection(weight, problem.ratios, path.known[nearest], field, curve)
+    nearest = min(risk.known, key=lambda x: abs(x - chosen))
+    curve = tuple((math.exp(x), value) for x, value in sorted(risk.known.items()))
+    field = path.mean_field(weight) if part.f is problem.f else None
+    return Selection(weight, problem.ratios, risk.known[nearest], field, curve)
 
 
 def select_luma_and_chroma(
-    problem: Problem, probe: Tensor, strength: float = 1.0, *, epsilon: float = EPSILON
+    problem: Problem,
+    probe: Tensor,
+    strength: float = 1.0,
+    *,
+    epsilon: float = EPSILON,
+    most_pixels: int = MOST_PIXELS,
 ) -> Selection:
     """Choose lambda for luma, and for the chroma channels as a multiple of that, each as :func:`select_weight` does.
 
     No difference reaches from one to the other: the sum of their risks is lowest where each is.
     """
-    luma, chroma = (
-        select_weight(
-            dataclasses.replace(problem, f=problem.f[part], ratios=()),
-            probe[part],
-            strength,
-            epsilon=epsilon,
-            spread=problem.spread,
-        )
-        for part in (slice(1), slice(1, None))
-    )
+
+    def select(channels: slice) -> Selection:
+        part = dataclasses.replace(problem, f=problem.f[channels], ratios=())
+        drawn = probe[channels]
+        return select_weight(part, drawn, strength, epsilon=epsilon, spread=problem.spread, most_pixels=most_pixels)
+
+    luma = select(slice(1))
+    chroma = select(slice(1, None))
     weight = max(luma.weight, LEAST_LUMA * chroma.weight)
     ratio = chroma.weight / weight if weight else problem.ratios[1]
-    field = None if luma.field is None or chroma.field is None else torch.cat([luma.field, chroma.field], 1)
-    return Selection(weight, (1.0, ratio, ratio), (luma.risk + 2 * chroma.risk) / 3, field, luma.curve)
+    risk = (luma.risk + 2 * chroma.risk) / 3
+    field = None
+    if luma.field is not None and chroma.field is not None:
+        field = torch.cat([luma.field, chroma.field], 1)
+    return Selection(weight, (1.0, ratio, ratio), risk, field, luma.curve)
 
 
 class _Path:
-    """The risk at one lambda after another, each warm-started from the last."""
+    """The pictures for both perturbations at one lambda after another, each warm-started from the last.
+
+    Both are solved as one problem, whose ``f`` is (C, 2, H, W).
+    """
 
     def __init__(self, problem: Problem, probe: Tensor, variance: float, epsilon: float) -> None:
-        pair = operators.empty((len(probe), 2, *probe.shape[1:]), probe)
-        for number, sign in enumerate((epsilon, -epsilon)):
-            operators.array(pair[:, number])[...] = operators.array(problem.f) + sign * operators.array(probe)
-        self.problem = dataclasses.replace(problem, f=pair)
-        self.field = operators.new_field(self.problem.f, problem.axes)
-        self.weight = 0.0
-        self.known: dict[float, float] = {}
+        channels, *sides = probe.shape
+        pair = operators.empty((channels, 2, *sides), probe)
+        f = operators.array(problem.f)
+        b = operators.array(probe)
+        operators.array(pair[:, 0])[...] = f + epsilon * b
+        operators.array(pair[:, 1])[...] = f - epsilon * b
         self.spread = problem.spread or math.sqrt(variance)
-        self._f, self._probe = problem.f, probe
-        self._variance, self._epsilon = variance, epsilon
+        self._problem = dataclasses.replace(problem, f=pair)
+        self._field = operators.new_field(pair, problem.axes)
+        self._weight = 0.0
+        self._f = f
+        self._probe = b
+        self._variance = variance
+        self._epsilon = epsilon
 
-    def risk(self, position: float) -> float:
-        """Return the estimated mean squared error at the logarithm of a lambda."""
-        position = round(position, 9)  # steps there and back differ in their last bit
-        if position not in self.known:
-            self.known[position] = self._estimate(math.exp(position))
-        return self.known[position]
+    def estimate_risk(self, log_weight: float) -> float:
+        """Return Stein's estimate of the mean squared error, as :func:`select_weight` has it."""
+        problem = self._move_to(math.exp(log_weight))
+        pair = operators.empty(problem.f.shape, problem.f)
+        u = operators.subtract_adjoint(problem.f, self._field, pair, problem.spacing)
+        above = operators.array(u[:, 0])
+        below = operators.array(u[:, 1])
+        residual = float((((above + below) / 2 - self._f) ** 2).mean())
+        divergence = float(((above - below) * self._probe).mean()) / (2 * self._epsilon)
+        return residual + 2 * divergence - self._variance
 
-    def _estimate(self, weight: float) -> float:
-        problem = dataclasses.replace(self.problem, weight=weight)
-        operators.array(self.field)[...] *= weight / self.weight if self.weight else 0.0
+    def _move_to(self, weight: float) -> Problem:
+        """Take some steps at a lambda, from the scaled field of the last; return the problem."""
+        problem = dataclasses.replace(self._problem, weight=weight)
+        operators.array(self._field)[...] *= weight / self._weight if self._weight else 0.0
         largest = weight * max(problem.ratios, default=1.0)
         steps = min(max(STEPS * largest / self.spread, LEAST_STEPS), MOST_STEPS)
-        steps *= ALTERNATING_SHARE if problem.alternates else 1
-        self.field, self.weight = ascend(problem, self.field, math.ceil(steps)), weight
-        pair = operators.empty(problem.f.shape, problem.f)
-        u = operators.subtract_adjoint(problem.f, self.field, pair, problem.spacing)
-        above, below, f, probe = (operators.array(t) for t in (*u.unbind(1), self._f, self._probe))
-        residual = float((((above + below) / 2 - f) ** 2).mean())
-        trace = float(((above - below) * probe).mean()) / (2 * self._epsilon)
-        return residual + 2 * trace - self._variance
+        if problem.alternates:
+            steps *= ALTERNATING_SHARE
+        self._field = ascend(problem, self._field, math.ceil(steps))
+        self._weight = weight
+        return problem
 
-    def field_at(self, weight: float) -> Tensor:
+    def mean_field(self, weight: float) -> Tensor:
         """Return the field for the picture itself, about right at a lambda."""
-        field = operators.contiguous_copy(self.field[:, :, 0])
+        field = operators.contiguous_copy(self._field[:, :, 0])
         values = operators.array(field)
-        values += operators.array(self.field[:, :, 1])
-        values *= weight / self.weight / 2
+        values += operators.array(self._field[:, :, 1])
+        values *= weight / self._weight / 2
         return field
 
 
-def _minimize(risk: Callable[[float], float], start: float, step: float) -> float:
-    """Return about where ``risk`` is lowest: walk downhill to enclose the minimum, then one or two parabolas."""
-    step = step if risk(start + step) < risk(start) else -step
+class Curve:
+    """A function of one number whose values are kept.
+
+    Attributes
+    ----------
+    known
+        Its values so far.
+    """
+
+    def __init__(self, function: Callable[[float], float]) -> None:
+        self.known: dict[float, float] = {}
+        self._function = function
+
+    def __call__(self, x: float) -> float:
+        """Return the value at ``x``, computed if it is not known."""
+        x = round(x, 9)  # steps there and back differ in their last bit
+        if x not in self.known:
+            self.known[x] = self._function(x)
+        return self.known[x]
+
+
+def minimize(curve: Callable[[float], float], start: float, step: float) -> float:
+    """Return about where a curve is lowest: walk downhill to enclose the minimum, then one or two parabolas."""
+    is_downhill = curve(start + step) < curve(start)
+    if not is_downhill:
+        step = -step
     here = start
     for _ in range(MOST_MOVES):
-        if risk(here + step) >= risk(here):
+        if curve(here + step) >= curve(here):
             break
         here += step
     else:
         return here
-    low, high = here - abs(step), here + abs(step)
-    guess = _parabola_minimum(risk, low, here, high)
+    low = here - abs(step)
+    high = here + abs(step)
+    guess = _minimize_parabola(curve, low, here, high)
     if abs(guess - here) <= NEAR_ENOUGH * abs(step):
         return guess
-    low, middle, high = sorted((here, guess, low if guess < here else high))
-    return _parabola_minimum(risk, low, middle, high)
+    beyond = low if guess < here else high
+    low, middle, high = sorted((here, guess, beyond))
+    return _minimize_parabola(curve, low, middle, high)
 
 
-def _parabola_minimum(risk: Callable[[float], float], low: float, middle: float, high: float) -> float:
+def _minimize_parabola(curve: Callable[[float], float], low: float, middle: float, high: float) -> float:
     """Return the lowest point of the parabola through three points, within them; the middle one if it has none."""
-    to_low, to_high = risk(low) - risk(middle), risk(high) - risk(middle)
-    a, b = middle - low, high - middle
-    curvature = to_low * b + to_high * a
+    left = middle - low
+    right = high - middle
+    rise_left = curve(low) - curve(middle)
+    rise_right = curve(high) - curve(middle)
+    curvature = rise_left * right + rise_right * left
     if not curvature > 0:
         return middle
-    return min(max(middle + 0.5 * (to_low * b * b - to_high * a * a) / curvature, low), high)
+    offset = 0.5 * (rise_left * right * right - rise_right * left * left) / curvature
+    return min(max(middle + offset, low), high)
