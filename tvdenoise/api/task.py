@@ -52,7 +52,7 @@ class Task(Generic[Image]):
     def __init__(self, image: Image, settings: Settings, channel_axis: int | None) -> None:
         self._planes: Planes[Image] = as_planes(image, channel_axis, settings.axes)
         self._home = image.device if isinstance(image, Tensor) else torch.device("cpu")
-        self._color = colour.chosen(settings.color, len(self._planes.f))
+        self._color = colour.choose_model(settings.color, len(self._planes.f))
         self.settings = settings.with_color(self._color)
         self._check_sigma()
 
@@ -148,7 +148,7 @@ class Task(Generic[Image]):
             u = colour.from_opponent(u)
             chroma = problem.ratios[1]
         result = Result(
-            image=self._planes.restored(u),
+            image=self._planes.restore(u),
             status=solution.status,
             steps=solution.steps,
             energy=certificate.energy,

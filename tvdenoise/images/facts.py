@@ -29,7 +29,7 @@ def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "r
     denoised one by one.
     """
     first, axes = file.parts[0], 3 if volume else 2
-    values = intensity.extremes(first.pixels)
+    values = intensity.find_extremes(first.pixels)
     held = sum(part.pixels.nbytes for part in file.parts)
     page = max(part.unit_type.itemsize * part.solved_together(volume=volume, color=color) for part in file.parts)
     return {

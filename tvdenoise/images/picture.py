@@ -200,7 +200,9 @@ class Picture:
         A volume is (D, H, W, C).
         """
         colours = self.by_page[page]
-        return intensity.to_unit(intensity.filled(colours) if colours.dtype.kind == "f" else colours, self.scale)
+        return intensity.scale_to_unit(
+            intensity.fill_nonfinite(colours) if colours.dtype.kind == "f" else colours, self.scale
+        )
 
     def shown(self, page: Page) -> NDArray[np.floating]:
         """Return what :meth:`unit` does, with white at 1 whatever the file calls white."""
@@ -217,18 +219,18 @@ class Picture:
     def fill_page(self, page: Page, u: NDArray[np.floating], source: "Picture") -> float:
         """Fill a page with ``u`` (H, W, C), on the unit scale.
 
-        Returned is the :func:`tvdenoise.arrays.intensity.rounding` of ``u``.
+        Returned is the :func:`tvdenoise.arrays.intensity.measure_rounding` of ``u``.
 
         Where ``u`` is what the source has, its very numbers are taken: no bit changes by scaling there and back.
         What is not finite in the source is so in the target.
         """
         target, original = self.by_page[page], source.by_page[page]
-        target[...] = intensity.from_unit(u, self.scale, self.pixels.dtype)
+        target[...] = intensity.scale_from_unit(u, self.scale, self.pixels.dtype)
         if self.pixels.dtype.kind == source.pixels.dtype.kind == "f":
             is_same = self.pixels.dtype == source.pixels.dtype and self.scale == source.scale
             kept = (u == source.unit(page)) if is_same else np.False_
             np.copyto(target, original, where=kept | ~np.isfinite(original))
-        return intensity.rounding(u, target, self.scale)
+        return intensity.measure_rounding(u, target, self.scale)
 
     def with_axes(self, axes: str) -> "Picture":
         """Return the picture with its axes named anew.
@@ -255,9 +257,9 @@ def squeezed(frame: NDArray[np.generic]) -> NDArray[np.generic]:
 def rescaled(numbers: NDArray[np.generic], dtype: DTypeLike) -> NDArray[np.generic]:
     """Return numbers of one type's range as those of another's: transparency keeps its meaning."""
     if numbers.dtype.kind == "f" and np.dtype(dtype).kind in "iu":
-        numbers = intensity.filled(numbers)
-    unit = intensity.to_unit(numbers, intensity.type_range(numbers.dtype))
-    return intensity.from_unit(unit, intensity.type_range(dtype), dtype)
+        numbers = intensity.fill_nonfinite(numbers)
+    unit = intensity.scale_to_unit(numbers, intensity.type_range(numbers.dtype))
+    return intensity.scale_from_unit(unit, intensity.type_range(dtype), dtype)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def _interpreted(path: Path, part: Picture, scale: Range | None, options: ReadOp
     if options.axes is not None:
         part = part.with_axes(options.axes)
     _check_content(path, part, options)
-    part = replace(part, scale=options.scale or scale or intensity.measured_range(part.pixels))
+    part = replace(part, scale=options.scale or scale or intensity.measure_range(part.pixels))
     intensity.check_range(path, part.pixels, part.scale)
     return part
 

@@ -68,7 +68,7 @@ def _has_more(file: NetpbmFile, content: bytes) -> bool:
 
 def _rescaled(alpha: NDArray[np.generic], old: Range, new: Range) -> NDArray[np.generic]:
     """Return transparency in another range: of a file it is the file's, of a picture that of its type."""
-    return intensity.from_unit(intensity.to_unit(alpha, old), new, alpha.dtype)
+    return intensity.scale_from_unit(intensity.scale_to_unit(alpha, old), new, alpha.dtype)
 
 
 def without_metadata(native: Any) -> Any:  # noqa: ANN401 (a kind and a number)
