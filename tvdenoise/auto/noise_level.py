@@ -1,7 +1,4 @@
-"""The standard deviation of the noise, from one picture.
-
-Each threshold below names the picture that is read wrong without it; ``docs/lambda.md`` has the tables.
-"""
+"""The noise in one picture. Each threshold names the picture that needs it, where one is known."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +8,6 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -20,6 +16,7 @@ from tvdenoise.auto.patches import (
     FLATNESS,
     MIN_PATCHES,
     SIDE,
+    Array,
     Survey,
     cut_patches,
     estimate_variance,
@@ -29,43 +26,36 @@ from tvdenoise.auto.patches import (
 from tvdenoise.model import operators
 
 SEED = 0x71DE
-"""The seed of the white noise for comparison: hardly that of noise that a user adds."""
+"""Of the white noise for comparison: hardly the seed of noise that a user adds."""
 
 DILATIONS = (2, 3, 4, 6, 8)
 """Distances between the pixels of a patch, tried in turn where neighbours share noise. Blurred and demosaicked noise
 needs those above 2, the colours of a JPEG 8, as far as its blocks reach."""
-
 NEARLY_RATIO = 1.35
 """The ratio of the median to the smallest eigenvalues below which pixels share little noise, which counts where no
 dilation is without. Needed by: 04.png of Set12, noise of 10 blurred by 0.8 pixels (read as 8.9, else as 1.6)."""
 
 TEXTURE_FROM = 6
 """From this dilation on texture such as grass passes for noise, ..."""
-
 TEXTURE_SHARE = 0.75
 """... and an estimate counts only below this share of the standard deviation of the picture. Needed by: scikit-image's
-grass and gravel with noise of 10 (else read as three times that)."""
+grass and gravel with noise of 10 (else read as more than three times that)."""
 
 MIN_INCREASE = 1.3
 """How many times the standard deviation must be found at a larger dilation: less of it is texture. Needed by: fur and
 bricks in colour pictures with noise of 10 (else read up to a fifth too high)."""
-
 FAR_INCREASE = 2.5
 """The same from :data:`TEXTURE_FROM` on. Needed by: the chroma of CSet9's baboon with noise of 10 (else read as 16 from
 pixels 8 apart, which loses 1.3 dB)."""
-
 LEAST_SHARED = 1.45
 """The ratio of the median to the smallest eigenvalues below which :data:`FAR_INCREASE` is asked of all dilations:
-noise that is shared has a larger one, unless compression has left hardly any between neighbours. Needed by: the lawn of
-scikit-image's camera with noise of 3 and 5, and fur (CSet9 at 10: else the worst picture loses 1.14 dB, not 0.17)."""
-
+shared noise has a larger one. Needed by: the lawn of scikit-image's camera with noise of 3 and 5, and fur (CSet9 at 10:
+else the worst picture loses 1.14 dB, not 0.17)."""
 FREE_SHARE = 0.75
 """Where so many patches are without texture at a larger dilation, any increase counts. It came with JPEGs of quality
 60; without a bound, scikit-image's coins with noise of 3 are taken for shared noise."""
-
 CHANGE_SHARE = 0.3
 """How many of the patches must be without texture at a larger dilation for groups of them to tell of a change."""
-
 MIN_KURTOSIS = 2.2
 """The least kurtosis of noise that is shared. Two values that are equally frequent have 1, many have 1.8. Needed by:
 patterns of few values, such as bar codes, which are as random as noise at a large dilation."""
@@ -74,58 +64,38 @@ NEARLY_WHITE = 2.2
 """The ratio of the median to the smallest eigenvalues below which noise is nearly white: the median is hardly more than
 its variance, and hardly touched by texture. Needed by: pictures halved by Lanczos (Set12, noise of 25: else 0.38 dB
 lost, not 0.05)."""
-
 FAR_EXCESS = 0.25
 """Texture adds about so many times that median to the variance at a larger dilation (the same pictures)."""
-
 SHARED_RATIO = 1.6
 """The ratio of the median to the smallest eigenvalues above which noise is called shared where no dilation is without.
 Needed by: grass, gravel, coins and lawn with white noise, whose texture has ratios from 1.25 on."""
 
 BINS = 8
 """Groups of equally many patches, by their brightness."""
-
-LINE_ROUNDS = 3
-"""How often the line through the groups is fitted: its weights follow from the line before."""
-
 MIN_CHANGE = 1.5
 """Noise changes with the signal where a line through the groups has at one end more than so many times the variance of
 the other; as texture does the same, so many times the third power of the median ratio of eigenvalues. Without that
-power twice as many pictures with equal noise seemed to change (21 of 288, not 9)."""
-
+power noise seemed to fall in 21 of 288 degraded pictures, with it in 9."""
 LENIENT = 2 * FLATNESS
 """How much texture patches may seem to have where noise rises with the signal, in the lights too: counts scatter more
 than normal noise. Their ratio tells of that too, and its root is taken. Needed by: the confocal micrographs (else
 1.4 dB lost, not 0.2)."""
 
-NORMAL_MEDIAN = 0.6745
-"""The median absolute value of normal noise of variance 1."""
-
 
 @dataclass(frozen=True)
 class ChannelNoise:
-    """The noise of one channel.
+    """The noise of one channel."""
 
-    Attributes
-    ----------
-    sigma
-        The root mean square of the standard deviation over the picture.
-    curve
-        The variance at some brightnesses, from dark to bright: between two of them it lies on a line, beyond the ends
-        it is that of the end.
-    slope
-        The rise of a line through the curve, 0 where that may be chance or texture; of counts what one photon is.
-    is_correlated
-        Whether neighbouring pixels share noise (JPEG, demosaicking, resampling).
-    autocorrelation
-        The noise's, at lags of some pixels down and across, 1 in the middle; empty if it could not be estimated, and
-        where noise is white.
-    """
-
+    # The root mean square of the standard deviation over the picture.
     sigma: float
+    # The variance at some brightnesses, from dark to bright: between two of them it lies on a line, beyond the ends it
+    # is that of the end.
     curve: tuple[tuple[float, float], ...]
+    # The rise of a line through the curve, 0 where that may be chance or texture; of counts what one photon is.
     slope: float = 0.0
+    # Whether neighbouring pixels share noise, as after JPEG, demosaicking and resampling.
     is_correlated: bool = False
+    # At lags of some pixels down and across, 1 in the middle; empty if it is unknown, and where noise is white.
     autocorrelation: tuple[tuple[float, ...], ...] = ()
 
     @classmethod
@@ -135,8 +105,12 @@ class ChannelNoise:
 
     def scale_variance(self, factor: float) -> "ChannelNoise":
         """Return noise of ``factor`` times the variance."""
-        curve = tuple((brightness, factor * variance) for brightness, variance in self.curve)
-        return replace(self, sigma=math.sqrt(factor) * self.sigma, curve=curve, slope=factor * self.slope)
+        return replace(
+            self,
+            sigma=math.sqrt(factor) * self.sigma,
+            curve=tuple((brightness, factor * variance) for brightness, variance in self.curve),
+            slope=factor * self.slope,
+        )
 
     def map_variance(self, plane: Tensor) -> Tensor:
         """Return the variance in every pixel of the noisy (..., H, W), whose brightness is the mean around it."""
@@ -155,9 +129,11 @@ class ChannelNoise:
         if not self.sigma:
             return plane
         darkest, variance = self.curve[0]
-        result = (plane - darkest).clamp_(max=0) / math.sqrt(variance)
+        below = (plane - darkest).clamp_(max=0)
+        result = below / math.sqrt(variance)
         brightest, variance = self.curve[-1]
-        result = result + (plane - brightest).clamp_(min=0) / math.sqrt(variance)
+        above = (plane - brightest).clamp_(min=0)
+        result += above / math.sqrt(variance)
         for (dark, first), (bright, last) in pairwise(self.curve):
             step = (plane - dark).clamp_(0, bright - dark)
             local = first + step * ((last - first) / (bright - dark))
@@ -173,24 +149,19 @@ def estimate_noise(f: Tensor) -> tuple[ChannelNoise, ...]:
     In patches without texture the covariance of the pixels is that of the noise, :math:`\sigma^2 I`. Such patches are
     those whose neighbour differences are no larger than noise of the present estimate makes them; estimate and
     selection take turns until they agree. The estimate is the mean of the smallest eigenvalues of the covariance over
-    the same mean for white noise at the same places. Borders and masks do not count. In the smallest pictures the
-    median absolute difference takes the place of patches.
+    the same mean for white noise at the same places. In the smallest pictures the median absolute difference serves.
 
-    This is done in groups of patches of like brightness: the variance rises with the signal where photons are counted,
-    falls where a photograph's shadows are brightened, and is less in black and white, which cut it off. What little
-    texture the patches still have makes neighbours alike, so that the larger eigenvalues tell of it: the estimate is
-    divided by the ratio of their median to the smallest.
-
-    Where neighbours share noise the smallest eigenvalues say too little. Then patches are made of pixels further apart,
-    until these share none. In them a rise with the signal cannot be told from texture, a fall can. For nearly white
-    noise, as in pictures made smaller, the median of the first eigenvalues tells better. Where pixels at all distances
-    share some, the texture of the picture is alike, or noise looks like a picture, and the first estimate stands.
+    Groups of patches of like brightness are estimated one by one, as the variance changes with the signal where photons
+    are counted. Texture that is left makes neighbours alike, and the larger eigenvalues larger: the estimate is divided
+    by the ratio of their median to the smallest. Where neighbours share noise, patches are made of pixels further apart
+    until these share none; in them a rise with the signal cannot be told from texture, a fall can.
 
     Sources: Liu, Tanaka and Okutomi, "Single-image noise level estimation for blind denoising", IEEE Trans. Image
     Processing 22 (2013); eigenvalues as in Pyatykh, Hesser and Zheng, the same volume.
     """
     generator = torch.Generator().manual_seed(SEED)
-    white = torch.randn(f.shape[1:], generator=generator, device="cpu", dtype=torch.float32).to(f.dtype)
+    white = torch.randn(f.shape[1:], generator=generator, device="cpu", dtype=torch.float32)
+    white = white.to(f.dtype)
 
     @cache
     def cut_white(dilation: int) -> Tensor:
@@ -203,7 +174,7 @@ def estimate_noise(f: Tensor) -> tuple[ChannelNoise, ...]:
 def _estimate_channel(plane: Tensor, cut_white: Callable[[int], Tensor]) -> ChannelNoise:
     """Return the noise of a plane; ``cut_white`` returns the patches of white noise for a dilation."""
     near = survey(plane, 1, cut_white(1))
-    if near is None:
+    if near is None:  # too small a picture for patches
         return ChannelNoise.constant(_estimate_by_differences(plane))
     noise, ratio = _estimate_by_brightness(near)
     if near.is_clear() or ratio <= CORRELATED_RATIO:
@@ -217,7 +188,8 @@ def _estimate_by_differences(plane: Tensor) -> float:
     differences = torch.cat([plane.diff(dim=dim).abs().flatten() for dim in (-1, -2)])
     if not len(differences):
         return 0.0
-    return float(differences.median()) / (math.sqrt(2) * NORMAL_MEDIAN)
+    # The median absolute value is 0.6745 in normal noise of variance 1; differences have twice the variance.
+    return float(differences.median()) / (math.sqrt(2) * 0.6745)
 
 
 def _estimate_shared(plane: Tensor, near: Survey, cut_white: Callable[[int], Tensor]) -> ChannelNoise | None:
@@ -235,6 +207,7 @@ def _estimate_shared(plane: Tensor, near: Survey, cut_white: Callable[[int], Ten
     if not falls_with_signal:
         noise = ChannelNoise.constant(math.sqrt(variance))
     if near.estimate.ratio < NEARLY_WHITE:
+        # Texture hardly touches the median eigenvalue of near pixels, but adds to what is found further apart.
         median = near.estimate.ratio * near.estimate.variance
         without_texture = max(variance - FAR_EXCESS * median, median)
         noise = noise.scale_variance(min(without_texture / variance, 1.0))
@@ -264,8 +237,10 @@ def _is_texture(plane: Tensor, dilation: int, near: Survey, far: Survey) -> bool
     is_far = dilation >= TEXTURE_FROM
     if far.kurtosis < MIN_KURTOSIS:
         return True
-    if is_far and variance > TEXTURE_SHARE**2 * float(operators.array(plane).var()):
-        return True
+    if is_far:
+        of_picture = float(operators.array(plane).var())
+        if variance > TEXTURE_SHARE**2 * of_picture:
+            return True
     if far.weak_share >= FREE_SHARE:
         increase = 1.0
     elif is_far or near.estimate.ratio < LEAST_SHARED:
@@ -276,21 +251,19 @@ def _is_texture(plane: Tensor, dilation: int, near: Survey, far: Survey) -> bool
 
 
 def _estimate_by_brightness(found: Survey) -> tuple[ChannelNoise, float]:
-    """Return noise by the estimates of groups of patches with like means, and the median of their ratios.
-
-    What texture adds to an estimate it adds to its ratio too, by which the estimate is divided. Where it adds much, the
-    groups may differ by it, and count only if noise changes more.
-    """
+    """Return noise by the estimates of groups of patches with like means, and the median of their ratios."""
     constant = ChannelNoise.constant(math.sqrt(found.estimate.variance))
     if len(found.patches) < 2 * BINS * MIN_PATCHES:
         return constant, found.estimate.ratio
     x, variances, ratios = _estimate_groups(found, FLATNESS)
+    # What texture adds to an estimate it adds to its ratio too.
     variances = variances / ratios
     ratio = float(np.median(ratios))
     if not (variances.all() and np.ptp(x)):
         return constant, ratio
     least = variances.min()
     slope, change = _fit_line(x, variances)
+    # Groups may differ by their texture, which shows in the ratio: noise has to change more.
     is_change = max(change, 1 / change) > MIN_CHANGE * ratio**3
     if not is_change and ratio > CORRELATED_RATIO:
         return constant, ratio
@@ -305,32 +278,35 @@ def _estimate_by_brightness(found: Survey) -> tuple[ChannelNoise, float]:
         x = np.append(x, brightest)
         variances = np.append(variances, beyond)
     curve = dict(zip(x.tolist(), variances.tolist(), strict=True))  # groups of one value have one brightness
-    by_patch = np.interp(found.brightness.double().numpy(), list(curve), list(curve.values()))
+    brightness = found.brightness.double().numpy()
+    by_patch = np.interp(brightness, list(curve), list(curve.values()))
     sigma = math.sqrt(by_patch.mean())
-    return ChannelNoise(sigma, tuple(curve.items()), slope if is_change else 0.0), ratio
+    if not is_change:
+        slope = 0.0
+    return ChannelNoise(sigma, tuple(curve.items()), slope), ratio
 
 
-def _estimate_groups(found: Survey, flatness: float) -> NDArray[np.float64]:
+def _estimate_groups(found: Survey, flatness: float) -> Array:
     """Return brightness, variance and ratio of :data:`BINS` groups of patches, from dark to bright."""
     estimates = []
     for group in found.brightness.argsort().tensor_split(BINS):
-        patches = found.patches[group]
-        _, estimate = estimate_variance(found.brightness[group], patches, found.reference[group], flatness)
+        brightness = found.brightness[group]
+        reference = found.reference[group]
+        _, estimate = estimate_variance(brightness, found.patches[group], reference, flatness)
         estimates.append(estimate)
     return np.array(estimates).T
 
 
-def _fit_line(x: NDArray[np.float64], variances: NDArray[np.float64]) -> tuple[float, float]:
-    """Fit a line by weighted least squares; return its slope, and the ratio of its last value to its first.
-
-    A group weighs as much as the square of 1 over the line there, for it is the relative errors that are equal.
-    """
+def _fit_line(x: Array, variances: Array) -> tuple[float, float]:
+    """Fit a line by weighted least squares; return its slope, and the ratio of its last value to its first."""
     least = variances.min()
     line = variances
-    for _ in range(LINE_ROUNDS):
+    for _ in range(3):
+        # The relative errors of variances are equal: their weights follow from the line of the round before.
         weights = (least / line) ** 2
         height = np.average(variances, weights=weights)
         offsets = x - np.average(x, weights=weights)
-        slope = float(weights @ (offsets * variances) / (weights @ offsets**2))
+        moment = weights @ (offsets * variances)
+        slope = float(moment / (weights @ offsets**2))
         line = np.maximum(height + slope * offsets, least)
     return slope, float(line[-1] / line[0])

@@ -9,82 +9,54 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+Array = NDArray[np.float64]
+
 SIDE = 5
 """The side of the patches."""
-
 NOISE_EIGENVALUES = 3
 """How many of the smallest eigenvalues count as noise alone."""
-
 MIN_PATCHES = 3 * SIDE * SIDE
 """Three for each row of their covariance: with fewer its smallest eigenvalues say little."""
 
 MOST_ROUNDS = 10
-"""How often estimate and selection take turns at most."""
-
+"""How often estimate and selection take turns at most, ..."""
 SETTLED = 2e-3
-"""They have settled when the variance changes by no more than this share."""
+"""... and the share of the variance below which a change ends that."""
 
 PATCHES = 2**14
 """About how many patches are cut from a large picture. Twice as many read Set12 and CSet9 no better."""
-
 BLOCK = 256
-"""Patches per block of the running sums: the sums over the first n patches cost one block, not n."""
+"""Patches per block of the running sums."""
 
 FLATNESS = 155.9
 """The 0.99 quantile of a patch's sum of squared neighbour differences in white noise of variance 1."""
-
 CORRELATED_RATIO = 1.25
 """The ratio of the median to the smallest eigenvalues above which the pixels of a patch share noise."""
-
 MIN_WEAK_SHARE = 0.05
-"""The share of patches without texture that an estimate should rest on. An estimate that is too low takes the rest of
-the noise for texture, and leaves few patches: so in pictures made smaller."""
+"""The share of patches without texture that an estimate should rest on: one that is too low takes the rest of the noise
+for texture."""
 
 WINDOWS = 2**18
 """Values of the windows in which neighbours are compared."""
 
 
 class Estimate(NamedTuple):
-    """What some patches say of the noise.
+    """What some patches say of the noise."""
 
-    Attributes
-    ----------
-    brightness
-        The mean of the patches.
-    variance
-        The variance of the noise.
-    ratio
-        The ratio of the median to the smallest eigenvalues of the covariance, 1 in white noise.
-    """
-
-    brightness: float
-    variance: float
-    ratio: float
+    brightness: float  # the mean of the patches
+    variance: float  # of the noise
+    ratio: float  # of the median to the smallest eigenvalues of the covariance: 1 in white noise
 
 
 class Survey(NamedTuple):
-    """What the patches of a plane say.
+    """What the patches of a plane say."""
 
-    Attributes
-    ----------
-    brightness, patches
-        The mean of each usable patch, and the patches less their means.
-    reference
-        White noise at the same places.
-    places
-        The numbers, among all patches of the plane, of those without texture.
-    estimate
-        The noise in those.
-    kurtosis
-        The kurtosis of the values in those, less the means of the patches: 3 for normal noise.
-    """
-
-    brightness: Tensor
-    patches: Tensor
-    reference: Tensor
-    places: Tensor
-    estimate: Estimate
-    kurtosis: float
+    brightness: Tensor  # the mean of each usable patch
+    patches: Tensor  # the same patches less their means
+    reference: Tensor  # white noise at the same places
+    places: Tensor  # the numbers, among all patches of the plane, of those without texture
+    estimate: Estimate  # the noise in those
+    kurtosis: float  # of the values in those, less the means of the patches: 3 for normal noise
 
     def is_clear(self, most: float = CORRELATED_RATIO) -> bool:
         """Return whether the pixels of a patch share no noise, and enough patches say so."""
@@ -113,8 +85,10 @@ def survey(plane: Tensor, dilation: int, reference: Tensor) -> Survey | None:
     brightness = patches.mean(1)
     patches -= brightness[:, None]
     flat, estimate = estimate_variance(brightness, patches, reference)
+    # The kurtosis tells noise from patterns of few values.
     squares = patches[flat].double().square()
-    kurtosis = float(squares.square().mean() / squares.mean() ** 2)
+    fourth_moment = squares.square().mean()
+    kurtosis = float(fourth_moment / squares.mean() ** 2)
     places = usable.nonzero()[flat, 0]
     return Survey(brightness, patches, reference, places, estimate, kurtosis)
 
@@ -124,10 +98,10 @@ def estimate_variance(
 ) -> tuple[Tensor, Estimate]:
     """Return the numbers of the patches without texture, and the noise in them.
 
-    Those are the patches whose neighbour differences are no larger than the noise makes them: their sum of squares is
-    at most ``flatness`` times the variance. Selection and estimate take turns. ``reference`` is white noise at the same
-    places.
+    Their sum of squared neighbour differences is at most ``flatness`` times the variance. ``reference`` is white noise
+    at the same places.
     """
+    # Sorted by their texture, the patches below any threshold are the first ones.
     texture, order = _measure_texture(patches).sort()
     sums = _RunningSums(torch.stack((patches[order], reference[order])))
     number = len(patches)
@@ -148,10 +122,11 @@ def estimate_variance(
     else:
         ratio = 1.0
     flat = order[:number]
-    return flat, Estimate(float(brightness[flat].mean()), variance, ratio)
+    mean = float(brightness[flat].mean())
+    return flat, Estimate(mean, variance, ratio)
 
 
-def measure_autocorrelation(plane: Tensor, dilation: int, found: Survey) -> NDArray[np.float64]:
+def measure_autocorrelation(plane: Tensor, dilation: int, found: Survey) -> Array:
     r"""Return the autocorrelation of the noise at lags of up to ``dilation`` pixels each way, lag 0 in the middle.
 
     It is :math:`1 - \mathrm{E}(x_i - x_{i+d})^2 / 2\sigma^2` in places without texture, where the picture itself hardly
@@ -162,7 +137,8 @@ def measure_autocorrelation(plane: Tensor, dilation: int, found: Survey) -> NDAr
     step = math.ceil(len(found.places) * side**2 / WINDOWS)
     places = torch.unravel_index(found.places[::step], windows.shape[:-2])
     x = windows[places].cpu().double().numpy()
-    result = np.ones((2 * dilation + 1, 2 * dilation + 1))
+    lags = 2 * dilation + 1
+    result = np.ones((lags, lags))
     for down in range(dilation + 1):
         for across in range(-dilation, dilation + 1):
             left = max(-across, 0)
@@ -170,8 +146,10 @@ def measure_autocorrelation(plane: Tensor, dilation: int, found: Survey) -> NDAr
             here = x[:, : side - down, left : side - right]
             there = x[:, down:, right : side - left]
             # The median passes over hot pixels between those of which the patches are made.
-            variogram = float(np.median(((here - there) ** 2).mean((1, 2))))
+            by_place = ((here - there) ** 2).mean((1, 2))
+            variogram = float(np.median(by_place))
             value = max(1 - variogram / (2 * found.estimate.variance), -1.0)
+            # It is the same for a lag and its negative.
             result[dilation + down, dilation + across] = value
             result[dilation - down, dilation - across] = value
     return result
@@ -184,15 +162,12 @@ def cut_patches(plane: Tensor, dilation: int) -> Tensor:
 
 
 def _unfold_windows(plane: Tensor, dilation: int) -> Tensor:
-    """Return the squares that such patches span, (..., span, span).
-
-    The steps from one to the next are odd, so that patches begin at every place of the 2x2 pixels of a camera's colour
-    filter and of the blocks of a JPEG.
-    """
+    """Return the squares that such patches span, (..., span, span)."""
     span = (SIDE - 1) * dilation + 1
     if min(plane.shape[-2:]) < span:
         return plane.new_zeros(0, span, span)
     pixels_per_patch = max(plane.numel() / PATCHES, 1.0)
+    # Odd steps begin at every place of a camera's 2x2 colour filter and of the blocks of a JPEG.
     down = _round_to_odd(math.sqrt(pixels_per_patch))
     across = _round_to_odd(pixels_per_patch / down)
     return plane.unfold(-2, span, down).unfold(-2, span, across)
@@ -241,17 +216,17 @@ class _RunningSums:
 def sum_products(patches: Tensor) -> Tensor:
     """Return the sums of products of two pixels of (..., N, SIDE * SIDE), and last of one and 1, in float64.
 
-    Values are first rounded to so many bits of the largest that the sums are exact. So they are the same whatever the
-    libraries and the threads that share them, and so the order.
+    Values are first rounded to so many bits of the largest that the sums are exact, and so the same in any order.
     """
     number = patches.shape[-2]
     if number == 0:
         rows = patches.shape[-1] + 1
         return patches.new_zeros(rows, rows, dtype=torch.float64)
+    # float64 has 53 bits: a product takes twice the bits of its factors, a sum the bits of their number more.
     bits = (53 - number.bit_length()) // 2
     largest = patches.abs().amax((-2, -1), keepdim=True).numpy()
     exponent = np.frexp(largest)[1] - bits + np.finfo(largest.dtype).nmant
-    # Beside such a number nothing is left of digits beyond those.
+    # Beside a number as large as this the digits beyond those bits are lost.
     shift = torch.from_numpy(np.ldexp(np.full_like(largest, 1.5), exponent))
     rounded = patches.add(shift).sub_(shift).double()
     with_ones = functional.pad(rounded, (0, 1), value=1.0)
@@ -259,16 +234,18 @@ def sum_products(patches: Tensor) -> Tensor:
 
 
 def _compare_with_white(sums: Tensor) -> tuple[float, float]:
-    """Return the noise by the smallest eigenvalues of the covariance and by the median one.
+    """Return the variance by the smallest eigenvalues of the covariance and by the median one.
 
-    ``sums`` are those of :func:`sum_products` for patches and for white noise at the same places: each result is the
-    ratio of the two.
+    ``sums`` are those for patches, and for white noise of variance 1 at the same places.
     """
     number = sums[..., -1:, -1:]
     mean = sums[..., -1:, :-1] / number
-    covariance = sums[..., :-1, :-1] / number - mean.mT @ mean
+    second_moment = sums[..., :-1, :-1] / number
+    covariance = second_moment - mean.mT @ mean
     # One eigenvalue is 0: that of constant patches, since each patch has lost its own mean.
     eigenvalues = torch.linalg.eigvalsh(covariance)[..., 1:]
     smallest = eigenvalues[:, :NOISE_EIGENVALUES].mean(1)
     median = eigenvalues[:, eigenvalues.shape[1] // 2]
-    return max(float(smallest[0] / smallest[1]), 0.0), float(median[0] / median[1])
+    by_smallest = float(smallest[0] / smallest[1])
+    by_median = float(median[0] / median[1])
+    return max(by_smallest, 0.0), by_median

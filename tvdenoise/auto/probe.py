@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tvdenoise.arrays import colour
 from tvdenoise.auto.noise_level import ChannelNoise, estimate_noise
+from tvdenoise.auto.patches import Array
 from tvdenoise.model import operators
 from tvdenoise.model.rof import Problem
 
@@ -17,27 +18,21 @@ CHANNEL_RATIO = 1.2
 """How far apart the noise levels of opponent colours are where channels do not have noise of their own."""
 
 MOST_PIXELS = 2**21
-"""Pixels up to which the whole picture is used; of a larger one as many, in :data:`BLOCKS` blocks."""
-
+"""Pixels up to which the whole picture is used; ..."""
 BLOCKS = 8
-"""How many blocks a sample has: more would see less of each structure, fewer less of the picture."""
+"""... of a larger one as many in so many blocks."""
 
 VALUES_AT_ONCE = 2**20
-"""Values drawn at a time, which takes no memory to speak of."""
-
+"""Values drawn at a time, which takes no memory to speak of: noise that neighbours share in bands, ..."""
 BAND = 64
-"""The least number of rows of a band of noise that neighbours share, each of which is drawn for itself."""
+"""... of so many rows at least."""
 
 SEED = 0x5EED
 """The seed of the probe: hardly that of noise that a user adds."""
 
 
 def sample(f: Tensor, axes: int, most_pixels: int = MOST_PIXELS) -> Tensor:
-    """Return a large picture (C, ...) as evenly spread blocks (C, blocks, ...), any other as it is.
-
-    A sample's sample is itself. Axes shorter than a block's side leave their share to the others. No two blocks are at
-    the same place along an axis.
-    """
+    """Return a large picture (C, ...) as evenly spread blocks (C, blocks, ...), any other as it is."""
     if f[0].numel() <= most_pixels:
         return f
     sides = _choose_sides(f.shape[1 : axes + 1], most_pixels / BLOCKS)
@@ -45,7 +40,8 @@ def sample(f: Tensor, axes: int, most_pixels: int = MOST_PIXELS) -> Tensor:
     for number in range(BLOCKS):
         block = f
         for axis, side in sides.items():
-            place = number * (2 * axis - 1) % BLOCKS  # an odd factor makes each axis a permutation of its own
+            # An odd factor makes a permutation: no two blocks are at the same place along an axis.
+            place = number * (2 * axis - 1) % BLOCKS
             start = place * (f.shape[axis] - side) // (BLOCKS - 1)
             block = block.narrow(axis, start, side)
         blocks.append(block)
@@ -55,6 +51,7 @@ def sample(f: Tensor, axes: int, most_pixels: int = MOST_PIXELS) -> Tensor:
 def _choose_sides(shape: Sequence[int], pixels: float) -> dict[int, int]:
     """Return the sides of a block, about equal, by their axes in a picture (C, ...)."""
     sides = {}
+    # Axes shorter than a block's side leave their share to the others.
     axes = sorted(range(len(shape)), key=lambda axis: shape[axis])
     for rank, axis in enumerate(axes):
         equal = int(pixels ** (1 / (len(shape) - rank)))
@@ -98,7 +95,8 @@ def _draw_signal_dependent(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
     # Stabilized noise has variance 1 in the mean of the channels: what is left are their shares.
     shares = f.new_tensor([channel.sigma for channel in opponent])
     shares /= shares.square().mean().sqrt()
-    return _draw_unit_noise(f, opponent) * deviation * shares.view(-1, *(1,) * deviation.ndim)
+    shares = shares.view(-1, *(1,) * deviation.ndim)
+    return _draw_unit_noise(f, opponent) * deviation * shares
 
 
 def _differ(noise: Sequence[ChannelNoise]) -> bool:
@@ -138,16 +136,17 @@ def _cut_bands(plane: Tensor, values: int) -> Iterator[Tensor]:
         yield from torch.tensor_split(picture, max(number, 1))
 
 
-def _correlate(white: NDArray[np.floating], autocorrelation: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return white noise (H, W) given an autocorrelation and variance 1.
-
-    Its spectrum is multiplied by the root of the power spectrum, which is the transform of the autocorrelation
-    (Wiener-Khinchin).
-    """
-    lags = np.arange(len(autocorrelation)) - len(autocorrelation) // 2
+def _correlate(white: NDArray[np.floating], autocorrelation: Array) -> Array:
+    """Return white noise (H, W) given an autocorrelation and variance 1."""
+    number = len(autocorrelation)
+    lags = np.arange(number) - number // 2
     periodic = np.zeros(white.shape)
     rows, columns = (lags % side for side in white.shape)
-    np.add.at(periodic, np.ix_(rows, columns), autocorrelation)  # lags may fall on one place in a small picture
+    # In a small picture several lags may fall on one place.
+    np.add.at(periodic, np.ix_(rows, columns), autocorrelation)
+    # The power spectrum is the transform of the autocorrelation (Wiener-Khinchin), its root the filter.
     power = np.maximum(np.fft.rfft2(periodic).real, 0.0)
-    noise = np.fft.irfft2(np.fft.rfft2(white) * np.sqrt(power), s=white.shape)
-    return noise / math.sqrt(float((noise**2).mean()))
+    spectrum = np.fft.rfft2(white) * np.sqrt(power)
+    noise = np.fft.irfft2(spectrum, s=white.shape)
+    variance = float((noise**2).mean())
+    return noise / math.sqrt(variance)

@@ -17,65 +17,47 @@ from tvdenoise.solvers.ascents import ascend
 
 NEGLIGIBLE = 1e-7
 """Noise of less than this, in standard deviations of the picture, is the rounding of its numbers."""
-
 EPSILON = 0.1
-"""The size of the perturbation, in standard deviations of the noise: larger ones move the minimum of the risk, unless
-there are few photons."""
+"""The size of the perturbation, in standard deviations of the noise: larger ones move the minimum of the risk."""
 
 START = {"anisotropic": 0.74, "isotropic": 0.89}
 """Where the search starts, as a multiple of sigma (sigma / s)^(1/4): sigma is the noise level, s the standard deviation
 of the picture, and more noise leaves less to lose."""
-
 COUPLED = 0.3
 """The power of the number of channels by which that is multiplied where their differences make one vector."""
-
 LEAST_LUMA = 0.05
 """The least lambda for luma as a multiple of that for chroma: so small a one hardly changes luma."""
 
 FACTOR = 1.25
 """From one lambda to the next while walking downhill."""
-
 NEAR_ENOUGH = 0.25
 """How far from the best lambda tried, in such steps, the lowest point of a parabola needs no second look."""
-
 MOST_MOVES = 14
 """How many such steps the walk may take: far enough that pure noise becomes flat."""
 
 STEPS = 50
 """Steps of FISTA at each lambda, as a multiple of the largest weight over the spread of the picture, ..."""
-
 LEAST_STEPS = 8
 """... at least so many, ..."""
-
 MOST_STEPS = 400
 """... and at most."""
-
 ALTERNATING_SHARE = 0.6
 """How many steps of alternating descent do for one of those."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The lambda chosen.
+    """The lambda chosen."""
 
-    Attributes
-    ----------
-    weight
-        Lambda.
-    ratios
-        The weight of each channel as a multiple of lambda; empty for lambda itself.
-    risk
-        The estimated mean squared error at about this lambda, on the unit scale.
-    field
-        The dual field reached, to start from; None where a part of the picture was enough to choose.
-    curve
-        Every lambda tried with its estimated risk; of luma, where chroma has its own.
-    """
-
+    # Lambda.
     weight: float
+    # The weight of each channel as a multiple of lambda; empty for lambda itself.
     ratios: tuple[float, ...]
+    # The estimated mean squared error at about this lambda, on the unit scale.
     risk: float
+    # The dual field reached, to start from; None where a part of the picture was enough to choose.
     field: Tensor | None
+    # Every lambda tried with its estimated risk; of luma, where chroma has its own.
     curve: tuple[tuple[float, float], ...]
 
 
@@ -83,9 +65,8 @@ def choose_epsilon(noise: Sequence[ChannelNoise]) -> float:
     r"""Return the size of the perturbation, :math:`\epsilon`, that suits some noise.
 
     Where noise grows with the signal it is one photon: for counts :math:`y` of mean :math:`\mu` Hudson's identity
-    :math:`\mathrm{E}\,(y - \mu) h(y) = \mu\,\mathrm{E}\,(h(y + 1) - h(y))` takes the place of Stein's.
-
-    Source: Hudson, "A natural identity for exponential families", Annals of Statistics 6 (1978).
+    :math:`\mathrm{E}\,(y - \mu) h(y) = \mu\,\mathrm{E}\,(h(y + 1) - h(y))` takes the place of Stein's
+    (Hudson, "A natural identity for exponential families", Annals of Statistics 6, 1978).
     """
     photons = [max(channel.slope, 0.0) / (channel.sigma or 1.0) for channel in noise]
     return max(EPSILON, fmean(photons))
@@ -102,17 +83,9 @@ def select_weight(
 ) -> Selection:
     r"""Choose lambda for ``problem`` (whose own is ignored) by Stein's unbiased risk estimate.
 
-    ``probe`` is a draw of mean 0 and of the covariance :math:`\Sigma` of the noise in ``f``, or in its sample. Random
-    signs have exact squares, with which the estimate scatters less. With :math:`u_\pm = u(f \pm \epsilon b)` the
-    pictures after some steps, ``b`` the probe, :math:`\epsilon` that of :func:`choose_epsilon`,
-
-    .. math::
-        \mathrm{SURE}(\lambda) = \left\|\tfrac12(u_+ + u_-) - f\right\|^2
-        + \tfrac{1}{\epsilon}\, b^\top (u_+ - u_-) - \mathrm{tr}\,\Sigma
-
-    estimates :math:`\|u(f) - \text{clean}\|^2` but for a bias of the order of :math:`\epsilon^2`. The choice is
-    ``strength`` times the minimum. Noise that is negligible beside ``spread``, by default that of ``f``, is none. Of
-    more than ``most_pixels`` a sample is enough.
+    ``probe`` is a draw of the noise in ``f``, or in its sample: where there are more than ``most_pixels``, that is
+    enough. The choice is ``strength`` times the minimum of the risk, which :meth:`_Path.estimate_risk` estimates with
+    the perturbation ``epsilon``. Noise that is negligible beside ``spread``, by default that of ``f``, is none.
 
     Sources: Stein, Annals of Statistics 9 (1981); Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE Trans. Image
     Processing 17 (2008).
@@ -126,17 +99,26 @@ def select_weight(
         return Selection(0.0, problem.ratios, 0.0, None, ((0.0, 0.0),))
     path = _Path(part, probe, variance, epsilon)
     risk = Curve(path.estimate_risk)
-    vectors = len(part.f) ** COUPLED if problem.coupled else 1.0
-    start = START[problem.tv] * vectors * variance**0.625 / path.spread**0.25
-    chosen = minimize(risk, math.log(start), math.log(FACTOR))
+    chosen = minimize(risk, _choose_start(part, variance, path.spread), math.log(FACTOR))
     if strength != 1:
         chosen += math.log(strength)
         risk(chosen)
     weight = math.exp(chosen)
+    field = None
+    if part.f is problem.f:
+        field = path.average_field(weight)
     nearest = min(risk.known, key=lambda x: abs(x - chosen))
     curve = tuple((math.exp(x), value) for x, value in sorted(risk.known.items()))
-    field = path.mean_field(weight) if part.f is problem.f else None
     return Selection(weight, problem.ratios, risk.known[nearest], field, curve)
+
+
+def _choose_start(problem: Problem, variance: float, spread: float) -> float:
+    """Return the logarithm of the lambda at which the search starts."""
+    vectors = 1.0
+    if problem.coupled:
+        vectors = len(problem.f) ** COUPLED
+    # sigma (sigma / s)^(1/4) in terms of the variance
+    return math.log(START[problem.tv] * vectors * variance**0.625 / spread**0.25)
 
 
 def select_luma_and_chroma(
@@ -147,20 +129,26 @@ def select_luma_and_chroma(
     epsilon: float = EPSILON,
     most_pixels: int = MOST_PIXELS,
 ) -> Selection:
-    """Choose lambda for luma, and for the chroma channels as a multiple of that, each as :func:`select_weight` does.
+    """Choose lambda for luma, and for the chroma channels as a multiple of that, each as :func:`select_weight` does."""
 
-    No difference reaches from one to the other: the sum of their risks is lowest where each is.
-    """
-
+    # No difference reaches from one to the other: the sum of their risks is lowest where each is.
     def select(channels: slice) -> Selection:
         part = dataclasses.replace(problem, f=problem.f[channels], ratios=())
-        drawn = probe[channels]
-        return select_weight(part, drawn, strength, epsilon=epsilon, spread=problem.spread, most_pixels=most_pixels)
+        return select_weight(
+            part,
+            probe[channels],
+            strength,
+            epsilon=epsilon,
+            spread=problem.spread,
+            most_pixels=most_pixels,
+        )
 
     luma = select(slice(1))
     chroma = select(slice(1, None))
     weight = max(luma.weight, LEAST_LUMA * chroma.weight)
-    ratio = chroma.weight / weight if weight else problem.ratios[1]
+    ratio = problem.ratios[1]
+    if weight:
+        ratio = chroma.weight / weight
     risk = (luma.risk + 2 * chroma.risk) / 3
     field = None
     if luma.field is not None and chroma.field is not None:
@@ -169,10 +157,7 @@ def select_luma_and_chroma(
 
 
 class _Path:
-    """The pictures for both perturbations at one lambda after another, each warm-started from the last.
-
-    Both are solved as one problem, whose ``f`` is (C, 2, H, W).
-    """
+    """The pictures for both perturbations, solved as one problem at one lambda after another."""
 
     def __init__(self, problem: Problem, probe: Tensor, variance: float, epsilon: float) -> None:
         channels, *sides = probe.shape
@@ -191,29 +176,43 @@ class _Path:
         self._epsilon = epsilon
 
     def estimate_risk(self, log_weight: float) -> float:
-        """Return Stein's estimate of the mean squared error, as :func:`select_weight` has it."""
+        r"""Return Stein's unbiased estimate of the mean squared error, but for a bias of the order of epsilon squared.
+
+        With :math:`u_\pm = u(f \pm \epsilon b)`, ``b`` a draw of mean 0 and of the noise's covariance :math:`\Sigma`,
+
+        .. math::
+            \mathrm{SURE}(\lambda) = \left\|\tfrac12(u_+ + u_-) - f\right\|^2
+            + \tfrac{1}{\epsilon}\, b^\top (u_+ - u_-) - \mathrm{tr}\,\Sigma.
+        """
         problem = self._move_to(math.exp(log_weight))
         pair = operators.empty(problem.f.shape, problem.f)
         u = operators.subtract_adjoint(problem.f, self._field, pair, problem.spacing)
         above = operators.array(u[:, 0])
         below = operators.array(u[:, 1])
-        residual = float((((above + below) / 2 - self._f) ** 2).mean())
-        divergence = float(((above - below) * self._probe).mean()) / (2 * self._epsilon)
+        mean = (above + below) / 2
+        residual = float(((mean - self._f) ** 2).mean())
+        # The trace of the Jacobian times the covariance; random signs have exact squares, and it scatters less.
+        change = float(((above - below) * self._probe).mean())
+        divergence = change / (2 * self._epsilon)
         return residual + 2 * divergence - self._variance
 
     def _move_to(self, weight: float) -> Problem:
         """Take some steps at a lambda, from the scaled field of the last; return the problem."""
         problem = dataclasses.replace(self._problem, weight=weight)
-        operators.array(self._field)[...] *= weight / self._weight if self._weight else 0.0
+        scale = 0.0
+        if self._weight:
+            scale = weight / self._weight
+        operators.array(self._field)[...] *= scale
         largest = weight * max(problem.ratios, default=1.0)
-        steps = min(max(STEPS * largest / self.spread, LEAST_STEPS), MOST_STEPS)
+        steps = STEPS * largest / self.spread
+        steps = min(max(steps, LEAST_STEPS), MOST_STEPS)
         if problem.alternates:
             steps *= ALTERNATING_SHARE
         self._field = ascend(problem, self._field, math.ceil(steps))
         self._weight = weight
         return problem
 
-    def mean_field(self, weight: float) -> Tensor:
+    def average_field(self, weight: float) -> Tensor:
         """Return the field for the picture itself, about right at a lambda."""
         field = operators.contiguous_copy(self._field[:, :, 0])
         values = operators.array(field)
@@ -223,13 +222,7 @@ class _Path:
 
 
 class Curve:
-    """A function of one number whose values are kept.
-
-    Attributes
-    ----------
-    known
-        Its values so far.
-    """
+    """A function of one number whose values so far are ``known``."""
 
     def __init__(self, function: Callable[[float], float]) -> None:
         self.known: dict[float, float] = {}
@@ -255,11 +248,13 @@ def minimize(curve: Callable[[float], float], start: float, step: float) -> floa
         here += step
     else:
         return here
+    # The minimum is enclosed: the lowest point lies between its neighbours.
     low = here - abs(step)
     high = here + abs(step)
     guess = _minimize_parabola(curve, low, here, high)
     if abs(guess - here) <= NEAR_ENOUGH * abs(step):
         return guess
+    # A second parabola, through the first one's lowest point and the points around it.
     beyond = low if guess < here else high
     low, middle, high = sorted((here, guess, beyond))
     return _minimize_parabola(curve, low, middle, high)
@@ -274,5 +269,6 @@ def _minimize_parabola(curve: Callable[[float], float], low: float, middle: floa
     curvature = rise_left * right + rise_right * left
     if not curvature > 0:
         return middle
-    offset = 0.5 * (rise_left * right * right - rise_right * left * left) / curvature
+    tilt = rise_left * right * right - rise_right * left * left
+    offset = 0.5 * tilt / curvature
     return min(max(middle + offset, low), high)
