@@ -17,7 +17,7 @@ def folder(path: Path) -> set[str]:
 
 def copied(source: Path, target: Path, options: WriteOptions = WriteOptions()) -> PictureFile:
     """What lambda 0 does: every pixel to the unit scale and back. Returns what reading the target gives."""
-    file, blank = images.prepared(images.read(source), target, options)
+    file, blank = images.prepare_target(images.read(source), target, options)
     for part, filled in zip(file.parts, blank.parts, strict=True):
         for page in part.pages():
             filled.fill_page(page, part.unit(page), part)
@@ -32,7 +32,7 @@ def assert_same(a: PictureFile, b: PictureFile) -> None:
         assert np.array_equal(one.pixels.view(np.uint8), other.pixels.view(np.uint8))
         fields = ("axes", "alpha", "scale", "is_inverted", "is_cmyk")
         assert [getattr(one, name) for name in fields] == [getattr(other, name) for name in fields]
-    assert (a.metadata, a.kinds) == (b.metadata, b.kinds)
+    assert (a.metadata, a.own_metadata) == (b.metadata, b.own_metadata)
 
 
 def numbers(shape: tuple[int, ...], dtype: str) -> np.ndarray:

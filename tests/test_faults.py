@@ -216,21 +216,21 @@ class TestWriting:
         """Even where the file that was written is sound in itself."""
         from tvdenoise.images.formats.animation import Animation
 
-        encoded, frames = Animation.encoded, numbers((3, 9, 8, 4), "u1") // 128 * 255
+        encode, frames = Animation.encode, numbers((3, 9, 8, 4), "u1") // 128 * 255
 
         def broken(animation: Animation, format_: str, **options: object) -> bytes:
             picture = animation.picture
             reduced = picture.opaque if picture.alpha else replace(picture, pixels=picture.pixels[:2])
-            return encoded(replace(animation, picture=reduced), format_, **options)
+            return encode(replace(animation, picture=reduced), format_, **options)
 
-        monkeypatch.setattr(Animation, "encoded", broken)
+        monkeypatch.setattr(Animation, "encode", broken)
         opaque = Picture(frames[..., :3], "TYXS")
         cases = {"GIF": [Picture(frames, "TYXS", 1)], "PNG": [Picture(frames, "TYXS", 1), opaque]}
         for format_, pictures in cases.items():
             for picture in pictures:
                 with pytest.raises(WriteError, match="reads back as something else"):
                     images.write(tmp_path / "a", PictureFile(format_, (picture,)))
-        monkeypatch.setattr(Animation, "encoded", encoded)
+        monkeypatch.setattr(Animation, "encode", encode)
         repeated = opaque.pixels[[0, 0, 1, 1, 0]]
         for format_ in ("GIF", "PNG"):
             images.write(tmp_path / "a", PictureFile(format_, (replace(opaque, pixels=repeated),)))

@@ -21,7 +21,7 @@ from tvdenoise import images
 from tvdenoise.errors import ArrayError, InputError, OutputError, PictureError, SettingError
 from tvdenoise.images import Picture, PictureFile, ReadOptions, WriteOptions
 from tvdenoise.images.formats import pnm
-from tvdenoise.images.formats.table import room_for
+from tvdenoise.images.formats.table import module_for
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ class TestRoundTrip:
         assert file.page_count == math.prod(shape) // math.prod(file.parts[0].first_page.pixels.shape)
         assert not set(file.parts[0].page_axes) & set("CSTXYZ")
         for target in ("b.tif", "c.npy"):
-            source, converted = images.prepared(file, tmp_path / target)
+            source, converted = images.prepare_target(file, tmp_path / target)
             converted.parts[0].pixels[...] = source.parts[0].pixels
             images.write(tmp_path / target, converted)
         assert_same(file, images.read(tmp_path / "b.tif"))
@@ -221,7 +221,7 @@ class TestRoundTrip:
     def test_new_numbers_in_compressed_tiff(self, tmp_path):
         """What no longer fits where it was goes to the end of the file."""
         tifffile.imwrite(tmp_path / "a.tif", np.zeros((40, 50), np.uint16), compression="zlib", rowsperstrip=8)
-        source, target = images.prepared(images.read(tmp_path / "a.tif"), tmp_path / "b.tif")
+        source, target = images.prepare_target(images.read(tmp_path / "a.tif"), tmp_path / "b.tif")
         u = np.random.default_rng(0).random((40, 50, 1), np.float32)
         target.parts[0].fill_page(PAGE, u, source.parts[0])
         images.write(tmp_path / "b.tif", target)
@@ -238,7 +238,7 @@ class TestRoundTrip:
             kind = "Tile" if "tile" in layout else "Strip"
             for name in (f"{kind}Offsets", f"{kind}ByteCounts"):
                 tif.pages[1].tags[name].overwrite(tif.pages[0].tags[name].value)
-        source, target = images.prepared(images.read(tmp_path / "a.tif"), tmp_path / "b.tif")
+        source, target = images.prepare_target(images.read(tmp_path / "a.tif"), tmp_path / "b.tif")
         for page, value in zip(source.parts[0].pages(), (0.2, 0.4, 0.6), strict=True):
             target.parts[0].fill_page(page, source.parts[0].unit(page) * np.float32(value), source.parts[0])
         images.write(tmp_path / "b.tif", target)
@@ -346,7 +346,7 @@ class TestRoundTrip:
         for key, value in scaling.items():
             unit.header[key] = value
         unit.writeto(tmp_path / "a.fits", checksum=True)
-        source, target = images.prepared(images.read(tmp_path / "a.fits"), tmp_path / "b.fits")
+        source, target = images.prepare_target(images.read(tmp_path / "a.fits"), tmp_path / "b.fits")
         target.parts[0].fill_page(PAGE, source.parts[0].unit(PAGE)[::-1], source.parts[0])
         images.write(tmp_path / "b.fits", target)
         assert np.array_equal(images.read(tmp_path / "b.fits").parts[0].pixels, source.parts[0].pixels[::-1])
@@ -364,7 +364,7 @@ class TestRoundTrip:
         unit = fits.CompImageHDU(pixels, compression_type=compression, hcomp_scale=3, quantize_level=2)
         unit.header["OBJECT"] = "M31"
         unit.writeto(tmp_path / "a.fits")
-        source, target = images.prepared(images.read(tmp_path / "a.fits"), tmp_path / "b.fits")
+        source, target = images.prepare_target(images.read(tmp_path / "a.fits"), tmp_path / "b.fits")
         target.parts[0].fill_page(PAGE, source.parts[0].unit(PAGE)[::-1] * 0.9, source.parts[0])
         images.write(tmp_path / "b.fits", target)
         with fits.open(tmp_path / "b.fits") as units:
@@ -445,14 +445,14 @@ class TestRoundTrip:
         own = [b"\xff\xed\0\x12Photoshop 3.0\0x\0", b"\xff\xe7\0\x06odd!", b"\xff\xe2\0\x08MPF\0xy"]
         (tmp_path / "a.jpg").write_bytes(content.getvalue()[:20] + b"".join(own) + content.getvalue()[20:])
         file, again = images.read(tmp_path / "a.jpg"), copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
-        assert file.kinds == ("IPTC", "comment")
+        assert file.own_metadata == ("IPTC", "comment")
         assert file.native.segments == again.native.segments
         assert again.metadata == file.metadata
         written = (tmp_path / "b.jpg").read_bytes()
         assert all(segment in written for segment in own[:2])
         assert own[2] not in written
         bare = copied(tmp_path / "a.jpg", tmp_path / "c.jpg", WriteOptions(metadata=False))
-        assert (bare.metadata.icc_profile, bare.metadata.exif, bare.kinds) == (profile, None, ())
+        assert (bare.metadata.icc_profile, bare.metadata.exif, bare.own_metadata) == (profile, None, ())
         with pytest.raises(OutputError, match="a PNG file would lose IPTC, comment"):
             copied(tmp_path / "a.jpg", tmp_path / "d.png")
 
@@ -466,7 +466,7 @@ class TestRoundTrip:
         (tmp_path / "a.jpg").write_bytes(jfif + content[2 if mode == "CMYK" else len(jfif) :])
         file, again = images.read(tmp_path / "a.jpg"), copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
         assert (tmp_path / "b.jpg").read_bytes().startswith(jfif)
-        assert file.kinds == again.kinds == (("shape of pixels",) if unit == 0 else ())
+        assert file.own_metadata == again.own_metadata == (("shape of pixels",) if unit == 0 else ())
 
     @pytest.mark.parametrize(
         "before",
@@ -481,7 +481,7 @@ class TestRoundTrip:
             content = content.replace(marker, nothing + marker)
         (tmp_path / "b.jpg").write_bytes(content)
         assert_same(images.read(tmp_path / "a.jpg"), images.read(tmp_path / "b.jpg"))
-        assert copied(tmp_path / "b.jpg", tmp_path / "c.jpg").kinds == ("comment",)
+        assert copied(tmp_path / "b.jpg", tmp_path / "c.jpg").own_metadata == ("comment",)
 
     @pytest.mark.parametrize("length", [3, 5, 19, 21, 200])
     def test_jpeg_cut_within_its_header(self, length, colour, tmp_path):
@@ -504,7 +504,7 @@ class TestRoundTrip:
         copied(tmp_path / "a.jpg", tmp_path / "d.jpg", WriteOptions(metadata=False))
         assert (tmp_path / "d.jpg").read_bytes().endswith(b"\xff\xd9")
         (tmp_path / "e.jpg").write_bytes(whole + bytes(1000) + b"\r\n")  # nothing
-        assert images.read(tmp_path / "e.jpg").kinds == ()
+        assert images.read(tmp_path / "e.jpg").own_metadata == ()
 
     def test_cmyk_jpeg_stays_what_it_is(self, colour, tmp_path):
         Image.fromarray(colour).convert("CMYK").save(tmp_path / "a.jpg", quality=100)
@@ -605,7 +605,7 @@ class TestConversion:
     def test_the_shape_of_pixels_of_a_png_is_named(self, tmp_path):
         for x, y in ((1, 1), (1, 2)):
             (tmp_path / "a.png").write_bytes(_with_chunks(_png(GRAY), (b"pHYs", struct.pack(">IIB", x, y, 0))))
-            assert images.read(tmp_path / "a.png").kinds == (("shape of pixels",) if x != y else ())
+            assert images.read(tmp_path / "a.png").own_metadata == (("shape of pixels",) if x != y else ())
         with pytest.raises(OutputError, match="a JPEG file would lose shape of pixels"):
             copied(tmp_path / "a.png", tmp_path / "b.jpg")
 
@@ -617,9 +617,9 @@ class TestConversion:
             with pytest.raises(OutputError, match=r"would lose colour space \(cICP\), light levels"):
                 copied(tmp_path / "a.png", tmp_path / name)
         again = copied(tmp_path / "a.png", tmp_path / "b.png", WriteOptions(metadata=False))
-        assert again.kinds == ("colour space (cICP)", "light levels")
+        assert again.own_metadata == ("colour space (cICP)", "light levels")
         (tmp_path / "c.png").write_bytes(_with_chunks(_png(GRAY), srgb))
-        assert images.read(tmp_path / "c.png").kinds == ()
+        assert images.read(tmp_path / "c.png").own_metadata == ()
 
     @pytest.mark.parametrize("is_packed", [False, True])
     def test_xmp_of_a_png_goes_into_other_formats_as_text(self, is_packed, tmp_path):
@@ -636,7 +636,7 @@ class TestConversion:
         with pytest.raises(OutputError, match="a PNG file would lose artist, private tags, description"):
             copied(tmp_path / "a.tif", tmp_path / "b.png")
         tifffile.imwrite(tmp_path / "a.tif", numbers((6, 7), "u1"))
-        assert copied(tmp_path / "a.tif", tmp_path / "b.png").kinds == ()
+        assert copied(tmp_path / "a.tif", tmp_path / "b.png").own_metadata == ()
 
     def test_colours_multiplied_by_their_transparency_do_not_become_others(self, tmp_path):
         pixels = numbers((6, 7, 4), "u1")
@@ -705,7 +705,7 @@ class TestConversion:
         lossy = {"palette": "b.tif", "1 bit": "b.tif", "miniswhite": "b.fits"}[between]
         for name, options in (("b.tif", bare), (lossy, WriteOptions())):
             with pytest.raises(OutputError, match=r"would lose the order of its pages; .*say --allow-loss"):
-                images.prepared(file, tmp_path / name, options)
+                images.prepare_target(file, tmp_path / name, options)
         if between == "miniswhite":
             copied(tmp_path / "a.tif", tmp_path / "b.tif")
             with tifffile.TiffFile(tmp_path / "b.tif") as tif:
@@ -732,7 +732,7 @@ class TestConversion:
 
     def test_a_picture_becomes_an_array_of_unrounded_floats(self, noisy, tmp_path):
         Image.fromarray(noisy).save(tmp_path / "a.png")
-        source, target = images.prepared(images.read(tmp_path / "a.png"), tmp_path / "b.npy")
+        source, target = images.prepare_target(images.read(tmp_path / "a.png"), tmp_path / "b.npy")
         u = source.parts[0].unit(PAGE) + np.float32(0.001)
         target.parts[0].fill_page(PAGE, u, source.parts[0])
         images.write(tmp_path / "b.npy", target)
@@ -877,7 +877,7 @@ class TestRefused:
         pixels = numbers((2, 2, 10_001), "u1")
         np.save(tmp_path / "a.npy", pixels)
         file = images.read(tmp_path / "a.npy", ReadOptions(axes="YXC"))
-        assert images.prepared(file, tmp_path / "b.npy")[1].parts[0].pixels.shape == pixels.shape
+        assert images.prepare_target(file, tmp_path / "b.npy")[1].parts[0].pixels.shape == pixels.shape
 
     def test_axes_that_nothing_tells(self, tmp_path):
         np.save(tmp_path / "a.npy", np.zeros((3, 4, 5)))
@@ -904,7 +904,7 @@ class TestRefused:
         tifffile.imwrite(tmp_path / "a.tif", numbers((6, 5, 4), "u1"), **options)
         file = images.read(tmp_path / "a.tif", ReadOptions(axes=axes))
         assert file.parts[0].alpha == alpha
-        _, blank = images.prepared(file, tmp_path / "b.tif", WriteOptions(metadata=False))
+        _, blank = images.prepare_target(file, tmp_path / "b.tif", WriteOptions(metadata=False))
         images.write(tmp_path / "b.tif", blank)
         assert images.read(tmp_path / "b.tif").parts[0].alpha == alpha
 
@@ -1094,7 +1094,7 @@ class TestRefused:
         monkeypatch.delitem(sys.modules, "tvdenoise.images.formats.tiff")
         monkeypatch.setitem(sys.modules, "tifffile", None)
         with pytest.raises(ImportError, match="tifffile"):
-            room_for("a.tif", "TIFF")
+            module_for("a.tif", "TIFF")
 
     def test_a_png_longer_than_libpng_allows(self, tmp_path, capfd):
         Image.new("L", (1, 1_000_001)).save(tmp_path / "a.png")

@@ -64,4 +64,4 @@ def _shape(part: Picture) -> str:
 
 
 def _shown(picture: Picture, scale: tuple[float, float], page: images.Page) -> NDArray[np.float64]:
-    return dataclasses.replace(picture, scale=scale).shown(page).astype(np.float64)
+    return dataclasses.replace(picture, scale=scale).display_values(page).astype(np.float64)

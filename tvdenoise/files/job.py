@@ -82,7 +82,7 @@ class Job:
     def check(self, *, overwrite: bool) -> None:
         """Refuse, before any work, files that cannot be read, and a target that must not or cannot be written."""
         images.check_source(self.source)
-        source_format = images.check_kind(self.source)
+        source_format = images.find_format(self.source)
         inputs = [self.source]
         if self.reference is not None:
             images.check_source(self.reference, "reference")
@@ -139,7 +139,7 @@ def is_lack_of_memory(error: Exception) -> bool:
 
 
 def _denoise_file(job: Job, observer: Observer) -> Row:
-    source, target = images.prepared(images.read(job.source, job.reading), job.target, job.writing)
+    source, target = images.prepare_target(images.read(job.source, job.reading), job.target, job.writing)
     reference = None
     if job.reference is not None:
         reference = read_reference(job.reference, source, target.format, job.reading, job.writing)
@@ -205,7 +205,7 @@ class _PageJob:
         from tvdenoise.files.metrics import quality  # scikit-image loads only where something is measured
 
         clean, noisy, denoised = (
-            replace(part, is_inverted=self.noisy.is_inverted).shown(self.index)
+            replace(part, is_inverted=self.noisy.is_inverted).display_values(self.index)
             for part in (self.clean, self.noisy, self.target)
         )
         return quality(clean, noisy), quality(clean, denoised)

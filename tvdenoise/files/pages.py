@@ -85,7 +85,7 @@ def pages_of(picture: Picture, settings: Settings, name: object) -> Iterator[Pag
             raise PictureError(name, "a single picture has no depth", "leave out --volume")
         problem = f"none of its axes {picture.axes} is known to be the depth of a volume"
         raise PictureError(name, problem, "call it Z, such as --axes ZYX, or leave out --volume")
-    return picture.solved_pages(volume=settings.volume, color=settings.color)
+    return picture.pages_to_solve(volume=settings.volume, color=settings.color)
 
 
 def read_reference(
@@ -104,7 +104,7 @@ def read_reference(
     PictureError
         If its pages, sizes or colours are not those of ``source``.
     """
-    clean = images.conformed(images.read(path, images.options_for_other(path, reading)), format_, writing)
+    clean = images.fit_to_format(images.read(path, images.options_for_other(path, reading)), format_, writing)
     shape = _shape(clean)
     if shape != _shape(source):
         problem = f"its shape {shape} is not the input's {_shape(source)}"

@@ -6,8 +6,15 @@ from pathlib import Path
 from tvdenoise.arrays import intensity
 from tvdenoise.errors import OutputError
 from tvdenoise.images.checks import STREAM, check_place
-from tvdenoise.images.formats.table import FORMATS, format_by_extension, losses, room_for, stored_dtype, why_impossible
-from tvdenoise.images.orientation import orientation, upright
+from tvdenoise.images.formats.table import (
+    FORMATS,
+    format_by_extension,
+    losses,
+    module_for,
+    stored_dtype,
+    why_impossible,
+)
+from tvdenoise.images.orientation import orientation, turn
 from tvdenoise.images.picture import Metadata, Picture, PictureFile
 
 
@@ -43,17 +50,17 @@ def check_target(
     ``others`` are files it must not be; a name without an ending takes the format of the source.
     """
     promised = format_by_extension(target)
-    format_ = options.format or promised or (None if target.suffix else source_format)
+    format_ = options.format or promised
+    if format_ is None and not target.suffix:
+        format_ = source_format
     if format_ is not None:
-        room_for(target, format_)
+        module_for(target, format_)  # which raises where its library is missing
     if target == STREAM:
         return
     if format_ is None:
-        problem = (
-            f"its ending {target.suffix!r} names no format that can be written"
-            if target.suffix
-            else "it is no folder and has no ending"
-        )
+        problem = "it is no folder and has no ending"
+        if target.suffix:
+            problem = f"its ending {target.suffix!r} names no format that can be written"
         endings = ", ".join(row.endings[0] for row in FORMATS.values())
         raise OutputError(target, problem, f"end it in one of {endings}, or name a --format")
     if promised not in (None, format_):
@@ -62,7 +69,7 @@ def check_target(
     check_place(target, *others, overwrite=overwrite)
 
 
-def prepared(
+def prepare_target(
     file: PictureFile,
     target: Path,
     options: WriteOptions = WriteOptions(),
@@ -75,55 +82,75 @@ def prepared(
         If the target's format cannot hold what ``file`` has, or would lose something of it without leave.
     """
     format_ = options.format or format_by_extension(target) or file.format
+    _check_conversion(file, target, format_, options)
+    file = fit_to_format(file, format_, options)
+    metadata = file.metadata
+    native = file.native
+    if not options.metadata:
+        metadata = Metadata(icc_profile=metadata.icc_profile, timing=metadata.timing)
+        native = file.bare_native
+    if format_ != file.format:
+        native = None  # another writer would not know what to do with it
+    blanks = tuple(_blank(part, file, format_) for part in file.parts)
+    return file, PictureFile(format_, blanks, metadata, native)
+
+
+def _check_conversion(file: PictureFile, target: Path, format_: str, options: WriteOptions) -> None:
     reason = why_impossible(file, format_)
     if reason is not None:
         able = (FORMATS[name].endings[0] for name in ("TIFF", "NPY") if why_impossible(file, name) is None)
         raise OutputError(target, f"a {format_} file cannot hold {reason}", f"end it in {' or '.join(able)}")
     lost = losses(file, format_, metadata=options.metadata)
     if lost and not options.allow_loss:
-        remedy = " or ".join(_endings_that_lose_nothing(file, options))
-        remedy = f"end it in {remedy}, or say --allow-loss" if remedy else "say --allow-loss"
+        remedy = "say --allow-loss"
+        endings = _endings_that_lose_nothing(file, options)
+        if endings:
+            remedy = f"end it in {' or '.join(endings)}, or {remedy}"
         raise OutputError(target, f"a {format_} file would lose {', '.join(lost)}", remedy)
-    file = conformed(file, format_, options)
-    metadata, native = file.metadata, file.native if format_ == file.format else None
-    if not options.metadata:
-        metadata = Metadata(icc_profile=metadata.icc_profile, timing=metadata.timing)
-        native = native and room_for(target, format_).without_metadata(native)
-    blanks = tuple(_blank(part, file, format_) for part in file.parts)
-    return file, PictureFile(format_, blanks, metadata, native)
 
 
 def _endings_that_lose_nothing(file: PictureFile, options: WriteOptions) -> list[str]:
     """Return the endings of the formats, among those that hold the most and the file's own, that lose nothing of it."""
-    is_bare = not (options.metadata and (file.metadata.kinds or file.kinds))
-    names = dict.fromkeys(("TIFF", "PNG", *(["NPY"] if is_bare else []), file.format))
+    names = ["TIFF", "PNG"]
+    if not options.metadata or not file.metadata_names:
+        names.append("NPY")
+    if file.format not in names:
+        names.append(file.format)
     able = (name for name in names if why_impossible(file, name) is None)
     return [FORMATS[name].endings[0] for name in able if not losses(file, name, metadata=options.metadata)]
 
 
-def conformed(file: PictureFile, format_: str, options: WriteOptions) -> PictureFile:
-    """Return ``file`` with what a format holds of pages and transparency, turned where nothing would tell to."""
-    if file.page_count > 1 and not FORMATS[format_].frames and format_ != file.format:
-        file = replace(file, parts=(file.parts[0].first_page,))
-    if not FORMATS[format_].alpha and format_ != file.format:
-        file = replace(file, parts=tuple(part.opaque for part in file.parts))
-    if not (FORMATS[format_].orientation and options.metadata):
+def fit_to_format(file: PictureFile, format_: str, options: WriteOptions) -> PictureFile:
+    """Return ``file`` without the pages and the transparency that a format does not hold.
+
+    Where the target cannot say which way up the picture is, its pixels are turned.
+    """
+    row = FORMATS[format_]
+    parts = file.parts
+    if format_ != file.format:
+        if file.page_count > 1 and not row.frames:
+            parts = (parts[0].first_page,)
+        if not row.alpha:
+            parts = tuple(part.opaque for part in parts)
+    if not (row.orientation and options.metadata):
         number = orientation(file.metadata)
-        file = replace(file, parts=tuple(upright(part, number) for part in file.parts))
-    return file
+        parts = tuple(turn(part, number) for part in parts)
+    return replace(file, parts=parts)
 
 
 def _blank(part: Picture, source: PictureFile, target: str) -> Picture:
     """Return a picture of the type and scale that a file of format ``target`` gets.
 
-    The numbers of the source where it can hold them and what they mean; else its own range, or, in an array, unrounded
-    floats.
+    Numbers and their meaning stay the source's where the target can hold them; else its own range, or, in an array,
+    unrounded floats.
     """
-    dtype, scale = stored_dtype(part, target), part.scale
+    dtype = stored_dtype(part, target)
+    scale = part.scale
     if target == "NPY" and source.format != "NPY" and part.pixels.dtype.kind in "iu":
-        dtype, scale = part.unit_type, intensity.UNIT
+        dtype = part.unit_type
+        scale = intensity.UNIT
     elif dtype != part.pixels.dtype or (target != source.format and scale == source.scale):
-        scale = intensity.type_range(dtype)
+        scale = intensity.type_range(dtype)  # as no other format says which number is white
     blank = part.blank(dtype, scale)
     if part.is_inverted and target not in (source.format, "TIFF"):
         blank = replace(blank, scale=blank.scale[::-1], is_inverted=False)

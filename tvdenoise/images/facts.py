@@ -25,13 +25,15 @@ PACKAGES = (
 def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "rgb") -> dict[str, Any]:
     """Return format, shape, axes, type, values, range, spacing, colours, pages, metadata, notes, hints, bytes.
 
-    A file whose pages differ is described by the first kind of them. ``channels_apart`` counts the channels that are
-    denoised one by one.
+    A file whose pages differ is described by its first part. ``channels_apart`` counts the channels that are denoised
+    one by one.
     """
-    first, axes = file.parts[0], 3 if volume else 2
+    first = file.parts[0]
     values = intensity.find_extremes(first.pixels)
-    held = sum(part.pixels.nbytes for part in file.parts)
-    page = max(part.unit_type.itemsize * part.solved_together(volume=volume, color=color) for part in file.parts)
+    channels_apart = 1
+    if first.is_by_channel(color):
+        channels_apart = first.colours
+    lost = [f"cannot be kept: {loss}" for loss in file.losses]
     return {
         "format": file.format,
         "shape": first.pixels.shape,
@@ -41,28 +43,50 @@ def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "r
         "range": first.scale,
         "spacing": file.spacing,
         "colours": _colours(first),
-        "channels_apart": first.colours if first.is_by_channel(color) else 1,
+        "channels_apart": channels_apart,
         "pages": file.page_count,
-        "metadata": [*file.metadata.kinds, *file.kinds],
-        "notes": [*_kinds(file), *file.notes, *(f"cannot be kept: {loss}" for loss in file.losses)],
+        "metadata": list(file.metadata_names),
+        "notes": [*_differences(file), *file.notes, *lost],
         "hints": _hints(first, values),
-        "memory": 2 * held + (3 + 2 * axes) * page,  # f, two pictures like it, and two fields
+        "memory": _memory(file, volume=volume, color=color),
     }
 
 
-def _kinds(file: PictureFile) -> list[str]:
+def _memory(file: PictureFile, *, volume: bool, color: ColorChoice) -> int:
+    """Return the bytes that denoising takes: the file twice, and the arrays of the solver for its largest page."""
+    held = sum(part.pixels.nbytes for part in file.parts)
+    page = max(part.unit_type.itemsize * _solve_size(part, volume=volume, color=color) for part in file.parts)
+    axes = 3 if volume else 2
+    arrays = 3 + 2 * axes  # f, two pictures like it, and two fields
+    return 2 * held + arrays * page
+
+
+def _solve_size(part: Picture, *, volume: bool, color: ColorChoice = "rgb") -> int:
+    """Return how many values are solved together."""
+    page = next(part.pages_to_solve(volume=volume, color=color))
+    return part.by_page[page].size
+
+
+def _differences(file: PictureFile) -> list[str]:
     """Say what differs among the pages, if anything does."""
-    parts = [(part.axes, part.pixels.dtype, part.scale) for part in file.parts]
-    names = ("axes", "type", "range")
-    differing = [name for name, *values in zip(names, *parts, strict=True) if len(set(values)) > 1]
-    return [f"pages of other {' and '.join(differing)} too"] if differing else []
+    values: dict[str, set[Any]] = {
+        "axes": {part.axes for part in file.parts},
+        "type": {part.pixels.dtype for part in file.parts},
+        "range": {part.scale for part in file.parts},
+    }
+    differing = [name for name, found in values.items() if len(found) > 1]
+    if not differing:
+        return []
+    return [f"pages of other {' and '.join(differing)} too"]
 
 
 def _hints(part: Picture, values: intensity.Range) -> list[str]:
     """Say where an integer picture uses so little of its type's range that its white may be elsewhere."""
-    (least, largest), top = values, part.scale[1]
+    least, largest = values
+    _, top = part.scale
     bits = max(8, int(largest).bit_length())
-    white = 2 ** (bits + bits % 2) - 1  # cameras have 8, 10, 12 or 14
+    bits += bits % 2  # cameras have 8, 10, 12 or 14
+    white = 2**bits - 1
     is_by_type = part.pixels.dtype.kind in "iu" and part.scale == intensity.type_range(part.pixels.dtype)
     if not is_by_type or least < 0 or largest == 0 or 4 * white > top:
         return []
@@ -70,8 +94,13 @@ def _hints(part: Picture, values: intensity.Range) -> list[str]:
 
 
 def _colours(part: Picture) -> str:
-    names = {"CMYK": part.is_cmyk, "RGB": part.is_rgb, f"{part.colours} channels": part.has_channels, "gray": True}
-    name = next(name for name, is_so in names.items() if is_so)
+    name = "gray"
+    if part.is_cmyk:
+        name = "CMYK"
+    elif part.is_rgb:
+        name = "RGB"
+    elif part.has_channels:
+        name = f"{part.colours} channels"
     return f"{name} with alpha" if part.alpha else name
 
 
@@ -81,20 +110,24 @@ def device(file: PictureFile, *, volume: bool = False) -> str:
 
     from tvdenoise.machine.devices import pick_device
 
-    is_wide = any(part.unit_type.itemsize > 4 for part in file.parts)
-    values = max(part.solved_together(volume=volume) for part in file.parts)
-    return str(pick_device("auto", torch.device("cpu"), torch.float64 if is_wide else torch.float32, values))
+    dtype = torch.float32
+    if any(part.unit_type.itemsize > 4 for part in file.parts):
+        dtype = torch.float64
+    size = max(_solve_size(part, volume=volume) for part in file.parts)
+    return str(pick_device("auto", torch.device("cpu"), dtype, size))
 
 
 def installation() -> dict[str, Any]:
     """Return the versions of what results depend on (None: not installed), the devices, and endings by format."""
     import torch
 
-    there = torch.accelerator.current_accelerator(check_available=True)
-    count = 0 if there is None else torch.accelerator.device_count()
+    devices = [f"cpu ({torch.get_num_threads()} threads)"]
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if accelerator is not None:
+        devices += [f"{accelerator}:{i}" for i in range(torch.accelerator.device_count())]
     return {
         "versions": {name: _version(name) for name in PACKAGES},
-        "devices": [f"cpu ({torch.get_num_threads()} threads)", *(f"{there}:{i}" for i in range(count))],
+        "devices": devices,
         "formats": {name: row.endings for name, row in FORMATS.items()},
     }
 

@@ -17,11 +17,11 @@ _RAISE = "raise --max-pixels if that is right"
 
 def check_size(source: Source, width: int, height: int) -> None:
     """Raise :class:`PictureError` for a picture without pixels or with too many."""
+    problem = f"its header promises {width}x{height} pixels"
     if width <= 0 or height <= 0:
-        raise PictureError(source.name, f"its header promises {width}x{height} pixels", "get a whole copy of it")
+        raise PictureError(source.name, problem, "get a whole copy of it")
     if width * height > source.max_pixels:
-        problem = f"its header promises {width}x{height} pixels, more than {source.max_pixels}"
-        raise PictureError(source.name, problem, _RAISE)
+        raise PictureError(source.name, f"{problem}, more than {source.max_pixels}", _RAISE)
 
 
 def check_frames(source: Source, count: int, width: int, height: int) -> None:
@@ -33,8 +33,8 @@ def check_frames(source: Source, count: int, width: int, height: int) -> None:
 
 
 @contextmanager
-def opened(source: Source, formats: tuple[str, ...] | None = None) -> Iterator[Image.Image]:
-    """Open a picture with Pillow, whose own check has to help: it alone sees the frames that enlarge a GIF."""
+def open_image(source: Source, formats: tuple[str, ...] | None = None) -> Iterator[Image.Image]:
+    """Open a picture with Pillow, under Pillow's own limit too: it alone sees the frames that enlarge a GIF."""
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = (source.max_pixels + 1) // 2  # above it Pillow warns; it refuses above twice as many
     try:
@@ -50,7 +50,7 @@ def opened(source: Source, formats: tuple[str, ...] | None = None) -> Iterator[I
         Image.MAX_IMAGE_PIXELS = before
 
 
-def inflated(packed: bytes, length: int) -> bytes:
+def inflate(packed: bytes, length: int) -> bytes:
     """Return what zlib packed, which must not be more than ``length`` bytes."""
     stream = zlib.decompressobj()
     content = stream.decompress(packed, length)

@@ -1,43 +1,42 @@
-"""The orientation that EXIF tells: read, written, and applied to pixels where no file would tell it."""
+"""EXIF's orientation: read, written, and applied to pixels where a file cannot hold it."""
 
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from tvdenoise.images.picture import Metadata, Picture
 
-_TAG = 0x0112
-_UPRIGHT = 1
+UPRIGHT = 1
 
 
 def orientation(metadata: Metadata) -> int:
-    """Return EXIF's number, 1 to 8; 1 is upright, as is what a damaged block does not tell."""
-    if metadata.exif is None:
-        return _UPRIGHT
+    """Return EXIF's number, 1 to 8; a block that is missing or damaged counts as upright."""
     exif = Image.Exif()
     try:
         with warnings.catch_warnings(action="ignore"):
-            exif.load(metadata.exif)
-            number = exif.get(_TAG, _UPRIGHT)
+            exif.load(metadata.exif or b"")
+            number: Any = exif.get(ExifTags.Base.Orientation)
     except Exception:  # noqa: BLE001 (Pillow raises as many kinds as there are kinds of damage)
-        return _UPRIGHT
-    return number if number in range(1, 9) else _UPRIGHT
+        return UPRIGHT
+    return int(number) if number in range(1, 9) else UPRIGHT
 
 
 def exif_of(number: int) -> bytes | None:
     """Return an EXIF block that holds nothing but an orientation; None for an upright picture."""
-    if number == _UPRIGHT:
+    if number == UPRIGHT:
         return None
     exif = Image.Exif()
-    exif[_TAG] = number
+    exif[ExifTags.Base.Orientation] = number
     return exif.tobytes()
 
 
-def upright(picture: Picture, number: int) -> Picture:
+def turn(picture: Picture, number: int) -> Picture:
     """Return the picture as viewers show it; the pixels are views of those given."""
-    y, x = picture.axes.index("Y"), picture.axes.index("X")
+    y = picture.axes.index("Y")
+    x = picture.axes.index("X")
     pixels = picture.pixels
     if number in (5, 6, 7, 8):
         pixels = pixels.swapaxes(y, x)

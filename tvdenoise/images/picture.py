@@ -1,7 +1,7 @@
 """What a picture file holds: arrays as they stand in it, what their numbers mean, and what must survive the trip."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
@@ -52,7 +52,9 @@ class Picture:
     @property
     def samples(self) -> int:
         """The number of colour samples or channels, with transparency."""
-        return self.pixels.shape[self.axes.index(self._channel_axis)] if self._channel_axis else 1
+        if not self._channel_axis:
+            return 1
+        return self._length(self._channel_axis)
 
     @property
     def colours(self) -> int:
@@ -67,33 +69,37 @@ class Picture:
     @property
     def has_channels(self) -> bool:
         """Whether it has several channels that are no colours, such as the stains of a micrograph."""
-        return self.colours > 1 and not (self.is_rgb or self.is_cmyk)
+        is_colour = self.is_rgb or self.is_cmyk
+        return self.colours > 1 and not is_colour
 
     @property
     def page_axes(self) -> str:
         """The axes that count pages."""
-        return "".join(axis for axis in self.axes if axis not in f"YX{self._channel_axis}")
+        in_page = f"YX{self._channel_axis}"
+        return "".join(axis for axis in self.axes if axis not in in_page)
 
     @property
     def page_shape(self) -> tuple[int, ...]:
         """How many pages there are along each of their axes."""
-        return tuple(self.pixels.shape[self.axes.index(axis)] for axis in self.page_axes)
+        return tuple(self._length(axis) for axis in self.page_axes)
 
     @property
     def depth_axis(self) -> str:
         """The axis along which the slices of a volume lie: Z, or the only one that counts pages and is not time."""
         if "Z" in self.page_axes:
             return "Z"
-        return self.page_axes if len(self.page_axes) == 1 and self.page_axes not in "TC" else ""
+        if len(self.page_axes) == 1 and self.page_axes not in "TC":
+            return self.page_axes
+        return ""
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width."""
-        return self.pixels.shape[self.axes.index("Y")], self.pixels.shape[self.axes.index("X")]
+        return self._length("Y"), self._length("X")
 
     @property
     def content_shape(self) -> tuple[int, ...]:
-        """Pages, height, width and colours, in whatever order they stand in the file, without transparency."""
+        """The numbers of pages, rows, columns and colours, in this order; transparency does not count."""
         return (*self.page_shape, *self.size, self.colours)
 
     @property
@@ -101,7 +107,9 @@ class Picture:
         """A view of the pixels with axes (pages..., Y, X, samples)."""
         order = f"{self.page_axes}YX{self._channel_axis}"
         view = self.pixels.transpose([self.axes.index(axis) for axis in order])
-        return view if self._channel_axis else view[..., np.newaxis]
+        if not self._channel_axis:
+            view = view[..., np.newaxis]
+        return view
 
     @property
     def frames(self) -> NDArray[Any]:
@@ -115,57 +123,65 @@ class Picture:
 
     @property
     def _channel_axis(self) -> str:
-        return "S" if "S" in self.axes else "C" if "C" in self.axes else ""
+        for axis in "SC":  # C counts pages where there is S too
+            if axis in self.axes:
+                return axis
+        return ""
+
+    def _length(self, axis: str) -> int:
+        return int(self.pixels.shape[self.axes.index(axis)])
 
     @property
     def first_page(self) -> "Picture":
         """The first page alone."""
-        index = tuple(0 if axis in self.page_axes else slice(None) for axis in self.axes)
-        axes = "".join(axis for axis in self.axes if axis not in self.page_axes)
-        return replace(self, pixels=self.pixels[index], axes=axes)
+        pixels = self.pixels
+        axes = self.axes
+        for axis in self.page_axes:
+            pixels = np.moveaxis(pixels, axes.index(axis), 0)[0]
+            axes = axes.replace(axis, "")
+        return replace(self, pixels=pixels, axes=axes)
 
     @property
     def opaque(self) -> "Picture":
         """The picture without its transparency."""
         if not self.alpha:
             return self
-        shown = np.moveaxis(self.by_page, -1, 0)[: -self.alpha]
-        return replace(self, pixels=np.moveaxis(shown, 0, -1), axes=f"{self.page_axes}YXS", alpha=0)
+        return replace(self, pixels=self.by_page[..., : self.colours], axes=f"{self.page_axes}YXS", alpha=0)
 
     @property
     def on_unit_scale(self) -> "Picture":
         """The picture without its transparency, (pages..., Y, X, samples), on the unit scale with white at 1."""
-        unit = scratch.empty(self.by_page[..., : self.colours].shape, self.unit_type)
+        unit = scratch.empty((*self.page_shape, *self.size, self.colours), self.unit_type)
         for page in self.pages():
-            unit[page] = self.shown(page)
-        axes = f"{self.page_axes}YX{self._channel_axis or 'S'}"
-        return Picture(unit, axes, is_cmyk=self.is_cmyk)
+            unit[page] = self.display_values(page)
+        channel_axis = self._channel_axis or "S"
+        return Picture(unit, f"{self.page_axes}YX{channel_axis}", is_cmyk=self.is_cmyk)
 
     @property
     def is_opaque(self) -> bool:
         """Whether its transparency, if it has any, hides nothing."""
-        hidden = self._hidden
-        return bool((hidden == intensity.type_range(hidden.dtype)[1]).all())
+        _, high = intensity.type_range(self.pixels.dtype)
+        return bool((self._hidden == high).all())
 
     @property
     def is_translucent(self) -> bool:
         """Whether its transparency is more than holes."""
-        hidden = self._hidden
-        low, high = intensity.type_range(hidden.dtype)
-        return bool(((hidden != low) & (hidden != high)).any())
+        extremes = intensity.type_range(self.pixels.dtype)
+        return not np.isin(self._hidden, extremes).all()
 
     def is_numbered_like(self, other: "Picture") -> bool:
         """Return whether the same numbers mean the same in another picture: of the same type, or floats as well."""
-        types = self.pixels.dtype, other.pixels.dtype
-        return types[0] == types[1] or all(dtype.kind == "f" for dtype in types)
+        own = self.pixels.dtype
+        others = other.pixels.dtype
+        return own == others or own.kind == others.kind == "f"
 
     def has_more_colours_than(self, count: int) -> bool:
         """Return whether any page of an 8-bit RGB picture shows more colours."""
         if not self.is_rgb or self.pixels.dtype != np.uint8:
             return False
         for page in self.pages():
-            colours = self.by_page[page][..., :3] @ np.array([1 << 16, 1 << 8, 1], np.uint32)
-            if len(np.unique(colours)) > count:
+            numbers = self.by_page[page] @ np.array([1 << 16, 1 << 8, 1], np.uint32)  # one for each colour
+            if len(np.unique(numbers)) > count:
                 return True
         return False
 
@@ -176,60 +192,63 @@ class Picture:
 
     def pages(self, depth_axis: str = "", *, by_channel: bool = False) -> Iterator[Page]:
         """Iterate over the pages, or the volumes whose slices lie along ``depth_axis``, or the channels of each."""
-        every = (slice(None),)
-        counts = zip(self.page_axes, self.page_shape, strict=True)
-        pages = (every if axis == depth_axis else range(n) for axis, n in counts)
-        channels = [slice(c, c + 1) for c in range(self.colours)] if by_channel else [slice(self.colours)]
-        return itertools.product(*pages, every, every, channels)
+        whole = slice(None)
+        indices: list[Sequence[int | slice]] = [range(count) for count in self.page_shape]
+        if depth_axis:
+            indices[self.page_axes.index(depth_axis)] = [whole]
+        channels = [slice(self.colours)]
+        if by_channel:
+            channels = [slice(channel, channel + 1) for channel in range(self.colours)]
+        return itertools.product(*indices, [whole], [whole], channels)
 
-    def solved_pages(self, *, volume: bool = False, color: ColorChoice = "rgb") -> Iterator[Page]:
+    def pages_to_solve(self, *, volume: bool = False, color: ColorChoice = "rgb") -> Iterator[Page]:
         """Iterate over what is solved together: pages or volumes, but channels that are no colours one by one."""
-        return self.pages(self.depth_axis if volume else "", by_channel=self.is_by_channel(color))
+        depth_axis = ""
+        if volume:
+            depth_axis = self.depth_axis
+        return self.pages(depth_axis, by_channel=self.is_by_channel(color))
 
     def is_by_channel(self, color: ColorChoice) -> bool:
         """Return whether its channels are solved one by one."""
         return self.has_channels and color != "coupled"
 
-    def solved_together(self, *, volume: bool = False, color: ColorChoice = "rgb") -> int:
-        """Return how many values are solved together."""
-        return self.by_page[next(self.solved_pages(volume=volume, color=color))].size
-
     def unit(self, page: Page) -> NDArray[np.floating]:
-        """Return a page (H, W, C) on the unit scale, without its transparency; what is not finite is filled in.
+        """Return a page (H, W, C) or volume (D, H, W, C) on the unit scale, without its transparency.
 
-        A volume is (D, H, W, C).
+        A value that is not finite is that of the nearest finite pixel of its channel.
         """
-        colours = self.by_page[page]
-        return intensity.scale_to_unit(
-            intensity.fill_nonfinite(colours) if colours.dtype.kind == "f" else colours, self.scale
-        )
+        colours = intensity.fill_nonfinite(self.by_page[page])
+        return intensity.scale_to_unit(colours, self.scale)
 
-    def shown(self, page: Page) -> NDArray[np.floating]:
+    def display_values(self, page: Page) -> NDArray[np.floating]:
         """Return what :meth:`unit` does, with white at 1 whatever the file calls white."""
         unit = self.unit(page)
-        return 1 - unit if self.is_inverted else unit
+        if self.is_inverted:
+            return 1 - unit
+        return unit
 
     def blank(self, dtype: DTypeLike, scale: Range) -> "Picture":
         """Return a picture like this one, of another type and scale: its colours are yet to be filled in."""
         blank = replace(self, pixels=scratch.empty(self.pixels.shape, dtype), scale=scale)
         if self.alpha:
-            blank._hidden[...] = self._hidden if dtype == self.pixels.dtype else rescaled(self._hidden, dtype)
+            old_range = intensity.type_range(self.pixels.dtype)
+            blank._hidden[...] = rescale(self._hidden, old_range, intensity.type_range(dtype), dtype)
         return blank
 
     def fill_page(self, page: Page, u: NDArray[np.floating], source: "Picture") -> float:
-        """Fill a page with ``u`` (H, W, C), on the unit scale.
+        """Fill a page with ``u`` (H, W, C) on the unit scale, and return the rounding of ``u``.
 
-        Returned is the :func:`tvdenoise.arrays.intensity.measure_rounding` of ``u``.
-
-        Where ``u`` is what the source has, its very numbers are taken: no bit changes by scaling there and back.
-        What is not finite in the source is so in the target.
+        That is what :func:`tvdenoise.arrays.intensity.measure_rounding` returns. Values that are equal in
+        ``u`` and the source, and those that are not finite there, keep the source's bits.
         """
-        target, original = self.by_page[page], source.by_page[page]
+        target = self.by_page[page]
         target[...] = intensity.scale_from_unit(u, self.scale, self.pixels.dtype)
         if self.pixels.dtype.kind == source.pixels.dtype.kind == "f":
-            is_same = self.pixels.dtype == source.pixels.dtype and self.scale == source.scale
-            kept = (u == source.unit(page)) if is_same else np.False_
-            np.copyto(target, original, where=kept | ~np.isfinite(original))
+            original = source.by_page[page]
+            is_kept = ~np.isfinite(original)
+            if self.pixels.dtype == source.pixels.dtype and self.scale == source.scale:
+                is_kept |= u == source.unit(page)
+            np.copyto(target, original, where=is_kept)
         return intensity.measure_rounding(u, target, self.scale)
 
     def with_axes(self, axes: str) -> "Picture":
@@ -240,26 +259,32 @@ class Picture:
         SettingError
             If the letters do not fit the array.
         """
-        fits = len(axes) == self.pixels.ndim and len(set(axes)) == len(axes) and {"Y", "X"} <= set(axes)
+        count = self.pixels.ndim
+        fits = len(axes) == len(set(axes)) == count and {"Y", "X"} <= set(axes)
         if not fits or not axes.isascii() or not axes.isupper():
-            problem = f"{axes} does not name the {self.pixels.ndim} axes of an array of shape {self.pixels.shape}"
-            raise SettingError("axes", problem, f"give {self.pixels.ndim} different letters, Y and X among them")
+            problem = f"{axes} does not name the {count} axes of an array of shape {self.pixels.shape}"
+            raise SettingError("axes", problem, f"give {count} different letters, Y and X among them")
         named = replace(self, axes=axes)
-        keeps_samples = axes.find(named._channel_axis or "-") == self.axes.find(self._channel_axis)
-        return named if keeps_samples else replace(named, alpha=0)
+        # Transparency is at the end of the samples. Where they are another axis now, nothing is known of it.
+        if axes.find(named._channel_axis or "-") != self.axes.find(self._channel_axis):
+            named = replace(named, alpha=0)
+        return named
 
 
-def squeezed(frame: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Return a page as libraries take it: (H, W) where it has a single sample."""
-    return np.ascontiguousarray(frame[..., 0] if frame.shape[-1] == 1 else frame)
+def squeeze(frame: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return a page (H, W, C) as libraries take it: (H, W) where it has a single sample."""
+    if frame.shape[-1] == 1:
+        frame = frame[..., 0]
+    return np.ascontiguousarray(frame)
 
 
-def rescaled(numbers: NDArray[np.generic], dtype: DTypeLike) -> NDArray[np.generic]:
-    """Return numbers of one type's range as those of another's: transparency keeps its meaning."""
-    if numbers.dtype.kind == "f" and np.dtype(dtype).kind in "iu":
-        numbers = intensity.fill_nonfinite(numbers)
-    unit = intensity.scale_to_unit(numbers, intensity.type_range(numbers.dtype))
-    return intensity.scale_from_unit(unit, intensity.type_range(dtype), dtype)
+def rescale(numbers: NDArray[np.generic], old: Range, new: Range, dtype: DTypeLike) -> NDArray[np.generic]:
+    """Return numbers of one range as those of another: transparency keeps its meaning."""
+    if numbers.dtype == dtype and old == new:
+        return numbers
+    if np.dtype(dtype).kind in "iu":
+        numbers = intensity.fill_nonfinite(numbers)  # integers know no NaN
+    return intensity.scale_from_unit(intensity.scale_to_unit(numbers, old), new, dtype)
 
 
 @dataclass(frozen=True)
@@ -291,8 +316,8 @@ class Metadata:
     timing: Timing | None = None
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """Name what is there."""
+    def names(self) -> tuple[str, ...]:
+        """What people call the blocks that are there."""
         names = {"icc_profile": "ICC profile", "exif": "EXIF", "xmp": "XMP", "dpi": "resolution", "timing": "timing"}
         return tuple(name for key, name in names.items() if getattr(self, key))
 
@@ -310,17 +335,19 @@ class PictureFile:
     metadata
         What other formats can take over.
     native
-        What the writer of the same format restores by; only it knows what that is.
-    kinds
+        What the writer of the same format restores the file from; only that writer looks into it.
+    bare_native
+        The same without metadata.
+    own_metadata
         Names of the metadata that only the same format keeps.
     notes
         What reading made different, such as a palette resolved into colours.
     losses
-        What of the file was not read at all and would be lost.
+        What was not read at all and would be lost.
     scale
-        The numbers that stand for black and white, where the file itself tells.
+        The numbers that stand for black and white, where the file itself says so.
     spacing
-        The distance between slices in pixel widths, where the file itself tells.
+        The distance between slices in pixel widths, where the file itself says so.
     is_interleaved
         Whether pages of one part stand between those of another, as only a copy of the source keeps them.
     """
@@ -329,12 +356,18 @@ class PictureFile:
     parts: tuple[Picture, ...]
     metadata: Metadata = Metadata()
     native: Any = None
-    kinds: tuple[str, ...] = ()
+    bare_native: Any = None
+    own_metadata: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
     scale: Range | None = None
     spacing: float | None = None
     is_interleaved: bool = False
+
+    @property
+    def metadata_names(self) -> tuple[str, ...]:
+        """What people call the metadata that is there."""
+        return self.metadata.names + self.own_metadata
 
     @property
     def page_count(self) -> int:

@@ -11,7 +11,7 @@ from tvdenoise.arrays import intensity
 from tvdenoise.arrays.intensity import Range
 from tvdenoise.errors import InputError, PictureError, TVDenoiseError, reason
 from tvdenoise.images.checks import STREAM, check_source
-from tvdenoise.images.formats.table import FORMATS, HEAD, format_by_extension, format_by_magic, room_for, unread_format
+from tvdenoise.images.formats.table import FORMATS, HEAD, format_by_extension, format_by_mark, module_for, unread_format
 from tvdenoise.images.picture import Picture, PictureFile, Source
 from tvdenoise.options.kinds import Nonfinite
 
@@ -19,7 +19,7 @@ MAX_PIXELS = 2**30
 """Pixels a page beyond which a header is more likely damaged than right."""
 
 AXES = "".join(sorted(set(ascii_uppercase) - set("CSTZYX"))) + "TZYX"
-"""Names that may stand for axes of which nothing is known."""
+"""Names for axes of which nothing is known; the last ones first."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class ReadOptions:
 def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
     """Read a picture file whole; ``-`` is standard input.
 
-    The one place that decodes files: whatever the libraries raise leaves as one kind of error.
+    Whatever the libraries raise leaves as one kind of error.
 
     Raises
     ------
@@ -60,26 +60,26 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
         If the axes asked for do not fit it.
     """
     source = _source(path, options)
-    file = decoded(source, _format_of(path, source))
+    file = decode(source, _format_of(path, source))
     if options.axes is not None and not FORMATS[file.format].open_axes:
         able = ", ".join(name for name, row in FORMATS.items() if row.open_axes)
         problem = f"the axes of a {file.format} file are fixed, --axes is for {able}"
         raise InputError(path, problem, "leave --axes out")
-    return replace(file, parts=tuple(_interpreted(path, part, file.scale, options) for part in file.parts))
+    return replace(file, parts=tuple(_interpret(path, part, file.scale, options) for part in file.parts))
 
 
-def _interpreted(path: Path, part: Picture, scale: Range | None, options: ReadOptions) -> Picture:
+def _interpret(path: Path, part: Picture, scale: Range | None, options: ReadOptions) -> Picture:
     """Return a part with its axes and its range, once all of it is checked."""
     intensity.check_type(path, part.pixels.dtype)
     if options.axes is not None:
         part = part.with_axes(options.axes)
     _check_content(path, part, options)
-    part = replace(part, scale=options.scale or scale or intensity.measure_range(part.pixels))
-    intensity.check_range(path, part.pixels, part.scale)
-    return part
+    scale = options.scale or scale or intensity.measure_range(part.pixels)
+    intensity.check_range(path, part.pixels, scale)
+    return replace(part, scale=scale)
 
 
-def check_kind(path: Path) -> str | None:
+def find_format(path: Path) -> str | None:
     """Return the format that the ending of a file promises, or without one the format that it is.
 
     Raises
@@ -87,19 +87,23 @@ def check_kind(path: Path) -> str | None:
     PictureError
         If it is no picture.
     """
-    return format_by_extension(path) or (None if path == STREAM else _format_of(path, _source(path, ReadOptions())))
+    promised = format_by_extension(path)
+    if promised is not None or path == STREAM:
+        return promised
+    return _format_of(path, _source(path, ReadOptions()))
 
 
 def options_for_other(path: Path, options: ReadOptions) -> ReadOptions:
     """Return how to read what is compared with a picture read so: by its own range, and axes where they are fixed."""
-    format_ = check_kind(path)
-    is_open = format_ is not None and FORMATS[format_].open_axes
-    return replace(options, scale=None, axes=options.axes if is_open else None)
+    format_ = find_format(path)
+    if format_ is None or not FORMATS[format_].open_axes:
+        options = replace(options, axes=None)
+    return replace(options, scale=None)
 
 
 def _source(path: Path, options: ReadOptions) -> Source:
     if path == STREAM:
-        content = _standard_input()
+        content = _standard_input()  # which can be read only once
         return Source("-", lambda: io.BytesIO(content), options.max_pixels)
     check_source(path)
     return Source(str(path), lambda: path.open("rb"), options.max_pixels)
@@ -121,39 +125,43 @@ def _format_of(path: Path, source: Source) -> str:
         raise PictureError(path, f"it cannot be read ({error.strerror})", "check its permissions") from error
     if not start:
         raise PictureError(path, "the file is empty", "get a whole copy of it")
-    told, promised = format_by_magic(start), format_by_extension(path)
-    if told is None:
+    format_ = format_by_mark(start)
+    if format_ is None:
         remedy = f"give a {', '.join(FORMATS)} file"
-        if other := unread_format(start):
+        other = unread_format(start)
+        if other is not None:
             raise PictureError(path, f"it is a file of {other}, which is not read", f"convert it, and {remedy}")
         raise PictureError(path, "it is not a picture of a kind that can be read", remedy)
-    if promised not in (None, told):
-        problem = f"its ending says {promised}, but it is a {told} file"
-        raise PictureError(path, problem, f"rename it to end in {FORMATS[told].endings[0]}")
-    return told
+    promised = format_by_extension(path)
+    if promised not in (None, format_):
+        problem = f"its ending says {promised}, but it is a {format_} file"
+        raise PictureError(path, problem, f"rename it to end in {FORMATS[format_].endings[0]}")
+    return format_
 
 
-def decoded(source: Source, format_: str) -> PictureFile:
+def decode(source: Source, format_: str) -> PictureFile:
     """Read a file of a format, whatever is in it."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # of damage that they get over
-            file: PictureFile = room_for(source.name, format_).read(source)
+        with warnings.catch_warnings(action="ignore"):  # the libraries warn of damage that they can handle
+            file: PictureFile = module_for(source.name, format_).read(source)
         return file
     except TVDenoiseError:
         raise
     except MemoryError as error:
         raise PictureError(source.name, "it does not fit into memory", "cut it into parts") from error
     except Exception as error:  # broken files make the libraries raise dozens of kinds of exceptions
-        problem = f"the {format_} file is damaged ({reason(error, named=' ' not in str(error))})"
+        is_single_word = " " not in str(error)  # such as the key of a KeyError
+        problem = f"the {format_} file is damaged ({reason(error, named=is_single_word)})"
         raise PictureError(source.name, problem, "get a whole copy of it") from error
 
 
 def _check_content(path: Path, part: Picture, options: ReadOptions) -> None:
-    if part.pixels.ndim < 2:
-        raise PictureError(path, f"its shape {part.pixels.shape} is no picture's", "give two axes or more")
+    shape = part.pixels.shape
+    if len(shape) < 2:
+        raise PictureError(path, f"its shape {shape} is no picture's", "give two axes or more")
     if not {"Y", "X"} <= set(part.axes):
-        problem = f"nothing says what the axes of its shape {part.pixels.shape} are"
-        names = AXES[-part.pixels.ndim :]
+        problem = f"nothing says what the axes of its shape {shape} are"
+        names = AXES[-len(shape) :]
         raise PictureError(path, problem, f"name them, such as --axes {names}, with C for colours")
     if options.nonfinite == "refuse" or not part.pixels.size:
         intensity.check_finite(path, part.pixels, "replace them, or denoise around them with --nonfinite keep")

@@ -16,9 +16,9 @@ from tvdenoise.arrays import intensity
 from tvdenoise.errors import WriteError, reason
 from tvdenoise.images.atomic import atomic
 from tvdenoise.images.checks import STREAM
-from tvdenoise.images.formats.table import FORMATS, room_for
+from tvdenoise.images.formats.table import FORMATS, module_for
 from tvdenoise.images.picture import Picture, PictureFile, Source
-from tvdenoise.images.reading import decoded
+from tvdenoise.images.reading import decode
 
 
 def write(target: Path, file: PictureFile) -> None:
@@ -54,28 +54,29 @@ def _write_to_standard_output(content: memoryview) -> None:
 def _write_checked(target: Path, stream: BinaryIO, file: PictureFile, reopen: Callable[[], BinaryIO]) -> None:
     try:
         with warnings.catch_warnings(action="ignore"):
-            room_for(target, file.format).write(stream, file)
+            module_for(target, file.format).write(stream, file)
         stream.flush()
     except Exception as error:  # what an encoder refuses: sizes, counts, metadata of broken sources
         if isinstance(error, OSError) and error.errno is not None:
             raise
         problem = f"a {file.format} file cannot be made of it ({reason(error, named=False)})"
         raise WriteError(target, problem, "choose another format, or try --no-metadata") from error
-    again = decoded(Source(str(target), reopen, max_pixels=sys.maxsize), file.format)
+    again = decode(Source(str(target), reopen, max_pixels=sys.maxsize), file.format)
     if not _is_same(file, again):
         raise WriteError(target, "what was written reads back as something else", "choose another format")
 
 
 def _is_same(file: PictureFile, again: PictureFile) -> bool:
-    """Return whether a file reads back as it should; equal frames of an animation may have become one."""
+    """Return whether a file reads back as it should."""
     if len(again.parts) != len(file.parts):
         return False
+    row = FORMATS[file.format]
     for part, copy in zip(file.parts, again.parts, strict=True):
-        if part.pixels.shape == copy.pixels.shape:
+        if part.pixels.shape == copy.pixels.shape:  # the file may not say what its axes are
             copy = replace(copy, axes=part.axes, alpha=part.alpha)
-        if (part.size, part.pixels.dtype) != (copy.size, copy.pixels.dtype):
+        if part.size != copy.size or part.pixels.dtype != copy.pixels.dtype:
             return False
-        if not _shows_the_same(part, copy, exact=FORMATS[file.format].exact, merges=FORMATS[file.format].merges):
+        if not _shows_the_same(part, copy, exact=row.exact, merges=row.merges):
             return False
     return True
 
@@ -83,33 +84,43 @@ def _is_same(file: PictureFile, again: PictureFile) -> bool:
 def _shows_the_same(picture: Picture, copy: Picture, *, exact: bool, merges: bool) -> bool:
     """Return whether a copy of the same size and type shows all frames, colours and transparency of a picture.
 
-    Gray may have become RGB, and transparency that hides nothing may be gone. ``exact`` compares every number.
+    Gray may have become RGB, and transparency that hides nothing may be gone. ``exact`` compares every number, and
+    with ``merges`` equal frames of an animation may have become one.
     """
-    frames, copied = picture.frames, copy.frames
+    frames = picture.frames
+    copied = copy.frames
     if picture.samples != copy.samples:
-        if picture.is_cmyk or not {picture.samples, copy.samples} <= {1, 2, 3, 4}:
+        if picture.is_cmyk or max(picture.samples, copy.samples) > 4:
             return False
-        frames, copied = _as_rgba(frames, picture.alpha), _as_rgba(copied, copy.alpha)
+        frames = _as_rgba(frames, picture.alpha)
+        copied = _as_rgba(copied, copy.alpha)
         half = intensity.type_range(frames.dtype)[1] / 2
-        if (frames[..., 3] < half).any() and not copy.alpha:
+        has_holes = bool((frames[..., 3] < half).any())
+        if has_holes and not copy.alpha:
             return False
     if merges and len(copied) < len(frames):
         if not exact:
             return True
-        frames, copied = _without_repeats(frames), _without_repeats(copied)
+        frames = _merge_repeats(frames)
+        copied = _merge_repeats(copied)
     if frames.shape != copied.shape:
         return False
     return not exact or np.array_equal(frames, copied, equal_nan=frames.dtype.kind == "f")
 
 
 def _as_rgba(frames: NDArray[Any], alpha: int) -> NDArray[Any]:
-    samples = frames.shape[-1] - alpha
-    white = intensity.type_range(frames.dtype)[1]
-    opaque = np.full((*frames.shape[:-1], 1), white, frames.dtype)
-    colours = frames[..., :samples] if samples == 3 else np.repeat(frames[..., :1], 3, -1)
-    return np.concatenate([colours, frames[..., samples:] if alpha else opaque], axis=-1)
+    _, white = intensity.type_range(frames.dtype)
+    rgba = np.full((*frames.shape[:-1], 4), white, frames.dtype)
+    is_gray = frames.shape[-1] - alpha != 3
+    rgba[..., :3] = frames[..., :1] if is_gray else frames[..., :3]
+    if alpha:
+        rgba[..., 3] = frames[..., -1]
+    return rgba
 
 
-def _without_repeats(frames: NDArray[Any]) -> NDArray[Any]:
+def _merge_repeats(frames: NDArray[Any]) -> NDArray[Any]:
     """Return the frames that are not the same as the one before."""
-    return frames[[True, *((a != b).any() for a, b in itertools.pairwise(frames))]]
+    is_new = [True]
+    for before, frame in itertools.pairwise(frames):
+        is_new.append(not np.array_equal(before, frame))
+    return frames[is_new]

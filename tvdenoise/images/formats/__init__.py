@@ -1,1 +1,1 @@
-"""The picture formats: one module each with ``read``, ``write`` and ``without_metadata``, and the table of them."""
+"""The picture formats: one module each with ``read`` and ``write``, and the table of them."""

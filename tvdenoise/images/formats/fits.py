@@ -15,49 +15,51 @@ _NEXT = b"XTENSION"
 
 def read(source: Source) -> PictureFile:
     """Read all images of two or more axes; the first axis of a cube counts pages."""
+    parts = []
+    notes = set()
     with source.open() as stream, fits.open(stream, memmap=False, lazy_load_hdus=False) as units:
-        parts, is_scaled = [], False
         for unit in filter(_is_picture, units):
             limits.check_size(source, unit.shape[-1], unit.shape[-2])
-            holds_integers = unit.header["BITPIX"] > 0
+            holds_integers = unit.header["BITPIX"] > 0  # asked first: Astropy changes it with the numbers
             pixels = np.asarray(unit.data)
-            is_scaled |= holds_integers and pixels.dtype.kind == "f"
-            axes = "QPRTUVW"[: pixels.ndim - 2] + "YX"
+            if holds_integers and pixels.dtype.kind == "f":
+                notes.add("scaled integers became floats")
+            axes = "QPRTUVW"[: pixels.ndim - 2] + "YX"  # letters that say nothing
             parts.append(Picture(pixels.astype(pixels.dtype.newbyteorder("="), copy=False), axes))
         last = units[-1].fileinfo()
         stream.seek(last["datLoc"] + last["datSpan"])
-        if (rest := stream.read(len(_NEXT))) and _NEXT.startswith(rest):
+        rest = stream.read(len(_NEXT))
+        if rest and _NEXT.startswith(rest):
             raise ValueError("it ends within a header")
-        if not parts:
-            raise ValueError("it has no pictures")
-        notes = ("scaled integers became floats",) if is_scaled else ()
-        return PictureFile("FITS", tuple(parts), native=source, kinds=("FITS header",), notes=notes)
+    if not parts:
+        raise ValueError("it has no pictures")
+    return PictureFile("FITS", tuple(parts), native=source, own_metadata=("FITS header",), notes=tuple(notes))
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
     """Write the units of the source with new pixels, or new ones."""
-    pictures = (np.ascontiguousarray(part.pixels) for part in file.parts)
     content = io.BytesIO()  # Astropy wants to know how a file was opened, and knows not every way
-    if not isinstance(file.native, Source):
-        first, *others = pictures
-        fits.HDUList([fits.PrimaryHDU(first), *(fits.ImageHDU(other) for other in others)]).writeto(content)
-        stream.write(content.getbuffer())
-        return
-    with file.native.open() as original, fits.open(original, memmap=False, lazy_load_hdus=False) as units:
-        for unit in filter(_is_picture, units):
-            _ = unit.data  # which takes the scaling of the old numbers out of the header
-            unit.data = next(pictures)
-            if isinstance(unit, fits.CompImageHDU):
-                unit.hcomp_scale = unit.quantize_level = 0  # losing nothing, which floats do with GZIP alone
-                if unit.data.dtype.kind == "f":
-                    unit.compression_type = "GZIP_2"
-        has_sums = any({"CHECKSUM", "DATASUM"} & set(unit.header) for unit in units)
-        units.writeto(content, output_verify="silentfix", checksum=has_sums)
+    pictures = (np.ascontiguousarray(part.pixels) for part in file.parts)
+    if isinstance(file.native, Source):
+        with file.native.open() as original, fits.open(original, memmap=False, lazy_load_hdus=False) as units:
+            for unit in filter(_is_picture, units):
+                _replace_pixels(unit, next(pictures))
+            has_sums = any("CHECKSUM" in unit.header or "DATASUM" in unit.header for unit in units)
+            units.writeto(content, output_verify="silentfix", checksum=has_sums)
+    else:
+        new = [fits.PrimaryHDU(next(pictures))]
+        new += [fits.ImageHDU(picture) for picture in pictures]
+        fits.HDUList(new).writeto(content)
     stream.write(content.getbuffer())
 
 
-def without_metadata(_native: Source) -> None:
-    """Return None: the source's headers are left behind."""
+def _replace_pixels(unit: Any, pixels: np.ndarray[Any, Any]) -> None:  # noqa: ANN401 (Astropy is untyped)
+    _ = unit.data  # which takes the scaling of the old numbers out of the header
+    unit.data = pixels
+    if isinstance(unit, fits.CompImageHDU):
+        unit.hcomp_scale = unit.quantize_level = 0  # losing nothing, which floats do with GZIP alone
+        if pixels.dtype.kind == "f":
+            unit.compression_type = "GZIP_2"
 
 
 def _is_picture(unit: Any) -> bool:  # noqa: ANN401 (Astropy is untyped)

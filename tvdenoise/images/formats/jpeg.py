@@ -6,23 +6,32 @@ Source: ITU-T T.81 (1992), annex B; ISO/IEC 10918-5 (JFIF).
 import io
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image, JpegImagePlugin
 
-_START_OF_SCAN, _COMMENT, _APP0, _APP13, _APP14, _APP15 = 0xDA, 0xFE, 0xE0, 0xED, 0xEE, 0xEF
-_DHT, _JPG, _DAC, _JPEG_LS = 0xC4, 0xC8, 0xCC, 0xF7
-_FRAMES = {*range(0xC0, 0xD0), _JPEG_LS} - {_DHT, _JPG, _DAC}
-_READABLE = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
+_START_OF_SCAN = 0xDA
+_COMMENT = 0xFE
+_APP0 = 0xE0  # JFIF
+_APP13 = 0xED  # Photoshop
+_APP14 = 0xEE  # Adobe: how the pixels are encoded
+_APP15 = 0xEF
+_NOT_FRAMES = {0xC4, 0xC8, 0xCC}  # Huffman tables, reserved, arithmetic coding
+_FRAMES = {*range(0xC0, 0xD0), 0xF7} - _NOT_FRAMES
+_SEQUENTIAL = {0xC0, 0xC1}
+_READABLE = _SEQUENTIAL | {0xC2, 0xC9, 0xCA}
 """Frames that are sequential or progressive; others are lossless, hierarchical or JPEG-LS."""
-_END, _SEQUENTIAL = b"\xd9", {0xC0, 0xC1}
+
 _BASELINE = 255
 """The largest number in a quantisation table of 8 bits."""
+
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 """A marker, but for those that stand within a scan."""
 
-_FURTHER_PICTURES, _JFIF = b"MPF\0", b"JFIF\0"
+_END = b"\xd9"
+_FURTHER_PICTURES = b"MPF\0"
+_JFIF = b"JFIF\0"
 _STRAY = 32
 """Bytes behind a picture that are not worth a word."""
 
@@ -32,6 +41,14 @@ DEFAULT: Mapping[str, Any] = {"quality": 95, "subsampling": "4:4:4"}
 """How a picture that was no JPEG is encoded."""
 
 
+class _Segment(NamedTuple):
+    """A segment of a JPEG: its marker, and where it starts and ends."""
+
+    marker: int
+    start: int
+    end: int
+
+
 def encoding(image: JpegImagePlugin.JpegImageFile) -> Mapping[str, Any]:
     """Return the arguments of Pillow's writer that encode with the same tables, subsampling and colours.
 
@@ -39,10 +56,12 @@ def encoding(image: JpegImagePlugin.JpegImageFile) -> Mapping[str, Any]:
     libjpeg warns of others on standard error.
     """
     tables = _tables(image)
-    is_progressive = "progressive" in image.info or max(map(max, tables)) > _BASELINE
+    largest = max(max(table) for table in tables)
+    is_progressive = "progressive" in image.info or largest > _BASELINE
     options: dict[str, Any] = {"qtables": tables, "progressive": is_progressive}
     if image.layers == 3:
-        options |= {"subsampling": max(JpegImagePlugin.get_sampling(image), 0), "keep_rgb": _is_rgb(image)}
+        options["subsampling"] = max(JpegImagePlugin.get_sampling(image), 0)
+        options["keep_rgb"] = _is_rgb(image)
     return options
 
 
@@ -70,8 +89,11 @@ def _is_rgb(image: JpegImagePlugin.JpegImageFile) -> bool:
 
 def is_readable(content: bytes) -> bool:
     """Return whether a JPEG is of a kind that libjpeg reads: sequential or progressive, of 8 bits."""
-    frames = ((marker, content[start + 4]) for marker, start, _ in _segments(content) if marker in _FRAMES)
-    return all(marker in _READABLE and bits == 8 for marker, bits in frames)
+    for segment in _segments(content):
+        bits = content[segment.start + 4]
+        if segment.marker in _FRAMES and (segment.marker not in _READABLE or bits != 8):
+            return False
+    return True
 
 
 def segments(content: bytes) -> tuple[bytes, ...]:
@@ -81,34 +103,46 @@ def segments(content: bytes) -> tuple[bytes, ...]:
     """
     found = []
     for marker, start, end in _segments(content):
-        is_jfif = marker == _APP0 and content.startswith(_JFIF, start + 4)
-        is_metadata = is_jfif or marker == _COMMENT or (_APP0 < marker <= _APP15 and marker != _APP14)
+        is_metadata = marker == _COMMENT or (_APP0 < marker <= _APP15 and marker != _APP14)
+        if marker == _APP0:
+            is_metadata = content.startswith(_JFIF, start + 4)
         if is_metadata and not content.startswith(_FURTHER_PICTURES, start + 4):
             found.append(content[start:end])
     return tuple(found)
 
 
-def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
-    """Iterate over the segments up to the first scan: marker, start and end; stray and fill bytes may stand before."""
-    marker, end = 0, 2
+def _segments(content: bytes) -> Iterator[_Segment]:
+    """Iterate over the segments up to the first scan; stray and fill bytes may stand before each."""
+    marker = 0
+    end = len(START)
     while marker != _START_OF_SCAN:
         found = _MARKER.search(content, end)
-        start = found.end() - 2 if found else len(content)
-        length = int.from_bytes(content[start + 2 : start + 4], "big")
-        if length < 2 or start + 2 + length >= len(content):  # it counts its own two bytes
-            raise ValueError("it ends before its pixels do, or a length in it is wrong")
-        marker, end = content[start + 1], start + 2 + length
-        yield marker, start, end
+        if found is None:
+            raise ValueError(_TOO_SHORT)
+        start = found.start()
+        marker = content[start + 1]
+        length = int.from_bytes(content[start + 2 : start + 4])  # of what follows the marker
+        end = start + 2 + length
+        if length < 2 or end >= len(content):
+            raise ValueError(_TOO_SHORT)
+        yield _Segment(marker, start, end)
 
 
-def behind(content: bytes) -> bytes:
+_TOO_SHORT = "it ends before its pixels do, or a length in it is wrong"
+
+
+def trailer(content: bytes) -> bytes:
     """Return what stands behind the end of the picture: a film, a gain map, pictures; nothing where none is marked."""
-    *_, (_, _, at) = _segments(content)
-    while marker := _AFTER_SCAN.search(content, at):
+    *_, scan = _segments(content)
+    marker = _AFTER_SCAN.search(content, scan.end)
+    while marker is not None:
+        at = marker.end()
         if marker[0].endswith(_END):
-            rest = content[marker.end() :]
-            return rest if len(rest.strip(b"\0\xff")) > _STRAY else b""
-        at = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2], "big")
+            rest = content[at:]
+            is_padding = len(rest.strip(b"\0\xff")) <= _STRAY
+            return b"" if is_padding else rest
+        length = int.from_bytes(content[at : at + 2])
+        marker = _AFTER_SCAN.search(content, at + length)
     return b""
 
 
@@ -118,30 +152,36 @@ def check_whole(content: bytes) -> None:
     Without an end mark it waits for more, and Pillow says so. Behind the last pixel it only looks ahead, which zeros
     allow for. Decoding at an eighth of the size takes little time beside what it takes to read a picture.
     """
-    markers, _, ends = zip(*_segments(content), strict=True)
-    after = _AFTER_SCAN.search(content, ends[-1])
-    if after and after[0].endswith(_END) and not _SEQUENTIAL.isdisjoint(markers):
+    found = list(_segments(content))
+    after = _AFTER_SCAN.search(content, found[-1].end)
+    is_in_one_scan = any(segment.marker in _SEQUENTIAL for segment in found)
+    if is_in_one_scan and after is not None and after[0].endswith(_END):
         with Image.open(io.BytesIO(content[: after.start()] + bytes(16)), formats=["JPEG"]) as image:
             image.draft(None, (1, 1))
             image.load()
 
 
-def kinds(found: tuple[bytes, ...]) -> tuple[str, ...]:
+def metadata_names(found: tuple[bytes, ...]) -> list[str]:
     """Name the metadata that no other format takes over."""
     names = {_COMMENT: "comment", _APP13: "IPTC"}
-    named = dict.fromkeys(names[segment[1]] for segment in found if segment[1] in names)
-    return (*named, *("shape of pixels" for segment in found if _is_stretching(segment)))
+    found_names = [names[segment[1]] for segment in found if segment[1] in names]
+    found_names += ["shape of pixels" for segment in found if _is_stretching(segment)]
+    return list(dict.fromkeys(found_names))
 
 
 def _is_stretching(segment: bytes) -> bool:
-    """Return whether JFIF's segment tells no resolution, but that pixels are not square."""
-    return segment[1] == _APP0 and segment[11:12] == b"\0" and segment[12:14] != segment[14:16]
+    """Return whether JFIF's segment names no resolution, but says that pixels are not square."""
+    has_no_unit = segment[1] == _APP0 and segment[11:12] == b"\0"
+    return has_no_unit and segment[12:14] != segment[14:16]
 
 
-def spliced(content: bytes, found: tuple[bytes, ...]) -> bytes:
-    """Return a JPEG with these segments behind JFIF's own, unless that is among them."""
-    at = 2
-    if content[at + 1] == _APP0:
-        at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+def insert_segments(content: bytes, found: tuple[bytes, ...]) -> bytes:
+    """Return a JPEG with these segments behind JFIF's own, or in its place if that is among them."""
+    head = len(START)
+    rest = head
+    if content[head + 1] == _APP0:
+        rest += 2 + int.from_bytes(content[head + 2 : head + 4])
     has_jfif = any(segment[1] == _APP0 for segment in found)
-    return b"".join((content[: 2 if has_jfif else at], *found, content[at:]))
+    if not has_jfif:
+        head = rest
+    return content[:head] + b"".join(found) + content[rest:]

@@ -22,18 +22,22 @@ class _Layout(NamedTuple):
 def read(source: Source) -> PictureFile:
     """Read an array; (H, W) and (H, W, C) with at most 4 channels are known by their shape."""
     with source.open() as stream:
-        shape, dtype, is_fortran = _header(stream)
+        shape, order, dtype = _header(stream)
         if len(shape) >= 2:
-            limits.check_size(source, *shape[1::-1])
+            height, width, *_ = shape
+            limits.check_size(source, width, height)
         if math.prod(shape) * dtype.itemsize > stream.seek(0, os.SEEK_END):
             raise ValueError(f"it is too short for an array of shape {shape}")
         stream.seek(0)
         pixels = npy_format.read_array(stream, allow_pickle=False)
-    axes = {2: "YX", 3: "YXS"}.get(pixels.ndim, "")
-    if axes == "YXS" and pixels.shape[2] > FEW_CHANNELS:
-        axes = ""
+    axes = ""
+    if len(shape) == 2:
+        axes = "YX"
+    elif len(shape) == 3 and shape[2] <= FEW_CHANNELS:
+        axes = "YXS"
     picture = Picture(pixels.astype(dtype.newbyteorder("="), copy=False), axes)
-    return PictureFile("NPY", (picture,), native=_Layout(dtype.byteorder, "F" if is_fortran else "C"))
+    layout = _Layout(dtype.byteorder, order)
+    return PictureFile("NPY", (picture,), native=layout, bare_native=layout)
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
@@ -44,15 +48,11 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     np.save(stream, np.asarray(picture.pixels, dtype, order=layout.order), allow_pickle=False)
 
 
-def without_metadata(native: _Layout) -> _Layout:
-    """Return what a source is restored by: there is nothing else."""
-    return native
-
-
-def _header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype[np.generic], bool]:
+def _header(stream: BinaryIO) -> tuple[tuple[int, ...], Literal["C", "F"], np.dtype[np.generic]]:
+    """Return the shape, the order of axes and the type of an array."""
     version = npy_format.read_magic(stream)
     readers = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
     if version not in readers:
         raise ValueError(f"its version {version} is for arrays of structures")
     shape, is_fortran, dtype = readers[version](stream)
-    return shape, dtype, is_fortran
+    return shape, "F" if is_fortran else "C", dtype

@@ -5,7 +5,7 @@ Source: W3C, "Portable Network Graphics (PNG) Specification", third edition (202
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import BinaryIO, NamedTuple
 
@@ -17,7 +17,7 @@ from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.formats.animation import Animation
 from tvdenoise.images.formats.table import FORMATS
-from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source, squeezed
+from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source, squeeze
 
 LEVEL = 5
 """Of zlib: twice as fast as the usual 6, for files that are 3 % larger (denoised 512x512 photographs)."""
@@ -30,23 +30,43 @@ _COLOUR = frozenset({b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLL
 """What says which colours the numbers mean."""
 
 _KEPT = _COLOUR | {b"pHYs", b"eXIf", b"tIME", b"tEXt", b"zTXt", b"iTXt"}
-_KEPT_WITH_SAMPLES = frozenset({b"sBIT", b"bKGD"})
-"""What tells of samples as they are in the file: their bits, the background."""
+"""What outlives new pixels."""
 
-_INHERITED_BY_NO_OTHER = {
-    **dict.fromkeys((b"tEXt", b"zTXt", b"iTXt"), "text"),
-    **dict.fromkeys((b"gAMA", b"cHRM"), "gamma"),
-    **dict.fromkeys((b"mDCV", b"cLLI"), "light levels"),
+_KEPT_WITH_SAMPLES = frozenset({b"sBIT", b"bKGD"})
+"""What describes the samples as they are in the file: their bits, the background."""
+
+_DROPPED = frozenset({b"sPLT", b"iDOT"})
+"""What would be kept by the case of its letters, but describes the old pixels."""
+
+_OWN_METADATA = {
+    b"tEXt": "text",
+    b"zTXt": "text",
+    b"iTXt": "text",
+    b"gAMA": "gamma",
+    b"cHRM": "gamma",
+    b"mDCV": "light levels",
+    b"cLLI": "light levels",
     b"cICP": "colour space (cICP)",
     b"pHYs": "shape of pixels",
 }
+"""Names of what no other format takes over."""
+
 _SRGB = bytes([1, 13, 0, 1])
 """The colour space that is taken for granted, in cICP."""
 
 _XMP = b"XML:com.adobe.xmp"
+_EXIF = b"Exif\0\0"
 _MAX_PROFILE = 2**26
+"""Bytes beyond any colour profile and any XMP."""
+
 _METRE = 1 / 0.0254
 """Inches a metre."""
+
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+"""Bits a sample, by colour type."""
+
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""Where each pass of an interlaced picture begins (x, y), and its steps."""
 
 
 class Chunk(NamedTuple):
@@ -74,166 +94,205 @@ def read(source: Source) -> PictureFile:
         raise ValueError("it does not begin with its header or has no end")
     header = _Header(*struct.unpack(">IIBBBBB", chunks[0].data))
     limits.check_size(source, header.width, header.height)
-    frames = next((struct.unpack(">II", chunk.data)[0] for chunk in chunks if chunk.type == b"acTL"), 1)
-    notes = [f"{2**header.depth}-colour palette resolved"] if header.colour_type == 3 else []
-    if header.depth < 8 and header.colour_type != 3:
-        notes.append(f"{header.depth}-bit gray became 8-bit")
-    kinds = [chunk.type for chunk in chunks if chunk.type in (b"acTL", b"fcTL", b"IDAT")]
-    is_hidden = kinds[:2] == [b"acTL", b"IDAT"]
-    if frames > 1 or is_hidden:
+    losses = []
+    # Where no frame begins before the pixels, they are a still picture for viewers that know no animations.
+    types = [chunk.type for chunk in chunks if chunk.type in (b"acTL", b"fcTL", b"IDAT")]
+    if types[:2] == [b"acTL", b"IDAT"]:
+        losses.append("the still picture that stands for its frames")
+    if losses or _frame_count(chunks) > 1:
         if header.depth == 16:
             raise PictureError(source.name, "a 16-bit animation cannot be kept whole", "save its frames one by one")
-        animation = Animation.read(source)
-        picture, timing = animation.picture, animation.timing
+        found = Animation.read(source)
     else:
-        if max(header.width, header.height) > FORMATS["PNG"].max_side:  # libpng would say so on standard error
-            problem = f"its {header.width}x{header.height} pixels are more along an axis than libpng allows"
-            raise PictureError(source.name, problem, "convert it to TIFF first")
-        pixels = _pixels(header, [chunk for chunk in chunks if chunk.type in (b"PLTE", b"tRNS", b"IDAT")])
-        picture = Picture(pixels, "YX" if pixels.ndim == 2 else "YXS", alpha=int(pixels.shape[2:] in ((2,), (4,))))
-        timing = None
-    is_resolved = (picture.samples, 8 * picture.pixels.itemsize) != (_SAMPLES[header.colour_type], header.depth)
-    kept = frozenset() if is_resolved else _KEPT_WITH_SAMPLES
-    ancillary = [chunk for chunk in chunks if _is_kept(chunk.type) or chunk.type in kept]
+        found = Animation(_read_still(source, header, chunks), timing=None)
+    picture = found.picture
+    kept = _KEPT_WITH_SAMPLES
+    if picture.samples != _SAMPLES[header.colour_type] or 8 * picture.pixels.itemsize != header.depth:
+        kept = frozenset()
+    native = [chunk for chunk in chunks if _is_kept(chunk.type) or chunk.type in kept]
     return PictureFile(
         "PNG",
         (picture,),
-        replace(_common(ancillary), timing=timing),
-        ancillary,
-        kinds=tuple(dict.fromkeys(_INHERITED_BY_NO_OTHER.get(c.type, "") for c in ancillary if _is_own(c))),
-        notes=tuple(notes),
-        losses=("the still picture that stands for its frames",) if is_hidden else (),
+        replace(_shared_metadata(native), timing=found.timing),
+        native,
+        bare_native=[chunk for chunk in native if chunk.type in _COLOUR],
+        own_metadata=_own_metadata(native),
+        notes=_notes(header),
+        losses=tuple(losses),
     )
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
     """Write a PNG with the chunks of its source, or those its metadata amount to."""
-    chunks = _from_common(file.metadata) if file.native is None else file.native
+    kept = file.native
+    if kept is None:
+        kept = _chunks_for(file.metadata)
     (picture,) = file.parts
     if file.page_count > 1:
-        encoded: bytes = Animation(picture, file.metadata.timing).encoded("PNG")
+        encoded = Animation(picture, file.metadata.timing).encode("PNG")
     else:
-        pixels = squeezed(picture.frames[0])
+        pixels = squeeze(picture.frames[0])
         raw = pixels.nbytes + len(pixels)  # a byte a row names its filter, which imagecodecs leaves no room for
         encoded = bytes(imagecodecs.png_encode(pixels, level=LEVEL, out=raw + raw // 50 + 4096))
     header, *others = _chunks(encoded)
-    rest = (chunk for chunk in others if not _is_kept(chunk.type))
-    stream.write(_SIGNATURE)
-    stream.writelines(_packed([header, *chunks, *rest]))
-
-
-def without_metadata(native: list[Chunk]) -> list[Chunk]:
-    """Return what a source is restored by, but for what does not say what its colours mean."""
-    return [chunk for chunk in native if chunk.type in _COLOUR]
+    rest = [chunk for chunk in others if not _is_kept(chunk.type)]
+    stream.writelines(_pack([header, *kept, *rest]))
 
 
 def _is_kept(kind: bytes) -> bool:
     """Return whether a chunk outlives new pixels: known ones, and others that say so by the case of a letter."""
-    return kind in _KEPT or (kind[:1].islower() and kind[3:4].islower() and kind not in (b"sPLT", b"iDOT"))
-
-
-def _is_own(chunk: Chunk) -> bool:
-    """Return whether no other format takes a chunk over."""
-    if chunk.type == b"pHYs":
-        x, y, unit = struct.unpack(">IIB", chunk.data)
-        return bool(unit == 0 and x != y)
-    return chunk.type in _INHERITED_BY_NO_OTHER and not chunk.data.startswith(_XMP) and chunk.data != _SRGB
+    is_ancillary = kind[:1].islower()
+    is_safe_to_copy = kind[3:4].islower()
+    return kind in _KEPT or (is_ancillary and is_safe_to_copy and kind not in _DROPPED)
 
 
 def _chunks(content: bytes) -> Iterator[Chunk]:
     """Iterate over the chunks up to the end mark, each checked."""
     at = len(_SIGNATURE)
     while at < len(content):
-        length, kind = int.from_bytes(content[at : at + 4]), content[at + 4 : at + 8]
-        data, crc = content[at + 8 : at + 8 + length], content[at + 8 + length : at + 12 + length]
-        if len(crc) < 4:
+        length = int.from_bytes(content[at : at + 4])
+        kind = content[at + 4 : at + 8]
+        end = at + 8 + length
+        data = content[at + 8 : end]
+        checksum = content[end : end + 4]
+        if len(checksum) < 4:
             raise ValueError("it breaks off")
-        if not kind.isalpha() or zlib.crc32(data, zlib.crc32(kind)) != int.from_bytes(crc):
+        if not kind.isalpha() or _checksum(kind, data) != checksum:
             raise ValueError(f"the checksum of its {kind.decode('ascii', 'replace')} chunk is wrong")
         yield Chunk(kind, data)
         if kind == b"IEND":
             return
-        at += 12 + length
+        at = end + 4
 
 
-def _packed(chunks: Iterable[Chunk]) -> Iterator[bytes]:
+def _pack(chunks: Iterable[Chunk]) -> Iterator[bytes]:
+    """Iterate over the pieces of a file of these chunks."""
+    yield _SIGNATURE
     for kind, data in chunks:
-        yield struct.pack(">I", len(data)) + kind
+        yield len(data).to_bytes(4)
+        yield kind
         yield data
-        yield struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+        yield _checksum(kind, data)
 
 
-def _pixels(header: _Header, chunks: Sequence[Chunk]) -> NDArray[np.generic]:
-    """Decode what libpng needs and no more: it prints warnings about the rest, and about interlacing."""
-    if not header.interlace:
-        return _decoded(header, chunks)
-    passes = {
-        (x, y, dx, dy): (-((x - header.width) // dx), -((y - header.height) // dy))
-        for x, y, dx, dy in _ADAM7
-        if x < header.width and y < header.height
-    }
+def _checksum(kind: bytes, data: bytes) -> bytes:
+    return zlib.crc32(data, zlib.crc32(kind)).to_bytes(4)
+
+
+def _frame_count(chunks: Iterable[Chunk]) -> int:
+    for chunk in chunks:
+        if chunk.type == b"acTL":
+            count, _ = struct.unpack(">II", chunk.data)
+            return int(count)
+    return 1
+
+
+def _notes(header: _Header) -> tuple[str, ...]:
+    """Say what reading makes different."""
+    if header.colour_type == 3:
+        return (f"{2**header.depth}-colour palette resolved",)
+    if header.depth < 8:
+        return (f"{header.depth}-bit gray became 8-bit",)
+    return ()
+
+
+def _read_still(source: Source, header: _Header, chunks: Iterable[Chunk]) -> Picture:
+    """Read a picture that is not animated."""
+    if max(header.width, header.height) > FORMATS["PNG"].max_side:  # libpng would say so on standard error
+        problem = f"its {header.width}x{header.height} pixels are more along an axis than libpng allows"
+        raise PictureError(source.name, problem, "convert it to TIFF first")
+    needed = [chunk for chunk in chunks if chunk.type in (b"PLTE", b"tRNS", b"IDAT")]  # libpng warns of all else
+    decode = _decode_interlaced if header.interlace else _decode
+    pixels = decode(header, needed)
+    has_alpha = pixels.ndim == 3 and pixels.shape[2] in (2, 4)
+    return Picture(pixels, "YXS"[: pixels.ndim], alpha=int(has_alpha))
+
+
+def _decode_interlaced(header: _Header, chunks: list[Chunk]) -> NDArray[np.generic]:
+    """Decode each pass as a small PNG of its own: libpng would print warnings about interlacing."""
+    colours = [chunk for chunk in chunks if chunk.type != b"IDAT"]
+    data = b"".join(chunk.data for chunk in chunks if chunk.type == b"IDAT")
+    passes = []
     bits = header.depth * _SAMPLES[header.colour_type]
-    lengths = [height * (1 + (width * bits + 7) // 8) for width, height in passes.values()]
-    rows = limits.inflated(b"".join(chunk.data for chunk in chunks if chunk.type == b"IDAT"), sum(lengths))
-    others = [chunk for chunk in chunks if chunk.type != b"IDAT"]
-    pixels = None
-    for ((x, y, dx, dy), (width, height)), length in zip(passes.items(), lengths, strict=True):
-        own, rows = rows[:length], rows[length:]
-        small = header._replace(width=width, height=height, interlace=0)
-        part = _decoded(small, [*others, Chunk(b"IDAT", zlib.compress(own, 1))])
-        if pixels is None:
-            pixels = np.zeros((header.height, header.width, *part.shape[2:]), part.dtype)
-        pixels[y::dy, x::dx] = part
-    if pixels is None:
-        raise ValueError("it has no pixels")
+    for x, y, dx, dy in _ADAM7:
+        width = -((x - header.width) // dx)
+        height = -((y - header.height) // dy)
+        length = height * (1 + (width * bits + 7) // 8)  # a byte a row names its filter
+        if width > 0 and height > 0:
+            small = header._replace(width=width, height=height, interlace=0)
+            passes.append((small, length, (slice(y, None, dy), slice(x, None, dx))))
+    rows = limits.inflate(data, sum(length for _, length, _ in passes))
+    pixels: NDArray[np.generic] = np.empty(0)
+    for small, length, place in passes:
+        part = _decode(small, [*colours, Chunk(b"IDAT", zlib.compress(rows[:length], 1))])
+        rows = rows[length:]
+        if not pixels.size:  # only now is known how many samples a palette becomes
+            pixels = np.empty((header.height, header.width, *part.shape[2:]), part.dtype)
+        pixels[place] = part
     return pixels
 
 
-def _decoded(header: _Header, chunks: Sequence[Chunk]) -> NDArray[np.generic]:
+def _decode(header: _Header, chunks: list[Chunk]) -> NDArray[np.generic]:
     """Decode a PNG that is not interlaced: palettes become colours, few bits become eight, tRNS becomes alpha."""
-    if (header.depth, header.colour_type) not in _KINDS or header.compression or header.filter:
+    if header.depth not in _DEPTHS.get(header.colour_type, ()) or header.compression or header.filter:
         raise ValueError(f"no PNG has depth {header.depth} and colour type {header.colour_type}")
-    packed = _packed([Chunk(b"IHDR", struct.pack(">IIBBBBB", *header)), *chunks, Chunk(b"IEND", b"")])
-    pixels: NDArray[np.generic] = imagecodecs.png_decode(_SIGNATURE + b"".join(packed))
+    start = Chunk(b"IHDR", struct.pack(">IIBBBBB", *header))
+    packed = _pack([start, *chunks, Chunk(b"IEND", b"")])
+    pixels: NDArray[np.generic] = imagecodecs.png_decode(b"".join(packed))
     return pixels
 
 
-_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""Where each pass of an interlaced picture begins (x, y), and its steps."""
+def _own_metadata(chunks: Iterable[Chunk]) -> tuple[str, ...]:
+    """Name the metadata that no other format takes over."""
+    names = []
+    for chunk in chunks:
+        is_own = chunk.type in _OWN_METADATA and not chunk.data.startswith(_XMP) and chunk.data != _SRGB
+        if chunk.type == b"pHYs":
+            x, y, unit = struct.unpack(">IIB", chunk.data)
+            is_own = unit == 0 and x != y
+        if is_own:
+            names.append(_OWN_METADATA[chunk.type])
+    return tuple(dict.fromkeys(names))
 
-_KINDS = {(depth, 0) for depth in (1, 2, 4, 8, 16)} | {(depth, 3) for depth in (1, 2, 4, 8)}
-_KINDS |= {(depth, colour) for depth in (8, 16) for colour in (2, 4, 6)}
 
-
-def _common(chunks: Sequence[Chunk]) -> Metadata:
+def _shared_metadata(chunks: Iterable[Chunk]) -> Metadata:
     """Return what other formats can take over."""
-    by_type = {chunk.type: chunk.data for chunk in chunks}
-    icc = limits.inflated(by_type[b"iCCP"].split(b"\0", 1)[1][1:], _MAX_PROFILE) if b"iCCP" in by_type else None
-    exif = b"Exif\0\0" + by_type[b"eXIf"] if b"eXIf" in by_type else None
-    xmp = next((_xmp(c.data) for c in chunks if c.type == b"iTXt" and c.data.startswith(_XMP)), None)
-    dpi = None
-    if b"pHYs" in by_type:
-        x, y, unit = struct.unpack(">IIB", by_type[b"pHYs"])
-        dpi = (x / _METRE, y / _METRE) if unit == 1 else None
-    return Metadata(icc, exif, xmp, dpi)
+    metadata = Metadata()
+    for kind, data in chunks:
+        if kind == b"iCCP":
+            _, packed = data.split(b"\0", 1)  # behind the name and a byte for the method
+            metadata = replace(metadata, icc_profile=limits.inflate(packed[1:], _MAX_PROFILE))
+        elif kind == b"eXIf":
+            metadata = replace(metadata, exif=_EXIF + data)
+        elif kind == b"iTXt" and data.startswith(_XMP) and metadata.xmp is None:
+            metadata = replace(metadata, xmp=_xmp(data))
+        elif kind == b"pHYs":
+            x, y, unit = struct.unpack(">IIB", data)
+            dpi = (x / _METRE, y / _METRE) if unit == 1 else None
+            metadata = replace(metadata, dpi=dpi)
+    return metadata
 
 
 def _xmp(data: bytes) -> bytes:
     """Return the text of an iTXt chunk: behind keyword, flag and method of compression, language and translation."""
     rest = data[len(_XMP) + 1 :]
-    text = rest[2:].split(b"\0", 2)[2]
-    return limits.inflated(text, _MAX_PROFILE) if rest[0] else text
+    is_packed = rest[0]
+    _, _, text = rest[2:].split(b"\0", 2)
+    if is_packed:
+        return limits.inflate(text, _MAX_PROFILE)
+    return text
 
 
-def _from_common(metadata: Metadata) -> list[Chunk]:
+def _chunks_for(metadata: Metadata) -> list[Chunk]:
     """Return the chunks for what another format had."""
     chunks = []
     if metadata.icc_profile:
         chunks.append(Chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc_profile)))
     if metadata.dpi:
-        chunks.append(Chunk(b"pHYs", struct.pack(">IIB", *(round(value * _METRE) for value in metadata.dpi), 1)))
+        x, y = (round(value * _METRE) for value in metadata.dpi)
+        chunks.append(Chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
     if metadata.exif:
-        chunks.append(Chunk(b"eXIf", metadata.exif.removeprefix(b"Exif\0\0")))
+        chunks.append(Chunk(b"eXIf", metadata.exif.removeprefix(_EXIF)))
     if metadata.xmp:
         chunks.append(Chunk(b"iTXt", _XMP + b"\0\0\0\0\0" + metadata.xmp))
     return chunks

@@ -1,76 +1,90 @@
-"""PBM, PGM, PPM and PAM of every depth, through netpbmfile. The file itself tells which number stands for white."""
+"""PBM, PGM, PPM and PAM of every depth, through netpbmfile. The file itself says which number stands for white."""
 
 import re
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from netpbmfile import NetpbmFile, imwrite
-from numpy.typing import NDArray
 
 from tvdenoise.arrays import intensity
 from tvdenoise.arrays.intensity import Range
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
-from tvdenoise.images.picture import Picture, PictureFile, Source
+from tvdenoise.images.picture import Picture, PictureFile, Source, rescale
 
-_BITS = ("P1", "P4")
+_BITMAPS = ("P1", "P4")
 _TEXTS = ("P1", "P2", "P3")
-_KINDS = (*_BITS, "P2", "P3", "P5", "P6", "P7")
+_READABLE = ("P1", "P2", "P3", "P4", "P5", "P6", "P7")
 _COMMENT = re.compile(rb"#[^\r\n]*")
+
+
+class _Native(NamedTuple):
+    """What restores a file: its kind, P1 to P7, and its number for white."""
+
+    magic: str
+    white: int
 
 
 def read(source: Source) -> PictureFile:
     """Read a picture; the ones of a PBM are black."""
     with source.open() as stream, NetpbmFile(stream) as file:
-        kind, white = file.magicnumber, file.maxval
-        if kind not in _KINDS:
-            raise ValueError(f"it is of kind {kind}")
+        magic = file.magicnumber
+        if magic not in _READABLE:
+            raise ValueError(f"it is of kind {magic}")
         limits.check_size(source, file.width, file.height)
         stream.seek(file.dataoffset)
         if _has_more(file, stream.read()):
             raise PictureError(source.name, "more stands behind its first picture", "split it first")
-        pixels, axes = file.asarray(), file.axes.removeprefix("I")
+        pixels = file.asarray()
+        axes = file.axes.removeprefix("I")
+        white = file.maxval
+        alpha = int(file.tupltype.endswith("_ALPHA"))
     if pixels.ndim > len(axes):
         pixels = pixels[0]  # white space behind a small picture is no other
-    if kind in _BITS:
-        pixels, white = np.where(pixels, 0, 255).astype(np.uint8), 255
-    pixels, scale = pixels.astype(pixels.dtype.newbyteorder("="), copy=False), (0.0, float(white))
-    alpha = int(file.tupltype.endswith("_ALPHA"))
+    notes = []
+    if magic in _BITMAPS:
+        pixels = np.where(pixels, np.uint8(0), np.uint8(255))
+        white = 255
+        notes.append("1-bit became 8-bit")
+    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=bool(alpha))
+    scale = (0.0, float(white))
     if alpha:
-        pixels = pixels.copy()
-        pixels[..., -1] = _rescaled(pixels[..., -1], scale, intensity.type_range(pixels.dtype))
-    notes = ("1-bit became 8-bit",) if kind in _BITS else ()
-    return PictureFile("PNM", (Picture(pixels, axes, alpha),), native=(kind, white), notes=notes, scale=scale)
+        # The transparency of a file is relative to its white, that of a picture to the range of its type.
+        pixels[..., -1] = rescale(pixels[..., -1], scale, intensity.type_range(pixels.dtype), pixels.dtype)
+    native = _Native(magic, white)
+    picture = Picture(pixels, axes, alpha)
+    return PictureFile("PNM", (picture,), native=native, bare_native=native, notes=tuple(notes), scale=scale)
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
     """Write a PAM if the source is one, else a PGM or PPM in binary; no number is above that for white."""
     (picture,) = file.parts
-    kind, white = file.native or ("", int(intensity.type_range(picture.pixels.dtype)[1]))
-    pixels = np.minimum(picture.by_page, white, dtype=picture.pixels.dtype)
+    type_range: Range = intensity.type_range(picture.pixels.dtype)
+    native: _Native = file.native or _Native("", int(type_range[1]))
+    pixels = np.minimum(picture.by_page, native.white, dtype=picture.pixels.dtype)
+    if picture.alpha:
+        scale = (0.0, float(native.white))
+        pixels[..., -1] = rescale(picture.by_page[..., -1], type_range, scale, pixels.dtype)
+    magic: Literal["P5", "P6", "P7"] = "P5"
+    if native.magic == "P7":
+        magic = "P7"
+    elif picture.samples > 1:
+        magic = "P6"
     if picture.samples == 1:
         pixels = pixels[..., 0]
-    if picture.alpha:
-        pixels[..., -1] = _rescaled(picture.by_page[..., -1], intensity.type_range(pixels.dtype), (0.0, float(white)))
-    binary: Literal["P5", "P6"] = "P6" if picture.samples > 1 else "P5"
-    imwrite(stream, np.ascontiguousarray(pixels), magicnumber="P7" if kind == "P7" else binary, maxval=white)
+    imwrite(stream, np.ascontiguousarray(pixels), magicnumber=magic, maxval=native.white)
 
 
 def _has_more(file: NetpbmFile, content: bytes) -> bool:
     """Return whether there is more than white space behind the pixels; netpbmfile takes any bytes for pictures."""
+    numbers = file.width * file.depth  # in a row
     if file.magicnumber in _TEXTS:
         words = _COMMENT.sub(b"", content).split()
-        found = sum(map(len, words)) if file.magicnumber == "P1" else len(words)
-        return found > file.height * file.width * file.depth
-    row = -(-file.width // 8) if file.magicnumber == "P4" else file.width * file.depth * file.dtype.itemsize
+        found = len(words)
+        if file.magicnumber == "P1":  # whose bits need no space between them
+            found = len(b"".join(words))
+        return found > file.height * numbers
+    row = numbers * file.dtype.itemsize
+    if file.magicnumber == "P4":
+        row = (file.width + 7) // 8
     return bool(content[file.height * row :].strip())
-
-
-def _rescaled(alpha: NDArray[np.generic], old: Range, new: Range) -> NDArray[np.generic]:
-    """Return transparency in another range: of a file it is the file's, of a picture that of its type."""
-    return intensity.scale_from_unit(intensity.scale_to_unit(alpha, old), new, alpha.dtype)
-
-
-def without_metadata(native: Any) -> Any:  # noqa: ANN401 (a kind and a number)
-    """Return what a source is restored by: there is nothing else."""
-    return native

@@ -1,5 +1,6 @@
-"""The table of formats: how each is told, what it holds, and so what a conversion to it would lose."""
+"""The table of formats: how each is recognised, what it holds, and so what a conversion to it would lose."""
 
+import re
 import sys
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
@@ -12,8 +13,15 @@ import numpy as np
 from tvdenoise.errors import missing_extra
 from tvdenoise.images.picture import Picture, PictureFile
 
-COMMON = frozenset({"ICC profile", "EXIF", "XMP"})
-ANY = frozenset({"u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8"})
+_COMMON = frozenset({"ICC profile", "EXIF", "XMP"})
+_ANY = frozenset({"u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8"})
+_MANY = range(1, sys.maxsize)
+
+_BY_NUMBERS = ("TIFF", "NPY")
+"""Formats whose numbers may mean what those of any source mean, however unusual."""
+
+_CANON = rb"II\*\0\x10\0\0\0CR\x02"
+"""Raw camera data that begins like a TIFF, whose pages are previews."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +30,12 @@ class Format:
 
     Attributes
     ----------
-    room
+    module
         The module of this package that has its ``read`` and ``write``.
     endings
         The endings of its files; the first is the usual one.
+    mark
+        A regular expression of the bytes with which its files begin.
     types
         The types of numbers it holds, as NumPy abbreviates them.
     samples
@@ -35,11 +45,11 @@ class Format:
     frames
         Whether it holds more than one picture.
     metadata
-        The kinds of metadata it takes over from other formats.
+        Names of the metadata that it takes over from other formats.
     orientation
         Whether it can say which way up a picture is; if not, its pixels are turned.
     open_axes
-        Whether a user may know the axes of its arrays better than the file.
+        Whether a user may know the axes of its arrays better than the file does.
     cmyk
         Whether it holds inks.
     exact
@@ -52,8 +62,9 @@ class Format:
         The most pixels along an axis that it, or the library that writes it, allows.
     """
 
-    room: str
+    module: str
     endings: tuple[str, ...]
+    mark: bytes
     types: frozenset[str] = frozenset({"u1"})
     samples: Container[int] = frozenset({1, 3})
     alpha: bool = False
@@ -68,15 +79,14 @@ class Format:
     max_side: int = sys.maxsize
 
 
-MANY = range(1, sys.maxsize)
-
 FORMATS: Mapping[str, Format] = {
     "PNG": Format(
         "png",
         (".png", ".apng"),
+        rb"\x89PNG\r\n\x1a\n",
         types=frozenset({"u1", "u2"}),
         alpha=True,
-        metadata=COMMON,
+        metadata=_COMMON,
         orientation=True,
         merges=True,
         max_side=1_000_000,
@@ -84,7 +94,8 @@ FORMATS: Mapping[str, Format] = {
     "JPEG": Format(
         "pillow",
         (".jpg", ".jpeg", ".jpe", ".jfif"),
-        metadata=COMMON,
+        rb"\xff\xd8\xff",
+        metadata=_COMMON,
         orientation=True,
         cmyk=True,
         exact=False,
@@ -93,17 +104,19 @@ FORMATS: Mapping[str, Format] = {
     "WEBP": Format(
         "pillow",
         (".webp",),
+        rb"RIFF....WEBP",
         alpha=True,
         frames=True,
-        metadata=COMMON | {"timing"},
+        metadata=_COMMON | {"timing"},
         orientation=True,
         merges=True,
         max_side=16_383,
     ),
-    "BMP": Format("pillow", (".bmp", ".dib")),
+    "BMP": Format("pillow", (".bmp", ".dib"), rb"BM"),
     "GIF": Format(
         "pillow",
         (".gif",),
+        rb"GIF8",
         alpha=True,
         frames=True,
         metadata=frozenset({"timing"}),
@@ -114,32 +127,35 @@ FORMATS: Mapping[str, Format] = {
     "AVIF": Format(
         "pillow",
         (".avif",),
+        rb"....ftypavi[fs]",
         alpha=True,
         frames=True,
-        metadata=COMMON | {"timing"},
+        metadata=_COMMON | {"timing"},
         orientation=True,
         exact=False,
         max_side=32_768,
     ),
-    "PNM": Format("pnm", (".pnm", ".pgm", ".ppm", ".pbm", ".pam"), types=frozenset({"u1", "u2"})),
+    "PNM": Format("pnm", (".pnm", ".pgm", ".ppm", ".pbm", ".pam"), rb"P[1-7]", types=frozenset({"u1", "u2"})),
     "TIFF": Format(
         "tiff",
         (".tif", ".tiff"),
-        ANY,
-        MANY,
+        rb"(?!%b)(II\*\0|MM\0\*|II\+\0|MM\0\+)" % _CANON,
+        _ANY,
+        _MANY,
         alpha=True,
         frames=True,
-        metadata=COMMON - {"EXIF"},
+        metadata=_COMMON - {"EXIF"},
         orientation=True,
         open_axes=True,
         cmyk=True,
         shapes=True,
     ),
-    "NPY": Format("npy", (".npy",), ANY, MANY, alpha=True, frames=True, open_axes=True, cmyk=True),
+    "NPY": Format("npy", (".npy",), rb"\x93NUMPY", _ANY, _MANY, alpha=True, frames=True, open_axes=True, cmyk=True),
     "FITS": Format(
         "fits",
         (".fits", ".fit", ".fts", ".fz"),
-        ANY - {"f2"},
+        rb"SIMPLE  =",
+        _ANY - {"f2"},
         frozenset({1}),
         frames=True,
         open_axes=True,
@@ -148,16 +164,56 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
+HEAD = 132
+"""Bytes at the start of a file by which formats are recognised."""
+
+_UNREAD: Mapping[str, bytes] = {
+    "HEIF": rb"....ftyp(hei|hev|mif1|msf1)",
+    "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL ",
+    "JPEG 2000": rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  ",
+    "OpenEXR": rb"v/1\x01",
+    "PDF": rb"%PDF",
+    "CZI (Zeiss)": rb"ZISRAWFILE",
+    "ND2 (Nikon)": rb"\xda\xce\xbe\x0a",
+    "HDF5": rb"\x89HDF\r\n\x1a\n",
+    "LIF (Leica)": rb"\x70\0\0\0",
+    "raw camera data": _CANON + rb"|FUJIFILMCCD-RAW|IIRO|IIRS|MMOR|IIU\0|....ftypcrx",
+    "DICOM": rb".{128}DICM",
+}
+"""Marks of formats that people may try and that are not read."""
+
+
 def format_called(name: str) -> str | None:
     """Return the format that people call ``name``: by its own name or an ending."""
-    known = {row_name.lower(): row_name for row_name in FORMATS}
-    return known.get(name.lower(), format_by_extension(Path(f"x.{name.removeprefix('.')}")))
+    if name.upper() in FORMATS:
+        return name.upper()
+    return format_by_extension(Path(f"x.{name.removeprefix('.')}"))
 
 
 def format_by_extension(path: Path) -> str | None:
     """Return the format that a file's name promises."""
     ending = path.suffix.lower()
-    return next((name for name, row in FORMATS.items() if ending in row.endings), None)
+    for name, row in FORMATS.items():
+        if ending in row.endings:
+            return name
+    return None
+
+
+def format_by_mark(start: bytes) -> str | None:
+    """Return the format whose mark a file starts with."""
+    return _find_mark(start, {name: row.mark for name, row in FORMATS.items()})
+
+
+def unread_format(start: bytes) -> str | None:
+    """Return the name of a format that is known but not read, by how a file starts."""
+    return _find_mark(start, _UNREAD)
+
+
+def _find_mark(start: bytes, marks: Mapping[str, bytes]) -> str | None:
+    for name, mark in marks.items():
+        if re.match(mark, start, re.DOTALL):
+            return name
+    return None
 
 
 def holds_type(path: Path, dtype: str) -> bool:
@@ -166,66 +222,19 @@ def holds_type(path: Path, dtype: str) -> bool:
     return format_ is None or np.dtype(dtype).str[1:] in FORMATS[format_].types
 
 
-def format_by_magic(start: bytes) -> str | None:
-    """Return the format whose mark a file starts with."""
-    if start.startswith(_CANON):
-        return None
-    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        return "WEBP"
-    if start[4:12] in (b"ftypavif", b"ftypavis"):
-        return "AVIF"
-    return next((name for mark, name in _MAGIC if start.startswith(mark)), None)
-
-
-_MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"GIF8", "GIF"),
-    (b"BM", "BMP"),
-    (b"\x93NUMPY", "NPY"),
-    (b"SIMPLE  =", "FITS"),
-    *((mark, "TIFF") for mark in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
-    *((b"P%d" % kind, "PNM") for kind in range(1, 8)),
-)
-
-HEAD = 132
-"""Bytes at the start of a file by which formats are told."""
-
-_CANON = b"II*\0\x10\0\0\0CR\x02"
-"""A TIFF by its first bytes, whose pages are previews."""
-
-_NOT_READ = (
-    *((4, brand, "HEIF") for brand in (b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1")),
-    *((0, mark, "JPEG XL") for mark in (b"\xff\x0a", b"\0\0\0\x0cJXL ")),
-    *((0, mark, "JPEG 2000") for mark in (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")),
-    (0, b"v/1\x01", "OpenEXR"),
-    (0, b"%PDF", "PDF"),
-    (0, b"ZISRAWFILE", "CZI (Zeiss)"),
-    (0, b"\xda\xce\xbe\x0a", "ND2 (Nikon)"),
-    (0, b"\x89HDF\r\n\x1a\n", "HDF5"),
-    (0, b"\x70\0\0\0", "LIF (Leica)"),
-    *((0, mark, "raw camera data") for mark in (_CANON, b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")),
-    (4, b"ftypcrx", "raw camera data"),
-    (128, b"DICM", "DICOM"),
-)
-
-
-def unread_format(start: bytes) -> str | None:
-    """Return the name of a format that people may try and that is not read, by how a file starts."""
-    return next((name for place, mark, name in _NOT_READ if start[place:].startswith(mark)), None)
-
-
 def why_impossible(file: PictureFile, target: str) -> str | None:
     """Say why no file of format ``target`` can be made of ``file`` at all, None if one can."""
     row = FORMATS[target]
     if len(file.parts) > 1 and row.frames and not row.shapes:
-        return f"pages of different {'shapes' if len({part.size for part in file.parts}) > 1 else 'kinds'}"
+        sizes = {part.size for part in file.parts}
+        difference = "shapes" if len(sizes) > 1 else "kinds"
+        return f"pages of different {difference}"
     for part in file.parts:
         if max(part.size) > row.max_side:
             return f"more than {row.max_side} pixels along an axis"
         if part.is_cmyk and not row.cmyk:
             return "the inks of a CMYK picture"
-        if part.is_premultiplied and row.alpha and target not in ("TIFF", "NPY") and not part.is_opaque:
+        if part.is_premultiplied and row.alpha and target not in _BY_NUMBERS and not part.is_opaque:
             return "colours multiplied by their transparency"
         if part.colours not in row.samples and not part.is_cmyk:
             return f"{part.colours} channels"
@@ -233,34 +242,36 @@ def why_impossible(file: PictureFile, target: str) -> str | None:
 
 
 def losses(file: PictureFile, target: str, *, metadata: bool) -> tuple[str, ...]:
-    """Name what a file of format ``target`` cannot hold of ``file``; what was lost on reading is lost to all.
+    """Name what a file of format ``target`` cannot hold of ``file``; what reading lost is lost in every format.
 
     An array of numbers is not expected to hold metadata, and resolution alone keeps nobody from converting.
     """
-    row, found = FORMATS[target], list(file.losses)
+    row = FORMATS[target]
+    found = list(file.losses)
     is_copy = target == file.format and metadata and file.native is not None
     if file.is_interleaved and row.frames and not is_copy:
         found.append("the order of its pages")
     if target == file.format:
         return tuple(found)
     for part in file.parts:
-        found += _losses_of(part, target, row)
+        found += _losses_of(part, target)
     if metadata and target != "NPY":
         held = row.metadata | {"resolution"}
-        found += [kind for kind in (*file.metadata.kinds, *file.kinds) if kind not in held]
+        found += [name for name in file.metadata_names if name not in held]
     if file.page_count > 1 and not row.frames:
         found.append(f"{file.page_count - 1} of {file.page_count} pages")
     return tuple(dict.fromkeys(found))
 
 
-def _losses_of(part: Picture, target: str, row: Format) -> list[str]:
-    """Name what becomes of one picture."""
+def _losses_of(part: Picture, target: str) -> list[str]:
+    """Name what a file of format ``target`` cannot hold of one picture."""
+    row = FORMATS[target]
     found = []
-    kind = part.pixels.dtype.str[1:]
-    if kind not in row.types and target != "NPY":
+    if part.pixels.dtype.str[1:] not in row.types and target != "NPY":
         found.append(f"the depth of {part.pixels.dtype} values")
+    # The pixels are turned round for such a format, and there is no number above white.
     is_signed = part.is_inverted and part.pixels.dtype.kind == "i"
-    if is_signed and target not in ("TIFF", "NPY") and float(part.pixels.min()) < 0:
+    if is_signed and target not in _BY_NUMBERS and float(part.pixels.min()) < 0:
         found.append("numbers below 0, lighter than white")
     if part.alpha and not row.alpha:
         found.append("transparency")
@@ -273,22 +284,25 @@ def _losses_of(part: Picture, target: str, row: Format) -> list[str]:
 
 def stored_dtype(part: Picture, target: str) -> np.dtype[np.generic]:
     """Return the type that takes the most of a picture's numbers into a file of format ``target``."""
-    types, kind = FORMATS[target].types, part.pixels.dtype
-    if kind.str[1:] in types:
-        return kind.newbyteorder("=")
-    return np.dtype("u2" if "u2" in types and kind.itemsize > 1 else "u1")
+    types = FORMATS[target].types
+    dtype = part.pixels.dtype
+    if dtype.str[1:] in types:
+        return dtype.newbyteorder("=")
+    if "u2" in types and dtype.itemsize > 1:
+        return np.dtype("u2")
+    return np.dtype("u1")
 
 
-def room_for(subject: object, format_: str) -> ModuleType:
+def module_for(subject: object, format_: str) -> ModuleType:
     """Return the module that reads and writes a format; it loads its library when it is first asked for.
 
     Raises
     ------
     MissingExtraError
-        If that is not installed, which ``subject`` needs.
+        If that library, which ``subject`` needs, is not installed.
     """
     try:
-        return import_module(f"tvdenoise.images.formats.{FORMATS[format_].room}")
+        return import_module(f"tvdenoise.images.formats.{FORMATS[format_].module}")
     except ImportError as error:
         if not (error.name or "").startswith("astropy"):
             raise

@@ -12,17 +12,28 @@ import re
 import shutil
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 from string import ascii_uppercase
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from tifffile import COMPRESSION, PHOTOMETRIC, TIFF, TiffFile, TiffPage, TiffPageSeries, TiffWriter
+from tifffile import (
+    COMPRESSION,
+    EXTRASAMPLE,
+    PHOTOMETRIC,
+    RESUNIT,
+    TIFF,
+    TiffFile,
+    TiffPage,
+    TiffPageSeries,
+    TiffWriter,
+)
 
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
-from tvdenoise.images.orientation import exif_of, orientation
+from tvdenoise.images.orientation import UPRIGHT, exif_of, orientation
 from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source
 from tvdenoise.machine import scratch
 from tvdenoise.options.kinds import MAX_SPACING
@@ -48,25 +59,46 @@ _REPEATABLE = {
 }
 """Compressions that keep every bit and that pixels can be put back into."""
 
-_OWN = {"EXIF": 34665, "GPS": 34853, "IPTC": 33723, "Photoshop": 34377, "GeoTIFF": 34735}
-_OWN |= {"document name": 269, "maker": 271, "model": 272, "date": 306, "artist": 315, "host": 316, "copyright": 33432}
+_OWN_TAGS = {
+    "EXIF": "ExifTag",
+    "GPS": "GPSTag",
+    "IPTC": "IPTCNAA",
+    "Photoshop": "ImageResources",
+    "GeoTIFF": "GeoKeyDirectoryTag",
+    "document name": "DocumentName",
+    "maker": "Make",
+    "model": "Model",
+    "date": "DateTime",
+    "artist": "Artist",
+    "host": "HostComputer",
+    "copyright": "Copyright",
+}
+"""Metadata that only TIFF files keep, by the names that people know."""
+
 _PRIVATE = 65000
 """The first of the tags that everybody may use."""
 
-_TRANSPARENCY = (1, 2)
-"""What ExtraSamples says of premultiplied and of plain alpha."""
+_TRANSPARENCY = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
+_BILEVEL = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
 
-_CENTIMETRE = 3
-"""What ResolutionUnit says where it is not inches."""
-
-_METRES = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "\N{MICRO SIGN}m": 1e-6, "\N{GREEK SMALL LETTER MU}m": 1e-6, "nm": 1e-9}
-_METRES |= {"pm": 1e-12, "\N{LATIN CAPITAL LETTER A WITH RING ABOVE}": 1e-10, "in": 0.0254}
+_METRES = {
+    "m": 1.0,
+    "cm": 1e-2,
+    "mm": 1e-3,
+    "\N{MICRO SIGN}m": 1e-6,
+    "\N{GREEK SMALL LETTER MU}m": 1e-6,
+    "nm": 1e-9,
+    "pm": 1e-12,
+    "\N{LATIN CAPITAL LETTER A WITH RING ABOVE}": 1e-10,
+    "in": 0.0254,
+}
 """Units of length in OME's metadata."""
 
 CHUNK = 2**20
-"""Values written at a time."""
+"""Values written at a time, so that their copy in the order of bytes of the file takes little memory."""
 
 _CONVERT = "convert it to a plain TIFF first"
+_TOO_SHORT = "it ends before its pixels do"
 
 
 def read(source: Source) -> PictureFile:
@@ -77,27 +109,21 @@ def read(source: Source) -> PictureFile:
         if not tif.series:
             raise ValueError("it has no pictures")
         for series in tif.series:
-            _check(source, series, length)
-        parts = tuple(_part(series) for series in tif.series)
-        first = tif.pages.first
-        kinds = tuple(name for name, code in _OWN.items() if code in first.tags)
-        kinds += ("private tags",) * any(tag.code >= _PRIVATE for tag in first.tags)
-        if first.description and not (tif.is_shaped or tif.is_imagej or tif.is_ome):
-            kinds += ("description",)
-        kinds += ("ImageJ axes",) * tif.is_imagej + ("OME axes",) * tif.is_ome
-        is_changed = any(part.pixels.dtype != series.dtype for part, series in zip(parts, tif.series, strict=True))
-        is_changed |= any(series.keyframe.photometric == PHOTOMETRIC.PALETTE for series in tif.series)
-        return PictureFile(
+            _check(source, series)
+            _check_length(series, length)
+        file = PictureFile(
             "TIFF",
-            parts,
-            _metadata(first),
-            native=None if is_changed else source,
-            kinds=kinds,
-            notes=("palette or bits resolved",) if is_changed else (),
-            losses=kinds if is_changed else (),
+            tuple(_part(series) for series in tif.series),
+            _shared_metadata(tif.pages.first),
+            native=source,
+            own_metadata=_own_metadata(tif),
             spacing=_spacing(tif),
             is_interleaved=_is_interleaved(tif.series),
         )
+        if not all(_holds_result(series) for series in tif.series):
+            notes = ("palette or bits resolved",)
+            file = replace(file, native=None, notes=notes, losses=file.own_metadata)
+    return file
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
@@ -107,42 +133,42 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
             shutil.copyfileobj(original, stream)
         stream.seek(0)
         with TiffFile(stream) as tif:
-            filled: set[int] = set()
+            written: set[int] = set()
             for part, series in zip(file.parts, tif.series, strict=True):
-                _replace_series(stream, tif, series, part.pixels, filled)
+                _replace_series(stream, tif, series, part.pixels, written)
         return
     size = sum(part.pixels.nbytes for part in file.parts)
-    with TiffWriter(stream, bigtiff=size > 2**32 - 2**25) as tif:
+    with TiffWriter(stream, bigtiff=size > 2**32 - 2**25) as tif:  # offsets of 32 bits reach no further
         for part in file.parts:
             _write_new(tif, part, file.metadata)
 
 
-def without_metadata(_native: Source | None) -> None:
-    """Return None: what a source's tags say is left behind, and a new file written."""
-
-
 def _check_chain(stream: BinaryIO, tif: TiffFile) -> None:
     """Refuse pages that lead back to one another: tifffile would go round for ever."""
-    tiff, offset, seen = tif.tiff, tif.pages.first.offset, set()
+    layout = tif.tiff
+    offset = tif.pages.first.offset
+    seen = set()
     while offset:
         if offset in seen:
             raise ValueError("its pages lead round in a circle")
         seen.add(offset)
         stream.seek(offset)
-        (tags,) = struct.unpack(tiff.tagnoformat, stream.read(tiff.tagnosize))
-        stream.seek(tags * tiff.tagsize, os.SEEK_CUR)
-        (offset,) = struct.unpack(tiff.offsetformat, stream.read(tiff.offsetsize))
+        (tags,) = struct.unpack(layout.tagnoformat, stream.read(layout.tagnosize))
+        stream.seek(tags * layout.tagsize, os.SEEK_CUR)
+        (offset,) = struct.unpack(layout.offsetformat, stream.read(layout.offsetsize))
 
 
-def _check(source: Source, series: TiffPageSeries, length: int) -> None:
-    """Refuse what would be read wrong or written short; tifffile itself checks little."""
-    page, refusal = series.keyframe, None
+def _check(source: Source, series: TiffPageSeries) -> None:
+    """Refuse what would be read wrong; tifffile itself checks little."""
+    page = series.keyframe
     limits.check_size(source, page.imagewidth, page.imagelength)
+    is_jpeg = page.compression == COMPRESSION.JPEG
+    refusal = None
     if len(series.levels) > 1 or page.subifds:
         refusal = "with reduced copies or sub-pictures"
     elif series.is_multifile:
         refusal = "spread over several files"
-    elif page.photometric not in _PHOTOMETRIC or (page.photometric == PHOTOMETRIC.YCBCR and page.compression != 7):
+    elif page.photometric not in _PHOTOMETRIC or (page.photometric == PHOTOMETRIC.YCBCR and not is_jpeg):
         refusal = f"of colours {getattr(page.photometric, 'name', page.photometric)}"
     elif page.photometric == PHOTOMETRIC.PALETTE and page.samplesperpixel > 1:
         refusal = "of a palette beside other samples"
@@ -152,37 +178,73 @@ def _check(source: Source, series: TiffPageSeries, length: int) -> None:
         refusal = "of volumes in tiles or compressed strips"
     if refusal is not None:
         raise PictureError(source.name, f"a TIFF {refusal} cannot be kept whole", _CONVERT)
+
+
+def _check_length(series: TiffPageSeries, length: int) -> None:
+    """Refuse a file of a length at which pixels are missing; tifffile would fill them in."""
     if series.dataoffset is not None:
         if series.dataoffset + series.nbytes > length:
-            raise ValueError("it ends before its pixels do")
+            raise ValueError(_TOO_SHORT)
         return
+    page = series.keyframe
+    needed = 0
+    if page.compression == COMPRESSION.NONE and not page.is_tiled:
+        needed = math.prod(page.shaped) * page.bitspersample // 8
     for one in series.pages:
         if one is None or len(one.dataoffsets) < math.prod(page.chunked) or not all(one.databytecounts):
             raise ValueError("some of its pixels are missing")
-        ends = (a + b for a, b in zip(one.dataoffsets, one.databytecounts, strict=True))
-        needed = math.prod(page.shaped) * page.bitspersample // 8 if page.compression == 1 and not page.is_tiled else 0
-        if max(ends) > length or sum(one.databytecounts) < needed:
-            raise ValueError("it ends before its pixels do")
+        end = max(map(sum, zip(one.dataoffsets, one.databytecounts, strict=True)))
+        if end > length or sum(one.databytecounts) < needed:
+            raise ValueError(_TOO_SHORT)
+
+
+def _own_metadata(tif: TiffFile) -> tuple[str, ...]:
+    """Name the metadata that no other format takes over."""
+    first = tif.pages.first
+    names = [name for name, tag in _OWN_TAGS.items() if tag in first.tags]
+    if any(tag.code >= _PRIVATE for tag in first.tags):
+        names.append("private tags")
+    is_own_description = tif.is_shaped or tif.is_imagej or tif.is_ome
+    if first.description and not is_own_description:
+        names.append("description")
+    if tif.is_imagej:
+        names.append("ImageJ axes")
+    if tif.is_ome:
+        names.append("OME axes")
+    return tuple(names)
 
 
 def _spacing(tif: TiffFile) -> float | None:
-    """Return the distance between slices in pixel widths, as ImageJ or OME tell it, None where nothing does."""
+    """Return the distance between slices in pixel widths, as ImageJ or OME name it, None where nothing does."""
     try:
         if tif.is_imagej:
-            pixels, units = tif.pages.first.tags["XResolution"].value
-            spacing = float((tif.imagej_metadata or {})["spacing"]) * pixels / units
+            spacing = _imagej_spacing(tif)
         elif tif.is_ome:
-            (pixels_tag,) = re.findall(r"<(?:\w+:)?Pixels\s[^>]*>", tif.ome_metadata or "")[:1]
-            told = dict(re.findall(r'(\w+)="([^"]*)"', unescape(pixels_tag)))
-            spacing = float(told["PhysicalSizeZ"]) / float(told["PhysicalSizeX"])
-            units = [told.get(f"PhysicalSize{axis}Unit", "\N{MICRO SIGN}m") for axis in "ZX"]
-            if units[0] != units[1]:
-                spacing *= _METRES[units[0]] / _METRES[units[1]]
+            spacing = _ome_spacing(tif)
         else:
             return None
     except (KeyError, TypeError, ValueError, ZeroDivisionError):  # not said, or not as it should be
         return None
-    return spacing if 1 / MAX_SPACING <= spacing <= MAX_SPACING else None
+    if not 1 / MAX_SPACING <= spacing <= MAX_SPACING:
+        return None
+    return spacing
+
+
+def _imagej_spacing(tif: TiffFile) -> float:
+    pixels, units = tif.pages.first.tags["XResolution"].value
+    metadata = tif.imagej_metadata or {}
+    return float(metadata["spacing"] * pixels / units)
+
+
+def _ome_spacing(tif: TiffFile) -> float:
+    (element,) = re.findall(r"<(?:\w+:)?Pixels\s[^>]*>", tif.ome_metadata or "")[:1]
+    values = dict(re.findall(r'(\w+)="([^"]*)"', unescape(element)))
+    spacing = float(values["PhysicalSizeZ"]) / float(values["PhysicalSizeX"])
+    unit_z = values.get("PhysicalSizeZUnit", "\N{MICRO SIGN}m")
+    unit_x = values.get("PhysicalSizeXUnit", "\N{MICRO SIGN}m")
+    if unit_z != unit_x:  # equal ones may be of any name
+        spacing *= _METRES[unit_z] / _METRES[unit_x]
+    return spacing
 
 
 def _is_interleaved(all_series: list[TiffPageSeries]) -> bool:
@@ -191,61 +253,99 @@ def _is_interleaved(all_series: list[TiffPageSeries]) -> bool:
     return any(max(before) > min(after) for before, after in itertools.pairwise(numbers))
 
 
+def _holds_result(series: TiffPageSeries) -> bool:
+    """Return whether denoised pixels can take the place of those of a series: not of a palette, not of single bits."""
+    is_bits = series.dtype is None or series.dtype.kind == "b"
+    return not is_bits and series.keyframe.photometric != PHOTOMETRIC.PALETTE
+
+
 def _part(series: TiffPageSeries) -> Picture:
-    page, axes = series.keyframe, series.axes
-    is_plain = page.photometric != PHOTOMETRIC.PALETTE and series.dtype is not None and series.dtype.kind != "b"
-    pixels: NDArray[Any] = series.asarray(out=scratch.empty(series.shape, series.dtype) if is_plain else None)
+    page = series.keyframe
+    axes = series.axes
+    target = None
+    if _holds_result(series):
+        target = scratch.empty(series.shape, series.dtype)
+    pixels: NDArray[Any] = series.asarray(out=target)
     if page.photometric == PHOTOMETRIC.PALETTE:
-        tables = [one.aspage().tags["ColorMap"].value for one in series.pages if one is not None]
-        pixels, axes = _colours(pixels, np.stack(tables)), f"{axes}S"
+        pixels = _colours(pixels, series)
+        axes += "S"
     elif pixels.dtype == bool:
         pixels = pixels.view(np.uint8) * np.uint8(255)
-    extra = page.extrasamples
-    is_colour = page.photometric not in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
-    is_hidden = is_colour or all(kind in _TRANSPARENCY for kind in extra)
+    alpha = 0
+    is_colour = page.photometric not in _BILEVEL
+    if "S" in axes and (is_colour or set(page.extrasamples) <= set(_TRANSPARENCY)):
+        alpha = len(page.extrasamples)
     return Picture(
         pixels.astype(pixels.dtype.newbyteorder("="), copy=False),
-        _distinct(axes),
-        alpha=len(extra) if is_hidden and "S" in axes else 0,
+        _make_distinct(axes),
+        alpha,
         is_inverted=page.photometric == PHOTOMETRIC.MINISWHITE,
         is_cmyk=page.photometric == PHOTOMETRIC.SEPARATED,
-        is_premultiplied=_TRANSPARENCY[0] in extra,
+        is_premultiplied=EXTRASAMPLE.ASSOCALPHA in page.extrasamples,
     )
 
 
-def _distinct(axes: str) -> str:
+def _make_distinct(axes: str) -> str:
     """Return axes of which no two have the same letter: all of those that nothing names are Q to tifffile."""
     spare = iter(sorted(set(ascii_uppercase) - set(f"{axes}CSTXYZ")))
-    return "".join(next(spare) if axis in axes[:place] else axis for place, axis in enumerate(axes))
+    distinct = ""
+    for axis in axes:
+        distinct += next(spare) if axis in distinct else axis
+    return distinct
 
 
-def _colours(index: NDArray[Any], tables: NDArray[np.uint16]) -> NDArray[np.generic]:
-    """Return the colours of pages with a palette (3, N) each, in 8 bits if those of all palettes are 8-bit ones."""
-    if (tables == (tables >> 8) * 257).all() or (tables & 255 == 0).all():
-        tables = (tables >> 8).astype(np.uint8)
-    pages = zip(tables, index.reshape(len(tables), -1), strict=True)
-    return np.stack([np.ascontiguousarray(table.T)[page] for table, page in pages]).reshape(*index.shape, 3)
+def _colours(index: NDArray[Any], series: TiffPageSeries) -> NDArray[np.generic]:
+    """Return the colours of pages with a palette each, in 8 bits if those of all palettes are 8-bit ones."""
+    tables = np.stack([page.aspage().tags["ColorMap"].value for page in series.pages if page is not None])
+    high = tables >> 8
+    if (tables == high * 257).all() or (tables == high * 256).all():
+        tables = high.astype(np.uint8)
+    colours = np.empty((*index.shape, 3), tables.dtype)
+    pages = colours.reshape(len(tables), -1, 3)
+    for page, table, numbers in zip(pages, tables, index.reshape(len(tables), -1), strict=True):
+        page[...] = table.T[numbers]
+    return colours
 
 
-def _metadata(page: TiffPage) -> Metadata:
-    tags = {code: page.tags[code].value for code in (34675, 700, 274, 282, 283, 296) if code in page.tags}
-    dpi = None
-    if 282 in tags and 283 in tags and all(denominator for _, denominator in (tags[282], tags[283])):
-        unit = 2.54 if tags.get(296) == _CENTIMETRE else 1.0
-        dpi = (tags[282][0] / tags[282][1] * unit, tags[283][0] / tags[283][1] * unit)
-    xmp = tags.get(700)
+def _shared_metadata(page: TiffPage) -> Metadata:
+    """Return what other formats can take over."""
+    xmp = _value(page, "XMP")
+    if isinstance(xmp, str):
+        xmp = xmp.encode()
     return Metadata(
-        icc_profile=tags.get(34675),
-        exif=exif_of(int(tags.get(274, 1))),
-        xmp=xmp.encode() if isinstance(xmp, str) else xmp,
-        dpi=dpi if dpi and all(value > 0 for value in dpi) and tags.get(296) != 1 else None,
+        icc_profile=_value(page, "InterColorProfile"),
+        exif=exif_of(int(_value(page, "Orientation", UPRIGHT))),
+        xmp=xmp,
+        dpi=_resolution(page),
     )
+
+
+def _resolution(page: TiffPage) -> tuple[float, float] | None:
+    """Return the pixels an inch, horizontally and vertically, None where the file does not name them."""
+    unit = _value(page, "ResolutionUnit")
+    numbers = []
+    for name in ("XResolution", "YResolution"):
+        pixels, units = _value(page, name, (0, 0))
+        if not units:
+            return None
+        numbers.append(pixels / units)
+    x, y = numbers
+    if min(x, y) <= 0 or unit == RESUNIT.NONE:
+        return None
+    if unit == RESUNIT.CENTIMETER:
+        return x * 2.54, y * 2.54
+    return x, y
+
+
+def _value(page: TiffPage, name: str, default: object = None) -> Any:  # noqa: ANN401 (tifffile's)
+    tag = page.tags.get(name)
+    return default if tag is None else tag.value
 
 
 def _replace_series(
-    stream: BinaryIO, tif: TiffFile, series: TiffPageSeries, pixels: NDArray[np.generic], filled: set[int]
+    stream: BinaryIO, tif: TiffFile, series: TiffPageSeries, pixels: NDArray[np.generic], written: set[int]
 ) -> None:
-    """Put new pixels into a series of the same shape and type, but not where new ones stand already (``filled``)."""
+    """Put new pixels into a series of the same shape and type, but not where new ones stand already (``written``)."""
     dtype = pixels.dtype.newbyteorder(tif.byteorder)
     if series.dataoffset is not None:
         stream.seek(series.dataoffset)
@@ -254,37 +354,42 @@ def _replace_series(
             stream.write(values[start : start + CHUNK].astype(dtype).tobytes())
         return
     for page, values in zip(series.pages, pixels.reshape(len(series.pages), -1), strict=True):
-        assert page is not None  # _check has seen to that
+        assert page is not None  # _check_length has seen to that
         whole = page.aspage()
-        _replace_page(stream, whole, values.astype(dtype, copy=False).reshape(whole.shaped), filled)
+        _replace_page(stream, whole, values.astype(dtype, copy=False).reshape(whole.shaped), written)
 
 
-def _replace_page(stream: BinaryIO, page: TiffPage, pixels: NDArray[np.generic], filled: set[int]) -> None:
+def _replace_page(stream: BinaryIO, page: TiffPage, pixels: NDArray[np.generic], written: set[int]) -> None:
     """Put new pixels (planes, 1, H, W, samples) into a page: where the old ones were if they fit there, else behind."""
     if page.compression not in _REPEATABLE:
-        page.tags["Compression"].overwrite(COMPRESSION.ADOBE_DEFLATE)
-        if "Predictor" in page.tags:
-            page.tags["Predictor"].overwrite(1)
+        _overwrite(page, "Compression", COMPRESSION.ADOBE_DEFLATE)
+        _overwrite(page, "Predictor", 1)
+        _overwrite(page, "YCbCrSubSampling", (1, 1))
         if page.photometric == PHOTOMETRIC.YCBCR:
-            page.tags["PhotometricInterpretation"].overwrite(PHOTOMETRIC.RGB)
-        if "YCbCrSubSampling" in page.tags:
-            page.tags["YCbCrSubSampling"].overwrite((1, 1))
-    if "FillOrder" in page.tags:
-        page.tags["FillOrder"].overwrite(1)
-    offsets, counts = list(page.dataoffsets), list(page.databytecounts)
+            _overwrite(page, "PhotometricInterpretation", PHOTOMETRIC.RGB)
+    _overwrite(page, "FillOrder", 1)
+    offsets = list(page.dataoffsets)
+    counts = list(page.databytecounts)
     for i, segment in enumerate(_segments(page, pixels)):
-        encoded = _encoded(page, segment)
-        if len(encoded) > counts[i] or offsets[i] in filled:
+        encoded = _encode(page, segment)
+        if len(encoded) > counts[i] or offsets[i] in written:
             offsets[i] = stream.seek(0, os.SEEK_END)
-        filled.add(offsets[i])
+        written.add(offsets[i])
         counts[i] = len(encoded)
         stream.seek(offsets[i])
         stream.write(encoded)
     kind = "Tile" if page.is_tiled else "Strip"
     if offsets != list(page.dataoffsets):
-        page.tags[f"{kind}Offsets"].overwrite(offsets)
+        _overwrite(page, f"{kind}Offsets", offsets)
     if counts != list(page.databytecounts):
-        page.tags[f"{kind}ByteCounts"].overwrite(counts)
+        _overwrite(page, f"{kind}ByteCounts", counts)
+
+
+def _overwrite(page: TiffPage, name: str, value: object) -> None:
+    """Change a tag if the page has it."""
+    tag = page.tags.get(name)
+    if tag is not None:
+        tag.overwrite(value)
 
 
 def _segments(page: TiffPage, pixels: NDArray[np.generic]) -> Iterator[NDArray[np.generic]]:
@@ -293,13 +398,14 @@ def _segments(page: TiffPage, pixels: NDArray[np.generic]) -> Iterator[NDArray[n
     rows, columns = page.tile or (min(page.rowsperstrip, height), width)
     for plane, y, x in itertools.product(range(planes), range(0, height, rows), range(0, width, columns)):
         segment = pixels[plane, 0, y : y + rows, x : x + columns]
-        if page.is_tiled:
-            short = (rows - segment.shape[0], columns - segment.shape[1])
-            segment = np.pad(segment, ((0, short[0]), (0, short[1]), (0, 0)), mode="edge")
+        if page.is_tiled:  # tiles at the margin are whole, strips are not
+            lacking_rows = rows - segment.shape[0]
+            lacking_columns = columns - segment.shape[1]
+            segment = np.pad(segment, ((0, lacking_rows), (0, lacking_columns), (0, 0)), mode="edge")
         yield np.ascontiguousarray(segment)
 
 
-def _encoded(page: TiffPage, segment: NDArray[np.generic]) -> bytes:
+def _encode(page: TiffPage, segment: NDArray[np.generic]) -> bytes:
     """Compress a segment as its page was, or with Deflate."""
     if page.compression == COMPRESSION.NONE:
         return segment.tobytes()
@@ -307,26 +413,37 @@ def _encoded(page: TiffPage, segment: NDArray[np.generic]) -> bytes:
         return bytes(TIFF.COMPRESSORS[COMPRESSION.ADOBE_DEFLATE](segment))
     if page.predictor != 1:
         segment = TIFF.PREDICTORS[page.predictor](segment, axis=-2)
-    options = {"axis": -2} if page.compression == COMPRESSION.PACKBITS else {}
-    return bytes(TIFF.COMPRESSORS[page.compression](segment, **options))
+    if page.compression == COMPRESSION.PACKBITS:  # packs each row by itself
+        return bytes(TIFF.COMPRESSORS[page.compression](segment, axis=-2))
+    return bytes(TIFF.COMPRESSORS[page.compression](segment))
 
 
 def _write_new(tif: TiffWriter, part: Picture, metadata: Metadata) -> None:
     """Write a part into a new file, losslessly compressed."""
-    pixels, axes = part.pixels, part.axes
+    pixels = part.pixels
+    axes = part.axes
     if "S" in axes or part.alpha:
-        pixels, axes = part.by_page, f"{part.page_axes}YXS"
-    colours = part.colours
-    photometric = "miniswhite" if part.is_inverted else "minisblack"
-    if "S" in axes and (part.is_cmyk or colours == 3):
-        photometric = "separated" if part.is_cmyk else "rgb"
-    named = {"separated": 4, "rgb": 3}.get(photometric, 1)
-    alpha = "assocalpha" if part.is_premultiplied else "unassalpha"
-    extra = None if "S" not in axes else [alpha] * part.alpha or ["unspecified"] * (part.samples - named)
-    tags: list[tuple[int, int, int, Any, bool]] = (
-        [(700, 1, len(metadata.xmp), metadata.xmp, True)] if metadata.xmp else []
-    )
-    tags += [(274, 3, 1, orientation(metadata), True)] if orientation(metadata) != 1 else []
+        pixels = part.by_page
+        axes = f"{part.page_axes}YXS"
+    photometric = PHOTOMETRIC.MINISWHITE if part.is_inverted else PHOTOMETRIC.MINISBLACK
+    named = 1  # samples of which the photometric interpretation tells
+    if "S" in axes and part.is_cmyk:
+        photometric = PHOTOMETRIC.SEPARATED
+        named = 4
+    elif "S" in axes and part.colours == 3:
+        photometric = PHOTOMETRIC.RGB
+        named = 3
+    extra = None
+    if "S" in axes and part.alpha:
+        alpha = EXTRASAMPLE.ASSOCALPHA if part.is_premultiplied else EXTRASAMPLE.UNASSALPHA
+        extra = [alpha] * part.alpha
+    elif "S" in axes:
+        extra = [EXTRASAMPLE.UNSPECIFIED] * (part.samples - named)
+    tags: list[tuple[int, int, int, Any, bool]] = []
+    if metadata.xmp:
+        tags.append((700, 1, len(metadata.xmp), metadata.xmp, True))
+    if orientation(metadata) != UPRIGHT:
+        tags.append((274, 3, 1, orientation(metadata), True))
     tif.write(
         np.ascontiguousarray(pixels),
         photometric=photometric,
