@@ -14,6 +14,9 @@ from tvdenoise.errors import SettingError
 from tvdenoise.machine import scratch
 from tvdenoise.options.kinds import ColorChoice
 
+Names = tuple[str, ...]
+Pixels = NDArray[np.generic]
+
 Page = tuple[int | slice, ...]
 """The index in :attr:`Picture.by_page` of what is denoised together: a page, a channel of it, or a volume."""
 
@@ -22,32 +25,17 @@ Page = tuple[int | slice, ...]
 class Picture:
     """Pixels in the file's own type and order of axes.
 
-    Attributes
-    ----------
-    pixels
-        The array.
-    axes
-        A letter an axis: Y and X span a picture, S its colour samples, C its channels (together with S a page axis);
-        all others (Z, T, ...) count pages.
-    alpha
-        How many samples at the end of S are transparency or masks, which are carried along untouched.
-    scale
-        The numbers that stand for black and white.
-    is_inverted
-        Whether the small numbers are the light ones (TIFF's MinIsWhite).
-    is_cmyk
-        Whether the samples are inks.
-    is_premultiplied
-        Whether the colours have been multiplied by the transparency.
+    In ``axes`` Y and X span a picture, S counts its colour samples and C its channels (together with S a page axis);
+    all other letters (Z, T, ...) count pages.
     """
 
-    pixels: NDArray[np.generic]
-    axes: str
-    alpha: int = 0
-    scale: Range = UNIT
-    is_inverted: bool = False
-    is_cmyk: bool = False
-    is_premultiplied: bool = False
+    pixels: Pixels
+    axes: str  # a letter an axis
+    alpha: int = 0  # how many samples at the end of S are transparency or masks, which are carried along untouched
+    scale: Range = UNIT  # the numbers that stand for black and white
+    is_inverted: bool = False  # whether the small numbers are the light ones (TIFF's MinIsWhite)
+    is_cmyk: bool = False  # whether the samples are inks
+    is_premultiplied: bool = False  # whether the colours have been multiplied by the transparency
 
     @property
     def samples(self) -> int:
@@ -103,7 +91,7 @@ class Picture:
         return (*self.page_shape, *self.size, self.colours)
 
     @property
-    def by_page(self) -> NDArray[np.generic]:
+    def by_page(self) -> Pixels:
         """A view of the pixels with axes (pages..., Y, X, samples)."""
         order = f"{self.page_axes}YX{self._channel_axis}"
         view = self.pixels.transpose([self.axes.index(axis) for axis in order])
@@ -117,7 +105,7 @@ class Picture:
         return self.by_page.reshape(-1, *self.size, self.samples)
 
     @property
-    def _hidden(self) -> NDArray[np.generic]:
+    def _hidden(self) -> Pixels:
         """The transparency."""
         return self.by_page[..., self.colours :]
 
@@ -271,14 +259,19 @@ class Picture:
         return named
 
 
-def squeeze(frame: NDArray[np.generic]) -> NDArray[np.generic]:
+def squeeze(frame: Pixels) -> Pixels:
     """Return a page (H, W, C) as libraries take it: (H, W) where it has a single sample."""
     if frame.shape[-1] == 1:
         frame = frame[..., 0]
     return np.ascontiguousarray(frame)
 
 
-def rescale(numbers: NDArray[np.generic], old: Range, new: Range, dtype: DTypeLike) -> NDArray[np.generic]:
+def to_native_order(pixels: Pixels) -> Pixels:
+    """Return numbers in the order of bytes of this machine."""
+    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+
+
+def rescale(numbers: Pixels, old: Range, new: Range, dtype: DTypeLike) -> Pixels:
     """Return numbers of one range as those of another: transparency keeps its meaning."""
     if numbers.dtype == dtype and old == new:
         return numbers
@@ -297,26 +290,16 @@ class Timing:
 
 @dataclass(frozen=True)
 class Metadata:
-    r"""What picture formats have in common beside pixels.
-
-    Attributes
-    ----------
-    icc_profile, exif, xmp
-        The blocks as they stand; ``exif`` starts with ``b"Exif\0\0"``.
-    dpi
-        Pixels an inch, horizontally and vertically.
-    timing
-        Of the frames of an animation, where it has any.
-    """
+    """What picture formats have in common beside pixels; blocks as they stand in the file."""
 
     icc_profile: bytes | None = None
-    exif: bytes | None = None
+    exif: bytes | None = None  # begins with b"Exif\0\0"
     xmp: bytes | None = None
-    dpi: tuple[float, float] | None = None
-    timing: Timing | None = None
+    dpi: tuple[float, float] | None = None  # pixels an inch, horizontally and vertically
+    timing: Timing | None = None  # of the frames of an animation, where it has any
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def names(self) -> Names:
         """What people call the blocks that are there."""
         names = {"icc_profile": "ICC profile", "exif": "EXIF", "xmp": "XMP", "dpi": "resolution", "timing": "timing"}
         return tuple(name for key, name in names.items() if getattr(self, key))
@@ -324,48 +307,22 @@ class Metadata:
 
 @dataclass(frozen=True)
 class PictureFile:
-    """Everything a reader found and a writer needs.
+    """Everything a reader found and a writer needs."""
 
-    Attributes
-    ----------
-    format
-        A row of :data:`tvdenoise.images.formats.table.FORMATS`.
-    parts
-        The pictures: one, but for TIFF and FITS files whose pages differ in shape.
-    metadata
-        What other formats can take over.
-    native
-        What the writer of the same format restores the file from; only that writer looks into it.
-    bare_native
-        The same without metadata.
-    own_metadata
-        Names of the metadata that only the same format keeps.
-    notes
-        What reading made different, such as a palette resolved into colours.
-    losses
-        What was not read at all and would be lost.
-    scale
-        The numbers that stand for black and white, where the file itself says so.
-    spacing
-        The distance between slices in pixel widths, where the file itself says so.
-    is_interleaved
-        Whether pages of one part stand between those of another, as only a copy of the source keeps them.
-    """
-
-    format: str
-    parts: tuple[Picture, ...]
-    metadata: Metadata = Metadata()
-    native: Any = None
-    bare_native: Any = None
-    own_metadata: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    losses: tuple[str, ...] = ()
-    scale: Range | None = None
-    spacing: float | None = None
-    is_interleaved: bool = False
+    format: str  # a row of the table of formats
+    parts: tuple[Picture, ...]  # one picture, but for TIFF and FITS files whose pages differ in shape
+    metadata: Metadata = Metadata()  # what other formats can take over
+    native: Any = None  # what the writer of the same format restores the file from; only that writer looks into it
+    bare_native: Any = None  # the same without metadata
+    own_metadata: Names = ()  # names of the metadata that only the same format keeps
+    notes: Names = ()  # what reading made different, such as a palette resolved into colours
+    losses: Names = ()  # what was not read at all and would be lost
+    scale: Range | None = None  # the numbers that stand for black and white, where the file itself says so
+    spacing: float | None = None  # the distance between slices in pixel widths, where the file itself says so
+    is_interleaved: bool = False  # whether pages of one part stand between those of another; only a copy keeps them so
 
     @property
-    def metadata_names(self) -> tuple[str, ...]:
+    def metadata_names(self) -> Names:
         """What people call the metadata that is there."""
         return self.metadata.names + self.own_metadata
 

@@ -17,7 +17,7 @@ from tvdenoise.errors import WriteError, reason
 from tvdenoise.images.atomic import atomic
 from tvdenoise.images.checks import STREAM
 from tvdenoise.images.formats.table import FORMATS, module_for
-from tvdenoise.images.picture import Picture, PictureFile, Source
+from tvdenoise.images.picture import Picture, PictureFile, Pixels, Source
 from tvdenoise.images.reading import decode
 
 
@@ -108,7 +108,7 @@ def _shows_the_same(picture: Picture, copy: Picture, *, exact: bool, merges: boo
     return not exact or np.array_equal(frames, copied, equal_nan=frames.dtype.kind == "f")
 
 
-def _as_rgba(frames: NDArray[Any], alpha: int) -> NDArray[Any]:
+def _as_rgba(frames: Pixels, alpha: int) -> NDArray[Any]:
     _, white = intensity.type_range(frames.dtype)
     rgba = np.full((*frames.shape[:-1], 4), white, frames.dtype)
     is_gray = frames.shape[-1] - alpha != 3
@@ -118,7 +118,7 @@ def _as_rgba(frames: NDArray[Any], alpha: int) -> NDArray[Any]:
     return rgba
 
 
-def _merge_repeats(frames: NDArray[Any]) -> NDArray[Any]:
+def _merge_repeats(frames: Pixels) -> Pixels:
     """Return the frames that are not the same as the one before."""
     is_new = [True]
     for before, frame in itertools.pairwise(frames):

@@ -11,21 +11,19 @@ from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
 from tvdenoise.images import limits
-from tvdenoise.images.picture import Picture, Source, Timing, squeeze
+from tvdenoise.images.picture import Picture, Pixels, Source, Timing, squeeze
 
+# What makes Pillow keep every frame as it is, as far as the format can
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "GIF": {"disposal": 2, "optimize": False},
     "PNG": {"disposal": 0, "blend": 0},
     "WEBP": {"lossless": True, "exact": True},
     "AVIF": {"quality": 100, "subsampling": "4:4:4"},
 }
-"""What makes Pillow keep every frame as it is, as far as the format can."""
 
-MAX_COLOURS = 256
-"""Of a GIF frame, transparency among them."""
+MAX_COLOURS = 256  # of a GIF frame, transparency among them
 
-_HALF_OPAQUE = 128
-"""The least transparency value that counts as opaque where a format knows only holes."""
+_HALF_OPAQUE = 128  # the least transparency value that counts as opaque where a format knows only holes
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def _timing_options(timing: Timing | None, format_: str) -> dict[str, Any]:
     return options
 
 
-def _as_image(frame: NDArray[np.generic]) -> Image.Image:
+def _as_image(frame: Pixels) -> Image.Image:
     return Image.fromarray(squeeze(frame))
 
 
@@ -104,7 +102,7 @@ def _gif_images(frames: NDArray[Any]) -> list[Image.Image]:
     return [_with_hole(image, hole, unused) for image, hole in zip(images, holes, strict=True)]
 
 
-def _fill_hole(frame: NDArray[np.generic], hole: NDArray[np.bool_]) -> NDArray[np.generic]:
+def _fill_hole(frame: Pixels, hole: NDArray[np.bool_]) -> Pixels:
     """Return the colours of a frame; in its holes one that is there anyhow."""
     is_gray = frame.shape[2] == 2
     colours = np.repeat(frame[..., :1], 3, 2) if is_gray else frame[..., :3].copy()
@@ -132,7 +130,7 @@ def _with_hole(image: Image.Image, hole: NDArray[np.bool_], colour: tuple[int, .
     return result
 
 
-def _with_own_palette(frame: NDArray[np.generic], count: int) -> Image.Image:
+def _with_own_palette(frame: Pixels, count: int) -> Image.Image:
     """Return an RGB frame with the palette of its very colours; of more than ``count`` the closest are merged."""
     image = _as_image(frame)
     packed, index = np.unique(np.asarray(image.convert("RGBA")).view(np.uint32), return_inverse=True)

@@ -7,10 +7,9 @@ import numpy as np
 from astropy.io import fits
 
 from tvdenoise.images import limits
-from tvdenoise.images.picture import Picture, PictureFile, Source
+from tvdenoise.images.picture import Picture, PictureFile, Pixels, Source, to_native_order
 
-_NEXT = b"XTENSION"
-"""What the header of a further unit begins with."""
+_NEXT = b"XTENSION"  # what the header of a further unit begins with
 
 
 def read(source: Source) -> PictureFile:
@@ -19,13 +18,14 @@ def read(source: Source) -> PictureFile:
     notes = set()
     with source.open() as stream, fits.open(stream, memmap=False, lazy_load_hdus=False) as units:
         for unit in filter(_is_picture, units):
-            limits.check_size(source, unit.shape[-1], unit.shape[-2])
+            *_, height, width = unit.shape
+            limits.check_size(source, width, height)
             holds_integers = unit.header["BITPIX"] > 0  # asked first: Astropy changes it with the numbers
-            pixels = np.asarray(unit.data)
+            pixels = unit.data
             if holds_integers and pixels.dtype.kind == "f":
                 notes.add("scaled integers became floats")
             axes = "QPRTUVW"[: pixels.ndim - 2] + "YX"  # letters that say nothing
-            parts.append(Picture(pixels.astype(pixels.dtype.newbyteorder("="), copy=False), axes))
+            parts.append(Picture(to_native_order(pixels), axes))
         last = units[-1].fileinfo()
         stream.seek(last["datLoc"] + last["datSpan"])
         rest = stream.read(len(_NEXT))
@@ -53,7 +53,7 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     stream.write(content.getbuffer())
 
 
-def _replace_pixels(unit: Any, pixels: np.ndarray[Any, Any]) -> None:  # noqa: ANN401 (Astropy is untyped)
+def _replace_pixels(unit: Any, pixels: Pixels) -> None:  # noqa: ANN401 (Astropy is untyped)
     _ = unit.data  # which takes the scaling of the old numbers out of the header
     unit.data = pixels
     if isinstance(unit, fits.CompImageHDU):

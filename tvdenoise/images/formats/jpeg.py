@@ -19,26 +19,22 @@ _APP15 = 0xEF
 _NOT_FRAMES = {0xC4, 0xC8, 0xCC}  # Huffman tables, reserved, arithmetic coding
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - _NOT_FRAMES
 _SEQUENTIAL = {0xC0, 0xC1}
+# Frames that are sequential or progressive; others are lossless, hierarchical or JPEG-LS
 _READABLE = _SEQUENTIAL | {0xC2, 0xC9, 0xCA}
-"""Frames that are sequential or progressive; others are lossless, hierarchical or JPEG-LS."""
 
-_BASELINE = 255
-"""The largest number in a quantisation table of 8 bits."""
+_BASELINE = 255  # the largest number in a quantisation table of 8 bits
 
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
-_AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
-"""A marker, but for those that stand within a scan."""
+_AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # A marker, but for those that stand within a scan
 
 _END = b"\xd9"
 _FURTHER_PICTURES = b"MPF\0"
 _JFIF = b"JFIF\0"
-_STRAY = 32
-"""Bytes behind a picture that are not worth a word."""
+_STRAY = 32  # bytes behind a picture that are not worth a word
 
 START = b"\xff\xd8"
 
-DEFAULT: Mapping[str, Any] = {"quality": 95, "subsampling": "4:4:4"}
-"""How a picture that was no JPEG is encoded."""
+DEFAULT: Mapping[str, Any] = {"quality": 95, "subsampling": "4:4:4"}  # how a picture that was no JPEG is encoded
 
 
 class _Segment(NamedTuple):
@@ -121,11 +117,16 @@ def _segments(content: bytes) -> Iterator[_Segment]:
             raise ValueError(_TOO_SHORT)
         start = found.start()
         marker = content[start + 1]
-        length = int.from_bytes(content[start + 2 : start + 4])  # of what follows the marker
+        length = _length_at(content, start + 2)
         end = start + 2 + length
         if length < 2 or end >= len(content):
             raise ValueError(_TOO_SHORT)
         yield _Segment(marker, start, end)
+
+
+def _length_at(content: bytes, at: int) -> int:
+    """Return the length of a segment without its marker."""
+    return int.from_bytes(content[at : at + 2])
 
 
 _TOO_SHORT = "it ends before its pixels do, or a length in it is wrong"
@@ -141,8 +142,7 @@ def trailer(content: bytes) -> bytes:
             rest = content[at:]
             is_padding = len(rest.strip(b"\0\xff")) <= _STRAY
             return b"" if is_padding else rest
-        length = int.from_bytes(content[at : at + 2])
-        marker = _AFTER_SCAN.search(content, at + length)
+        marker = _AFTER_SCAN.search(content, at + _length_at(content, at))
     return b""
 
 
@@ -180,7 +180,7 @@ def insert_segments(content: bytes, found: tuple[bytes, ...]) -> bytes:
     head = len(START)
     rest = head
     if content[head + 1] == _APP0:
-        rest += 2 + int.from_bytes(content[head + 2 : head + 4])
+        rest += 2 + _length_at(content, head + 2)
     has_jfif = any(segment[1] == _APP0 for segment in found)
     if not has_jfif:
         head = rest

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from tvdenoise.images import limits
-from tvdenoise.images.picture import Picture, PictureFile, Source
+from tvdenoise.images.picture import Picture, PictureFile, Source, to_native_order
 from tvdenoise.options.kinds import FEW_CHANNELS
 
 
@@ -35,9 +35,8 @@ def read(source: Source) -> PictureFile:
         axes = "YX"
     elif len(shape) == 3 and shape[2] <= FEW_CHANNELS:
         axes = "YXS"
-    picture = Picture(pixels.astype(dtype.newbyteorder("="), copy=False), axes)
     layout = _Layout(dtype.byteorder, order)
-    return PictureFile("NPY", (picture,), native=layout, bare_native=layout)
+    return PictureFile("NPY", (Picture(to_native_order(pixels), axes),), native=layout, bare_native=layout)
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:

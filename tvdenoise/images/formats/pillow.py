@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
 from tvdenoise.errors import PictureError
@@ -15,15 +14,15 @@ from tvdenoise.images import limits
 from tvdenoise.images.formats import animation, jpeg
 from tvdenoise.images.formats.animation import Animation
 from tvdenoise.images.formats.table import FORMATS
-from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source, squeeze
+from tvdenoise.images.picture import Metadata, Picture, PictureFile, Pixels, Source, squeeze
 
 _NAMES = tuple(name for name, row in FORMATS.items() if row.module == "pillow")
 
+# How a picture that was of another format is encoded
 _ENCODINGS: Mapping[str, Mapping[str, Any]] = {**animation.OPTIONS, "JPEG": jpeg.DEFAULT}
-"""How a picture that was of another format is encoded."""
 
+# Modes of Pillow in which it has read all that was there
 _WHOLE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK")
-"""Modes of Pillow in which it has read all that was there."""
 
 _NOTES = {"P": ("palette resolved",), "PA": ("palette resolved",), "1": ("1-bit became 8-bit",)}
 _EXIF = b"Exif\0\0"
@@ -103,7 +102,7 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     stream.write(jpeg.insert_segments(content.getvalue(), native.segments) + native.trailer)
 
 
-def _bmp_with_alpha(pixels: NDArray[np.generic], dpi: tuple[float, float] | None) -> bytes:
+def _bmp_with_alpha(pixels: Pixels, dpi: tuple[float, float] | None) -> bytes:
     """Return a BMP of RGBA pixels: 32 bits behind a header of version 4, which Pillow reads and does not write."""
     height, width, _ = pixels.shape
     data = np.ascontiguousarray(pixels[::-1, :, [2, 1, 0, 3]]).tobytes()

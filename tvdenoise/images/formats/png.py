@@ -6,38 +6,33 @@ Source: W3C, "Portable Network Graphics (PNG) Specification", third edition (202
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import imagecodecs
 import numpy as np
-from numpy.typing import NDArray
 
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.formats.animation import Animation
 from tvdenoise.images.formats.table import FORMATS
-from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source, squeeze
+from tvdenoise.images.picture import Metadata, Names, Picture, PictureFile, Pixels, Source, squeeze
 
-LEVEL = 5
-"""Of zlib: twice as fast as the usual 6, for files that are 3 % larger (denoised 512x512 photographs)."""
+LEVEL = 5  # of zlib: twice as fast as the usual 6, for files that are 3 % larger (denoised 512x512 photographs)
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""Samples a pixel, by colour type."""
+_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # samples a pixel, by colour type
 
+# What says which colours the numbers mean
 _COLOUR = frozenset({b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI"})
-"""What says which colours the numbers mean."""
 
-_KEPT = _COLOUR | {b"pHYs", b"eXIf", b"tIME", b"tEXt", b"zTXt", b"iTXt"}
-"""What outlives new pixels."""
+_KEPT = _COLOUR | {b"pHYs", b"eXIf", b"tIME", b"tEXt", b"zTXt", b"iTXt"}  # what outlives new pixels
 
+# What describes the samples as they are in the file: their bits, the background
 _KEPT_WITH_SAMPLES = frozenset({b"sBIT", b"bKGD"})
-"""What describes the samples as they are in the file: their bits, the background."""
 
-_DROPPED = frozenset({b"sPLT", b"iDOT"})
-"""What would be kept by the case of its letters, but describes the old pixels."""
+_DROPPED = frozenset({b"sPLT", b"iDOT"})  # what would be kept by the case of its letters, but describes the old pixels
 
+# Names of what no other format takes over
 _OWN_METADATA = {
     b"tEXt": "text",
     b"zTXt": "text",
@@ -49,24 +44,19 @@ _OWN_METADATA = {
     b"cICP": "colour space (cICP)",
     b"pHYs": "shape of pixels",
 }
-"""Names of what no other format takes over."""
 
-_SRGB = bytes([1, 13, 0, 1])
-"""The colour space that is taken for granted, in cICP."""
+_SRGB = bytes([1, 13, 0, 1])  # the colour space that is taken for granted, in cICP
 
 _XMP = b"XML:com.adobe.xmp"
 _EXIF = b"Exif\0\0"
-_MAX_PROFILE = 2**26
-"""Bytes beyond any colour profile and any XMP."""
+_MAX_PROFILE = 2**26  # bytes beyond any colour profile and any XMP
 
-_METRE = 1 / 0.0254
-"""Inches a metre."""
+_METRE = 1 / 0.0254  # inches a metre
 
-_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-"""Bits a sample, by colour type."""
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # bits a sample, by colour type
 
+# Where each pass of an interlaced picture begins (x, y), and its steps
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""Where each pass of an interlaced picture begins (x, y), and its steps."""
 
 
 class Chunk(NamedTuple):
@@ -113,7 +103,7 @@ def read(source: Source) -> PictureFile:
     return PictureFile(
         "PNG",
         (picture,),
-        replace(_shared_metadata(native), timing=found.timing),
+        Metadata(timing=found.timing, **_shared_metadata(native)),
         native,
         bare_native=[chunk for chunk in native if chunk.type in _COLOUR],
         own_metadata=_own_metadata(native),
@@ -187,7 +177,7 @@ def _frame_count(chunks: Iterable[Chunk]) -> int:
     return 1
 
 
-def _notes(header: _Header) -> tuple[str, ...]:
+def _notes(header: _Header) -> Names:
     """Say what reading makes different."""
     if header.colour_type == 3:
         return (f"{2**header.depth}-colour palette resolved",)
@@ -208,41 +198,42 @@ def _read_still(source: Source, header: _Header, chunks: Iterable[Chunk]) -> Pic
     return Picture(pixels, "YXS"[: pixels.ndim], alpha=int(has_alpha))
 
 
-def _decode_interlaced(header: _Header, chunks: list[Chunk]) -> NDArray[np.generic]:
+def _decode_interlaced(header: _Header, chunks: list[Chunk]) -> Pixels:
     """Decode each pass as a small PNG of its own: libpng would print warnings about interlacing."""
     colours = [chunk for chunk in chunks if chunk.type != b"IDAT"]
-    data = b"".join(chunk.data for chunk in chunks if chunk.type == b"IDAT")
-    passes = []
+    packed = b"".join(chunk.data for chunk in chunks if chunk.type == b"IDAT")
+    stream = zlib.decompressobj()
     bits = header.depth * _SAMPLES[header.colour_type]
+    pixels: Pixels = np.empty(0)
     for x, y, dx, dy in _ADAM7:
         width = -((x - header.width) // dx)
         height = -((y - header.height) // dy)
+        if width <= 0 or height <= 0:
+            continue
         length = height * (1 + (width * bits + 7) // 8)  # a byte a row names its filter
-        if width > 0 and height > 0:
-            small = header._replace(width=width, height=height, interlace=0)
-            passes.append((small, length, (slice(y, None, dy), slice(x, None, dx))))
-    rows = limits.inflate(data, sum(length for _, length, _ in passes))
-    pixels: NDArray[np.generic] = np.empty(0)
-    for small, length, place in passes:
-        part = _decode(small, [*colours, Chunk(b"IDAT", zlib.compress(rows[:length], 1))])
-        rows = rows[length:]
+        rows = stream.decompress(packed, length)
+        packed = stream.unconsumed_tail
+        small = header._replace(width=width, height=height, interlace=0)
+        part = _decode(small, [*colours, Chunk(b"IDAT", zlib.compress(rows, 1))])
         if not pixels.size:  # only now is known how many samples a palette becomes
             pixels = np.empty((header.height, header.width, *part.shape[2:]), part.dtype)
-        pixels[place] = part
+        pixels[y::dy, x::dx] = part
+    if stream.decompress(packed, 1):
+        raise ValueError("it holds more pixels than it should")
     return pixels
 
 
-def _decode(header: _Header, chunks: list[Chunk]) -> NDArray[np.generic]:
+def _decode(header: _Header, chunks: list[Chunk]) -> Pixels:
     """Decode a PNG that is not interlaced: palettes become colours, few bits become eight, tRNS becomes alpha."""
     if header.depth not in _DEPTHS.get(header.colour_type, ()) or header.compression or header.filter:
         raise ValueError(f"no PNG has depth {header.depth} and colour type {header.colour_type}")
     start = Chunk(b"IHDR", struct.pack(">IIBBBBB", *header))
     packed = _pack([start, *chunks, Chunk(b"IEND", b"")])
-    pixels: NDArray[np.generic] = imagecodecs.png_decode(b"".join(packed))
+    pixels: Pixels = imagecodecs.png_decode(b"".join(packed))
     return pixels
 
 
-def _own_metadata(chunks: Iterable[Chunk]) -> tuple[str, ...]:
+def _own_metadata(chunks: Iterable[Chunk]) -> Names:
     """Name the metadata that no other format takes over."""
     names = []
     for chunk in chunks:
@@ -255,32 +246,28 @@ def _own_metadata(chunks: Iterable[Chunk]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _shared_metadata(chunks: Iterable[Chunk]) -> Metadata:
+def _shared_metadata(chunks: Iterable[Chunk]) -> dict[str, Any]:
     """Return what other formats can take over."""
-    metadata = Metadata()
+    metadata: dict[str, Any] = {}
     for kind, data in chunks:
         if kind == b"iCCP":
             _, packed = data.split(b"\0", 1)  # behind the name and a byte for the method
-            metadata = replace(metadata, icc_profile=limits.inflate(packed[1:], _MAX_PROFILE))
+            metadata["icc_profile"] = limits.inflate(packed[1:], _MAX_PROFILE)
         elif kind == b"eXIf":
-            metadata = replace(metadata, exif=_EXIF + data)
-        elif kind == b"iTXt" and data.startswith(_XMP) and metadata.xmp is None:
-            metadata = replace(metadata, xmp=_xmp(data))
+            metadata["exif"] = _EXIF + data
+        elif kind == b"iTXt" and data.startswith(_XMP):
+            metadata.setdefault("xmp", _xmp(data))
         elif kind == b"pHYs":
             x, y, unit = struct.unpack(">IIB", data)
-            dpi = (x / _METRE, y / _METRE) if unit == 1 else None
-            metadata = replace(metadata, dpi=dpi)
+            metadata["dpi"] = (x / _METRE, y / _METRE) if unit == 1 else None
     return metadata
 
 
 def _xmp(data: bytes) -> bytes:
     """Return the text of an iTXt chunk: behind keyword, flag and method of compression, language and translation."""
     rest = data[len(_XMP) + 1 :]
-    is_packed = rest[0]
     _, _, text = rest[2:].split(b"\0", 2)
-    if is_packed:
-        return limits.inflate(text, _MAX_PROFILE)
-    return text
+    return limits.inflate(text, _MAX_PROFILE) if rest[0] else text
 
 
 def _chunks_for(metadata: Metadata) -> list[Chunk]:

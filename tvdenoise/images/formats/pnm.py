@@ -10,7 +10,7 @@ from tvdenoise.arrays import intensity
 from tvdenoise.arrays.intensity import Range
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
-from tvdenoise.images.picture import Picture, PictureFile, Source, rescale
+from tvdenoise.images.picture import Picture, PictureFile, Source, rescale, to_native_order
 
 _BITMAPS = ("P1", "P4")
 _TEXTS = ("P1", "P2", "P3")
@@ -46,9 +46,10 @@ def read(source: Source) -> PictureFile:
         pixels = np.where(pixels, np.uint8(0), np.uint8(255))
         white = 255
         notes.append("1-bit became 8-bit")
-    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=bool(alpha))
+    pixels = to_native_order(pixels)
     scale = (0.0, float(white))
     if alpha:
+        pixels = pixels.copy()
         # The transparency of a file is relative to its white, that of a picture to the range of its type.
         pixels[..., -1] = rescale(pixels[..., -1], scale, intensity.type_range(pixels.dtype), pixels.dtype)
     native = _Native(magic, white)

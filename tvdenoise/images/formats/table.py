@@ -11,72 +11,36 @@ from types import ModuleType
 import numpy as np
 
 from tvdenoise.errors import missing_extra
-from tvdenoise.images.picture import Picture, PictureFile
+from tvdenoise.images.picture import Names, Picture, PictureFile
 
 _COMMON = frozenset({"ICC profile", "EXIF", "XMP"})
 _ANY = frozenset({"u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8"})
 _MANY = range(1, sys.maxsize)
 
-_BY_NUMBERS = ("TIFF", "NPY")
-"""Formats whose numbers may mean what those of any source mean, however unusual."""
+_BY_NUMBERS = ("TIFF", "NPY")  # formats whose numbers may mean what those of any source mean, however unusual
 
-_CANON = rb"II\*\0\x10\0\0\0CR\x02"
-"""Raw camera data that begins like a TIFF, whose pages are previews."""
+_CANON = rb"II\*\0\x10\0\0\0CR\x02"  # raw camera data that begins like a TIFF, whose pages are previews
 
 
 @dataclass(frozen=True)
 class Format:
-    """One row.
+    """One row."""
 
-    Attributes
-    ----------
-    module
-        The module of this package that has its ``read`` and ``write``.
-    endings
-        The endings of its files; the first is the usual one.
-    mark
-        A regular expression of the bytes with which its files begin.
-    types
-        The types of numbers it holds, as NumPy abbreviates them.
-    samples
-        The numbers of colour samples it holds, transparency not counted.
-    alpha
-        Whether it holds transparency.
-    frames
-        Whether it holds more than one picture.
-    metadata
-        Names of the metadata that it takes over from other formats.
-    orientation
-        Whether it can say which way up a picture is; if not, its pixels are turned.
-    open_axes
-        Whether a user may know the axes of its arrays better than the file does.
-    cmyk
-        Whether it holds inks.
-    exact
-        Whether what is read is what was written, bit by bit.
-    merges
-        Whether equal frames that follow one another may become one.
-    shapes
-        Whether its pictures may differ in shape.
-    max_side
-        The most pixels along an axis that it, or the library that writes it, allows.
-    """
-
-    module: str
-    endings: tuple[str, ...]
-    mark: bytes
-    types: frozenset[str] = frozenset({"u1"})
-    samples: Container[int] = frozenset({1, 3})
-    alpha: bool = False
-    frames: bool = False
-    metadata: frozenset[str] = frozenset()
-    orientation: bool = False
-    open_axes: bool = False
-    cmyk: bool = False
-    exact: bool = True
-    merges: bool = False
-    shapes: bool = False
-    max_side: int = sys.maxsize
+    module: str  # the module of this package that has its read and write
+    endings: Names  # of its files; the first is the usual one
+    mark: bytes  # a regular expression of the bytes with which its files begin
+    types: frozenset[str] = frozenset({"u1"})  # of the numbers it holds, as NumPy abbreviates them
+    samples: Container[int] = frozenset({1, 3})  # how many colour samples it holds, transparency not counted
+    alpha: bool = False  # whether it holds transparency
+    frames: bool = False  # whether it holds more than one picture
+    metadata: frozenset[str] = frozenset()  # names of what it takes over from other formats
+    orientation: bool = False  # whether it can say which way up a picture is; if not, its pixels are turned
+    open_axes: bool = False  # whether a user may know the axes of its arrays better than the file does
+    cmyk: bool = False  # whether it holds inks
+    exact: bool = True  # whether what is read is what was written, bit by bit
+    merges: bool = False  # whether equal frames that follow one another may become one
+    shapes: bool = False  # whether its pictures may differ in shape
+    max_side: int = sys.maxsize  # the most pixels along an axis that it, or the library that writes it, allows
 
 
 FORMATS: Mapping[str, Format] = {
@@ -164,9 +128,9 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
-HEAD = 132
-"""Bytes at the start of a file by which formats are recognised."""
+HEAD = 132  # bytes at the start of a file by which formats are recognised
 
+# Marks of formats that people may try and that are not read
 _UNREAD: Mapping[str, bytes] = {
     "HEIF": rb"....ftyp(hei|hev|mif1|msf1)",
     "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL ",
@@ -180,7 +144,6 @@ _UNREAD: Mapping[str, bytes] = {
     "raw camera data": _CANON + rb"|FUJIFILMCCD-RAW|IIRO|IIRS|MMOR|IIU\0|....ftypcrx",
     "DICOM": rb".{128}DICM",
 }
-"""Marks of formats that people may try and that are not read."""
 
 
 def format_called(name: str) -> str | None:
@@ -201,7 +164,8 @@ def format_by_extension(path: Path) -> str | None:
 
 def format_by_mark(start: bytes) -> str | None:
     """Return the format whose mark a file starts with."""
-    return _find_mark(start, {name: row.mark for name, row in FORMATS.items()})
+    marks = {name: row.mark for name, row in FORMATS.items()}
+    return _find_mark(start, marks)
 
 
 def unread_format(start: bytes) -> str | None:
@@ -241,7 +205,7 @@ def why_impossible(file: PictureFile, target: str) -> str | None:
     return None
 
 
-def losses(file: PictureFile, target: str, *, metadata: bool) -> tuple[str, ...]:
+def losses(file: PictureFile, target: str, *, metadata: bool) -> Names:
     """Name what a file of format ``target`` cannot hold of ``file``; what reading lost is lost in every format.
 
     An array of numbers is not expected to hold metadata, and resolution alone keeps nobody from converting.

@@ -18,7 +18,6 @@ from string import ascii_uppercase
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 from tifffile import (
     COMPRESSION,
     EXTRASAMPLE,
@@ -34,7 +33,7 @@ from tifffile import (
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.orientation import UPRIGHT, exif_of, orientation
-from tvdenoise.images.picture import Metadata, Picture, PictureFile, Source
+from tvdenoise.images.picture import Metadata, Names, Picture, PictureFile, Pixels, Source, to_native_order
 from tvdenoise.machine import scratch
 from tvdenoise.options.kinds import MAX_SPACING
 
@@ -48,6 +47,7 @@ _PHOTOMETRIC = {
     PHOTOMETRIC.SEPARATED,
     PHOTOMETRIC.YCBCR,
 }
+# Compressions that keep every bit and that pixels can be put back into
 _REPEATABLE = {
     COMPRESSION.NONE,
     COMPRESSION.LZW,
@@ -57,8 +57,8 @@ _REPEATABLE = {
     COMPRESSION.LZMA,
     COMPRESSION.ZSTD,
 }
-"""Compressions that keep every bit and that pixels can be put back into."""
 
+# Metadata that only TIFF files keep, by the names that people know
 _OWN_TAGS = {
     "EXIF": "ExifTag",
     "GPS": "GPSTag",
@@ -73,14 +73,12 @@ _OWN_TAGS = {
     "host": "HostComputer",
     "copyright": "Copyright",
 }
-"""Metadata that only TIFF files keep, by the names that people know."""
 
-_PRIVATE = 65000
-"""The first of the tags that everybody may use."""
+_PRIVATE = 65000  # the first of the tags that everybody may use
 
-_TRANSPARENCY = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
-_BILEVEL = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
+_TRANSPARENCY = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
 
+# Units of length in OME's metadata
 _METRES = {
     "m": 1.0,
     "cm": 1e-2,
@@ -92,10 +90,8 @@ _METRES = {
     "\N{LATIN CAPITAL LETTER A WITH RING ABOVE}": 1e-10,
     "in": 0.0254,
 }
-"""Units of length in OME's metadata."""
 
-CHUNK = 2**20
-"""Values written at a time, so that their copy in the order of bytes of the file takes little memory."""
+CHUNK = 2**20  # values written at a time, so that their copy in the order of bytes of the file takes little memory
 
 _CONVERT = "convert it to a plain TIFF first"
 _TOO_SHORT = "it ends before its pixels do"
@@ -198,14 +194,13 @@ def _check_length(series: TiffPageSeries, length: int) -> None:
             raise ValueError(_TOO_SHORT)
 
 
-def _own_metadata(tif: TiffFile) -> tuple[str, ...]:
+def _own_metadata(tif: TiffFile) -> Names:
     """Name the metadata that no other format takes over."""
     first = tif.pages.first
     names = [name for name, tag in _OWN_TAGS.items() if tag in first.tags]
     if any(tag.code >= _PRIVATE for tag in first.tags):
         names.append("private tags")
-    is_own_description = tif.is_shaped or tif.is_imagej or tif.is_ome
-    if first.description and not is_own_description:
+    if first.description and not (tif.is_shaped or tif.is_imagej or tif.is_ome):
         names.append("description")
     if tif.is_imagej:
         names.append("ImageJ axes")
@@ -218,22 +213,16 @@ def _spacing(tif: TiffFile) -> float | None:
     """Return the distance between slices in pixel widths, as ImageJ or OME name it, None where nothing does."""
     try:
         if tif.is_imagej:
-            spacing = _imagej_spacing(tif)
+            pixels, units = _value(tif.pages.first, "XResolution")
+            metadata = tif.imagej_metadata or {}
+            spacing = float(metadata["spacing"]) * pixels / units
         elif tif.is_ome:
             spacing = _ome_spacing(tif)
         else:
             return None
     except (KeyError, TypeError, ValueError, ZeroDivisionError):  # not said, or not as it should be
         return None
-    if not 1 / MAX_SPACING <= spacing <= MAX_SPACING:
-        return None
-    return spacing
-
-
-def _imagej_spacing(tif: TiffFile) -> float:
-    pixels, units = tif.pages.first.tags["XResolution"].value
-    metadata = tif.imagej_metadata or {}
-    return float(metadata["spacing"] * pixels / units)
+    return spacing if 1 / MAX_SPACING <= spacing <= MAX_SPACING else None
 
 
 def _ome_spacing(tif: TiffFile) -> float:
@@ -265,18 +254,18 @@ def _part(series: TiffPageSeries) -> Picture:
     target = None
     if _holds_result(series):
         target = scratch.empty(series.shape, series.dtype)
-    pixels: NDArray[Any] = series.asarray(out=target)
+    pixels: Pixels = series.asarray(out=target)
     if page.photometric == PHOTOMETRIC.PALETTE:
         pixels = _colours(pixels, series)
         axes += "S"
     elif pixels.dtype == bool:
         pixels = pixels.view(np.uint8) * np.uint8(255)
     alpha = 0
-    is_colour = page.photometric not in _BILEVEL
-    if "S" in axes and (is_colour or set(page.extrasamples) <= set(_TRANSPARENCY)):
+    is_colour = page.photometric not in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
+    if "S" in axes and (is_colour or _TRANSPARENCY.issuperset(page.extrasamples)):
         alpha = len(page.extrasamples)
     return Picture(
-        pixels.astype(pixels.dtype.newbyteorder("="), copy=False),
+        to_native_order(pixels),
         _make_distinct(axes),
         alpha,
         is_inverted=page.photometric == PHOTOMETRIC.MINISWHITE,
@@ -294,17 +283,15 @@ def _make_distinct(axes: str) -> str:
     return distinct
 
 
-def _colours(index: NDArray[Any], series: TiffPageSeries) -> NDArray[np.generic]:
+def _colours(index: Pixels, series: TiffPageSeries) -> Pixels:
     """Return the colours of pages with a palette each, in 8 bits if those of all palettes are 8-bit ones."""
-    tables = np.stack([page.aspage().tags["ColorMap"].value for page in series.pages if page is not None])
+    tables = np.stack([_value(page.aspage(), "ColorMap").T for page in series.pages if page is not None])
     high = tables >> 8
     if (tables == high * 257).all() or (tables == high * 256).all():
         tables = high.astype(np.uint8)
-    colours = np.empty((*index.shape, 3), tables.dtype)
-    pages = colours.reshape(len(tables), -1, 3)
-    for page, table, numbers in zip(pages, tables, index.reshape(len(tables), -1), strict=True):
-        page[...] = table.T[numbers]
-    return colours
+    pages = index.reshape(len(tables), -1)
+    colours = [table[page] for table, page in zip(tables, pages, strict=True)]
+    return np.reshape(colours, (*index.shape, 3))
 
 
 def _shared_metadata(page: TiffPage) -> Metadata:
@@ -323,17 +310,14 @@ def _shared_metadata(page: TiffPage) -> Metadata:
 def _resolution(page: TiffPage) -> tuple[float, float] | None:
     """Return the pixels an inch, horizontally and vertically, None where the file does not name them."""
     unit = _value(page, "ResolutionUnit")
+    inches = 2.54 if unit == RESUNIT.CENTIMETER else 1.0
     numbers = []
     for name in ("XResolution", "YResolution"):
         pixels, units = _value(page, name, (0, 0))
-        if not units:
+        if not units or pixels / units <= 0 or unit == RESUNIT.NONE:
             return None
-        numbers.append(pixels / units)
+        numbers.append(pixels / units * inches)
     x, y = numbers
-    if min(x, y) <= 0 or unit == RESUNIT.NONE:
-        return None
-    if unit == RESUNIT.CENTIMETER:
-        return x * 2.54, y * 2.54
     return x, y
 
 
@@ -342,9 +326,7 @@ def _value(page: TiffPage, name: str, default: object = None) -> Any:  # noqa: A
     return default if tag is None else tag.value
 
 
-def _replace_series(
-    stream: BinaryIO, tif: TiffFile, series: TiffPageSeries, pixels: NDArray[np.generic], written: set[int]
-) -> None:
+def _replace_series(stream: BinaryIO, tif: TiffFile, series: TiffPageSeries, pixels: Pixels, written: set[int]) -> None:
     """Put new pixels into a series of the same shape and type, but not where new ones stand already (``written``)."""
     dtype = pixels.dtype.newbyteorder(tif.byteorder)
     if series.dataoffset is not None:
@@ -353,13 +335,12 @@ def _replace_series(
         for start in range(0, values.size, CHUNK):
             stream.write(values[start : start + CHUNK].astype(dtype).tobytes())
         return
-    for page, values in zip(series.pages, pixels.reshape(len(series.pages), -1), strict=True):
-        assert page is not None  # _check_length has seen to that
-        whole = page.aspage()
-        _replace_page(stream, whole, values.astype(dtype, copy=False).reshape(whole.shaped), written)
+    pages = (page.aspage() for page in series.pages if page is not None)
+    for page, values in zip(pages, pixels.reshape(len(series.pages), -1), strict=True):
+        _replace_page(stream, page, values.astype(dtype, copy=False).reshape(page.shaped), written)
 
 
-def _replace_page(stream: BinaryIO, page: TiffPage, pixels: NDArray[np.generic], written: set[int]) -> None:
+def _replace_page(stream: BinaryIO, page: TiffPage, pixels: Pixels, written: set[int]) -> None:
     """Put new pixels (planes, 1, H, W, samples) into a page: where the old ones were if they fit there, else behind."""
     if page.compression not in _REPEATABLE:
         _overwrite(page, "Compression", COMPRESSION.ADOBE_DEFLATE)
@@ -372,12 +353,11 @@ def _replace_page(stream: BinaryIO, page: TiffPage, pixels: NDArray[np.generic],
     counts = list(page.databytecounts)
     for i, segment in enumerate(_segments(page, pixels)):
         encoded = _encode(page, segment)
+        stream.seek(offsets[i])
         if len(encoded) > counts[i] or offsets[i] in written:
             offsets[i] = stream.seek(0, os.SEEK_END)
         written.add(offsets[i])
-        counts[i] = len(encoded)
-        stream.seek(offsets[i])
-        stream.write(encoded)
+        counts[i] = stream.write(encoded)
     kind = "Tile" if page.is_tiled else "Strip"
     if offsets != list(page.dataoffsets):
         _overwrite(page, f"{kind}Offsets", offsets)
@@ -392,54 +372,55 @@ def _overwrite(page: TiffPage, name: str, value: object) -> None:
         tag.overwrite(value)
 
 
-def _segments(page: TiffPage, pixels: NDArray[np.generic]) -> Iterator[NDArray[np.generic]]:
+def _segments(page: TiffPage, pixels: Pixels) -> Iterator[Pixels]:
     """Iterate over the tiles or strips of a page in their order in the file."""
     planes, _, height, width, _ = pixels.shape
     rows, columns = page.tile or (min(page.rowsperstrip, height), width)
+    if page.is_tiled:  # tiles at the margin are whole, strips are not
+        margin = ((0, 0), (0, 0), (0, -height % rows), (0, -width % columns), (0, 0))
+        pixels = np.pad(pixels, margin, mode="edge")
     for plane, y, x in itertools.product(range(planes), range(0, height, rows), range(0, width, columns)):
-        segment = pixels[plane, 0, y : y + rows, x : x + columns]
-        if page.is_tiled:  # tiles at the margin are whole, strips are not
-            lacking_rows = rows - segment.shape[0]
-            lacking_columns = columns - segment.shape[1]
-            segment = np.pad(segment, ((0, lacking_rows), (0, lacking_columns), (0, 0)), mode="edge")
-        yield np.ascontiguousarray(segment)
+        yield np.ascontiguousarray(pixels[plane, 0, y : y + rows, x : x + columns])
 
 
-def _encode(page: TiffPage, segment: NDArray[np.generic]) -> bytes:
+def _encode(page: TiffPage, segment: Pixels) -> bytes:
     """Compress a segment as its page was, or with Deflate."""
-    if page.compression == COMPRESSION.NONE:
+    compression = page.compression
+    if compression == COMPRESSION.NONE:
         return segment.tobytes()
-    if page.compression not in _REPEATABLE:
-        return bytes(TIFF.COMPRESSORS[COMPRESSION.ADOBE_DEFLATE](segment))
-    if page.predictor != 1:
+    if compression not in _REPEATABLE:
+        compression = COMPRESSION.ADOBE_DEFLATE
+    elif page.predictor != 1:
         segment = TIFF.PREDICTORS[page.predictor](segment, axis=-2)
-    if page.compression == COMPRESSION.PACKBITS:  # packs each row by itself
-        return bytes(TIFF.COMPRESSORS[page.compression](segment, axis=-2))
-    return bytes(TIFF.COMPRESSORS[page.compression](segment))
+    options = {"axis": -2} if compression == COMPRESSION.PACKBITS else {}  # which packs each row by itself
+    return bytes(TIFF.COMPRESSORS[compression](segment, **options))
 
 
 def _write_new(tif: TiffWriter, part: Picture, metadata: Metadata) -> None:
     """Write a part into a new file, losslessly compressed."""
     pixels = part.pixels
     axes = part.axes
+    photometric = PHOTOMETRIC.MINISWHITE if part.is_inverted else PHOTOMETRIC.MINISBLACK
+    options: dict[str, Any] = {}
     if "S" in axes or part.alpha:
         pixels = part.by_page
         axes = f"{part.page_axes}YXS"
-    photometric = PHOTOMETRIC.MINISWHITE if part.is_inverted else PHOTOMETRIC.MINISBLACK
-    named = 1  # samples of which the photometric interpretation tells
-    if "S" in axes and part.is_cmyk:
-        photometric = PHOTOMETRIC.SEPARATED
-        named = 4
-    elif "S" in axes and part.colours == 3:
-        photometric = PHOTOMETRIC.RGB
-        named = 3
-    extra = None
-    if "S" in axes and part.alpha:
-        alpha = EXTRASAMPLE.ASSOCALPHA if part.is_premultiplied else EXTRASAMPLE.UNASSALPHA
-        extra = [alpha] * part.alpha
-    elif "S" in axes:
-        extra = [EXTRASAMPLE.UNSPECIFIED] * (part.samples - named)
-    tags: list[tuple[int, int, int, Any, bool]] = []
+        named = 1  # samples that the photometric interpretation explains
+        if part.is_cmyk:
+            photometric = PHOTOMETRIC.SEPARATED
+            named = 4
+        elif part.colours == 3:
+            photometric = PHOTOMETRIC.RGB
+            named = 3
+        extra = EXTRASAMPLE.UNSPECIFIED
+        if part.alpha:
+            extra = EXTRASAMPLE.ASSOCALPHA if part.is_premultiplied else EXTRASAMPLE.UNASSALPHA
+        options["extrasamples"] = [extra] * (part.samples - named)
+        if part.samples > 1:
+            options["planarconfig"] = "contig"
+    if metadata.dpi:
+        options |= {"resolution": metadata.dpi, "resolutionunit": RESUNIT.INCH}
+    tags: list[tuple[int, int, int, object, bool]] = []
     if metadata.xmp:
         tags.append((700, 1, len(metadata.xmp), metadata.xmp, True))
     if orientation(metadata) != UPRIGHT:
@@ -447,13 +428,10 @@ def _write_new(tif: TiffWriter, part: Picture, metadata: Metadata) -> None:
     tif.write(
         np.ascontiguousarray(pixels),
         photometric=photometric,
-        planarconfig="contig" if "S" in axes and part.samples > 1 else None,
-        extrasamples=extra,
-        compression="adobe_deflate",
+        compression=COMPRESSION.ADOBE_DEFLATE,
         predictor=True,
         iccprofile=metadata.icc_profile,
-        resolution=metadata.dpi,
-        resolutionunit="inch" if metadata.dpi else None,
         metadata={"axes": axes},
         extratags=tags,
+        **options,
     )
