@@ -73,7 +73,7 @@ def _temporary_path(place: Path) -> Path:
 def _open_locked(path: Path) -> BinaryIO:
     """Open a file, a new one or one left behind, that nobody else has open in this way."""
     while True:
-        file = open(path, "r+b", opener=_opened_or_made)  # noqa: SIM115 (a path's own method takes no opener)
+        file = open(path, "r+b", opener=_open_or_make)  # noqa: SIM115 (a path's own method takes no opener)
         if fcntl is None:
             return file
         with suppress(OSError):  # some network file systems know no locks
@@ -84,7 +84,7 @@ def _open_locked(path: Path) -> BinaryIO:
         file.close()  # it has become the target meanwhile, or is gone
 
 
-def _opened_or_made(path: str, flags: int) -> int:
+def _open_or_make(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CREAT, 0o666)
 
 

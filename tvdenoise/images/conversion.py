@@ -3,17 +3,12 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from tvdenoise.arrays import intensity
 from tvdenoise.errors import OutputError
 from tvdenoise.images.checks import STREAM, check_place
-from tvdenoise.images.formats.table import (
-    FORMATS,
-    format_by_extension,
-    losses,
-    module_for,
-    stored_dtype,
-    why_impossible,
-)
+from tvdenoise.images.formats.table import FORMATS, format_by_extension, losses, module_for, why_impossible
 from tvdenoise.images.orientation import orientation, turn
 from tvdenoise.images.picture import Metadata, Picture, PictureFile
 
@@ -22,20 +17,12 @@ from tvdenoise.images.picture import Metadata, Picture, PictureFile
 class WriteOptions:
     """How files are written.
 
-    Attributes
-    ----------
-    format
-        A row of :data:`~tvdenoise.images.formats.table.FORMATS`; None for what the target's ending says.
-    allow_loss
-        Make conversions that lose something.
-    metadata
-        Write what the source has beside pixels; without it only what colours mean is kept, and the picture is turned
-        as its orientation says.
+    Without ``metadata`` only what colours mean is kept, and the picture is turned as its orientation says.
     """
 
-    format: str | None = None
-    allow_loss: bool = False
-    metadata: bool = True
+    format: str | None = None  # a row of the table of formats; None for what the target's ending says
+    allow_loss: bool = False  # make conversions that lose something
+    metadata: bool = True  # write what the source has beside pixels
 
 
 def check_target(
@@ -58,9 +45,8 @@ def check_target(
     if target == STREAM:
         return
     if format_ is None:
-        problem = "it is no folder and has no ending"
-        if target.suffix:
-            problem = f"its ending {target.suffix!r} names no format that can be written"
+        named = f"its ending {target.suffix!r} names no format that can be written"
+        problem = named if target.suffix else "it is no folder and has no ending"
         endings = ", ".join(row.endings[0] for row in FORMATS.values())
         raise OutputError(target, problem, f"end it in one of {endings}, or name a --format")
     if promised not in (None, format_):
@@ -70,9 +56,7 @@ def check_target(
 
 
 def prepare_target(
-    file: PictureFile,
-    target: Path,
-    options: WriteOptions = WriteOptions(),
+    file: PictureFile, target: Path, options: WriteOptions = WriteOptions()
 ) -> tuple[PictureFile, PictureFile]:
     """Return the source as it is to be denoised (cut and turned for its target), and the target yet to be filled.
 
@@ -83,41 +67,42 @@ def prepare_target(
     """
     format_ = options.format or format_by_extension(target) or file.format
     _check_conversion(file, target, format_, options)
-    file = fit_to_format(file, format_, options)
-    metadata = file.metadata
-    native = file.native
+    source = fit_to_format(file, format_, options)
+    blanks = tuple(_blank(part, source, format_) for part in source.parts)
+    blank = PictureFile(format_, blanks, file.metadata, file.native)
     if not options.metadata:
-        metadata = Metadata(icc_profile=metadata.icc_profile, timing=metadata.timing)
-        native = file.bare_native
-    if format_ != file.format:
-        native = None  # another writer would not know what to do with it
-    blanks = tuple(_blank(part, file, format_) for part in file.parts)
-    return file, PictureFile(format_, blanks, metadata, native)
+        metadata = Metadata(icc_profile=file.metadata.icc_profile, timing=file.metadata.timing)
+        blank = replace(blank, metadata=metadata, native=file.bare_native)
+    if format_ != file.format:  # whose writer would not know what to do with it
+        blank = replace(blank, native=None)
+    return source, blank
 
 
 def _check_conversion(file: PictureFile, target: Path, format_: str, options: WriteOptions) -> None:
     reason = why_impossible(file, format_)
     if reason is not None:
-        able = (FORMATS[name].endings[0] for name in ("TIFF", "NPY") if why_impossible(file, name) is None)
-        raise OutputError(target, f"a {format_} file cannot hold {reason}", f"end it in {' or '.join(able)}")
+        endings = _possible_endings(file, ["TIFF", "NPY"])
+        raise OutputError(target, f"a {format_} file cannot hold {reason}", f"end it in {endings}")
     lost = losses(file, format_, metadata=options.metadata)
     if lost and not options.allow_loss:
-        remedy = "say --allow-loss"
         endings = _endings_that_lose_nothing(file, options)
-        if endings:
-            remedy = f"end it in {' or '.join(endings)}, or {remedy}"
+        remedy = f"end it in {endings}, or say --allow-loss" if endings else "say --allow-loss"
         raise OutputError(target, f"a {format_} file would lose {', '.join(lost)}", remedy)
 
 
-def _endings_that_lose_nothing(file: PictureFile, options: WriteOptions) -> list[str]:
+def _endings_that_lose_nothing(file: PictureFile, options: WriteOptions) -> str:
     """Return the endings of the formats, among those that hold the most and the file's own, that lose nothing of it."""
     names = ["TIFF", "PNG"]
     if not options.metadata or not file.metadata_names:
         names.append("NPY")
     if file.format not in names:
         names.append(file.format)
-    able = (name for name in names if why_impossible(file, name) is None)
-    return [FORMATS[name].endings[0] for name in able if not losses(file, name, metadata=options.metadata)]
+    names = [name for name in names if not losses(file, name, metadata=options.metadata)]
+    return _possible_endings(file, names)
+
+
+def _possible_endings(file: PictureFile, names: list[str]) -> str:
+    return " or ".join(FORMATS[name].endings[0] for name in names if why_impossible(file, name) is None)
 
 
 def fit_to_format(file: PictureFile, format_: str, options: WriteOptions) -> PictureFile:
@@ -139,12 +124,8 @@ def fit_to_format(file: PictureFile, format_: str, options: WriteOptions) -> Pic
 
 
 def _blank(part: Picture, source: PictureFile, target: str) -> Picture:
-    """Return a picture of the type and scale that a file of format ``target`` gets.
-
-    Numbers and their meaning stay the source's where the target can hold them; else its own range, or, in an array,
-    unrounded floats.
-    """
-    dtype = stored_dtype(part, target)
+    """Return a picture of the source's type and scale, or those which the target can hold; an array is not rounded."""
+    dtype = _stored_dtype(part, target)
     scale = part.scale
     if target == "NPY" and source.format != "NPY" and part.pixels.dtype.kind in "iu":
         dtype = part.unit_type
@@ -155,3 +136,14 @@ def _blank(part: Picture, source: PictureFile, target: str) -> Picture:
     if part.is_inverted and target not in (source.format, "TIFF"):
         blank = replace(blank, scale=blank.scale[::-1], is_inverted=False)
     return blank
+
+
+def _stored_dtype(part: Picture, target: str) -> np.dtype[np.generic]:
+    """Return the type that takes the most of a picture's numbers into a file of format ``target``."""
+    types = FORMATS[target].types
+    dtype = part.pixels.dtype
+    if dtype.str[1:] in types:
+        return dtype.newbyteorder("=")
+    if "u2" in types and dtype.itemsize > 1:
+        return np.dtype("u2")
+    return np.dtype("u1")

@@ -1,6 +1,7 @@
 """What a picture file and this machine are, in facts: for people who wonder what will be read, kept and needed."""
 
 from importlib.metadata import PackageNotFoundError, version
+from operator import attrgetter
 from typing import Any
 
 from tvdenoise.arrays import intensity
@@ -30,9 +31,6 @@ def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "r
     """
     first = file.parts[0]
     values = intensity.find_extremes(first.pixels)
-    channels_apart = 1
-    if first.is_by_channel(color):
-        channels_apart = first.colours
     lost = [f"cannot be kept: {loss}" for loss in file.losses]
     return {
         "format": file.format,
@@ -43,7 +41,7 @@ def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "r
         "range": first.scale,
         "spacing": file.spacing,
         "colours": _colours(first),
-        "channels_apart": channels_apart,
+        "channels_apart": first.colours if first.is_by_channel(color) else 1,
         "pages": file.page_count,
         "metadata": list(file.metadata_names),
         "notes": [*_differences(file), *file.notes, *lost],
@@ -69,15 +67,13 @@ def _solve_size(part: Picture, *, volume: bool, color: ColorChoice = "rgb") -> i
 
 def _differences(file: PictureFile) -> list[str]:
     """Say what differs among the pages, if anything does."""
-    values: dict[str, set[Any]] = {
-        "axes": {part.axes for part in file.parts},
-        "type": {part.pixels.dtype for part in file.parts},
-        "range": {part.scale for part in file.parts},
-    }
-    differing = [name for name, found in values.items() if len(found) > 1]
-    if not differing:
-        return []
-    return [f"pages of other {' and '.join(differing)} too"]
+    attributes = {"axes": "axes", "type": "pixels.dtype", "range": "scale"}
+    differing = []
+    for name, attribute in attributes.items():
+        found = set(map(attrgetter(attribute), file.parts))
+        if len(found) > 1:
+            differing.append(name)
+    return [f"pages of other {' and '.join(differing)} too"] if differing else []
 
 
 def _hints(part: Picture, values: intensity.Range) -> list[str]:
@@ -87,7 +83,7 @@ def _hints(part: Picture, values: intensity.Range) -> list[str]:
     bits = max(8, int(largest).bit_length())
     bits += bits % 2  # cameras have 8, 10, 12 or 14
     white = 2**bits - 1
-    is_by_type = part.pixels.dtype.kind in "iu" and part.scale == intensity.type_range(part.pixels.dtype)
+    is_by_type = part.pixels.dtype.kind in "iu" and part.scale == part.type_range
     if not is_by_type or least < 0 or largest == 0 or 4 * white > top:
         return []
     return [f"no value above {white} of {top:.0f}: if that is its white, say --range 0,{white}"]
@@ -110,9 +106,8 @@ def device(file: PictureFile, *, volume: bool = False) -> str:
 
     from tvdenoise.machine.devices import pick_device
 
-    dtype = torch.float32
-    if any(part.unit_type.itemsize > 4 for part in file.parts):
-        dtype = torch.float64
+    is_wide = any(part.unit_type.itemsize > 4 for part in file.parts)
+    dtype = torch.float64 if is_wide else torch.float32
     size = max(_solve_size(part, volume=volume) for part in file.parts)
     return str(pick_device("auto", torch.device("cpu"), dtype, size))
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -16,6 +16,7 @@ from tvdenoise.options.kinds import ColorChoice
 
 Names = tuple[str, ...]
 Pixels = NDArray[np.generic]
+Floats = NDArray[np.floating]
 
 Page = tuple[int | slice, ...]
 """The index in :attr:`Picture.by_page` of what is denoised together: a page, a channel of it, or a volume."""
@@ -40,9 +41,7 @@ class Picture:
     @property
     def samples(self) -> int:
         """The number of colour samples or channels, with transparency."""
-        if not self._channel_axis:
-            return 1
-        return self._length(self._channel_axis)
+        return int(self.by_page.shape[-1])
 
     @property
     def colours(self) -> int:
@@ -57,8 +56,7 @@ class Picture:
     @property
     def has_channels(self) -> bool:
         """Whether it has several channels that are no colours, such as the stains of a micrograph."""
-        is_colour = self.is_rgb or self.is_cmyk
-        return self.colours > 1 and not is_colour
+        return self.colours > 1 and not self.is_rgb and not self.is_cmyk
 
     @property
     def page_axes(self) -> str:
@@ -69,7 +67,7 @@ class Picture:
     @property
     def page_shape(self) -> tuple[int, ...]:
         """How many pages there are along each of their axes."""
-        return tuple(self._length(axis) for axis in self.page_axes)
+        return self.by_page.shape[:-3]
 
     @property
     def depth_axis(self) -> str:
@@ -83,7 +81,8 @@ class Picture:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width."""
-        return self._length("Y"), self._length("X")
+        *_, height, width, _ = self.by_page.shape
+        return height, width
 
     @property
     def content_shape(self) -> tuple[int, ...]:
@@ -102,11 +101,10 @@ class Picture:
     @property
     def frames(self) -> NDArray[Any]:
         """All pages one after the other, (N, H, W, samples)."""
-        return self.by_page.reshape(-1, *self.size, self.samples)
+        return self.by_page.reshape(-1, *self.by_page.shape[-3:])
 
     @property
     def _hidden(self) -> Pixels:
-        """The transparency."""
         return self.by_page[..., self.colours :]
 
     @property
@@ -115,9 +113,6 @@ class Picture:
             if axis in self.axes:
                 return axis
         return ""
-
-    def _length(self, axis: str) -> int:
-        return int(self.pixels.shape[self.axes.index(axis)])
 
     @property
     def first_page(self) -> "Picture":
@@ -139,29 +134,32 @@ class Picture:
     @property
     def on_unit_scale(self) -> "Picture":
         """The picture without its transparency, (pages..., Y, X, samples), on the unit scale with white at 1."""
-        unit = scratch.empty((*self.page_shape, *self.size, self.colours), self.unit_type)
+        unit = scratch.empty(self.content_shape, self.unit_type)
         for page in self.pages():
             unit[page] = self.display_values(page)
         channel_axis = self._channel_axis or "S"
         return Picture(unit, f"{self.page_axes}YX{channel_axis}", is_cmyk=self.is_cmyk)
 
     @property
+    def type_range(self) -> Range:
+        """The range of the type of the numbers, which is that of transparency."""
+        return intensity.type_range(self.pixels.dtype)
+
+    @property
     def is_opaque(self) -> bool:
         """Whether its transparency, if it has any, hides nothing."""
-        _, high = intensity.type_range(self.pixels.dtype)
-        return bool((self._hidden == high).all())
+        _, white = self.type_range
+        return bool((self._hidden == white).all())
 
     @property
     def is_translucent(self) -> bool:
         """Whether its transparency is more than holes."""
-        extremes = intensity.type_range(self.pixels.dtype)
-        return not np.isin(self._hidden, extremes).all()
+        return not np.isin(self._hidden, self.type_range).all()
 
     def is_numbered_like(self, other: "Picture") -> bool:
         """Return whether the same numbers mean the same in another picture: of the same type, or floats as well."""
-        own = self.pixels.dtype
-        others = other.pixels.dtype
-        return own == others or own.kind == others.kind == "f"
+        types = {self.pixels.dtype, other.pixels.dtype}
+        return len(types) == 1 or {dtype.kind for dtype in types} == {"f"}
 
     def has_more_colours_than(self, count: int) -> bool:
         """Return whether any page of an 8-bit RGB picture shows more colours."""
@@ -191,16 +189,14 @@ class Picture:
 
     def pages_to_solve(self, *, volume: bool = False, color: ColorChoice = "rgb") -> Iterator[Page]:
         """Iterate over what is solved together: pages or volumes, but channels that are no colours one by one."""
-        depth_axis = ""
-        if volume:
-            depth_axis = self.depth_axis
+        depth_axis = self.depth_axis if volume else ""
         return self.pages(depth_axis, by_channel=self.is_by_channel(color))
 
     def is_by_channel(self, color: ColorChoice) -> bool:
         """Return whether its channels are solved one by one."""
         return self.has_channels and color != "coupled"
 
-    def unit(self, page: Page) -> NDArray[np.floating]:
+    def unit(self, page: Page) -> Floats:
         """Return a page (H, W, C) or volume (D, H, W, C) on the unit scale, without its transparency.
 
         A value that is not finite is that of the nearest finite pixel of its channel.
@@ -208,47 +204,39 @@ class Picture:
         colours = intensity.fill_nonfinite(self.by_page[page])
         return intensity.scale_to_unit(colours, self.scale)
 
-    def display_values(self, page: Page) -> NDArray[np.floating]:
+    def display_values(self, page: Page) -> Floats:
         """Return what :meth:`unit` does, with white at 1 whatever the file calls white."""
         unit = self.unit(page)
-        if self.is_inverted:
-            return 1 - unit
-        return unit
+        return 1 - unit if self.is_inverted else unit
 
     def blank(self, dtype: DTypeLike, scale: Range) -> "Picture":
         """Return a picture like this one, of another type and scale: its colours are yet to be filled in."""
         blank = replace(self, pixels=scratch.empty(self.pixels.shape, dtype), scale=scale)
         if self.alpha:
-            old_range = intensity.type_range(self.pixels.dtype)
-            blank._hidden[...] = rescale(self._hidden, old_range, intensity.type_range(dtype), dtype)
+            blank._hidden[...] = rescale(self._hidden, self.type_range, blank.type_range, dtype)
         return blank
 
-    def fill_page(self, page: Page, u: NDArray[np.floating], source: "Picture") -> float:
+    def fill_page(self, page: Page, u: Floats, source: "Picture") -> float:
         """Fill a page with ``u`` (H, W, C) on the unit scale, and return the rounding of ``u``.
 
         That is what :func:`tvdenoise.arrays.intensity.measure_rounding` returns. Values that are equal in
         ``u`` and the source, and those that are not finite there, keep the source's bits.
         """
         target = self.by_page[page]
-        target[...] = intensity.scale_from_unit(u, self.scale, self.pixels.dtype)
-        if self.pixels.dtype.kind == source.pixels.dtype.kind == "f":
-            original = source.by_page[page]
+        original = source.by_page[page]
+        target[...] = intensity.scale_from_unit(u, self.scale, target.dtype)
+        if target.dtype.kind == original.dtype.kind == "f":
             is_kept = ~np.isfinite(original)
-            if self.pixels.dtype == source.pixels.dtype and self.scale == source.scale:
+            if target.dtype == original.dtype and self.scale == source.scale:
                 is_kept |= u == source.unit(page)
             np.copyto(target, original, where=is_kept)
         return intensity.measure_rounding(u, target, self.scale)
 
     def with_axes(self, axes: str) -> "Picture":
-        """Return the picture with its axes named anew.
-
-        Raises
-        ------
-        SettingError
-            If the letters do not fit the array.
-        """
+        """Return the picture with its axes named anew; raise :class:`SettingError` if the letters do not fit it."""
         count = self.pixels.ndim
-        fits = len(axes) == len(set(axes)) == count and {"Y", "X"} <= set(axes)
+        letters = set(axes)
+        fits = len(axes) == len(letters) == count and letters.issuperset("YX")
         if not fits or not axes.isascii() or not axes.isupper():
             problem = f"{axes} does not name the {count} axes of an array of shape {self.pixels.shape}"
             raise SettingError("axes", problem, f"give {count} different letters, Y and X among them")
@@ -337,5 +325,5 @@ class Source:
     """Where a file is read from, as often as needed."""
 
     name: str
-    open: Callable[[], BinaryIO] = field(repr=False)
+    open: Callable[[], BinaryIO]
     max_pixels: int

@@ -5,20 +5,19 @@ import sys
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from string import ascii_uppercase
 
 from tvdenoise.arrays import intensity
 from tvdenoise.arrays.intensity import Range
 from tvdenoise.errors import InputError, PictureError, TVDenoiseError, reason
 from tvdenoise.images.checks import STREAM, check_source
-from tvdenoise.images.formats.table import FORMATS, HEAD, format_by_extension, format_by_mark, module_for, unread_format
+from tvdenoise.images.formats.table import FORMATS, HEAD, MARKS, UNREAD, find_mark, format_by_extension, module_for
 from tvdenoise.images.picture import Picture, PictureFile, Source
 from tvdenoise.options.kinds import Nonfinite
 
 MAX_PIXELS = 2**30
 """Pixels a page beyond which a header is more likely damaged than right."""
 
-AXES = "".join(sorted(set(ascii_uppercase) - set("CSTZYX"))) + "TZYX"
+AXES = "ABDEFGHIJKLMNOPQRUVWTZYX"
 """Names for axes of which nothing is known; the last ones first."""
 
 
@@ -26,36 +25,23 @@ AXES = "".join(sorted(set(ascii_uppercase) - set("CSTZYX"))) + "TZYX"
 class ReadOptions:
     """How files are read.
 
-    Attributes
-    ----------
-    axes
-        Names of the axes, a letter each, in place of what the file says.
-    scale
-        The numbers that stand for black and white, in place of the rule for their type.
-    nonfinite
-        ``"refuse"`` pixels that are NaN or infinite, or ``"keep"`` them: each takes the value of the nearest finite
-        pixel of its page while that is denoised, and is written back as it was.
-    max_pixels
-        A header that promises more pixels a page is refused before anything is allocated for it.
+    With ``nonfinite="keep"`` a pixel that is NaN or infinite takes the value of the nearest finite pixel of its page
+    while that is denoised, and is written back as it was.
     """
 
-    axes: str | None = None
-    scale: Range | None = None
+    axes: str | None = None  # names of the axes, a letter each, in place of what the file says
+    scale: Range | None = None  # the numbers that stand for black and white, in place of the rule for their type
     nonfinite: Nonfinite = "refuse"
-    max_pixels: int = MAX_PIXELS
+    max_pixels: int = MAX_PIXELS  # a header that promises more a page is refused before anything is allocated for it
 
 
 def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
     """Read a picture file whole; ``-`` is standard input.
 
-    Whatever the libraries raise leaves as one kind of error.
-
     Raises
     ------
-    InputError
-        If there is no such file.
-    PictureError, ArrayError
-        If it is damaged, no picture, or of a kind that cannot be kept whole.
+    InputError, PictureError, ArrayError
+        If there is no such file, or it is damaged, no picture, or of a kind that cannot be kept whole.
     SettingError
         If the axes asked for do not fit it.
     """
@@ -69,7 +55,7 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
 
 
 def _interpret(path: Path, part: Picture, scale: Range | None, options: ReadOptions) -> Picture:
-    """Return a part with its axes and its range, once all of it is checked."""
+    """Check a part and give it its axes and its range."""
     intensity.check_type(path, part.pixels.dtype)
     if options.axes is not None:
         part = part.with_axes(options.axes)
@@ -80,13 +66,7 @@ def _interpret(path: Path, part: Picture, scale: Range | None, options: ReadOpti
 
 
 def find_format(path: Path) -> str | None:
-    """Return the format that the ending of a file promises, or without one the format that it is.
-
-    Raises
-    ------
-    PictureError
-        If it is no picture.
-    """
+    """Return the format that the ending of a file promises, or without one the format that it is."""
     promised = format_by_extension(path)
     if promised is not None or path == STREAM:
         return promised
@@ -125,10 +105,10 @@ def _format_of(path: Path, source: Source) -> str:
         raise PictureError(path, f"it cannot be read ({error.strerror})", "check its permissions") from error
     if not start:
         raise PictureError(path, "the file is empty", "get a whole copy of it")
-    format_ = format_by_mark(start)
+    format_ = find_mark(start, MARKS)
     if format_ is None:
         remedy = f"give a {', '.join(FORMATS)} file"
-        other = unread_format(start)
+        other = find_mark(start, UNREAD)
         if other is not None:
             raise PictureError(path, f"it is a file of {other}, which is not read", f"convert it, and {remedy}")
         raise PictureError(path, "it is not a picture of a kind that can be read", remedy)

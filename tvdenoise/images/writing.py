@@ -12,11 +12,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from tvdenoise.arrays import intensity
 from tvdenoise.errors import WriteError, reason
 from tvdenoise.images.atomic import atomic
 from tvdenoise.images.checks import STREAM
-from tvdenoise.images.formats.table import FORMATS, module_for
+from tvdenoise.images.formats.table import FORMATS, Format, module_for
 from tvdenoise.images.picture import Picture, PictureFile, Pixels, Source
 from tvdenoise.images.reading import decode
 
@@ -27,8 +26,7 @@ def write(target: Path, file: PictureFile) -> None:
     Raises
     ------
     WriteError
-        If the operating system refuses, or what can be read back is not what was written; then no file, or the old
-        one, is there.
+        If the operating system refuses, or what can be read back is not what was written. The old file stays.
     """
     if target == STREAM:
         stream = io.BytesIO()
@@ -76,44 +74,43 @@ def _is_same(file: PictureFile, again: PictureFile) -> bool:
             copy = replace(copy, axes=part.axes, alpha=part.alpha)
         if part.size != copy.size or part.pixels.dtype != copy.pixels.dtype:
             return False
-        if not _shows_the_same(part, copy, exact=row.exact, merges=row.merges):
+        if not _shows_the_same(part, copy, row):
             return False
     return True
 
 
-def _shows_the_same(picture: Picture, copy: Picture, *, exact: bool, merges: bool) -> bool:
+def _shows_the_same(picture: Picture, copy: Picture, row: Format) -> bool:
     """Return whether a copy of the same size and type shows all frames, colours and transparency of a picture.
 
-    Gray may have become RGB, and transparency that hides nothing may be gone. ``exact`` compares every number, and
-    with ``merges`` equal frames of an animation may have become one.
+    Gray may have become RGB, transparency that hides nothing may be gone, and equal frames may have become one.
     """
     frames = picture.frames
     copied = copy.frames
     if picture.samples != copy.samples:
         if picture.is_cmyk or max(picture.samples, copy.samples) > 4:
             return False
-        frames = _as_rgba(frames, picture.alpha)
-        copied = _as_rgba(copied, copy.alpha)
-        half = intensity.type_range(frames.dtype)[1] / 2
-        has_holes = bool((frames[..., 3] < half).any())
+        frames = _rgba_frames(picture)
+        copied = _rgba_frames(copy)
+        _, white = picture.type_range
+        has_holes = bool((frames[..., 3] < white / 2).any())
         if has_holes and not copy.alpha:
             return False
-    if merges and len(copied) < len(frames):
-        if not exact:
+    if row.merges and len(copied) < len(frames):
+        if not row.exact:
             return True
         frames = _merge_repeats(frames)
         copied = _merge_repeats(copied)
     if frames.shape != copied.shape:
         return False
-    return not exact or np.array_equal(frames, copied, equal_nan=frames.dtype.kind == "f")
+    return not row.exact or np.array_equal(frames, copied, equal_nan=frames.dtype.kind == "f")
 
 
-def _as_rgba(frames: Pixels, alpha: int) -> NDArray[Any]:
-    _, white = intensity.type_range(frames.dtype)
+def _rgba_frames(picture: Picture) -> NDArray[Any]:
+    frames = picture.frames
+    _, white = picture.type_range
     rgba = np.full((*frames.shape[:-1], 4), white, frames.dtype)
-    is_gray = frames.shape[-1] - alpha != 3
-    rgba[..., :3] = frames[..., :1] if is_gray else frames[..., :3]
-    if alpha:
+    rgba[..., :3] = frames[..., :3] if picture.colours == 3 else frames[..., :1]
+    if picture.alpha:
         rgba[..., 3] = frames[..., -1]
     return rgba
 

@@ -68,7 +68,6 @@ class Animation:
 
 
 def _timing_options(timing: Timing | None, format_: str) -> dict[str, Any]:
-    """Return the arguments of Pillow's writers."""
     if timing is None:
         return {}
     durations = list(timing.durations)

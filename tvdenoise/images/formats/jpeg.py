@@ -14,19 +14,16 @@ _START_OF_SCAN = 0xDA
 _COMMENT = 0xFE
 _APP0 = 0xE0  # JFIF
 _APP13 = 0xED  # Photoshop
-_APP14 = 0xEE  # Adobe: how the pixels are encoded
+_APP14 = 0xEE  # Adobe: how the pixels are encoded, which the writer knows better
 _APP15 = 0xEF
 _NOT_FRAMES = {0xC4, 0xC8, 0xCC}  # Huffman tables, reserved, arithmetic coding
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - _NOT_FRAMES
 _SEQUENTIAL = {0xC0, 0xC1}
 # Frames that are sequential or progressive; others are lossless, hierarchical or JPEG-LS
 _READABLE = _SEQUENTIAL | {0xC2, 0xC9, 0xCA}
-
 _BASELINE = 255  # the largest number in a quantisation table of 8 bits
-
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # A marker, but for those that stand within a scan
-
 _END = b"\xd9"
 _FURTHER_PICTURES = b"MPF\0"
 _JFIF = b"JFIF\0"
@@ -46,27 +43,22 @@ class _Segment(NamedTuple):
 
 
 def encoding(image: JpegImagePlugin.JpegImageFile) -> Mapping[str, Any]:
-    """Return the arguments of Pillow's writer that encode with the same tables, subsampling and colours.
-
-    Subsampling that it cannot write becomes none, so that no resolution is lost. Tables of 16 bits make it progressive:
-    libjpeg warns of others on standard error.
-    """
+    """Return the arguments of Pillow's writer that encode with the same tables, subsampling and colours."""
     tables = _tables(image)
-    largest = max(max(table) for table in tables)
-    is_progressive = "progressive" in image.info or largest > _BASELINE
+    # libjpeg warns of tables of 16 bits on standard error, unless the picture is progressive.
+    is_progressive = "progressive" in image.info or max(map(max, tables)) > _BASELINE
     options: dict[str, Any] = {"qtables": tables, "progressive": is_progressive}
     if image.layers == 3:
+        # Subsampling that Pillow cannot write, -1, becomes none, so that no resolution is lost.
         options["subsampling"] = max(JpegImagePlugin.get_sampling(image), 0)
         options["keep_rgb"] = _is_rgb(image)
     return options
 
 
 def _tables(image: JpegImagePlugin.JpegImageFile) -> list[list[int]]:
-    """Return the quantisation tables by component, as Pillow's writer assigns them; the last one serves all others.
-
-    Inks coded as luma, chroma and black, which it does not write, are all as fine as luma was.
-    """
+    """Return the quantisation tables by component, as Pillow's writer assigns them; the last one serves all others."""
     tables = [image.quantization[component[3]] for component in image.layer]
+    # Pillow does not write inks coded as luma, chroma and black. All inks become as fine as luma was.
     if image.layers == 4 and image.info.get("adobe_transform") == 2:
         return tables[:1]
     while tables[1:] and tables[-1] == tables[-2]:
@@ -93,10 +85,7 @@ def is_readable(content: bytes) -> bool:
 
 
 def segments(content: bytes) -> tuple[bytes, ...]:
-    """Return JFIF's resolution, EXIF, XMP, colour profile, IPTC, comments and what else applications put there.
-
-    Adobe's own says how pixels are encoded, and is for the writer to write.
-    """
+    """Return JFIF's resolution, EXIF, XMP, colour profile, IPTC, comments and what else applications put there."""
     found = []
     for marker, start, end in _segments(content):
         is_metadata = marker == _COMMENT or (_APP0 < marker <= _APP15 and marker != _APP14)

@@ -48,7 +48,6 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
 
 
 def _header(stream: BinaryIO) -> tuple[tuple[int, ...], Literal["C", "F"], np.dtype[np.generic]]:
-    """Return the shape, the order of axes and the type of an array."""
     version = npy_format.read_magic(stream)
     readers = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
     if version not in readers:

@@ -17,13 +17,11 @@ from tvdenoise.images.formats.table import FORMATS
 from tvdenoise.images.picture import Metadata, Picture, PictureFile, Pixels, Source, squeeze
 
 _NAMES = tuple(name for name, row in FORMATS.items() if row.module == "pillow")
-
 # How a picture that was of another format is encoded
 _ENCODINGS: Mapping[str, Mapping[str, Any]] = {**animation.OPTIONS, "JPEG": jpeg.DEFAULT}
 
 # Modes of Pillow in which it has read all that was there
 _WHOLE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK")
-
 _NOTES = {"P": ("palette resolved",), "PA": ("palette resolved",), "1": ("1-bit became 8-bit",)}
 _EXIF = b"Exif\0\0"
 _CONVERT = "convert it to PNG or TIFF first"
@@ -54,7 +52,8 @@ def read(source: Source) -> PictureFile:
         found = Animation.read(source) if is_animated else Animation(_picture(image), timing=None)
         native = _native(content, image)
         own_metadata = jpeg.metadata_names(native.segments)
-        if "comment" in native.encoding:
+        bare_encoding = dict(native.encoding)
+        if bare_encoding.pop("comment", None):
             own_metadata.append("comment")
         losses = []
         if is_mpo:
@@ -70,7 +69,7 @@ def read(source: Source) -> PictureFile:
             (found.picture,),
             Metadata(timing=found.timing, **_shared_metadata(image)),
             native,
-            bare_native=_Native({key: value for key, value in native.encoding.items() if key != "comment"}),
+            bare_native=_Native(bare_encoding),
             own_metadata=tuple(own_metadata),
             notes=notes,
             losses=tuple(losses),
@@ -81,8 +80,7 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     """Write like the source, if that had the same format; else with as little loss as the format allows."""
     native: _Native = file.native or _Native(_ENCODINGS.get(file.format, {}))
     (picture,) = file.parts
-    blocks = ("icc_profile", "exif", "xmp", "dpi")
-    options = {name: getattr(file.metadata, name) for name in blocks if getattr(file.metadata, name)}
+    options = {name: block for name, block in vars(file.metadata).items() if block and name != "timing"}
     options |= native.encoding
     if file.format == "GIF" or file.page_count > 1:
         stream.write(Animation(picture, file.metadata.timing).encode(file.format, **options))
@@ -90,8 +88,7 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     if file.format == "BMP" and picture.alpha:
         stream.write(_bmp_with_alpha(picture.frames[0], file.metadata.dpi))
         return
-    mode = "CMYK" if picture.is_cmyk else None
-    image = Image.fromarray(squeeze(picture.frames[0]), mode)
+    image = Image.fromarray(squeeze(picture.frames[0]), "CMYK" if picture.is_cmyk else None)
     if not native.segments and not native.trailer:
         image.save(stream, file.format, **options)
         return
@@ -115,12 +112,14 @@ def _bmp_with_alpha(pixels: Pixels, dpi: tuple[float, float] | None) -> bytes:
 
 def _check_whole(source: Source, name: str, image: Image.Image, content: bytes) -> None:
     """Raise :class:`PictureError` for a picture that Pillow would reduce."""
-    if name == "AVIF":
-        depth = _avif_depth(content)
-        if depth > 8:
-            raise PictureError(source.name, f"a {depth}-bit {name} picture cannot be kept whole", _CONVERT)
-    if image.mode not in _WHOLE_MODES:
-        raise PictureError(source.name, f"a {name} picture of mode {image.mode} cannot be kept whole", _CONVERT)
+    refused = None
+    depth = _avif_depth(content) if name == "AVIF" else 8
+    if depth > 8:
+        refused = f"{depth}-bit {name} picture"
+    elif image.mode not in _WHOLE_MODES:
+        refused = f"{name} picture of mode {image.mode}"
+    if refused is not None:
+        raise PictureError(source.name, f"a {refused} cannot be kept whole", _CONVERT)
 
 
 def _avif_depth(content: bytes) -> int:
@@ -134,7 +133,6 @@ def _avif_depth(content: bytes) -> int:
 
 
 def _picture(image: Image.Image) -> Picture:
-    """Return the present frame."""
     if image.mode in ("P", "PA") or "transparency" in image.info:
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     elif image.mode == "1":
@@ -147,7 +145,6 @@ def _picture(image: Image.Image) -> Picture:
 
 
 def _shared_metadata(image: Image.Image) -> dict[str, Any]:
-    """Return what other formats can take over."""
     metadata = {name: image.info.get(name) or None for name in ("icc_profile", "exif", "xmp")}
     exif = metadata["exif"]
     if exif and not exif.startswith(_EXIF):

@@ -21,17 +21,12 @@ LEVEL = 5  # of zlib: twice as fast as the usual 6, for files that are 3 % large
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # samples a pixel, by colour type
-
 # What says which colours the numbers mean
 _COLOUR = frozenset({b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI"})
-
 _KEPT = _COLOUR | {b"pHYs", b"eXIf", b"tIME", b"tEXt", b"zTXt", b"iTXt"}  # what outlives new pixels
-
 # What describes the samples as they are in the file: their bits, the background
 _KEPT_WITH_SAMPLES = frozenset({b"sBIT", b"bKGD"})
-
 _DROPPED = frozenset({b"sPLT", b"iDOT"})  # what would be kept by the case of its letters, but describes the old pixels
-
 # Names of what no other format takes over
 _OWN_METADATA = {
     b"tEXt": "text",
@@ -46,15 +41,11 @@ _OWN_METADATA = {
 }
 
 _SRGB = bytes([1, 13, 0, 1])  # the colour space that is taken for granted, in cICP
-
 _XMP = b"XML:com.adobe.xmp"
 _EXIF = b"Exif\0\0"
 _MAX_PROFILE = 2**26  # bytes beyond any colour profile and any XMP
-
 _METRE = 1 / 0.0254  # inches a metre
-
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # bits a sample, by colour type
-
 # Where each pass of an interlaced picture begins (x, y), and its steps
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
@@ -114,9 +105,7 @@ def read(source: Source) -> PictureFile:
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
     """Write a PNG with the chunks of its source, or those its metadata amount to."""
-    kept = file.native
-    if kept is None:
-        kept = _chunks_for(file.metadata)
+    kept = _chunks_for(file.metadata) if file.native is None else file.native
     (picture,) = file.parts
     if file.page_count > 1:
         encoded = Animation(picture, file.metadata.timing).encode("PNG")
@@ -178,7 +167,6 @@ def _frame_count(chunks: Iterable[Chunk]) -> int:
 
 
 def _notes(header: _Header) -> Names:
-    """Say what reading makes different."""
     if header.colour_type == 3:
         return (f"{2**header.depth}-colour palette resolved",)
     if header.depth < 8:
@@ -187,7 +175,6 @@ def _notes(header: _Header) -> Names:
 
 
 def _read_still(source: Source, header: _Header, chunks: Iterable[Chunk]) -> Picture:
-    """Read a picture that is not animated."""
     if max(header.width, header.height) > FORMATS["PNG"].max_side:  # libpng would say so on standard error
         problem = f"its {header.width}x{header.height} pixels are more along an axis than libpng allows"
         raise PictureError(source.name, problem, "convert it to TIFF first")
@@ -234,7 +221,6 @@ def _decode(header: _Header, chunks: list[Chunk]) -> Pixels:
 
 
 def _own_metadata(chunks: Iterable[Chunk]) -> Names:
-    """Name the metadata that no other format takes over."""
     names = []
     for chunk in chunks:
         is_own = chunk.type in _OWN_METADATA and not chunk.data.startswith(_XMP) and chunk.data != _SRGB
@@ -247,7 +233,6 @@ def _own_metadata(chunks: Iterable[Chunk]) -> Names:
 
 
 def _shared_metadata(chunks: Iterable[Chunk]) -> dict[str, Any]:
-    """Return what other formats can take over."""
     metadata: dict[str, Any] = {}
     for kind, data in chunks:
         if kind == b"iCCP":
@@ -271,7 +256,6 @@ def _xmp(data: bytes) -> bytes:
 
 
 def _chunks_for(metadata: Metadata) -> list[Chunk]:
-    """Return the chunks for what another format had."""
     chunks = []
     if metadata.icc_profile:
         chunks.append(Chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc_profile)))

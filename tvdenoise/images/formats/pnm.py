@@ -7,7 +7,6 @@ import numpy as np
 from netpbmfile import NetpbmFile, imwrite
 
 from tvdenoise.arrays import intensity
-from tvdenoise.arrays.intensity import Range
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.picture import Picture, PictureFile, Source, rescale, to_native_order
@@ -60,12 +59,11 @@ def read(source: Source) -> PictureFile:
 def write(stream: BinaryIO, file: PictureFile) -> None:
     """Write a PAM if the source is one, else a PGM or PPM in binary; no number is above that for white."""
     (picture,) = file.parts
-    type_range: Range = intensity.type_range(picture.pixels.dtype)
-    native: _Native = file.native or _Native("", int(type_range[1]))
+    native: _Native = file.native or _Native("", int(picture.type_range[1]))
     pixels = np.minimum(picture.by_page, native.white, dtype=picture.pixels.dtype)
     if picture.alpha:
         scale = (0.0, float(native.white))
-        pixels[..., -1] = rescale(picture.by_page[..., -1], type_range, scale, pixels.dtype)
+        pixels[..., -1] = rescale(picture.by_page[..., -1], picture.type_range, scale, pixels.dtype)
     magic: Literal["P5", "P6", "P7"] = "P5"
     if native.magic == "P7":
         magic = "P7"

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Set
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -13,12 +13,10 @@ import numpy as np
 from tvdenoise.errors import missing_extra
 from tvdenoise.images.picture import Names, Picture, PictureFile
 
-_COMMON = frozenset({"ICC profile", "EXIF", "XMP"})
-_ANY = frozenset({"u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8"})
+_COMMON = {"ICC profile", "EXIF", "XMP"}
+_ANY = {"u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8"}
 _MANY = range(1, sys.maxsize)
-
 _BY_NUMBERS = ("TIFF", "NPY")  # formats whose numbers may mean what those of any source mean, however unusual
-
 _CANON = rb"II\*\0\x10\0\0\0CR\x02"  # raw camera data that begins like a TIFF, whose pages are previews
 
 
@@ -29,11 +27,11 @@ class Format:
     module: str  # the module of this package that has its read and write
     endings: Names  # of its files; the first is the usual one
     mark: bytes  # a regular expression of the bytes with which its files begin
-    types: frozenset[str] = frozenset({"u1"})  # of the numbers it holds, as NumPy abbreviates them
+    types: Set[str] = frozenset({"u1"})  # of the numbers it holds, as NumPy abbreviates them
     samples: Container[int] = frozenset({1, 3})  # how many colour samples it holds, transparency not counted
     alpha: bool = False  # whether it holds transparency
     frames: bool = False  # whether it holds more than one picture
-    metadata: frozenset[str] = frozenset()  # names of what it takes over from other formats
+    metadata: Set[str] = frozenset()  # names of what it takes over from other formats
     orientation: bool = False  # whether it can say which way up a picture is; if not, its pixels are turned
     open_axes: bool = False  # whether a user may know the axes of its arrays better than the file does
     cmyk: bool = False  # whether it holds inks
@@ -48,7 +46,7 @@ FORMATS: Mapping[str, Format] = {
         "png",
         (".png", ".apng"),
         rb"\x89PNG\r\n\x1a\n",
-        types=frozenset({"u1", "u2"}),
+        types={"u1", "u2"},
         alpha=True,
         metadata=_COMMON,
         orientation=True,
@@ -83,7 +81,7 @@ FORMATS: Mapping[str, Format] = {
         rb"GIF8",
         alpha=True,
         frames=True,
-        metadata=frozenset({"timing"}),
+        metadata={"timing"},
         exact=False,
         merges=True,
         max_side=65_535,
@@ -99,7 +97,7 @@ FORMATS: Mapping[str, Format] = {
         exact=False,
         max_side=32_768,
     ),
-    "PNM": Format("pnm", (".pnm", ".pgm", ".ppm", ".pbm", ".pam"), rb"P[1-7]", types=frozenset({"u1", "u2"})),
+    "PNM": Format("pnm", (".pnm", ".pgm", ".ppm", ".pbm", ".pam"), rb"P[1-7]", types={"u1", "u2"}),
     "TIFF": Format(
         "tiff",
         (".tif", ".tiff"),
@@ -120,7 +118,7 @@ FORMATS: Mapping[str, Format] = {
         (".fits", ".fit", ".fts", ".fz"),
         rb"SIMPLE  =",
         _ANY - {"f2"},
-        frozenset({1}),
+        {1},
         frames=True,
         open_axes=True,
         shapes=True,
@@ -128,10 +126,11 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
+MARKS = {name: row.mark for name, row in FORMATS.items()}
 HEAD = 132  # bytes at the start of a file by which formats are recognised
 
 # Marks of formats that people may try and that are not read
-_UNREAD: Mapping[str, bytes] = {
+UNREAD = {
     "HEIF": rb"....ftyp(hei|hev|mif1|msf1)",
     "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL ",
     "JPEG 2000": rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  ",
@@ -162,18 +161,8 @@ def format_by_extension(path: Path) -> str | None:
     return None
 
 
-def format_by_mark(start: bytes) -> str | None:
-    """Return the format whose mark a file starts with."""
-    marks = {name: row.mark for name, row in FORMATS.items()}
-    return _find_mark(start, marks)
-
-
-def unread_format(start: bytes) -> str | None:
-    """Return the name of a format that is known but not read, by how a file starts."""
-    return _find_mark(start, _UNREAD)
-
-
-def _find_mark(start: bytes, marks: Mapping[str, bytes]) -> str | None:
+def find_mark(start: bytes, marks: Mapping[str, bytes]) -> str | None:
+    """Return the format with whose mark a file starts."""
     for name, mark in marks.items():
         if re.match(mark, start, re.DOTALL):
             return name
@@ -191,8 +180,7 @@ def why_impossible(file: PictureFile, target: str) -> str | None:
     row = FORMATS[target]
     if len(file.parts) > 1 and row.frames and not row.shapes:
         sizes = {part.size for part in file.parts}
-        difference = "shapes" if len(sizes) > 1 else "kinds"
-        return f"pages of different {difference}"
+        return f"pages of different {'shapes' if len(sizes) > 1 else 'kinds'}"
     for part in file.parts:
         if max(part.size) > row.max_side:
             return f"more than {row.max_side} pixels along an axis"
@@ -230,40 +218,28 @@ def losses(file: PictureFile, target: str, *, metadata: bool) -> Names:
 def _losses_of(part: Picture, target: str) -> list[str]:
     """Name what a file of format ``target`` cannot hold of one picture."""
     row = FORMATS[target]
+    dtype = part.pixels.dtype
     found = []
-    if part.pixels.dtype.str[1:] not in row.types and target != "NPY":
-        found.append(f"the depth of {part.pixels.dtype} values")
+    if dtype.str[1:] not in row.types and target != "NPY":
+        found.append(f"the depth of {dtype} values")
     # The pixels are turned round for such a format, and there is no number above white.
-    is_signed = part.is_inverted and part.pixels.dtype.kind == "i"
+    is_signed = part.is_inverted and dtype.kind == "i"
     if is_signed and target not in _BY_NUMBERS and float(part.pixels.min()) < 0:
         found.append("numbers below 0, lighter than white")
     if part.alpha and not row.alpha:
         found.append("transparency")
-    if target == "GIF" and part.is_translucent:
-        found.append("partial transparency")
-    if target == "GIF" and part.has_more_colours_than(256 - bool(part.alpha)):
-        found.append("colours beyond 256")
+    if target == "GIF":
+        if part.is_translucent:
+            found.append("partial transparency")
+        if part.has_more_colours_than(256 - bool(part.alpha)):
+            found.append("colours beyond 256")
     return found
 
 
-def stored_dtype(part: Picture, target: str) -> np.dtype[np.generic]:
-    """Return the type that takes the most of a picture's numbers into a file of format ``target``."""
-    types = FORMATS[target].types
-    dtype = part.pixels.dtype
-    if dtype.str[1:] in types:
-        return dtype.newbyteorder("=")
-    if "u2" in types and dtype.itemsize > 1:
-        return np.dtype("u2")
-    return np.dtype("u1")
-
-
 def module_for(subject: object, format_: str) -> ModuleType:
-    """Return the module that reads and writes a format; it loads its library when it is first asked for.
+    """Return the module that reads and writes a format, loaded when it is first asked for.
 
-    Raises
-    ------
-    MissingExtraError
-        If that library, which ``subject`` needs, is not installed.
+    A library that ``subject`` needs and that is not installed raises :class:`MissingExtraError`.
     """
     try:
         return import_module(f"tvdenoise.images.formats.{FORMATS[format_].module}")

@@ -14,7 +14,6 @@ import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
-from string import ascii_uppercase
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -39,25 +38,10 @@ from tvdenoise.options.kinds import MAX_SPACING
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)  # what it would say, PictureError says
 
-_PHOTOMETRIC = {
-    PHOTOMETRIC.MINISWHITE,
-    PHOTOMETRIC.MINISBLACK,
-    PHOTOMETRIC.RGB,
-    PHOTOMETRIC.PALETTE,
-    PHOTOMETRIC.SEPARATED,
-    PHOTOMETRIC.YCBCR,
-}
+_PHOTOMETRIC = {PHOTOMETRIC[name] for name in ("MINISWHITE", "MINISBLACK", "RGB", "PALETTE", "SEPARATED", "YCBCR")}
 # Compressions that keep every bit and that pixels can be put back into
-_REPEATABLE = {
-    COMPRESSION.NONE,
-    COMPRESSION.LZW,
-    COMPRESSION.ADOBE_DEFLATE,
-    COMPRESSION.DEFLATE,
-    COMPRESSION.PACKBITS,
-    COMPRESSION.LZMA,
-    COMPRESSION.ZSTD,
-}
-
+_PACKERS = ("NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "LZMA", "ZSTD")
+_REPEATABLE = {COMPRESSION[name] for name in _PACKERS}
 # Metadata that only TIFF files keep, by the names that people know
 _OWN_TAGS = {
     "EXIF": "ExifTag",
@@ -75,9 +59,7 @@ _OWN_TAGS = {
 }
 
 _PRIVATE = 65000  # the first of the tags that everybody may use
-
 _TRANSPARENCY = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
-
 # Units of length in OME's metadata
 _METRES = {
     "m": 1.0,
@@ -128,8 +110,8 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
         with file.native.open() as original:
             shutil.copyfileobj(original, stream)
         stream.seek(0)
+        written: set[int] = set()
         with TiffFile(stream) as tif:
-            written: set[int] = set()
             for part, series in zip(file.parts, tif.series, strict=True):
                 _replace_series(stream, tif, series, part.pixels, written)
         return
@@ -195,7 +177,6 @@ def _check_length(series: TiffPageSeries, length: int) -> None:
 
 
 def _own_metadata(tif: TiffFile) -> Names:
-    """Name the metadata that no other format takes over."""
     first = tif.pages.first
     names = [name for name, tag in _OWN_TAGS.items() if tag in first.tags]
     if any(tag.code >= _PRIVATE for tag in first.tags):
@@ -276,7 +257,7 @@ def _part(series: TiffPageSeries) -> Picture:
 
 def _make_distinct(axes: str) -> str:
     """Return axes of which no two have the same letter: all of those that nothing names are Q to tifffile."""
-    spare = iter(sorted(set(ascii_uppercase) - set(f"{axes}CSTXYZ")))
+    spare = (letter for letter in "ABDEFGHIJKLMNOPQRUVW" if letter not in axes)
     distinct = ""
     for axis in axes:
         distinct += next(spare) if axis in distinct else axis
@@ -295,7 +276,6 @@ def _colours(index: Pixels, series: TiffPageSeries) -> Pixels:
 
 
 def _shared_metadata(page: TiffPage) -> Metadata:
-    """Return what other formats can take over."""
     xmp = _value(page, "XMP")
     if isinstance(xmp, str):
         xmp = xmp.encode()
@@ -366,10 +346,8 @@ def _replace_page(stream: BinaryIO, page: TiffPage, pixels: Pixels, written: set
 
 
 def _overwrite(page: TiffPage, name: str, value: object) -> None:
-    """Change a tag if the page has it."""
-    tag = page.tags.get(name)
-    if tag is not None:
-        tag.overwrite(value)
+    if name in page.tags:
+        page.tags[name].overwrite(value)
 
 
 def _segments(page: TiffPage, pixels: Pixels) -> Iterator[Pixels]:
