@@ -39,7 +39,7 @@ def fill(path: Path, clean: np.ndarray) -> None:
 
     torch.set_num_threads(1)
     grid = Grid(weight=(0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5))
-    with row_file.opened(path) as file:
+    with row_file.open_rows(path) as file:
         keys = {row["key"] for row in file.rows}
         for row in sweep([Specimen("a", clean)], grid, is_known=lambda row: row.key in keys):
             file.add(row)

@@ -220,6 +220,7 @@ class TestCommand:
         (here / "old.pdf").touch()
         (here / "cleans").mkdir()
         (here / "cleans" / "in.png").write_bytes((here / "clean.png").read_bytes())
+        (here / "full.jsonl").symlink_to("/dev/full")
         (here / "full.csv").symlink_to("/dev/full")
         for arguments, message in (
             (["report", "none.jsonl"], "none.jsonl: it cannot be read"),
@@ -243,8 +244,9 @@ class TestCommand:
                 "it is a file this",
             ),
             (["sweep", "in.png", "--plot", "old.pdf"], "old.pdf: it exists"),
-            (["sweep", "in.png", "--out", "full.csv"], "full.csv: it is not a regular file"),
-            (["report", "full.csv"], "full.csv: it is not a file"),
+            (["sweep", "in.png", "--out", "full.jsonl"], "full.jsonl: it is not a regular file"),
+            (["sweep", "in.png", "--out", "full.csv", "--overwrite"], "full.csv: it is not a regular file"),
+            (["report", "full.jsonl"], "full.jsonl: it is not a file"),
         ):
             code, _, err = run(*arguments)
             assert code == 2, arguments

@@ -16,7 +16,7 @@ MENTION = "[bold]tvdenoise report ROWS.jsonl -o PAGE.html[/bold] shows what a sw
 
 
 def command(
-    rows: Annotated[Path, typer.Argument(metavar="ROWS", help="What a sweep wrote: .jsonl or .csv.")],
+    rows: Annotated[Path, typer.Argument(metavar="ROWS", help="What a sweep wrote: .jsonl.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The page.")] = Path("report.html"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a page that exists.")] = False,
     axes: options.Axes = None,

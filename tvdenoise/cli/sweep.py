@@ -81,7 +81,7 @@ def command(
             "--out",
             "-o",
             metavar="FILE",
-            help="Rows, as they end: .jsonl or .csv. Those that are there already are not made again.",
+            help="Rows, as they end: .jsonl, where those that are there already are not made again, or .csv.",
             rich_help_panel="Report",
         ),
     ] = None,
@@ -98,7 +98,8 @@ def command(
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a page or a chart that exists.", rich_help_panel="Report")
+        bool,
+        typer.Option("--overwrite", help="Replace a page, a chart or a .csv that exists.", rich_help_panel="Report"),
     ] = False,
     plot: Annotated[
         Path | None,
@@ -158,7 +159,7 @@ def command(
             raise SettingError("plot", "there would be nothing to draw", remedy)
     reading = values.read_options(axes=axes, scale=scale, max_pixels=max_pixels)
     runner = _Runner(plan, grid, reference, reading, as_json=as_json, quiet=quiet, trace=trace)
-    code = runner.run(out)
+    code = runner.run(out, overwrite=overwrite)
     if not as_json:
         _print_tables(runner.rows, markdown=markdown)
     if plot is not None:
@@ -186,12 +187,12 @@ class _Runner:
     ignored: list[str] = field(init=False, default_factory=list)
     _counts: Counter[str] = field(init=False, default_factory=Counter)
 
-    def run(self, path: Path | None) -> int:
+    def run(self, path: Path | None, *, overwrite: bool) -> int:
         """Make the rows that are not in the file, and return the exit code."""
         from tvdenoise.experiments import row_file
 
         began = time.perf_counter()
-        with nullcontext() if path is None else row_file.opened(path) as file:
+        with nullcontext() if path is None else row_file.open_rows(path, overwrite=overwrite) as file:
             self.ignored = [] if file is None else file.ignored
             if self.reference is None and self.grid.noise == (None,) and not self.quiet:
                 messages.note("there will be no PSNR without clean pictures: give --noise or --reference")
@@ -200,8 +201,9 @@ class _Runner:
             try:
                 self._make(file)
             except (KeyboardInterrupt, SystemExit):
-                if file is not None and self.rows and not self.quiet:
-                    messages.note(f"{path} keeps the rows made so far; the same command makes the others")
+                if path is not None and self.rows and not self.quiet:
+                    others = "" if path.suffix.lower() == ".csv" else "; the same command makes the others"
+                    messages.note(f"{path} keeps the rows made so far{others}")
                 raise
         if not self.quiet:
             already = f", {self._counts['there']} there already" if self._counts["there"] else ""

@@ -63,11 +63,7 @@ def _shown(draw: Draw, row: RowDict) -> tuple[dict[str, NDArray[Any]], str]:
     model = {name: row[name] for name in ("tv", "color", "volume", "spacing")}
     settings = Settings(row["lambda"], **model, chroma=row["chroma"], tol=row["tol"] or None)
     noisy, pages = draw.noisy, list(pages_of(draw.noisy, settings, row["input"]))
-    figures: Iterable[RowDict] = row.get("pages") or itertools.repeat(row)
-    if len(pages) > 1 and row["criterion"] and not row.get("pages"):  # as of a table, which has not those of each
-        sigma = row["sigma"] if row["is_noise_correlated"] is None else None
-        settings = replace(settings, tol=None, weight="auto", sigma=sigma)
-        figures = itertools.repeat({"lambda": "auto", "chroma": row["chroma_given"]})
+    figures: Iterable[RowDict] = row["pages"] or itertools.repeat(row)
     shown: dict[str, list[NDArray[Any]]] = {"noisy": [], "denoised": [], "reference": []}
     channels = noisy.colours if noisy.is_by_channel(settings.color) else 1
     for page, own in zip(pages[:channels], figures, strict=False):

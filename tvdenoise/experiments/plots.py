@@ -123,7 +123,7 @@ def _by_lambda(rows: Sequence[RowDict], name: str) -> Curves:
 
 def _traced(rows: Sequence[RowDict]) -> list[RowDict]:
     """Return the runs of the first picture and seed at the largest lambda, as far as they have traces."""
-    traced = [row for row in rows if row.get("trace")]
+    traced = [row for row in rows if row["trace"]]
     first = [row for row in traced if all(row[name] == traced[0][name] for name in ("input", "seed"))]
     largest = max((row["lambda"] for row in first), default=0)
     return [row for row in first if row["lambda"] == largest]
