@@ -47,7 +47,7 @@ def main(
 
 
 def _sweeps(folder: Path, runs: int) -> Iterator[rows.Row]:
-    noisy = Noise("gaussian", 25 / 255).added_to(camera().astype(np.float32) / 255, 0)
+    noisy = Noise("gaussian", 25 / 255).add_to(camera().astype(np.float32) / 255, 0)
     np.save(folder / "noisy.npy", noisy)
     weights = weights_of(SPACING)
     dispatch.load()
@@ -75,7 +75,7 @@ def _command(folder: Path, weight: float) -> None:
 
 
 def _starts() -> Iterator[rows.Row]:
-    f = torch.from_numpy(Noise("gaussian", 25 / 255).added_to(camera().astype(np.float32) / 255, 0))[None]
+    f = torch.from_numpy(Noise("gaussian", 25 / 255).add_to(camera().astype(np.float32) / 255, 0))[None]
     for spacing in (SPACING, "0.02:0.2:12"):
         weights = [float(weight) for weight in weights_of(spacing)]
         problems = [Problem(f, weight, "anisotropic") for weight in weights]

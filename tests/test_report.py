@@ -16,7 +16,7 @@ from PIL import Image
 
 from tvdenoise import Grid, Noise, Specimen, sweep
 from tvdenoise.experiments import plots, report
-from tvdenoise.experiments.exhibits import exhibits
+from tvdenoise.experiments.exhibits import make_exhibits
 from tvdenoise.files.metrics import quality
 
 pytest.importorskip("matplotlib", reason="the extra plot is not installed")
@@ -149,7 +149,7 @@ class TestPage:
 
     def test_text_of_files_and_commands_is_no_markup(self):
         rows = [row | {"input": "<script>alert(1)</script>"} for row in self.rows()]
-        made = report.page(rows, [report.Exhibit(rows[0]["input"], "", rows)], command="<b>")
+        made = report.make_page(rows, [report.Exhibit(rows[0]["input"], "", rows)], command="<b>")
         assert "<script>alert" not in made
         assert "&lt;script&gt;alert(1)" in made
         assert "<code>&lt;b&gt;</code>" in made
@@ -157,14 +157,14 @@ class TestPage:
     def test_large_pictures_are_made_smaller_and_that_is_said(self):
         noise = np.random.default_rng(0).random((900, 1100, 3)).astype(np.float32)
         images = {"noisy": noise, "denoised": noise[::-1], "reference": noise[:, ::-1]}
-        made = report.page(self.rows(), [report.Exhibit("large", "", self.rows(), images, noise - 0.5)])
+        made = report.make_page(self.rows(), [report.Exhibit("large", "", self.rows(), images)])
         assert "Shown at 1/4 of its size, to keep it within 2 MB." in made
         assert 'width="275" height="225"' in made
         assert len(made) < 2 * 2**20 + 200_000
 
     def test_pixels_are_kept(self):
         noise = np.random.default_rng(0).random((31, 17)).astype(np.float32)
-        made = report.page(self.rows(), [report.Exhibit("a", "", self.rows(), {"noisy": noise})])
+        made = report.make_page(self.rows(), [report.Exhibit("a", "", self.rows(), {"noisy": noise})])
         content = base64.b64decode(re.search('data:image/webp;base64,([^&"]+)', made)[1])
         shown = np.asarray(Image.open(io.BytesIO(content)).convert("L"))
         assert np.array_equal(shown, np.rint(noise * 255))
@@ -187,7 +187,7 @@ class TestCommand:
         for color in ("rgb", "opponent", "coupled"):
             grid = Grid(color=(color,), noise=(Noise("gaussian", 0.1),))
             (row,) = sweep([Specimen.read(Path("colours.png"))], grid)
-            (exhibit,) = exhibits([row.as_dict()])
+            (exhibit,) = make_exhibits([row.as_dict()])
             after = quality(exhibit.images["reference"], exhibit.images["denoised"])
             assert after.psnr == pytest.approx(row.figures.psnr_after, abs=0.01)
 
@@ -277,8 +277,10 @@ class TestCommand:
 def test_curves_leave_out_what_is_not_finite_and_need_several_lambdas():
     row = {"status": "done", "input": "a", "noise": None, "tv": "t", "color": "c", "optimizer": "o", "criterion": None}
     row |= {"axes": "YX", "shape": [9, 8], "chroma_given": None, "seed": None, "ssim_after": None, "trace": None}
-    assert plots.drawn([row | {"lambda": 0.1, "psnr_after": 20.0}]) is None
-    figure = plots.drawn([row | {"lambda": w, "psnr_after": p} for w, p in ((0.1, 20.0), (0.2, 22.0), (0.3, np.inf))])
+    assert plots.draw_figure([row | {"lambda": 0.1, "psnr_after": 20.0}]) is None
+    figure = plots.draw_figure(
+        [row | {"lambda": w, "psnr_after": p} for w, p in ((0.1, 20.0), (0.2, 22.0), (0.3, np.inf))]
+    )
     (axes,) = figure.axes
     assert axes.lines[0].get_xydata().tolist() == [[0.1, 20.0], [0.2, 22.0]]
     assert axes.lines[1].get_xydata().tolist() == [[0.2, 22.0]]
@@ -296,6 +298,6 @@ def test_the_course_of_the_first_picture_is_drawn_whatever_the_lambdas_of_others
         "ssim_after": None,
         "trace": trace,
     }
-    figure = plots.drawn([row | {"input": name, "lambda": weight} for name, weight in (("a", 0.1), ("b", 0.2))])
+    figure = plots.draw_figure([row | {"input": name, "lambda": weight} for name, weight in (("a", 0.1), ("b", 0.2))])
     (axes,) = figure.axes
     assert axes.lines[0].get_ydata().tolist() == [1.0, 0.5]

@@ -25,7 +25,7 @@ from tvdenoise.cli.values import list_of
 from tvdenoise.errors import ArrayError, SettingError
 from tvdenoise.experiments import row_file
 from tvdenoise.experiments import sweep as sweeping
-from tvdenoise.experiments.exhibits import exhibits
+from tvdenoise.experiments.exhibits import make_exhibits
 from tvdenoise.experiments.tables import summary_tables
 from tvdenoise.files.metrics import quality
 from tvdenoise.files.rows import TrialRow
@@ -54,36 +54,36 @@ class TestNoise:
         ],
     )
     def test_has_the_moments_it_is_called_by(self, noise, deviation):
-        noisy = noise.added_to(self.GRAY, 3)
+        noisy = noise.add_to(self.GRAY, 3)
         assert noisy.dtype == self.GRAY.dtype
         assert noisy.std() == pytest.approx(deviation, rel=0.04)
         assert noisy.mean() == pytest.approx(0.5, abs=0.003)
 
     def test_of_counts_is_the_square_root_of_the_counts(self):
         ramp = np.linspace(0.25, 1, 256, dtype=np.float32).repeat(500).reshape(256, 500)  # 256 levels
-        noisy = Noise("poisson").added_to(ramp, 0)
+        noisy = Noise("poisson").add_to(ramp, 0)
         assert (noisy * 256 == np.rint(noisy * 256)).all()
         assert ((noisy - ramp) / np.sqrt(ramp / 256)).std() == pytest.approx(1, rel=0.02)
 
     def test_of_so_many_counts_in_white(self):
         ramp = np.linspace(-0.2, 1, 500, dtype=np.float32).repeat(300).reshape(500, 300)
-        noisy = Noise("poisson", 30).added_to(ramp, 0)
+        noisy = Noise("poisson", 30).add_to(ramp, 0)
         assert noisy.dtype == ramp.dtype
         assert np.allclose(noisy * 30, np.rint(noisy * 30), atol=1e-4)
         assert (noisy[ramp <= 0] == 0).all()
         seen = ramp > 0.1
         assert ((noisy - ramp)[seen] / np.sqrt(ramp[seen] / 30)).std() == pytest.approx(1, rel=0.02)
-        assert Noise("poisson", 30, is_clipped=True).added_to(ramp, 0).max() == 1
-        assert np.isfinite(Noise("poisson", 1e9).added_to(np.full((2, 2), 1e9), 0)).all()  # MAX_UNIT
+        assert Noise("poisson", 30, is_clipped=True).add_to(ramp, 0).max() == 1
+        assert np.isfinite(Noise("poisson", 1e9).add_to(np.full((2, 2), 1e9), 0)).all()  # MAX_UNIT
 
     def test_is_the_same_for_the_same_seed_alone(self):
         noise = Noise("gaussian", 0.1)
-        assert np.array_equal(noise.added_to(self.GRAY, 1), noise.added_to(self.GRAY, 1))
-        assert not np.array_equal(noise.added_to(self.GRAY, 1), noise.added_to(self.GRAY, 2))
+        assert np.array_equal(noise.add_to(self.GRAY, 1), noise.add_to(self.GRAY, 1))
+        assert not np.array_equal(noise.add_to(self.GRAY, 1), noise.add_to(self.GRAY, 2))
 
     def test_is_clipped_only_if_asked(self):
-        assert np.ptp(Noise("gaussian", 0.5).added_to(self.GRAY, 0)) > 2
-        clipped = Noise("gaussian", 0.5, is_clipped=True).added_to(self.GRAY, 0)
+        assert np.ptp(Noise("gaussian", 0.5).add_to(self.GRAY, 0)) > 2
+        clipped = Noise("gaussian", 0.5, is_clipped=True).add_to(self.GRAY, 0)
         assert (clipped.min(), clipped.max()) == (0, 1)
 
     def test_is_written_as_it_is_read(self):
@@ -112,7 +112,7 @@ class TestNoise:
 
     def test_is_for_the_unit_scale(self):
         with pytest.raises(ArrayError, match="values of type uint8 are not on the unit scale; divide it"):
-            Noise("gaussian", 0.1).added_to(np.full((9, 9), 128, np.uint8), 0)
+            Noise("gaussian", 0.1).add_to(np.full((9, 9), 128, np.uint8), 0)
 
 
 def weights_of(text):
@@ -174,7 +174,7 @@ class TestSweep:
         row = next(
             row for row in rows if (row.input, row.tv, row.seed, row.figures.weight) == ("b", "isotropic", 1, 0.2)
         )
-        noisy = Noise("gaussian", 0.1).added_to(clean.T, 1)
+        noisy = Noise("gaussian", 0.1).add_to(clean.T, 1)
         alone = denoise(noisy, 0.2, tv="isotropic")
         assert row.figures.energy == pytest.approx(alone.energy, rel=1e-6)
         assert row.figures.psnr_after == pytest.approx(
@@ -220,7 +220,7 @@ class TestSweep:
         assert len(other) == 3
 
     def test_against_a_reference(self, clean):
-        noisy = Noise("gaussian", 0.1).added_to(clean, 0)
+        noisy = Noise("gaussian", 0.1).add_to(clean, 0)
         (row,) = sweep([Specimen("a", noisy, clean)], Grid(weight=(0.1,)))
         (same,) = sweep([Specimen("a", clean)], Grid(weight=(0.1,), noise=(Noise("gaussian", 0.1),)))
         assert row.figures.psnr_after == same.figures.psnr_after
@@ -307,7 +307,7 @@ class TestSweep:
             ("colour", "opponent", 1.0),
             ("colour", "opponent", 2.0),
         ]
-        noisy = Noise("gaussian", 0.1).added_to(colour, 0)
+        noisy = Noise("gaussian", 0.1).add_to(colour, 0)
         assert rows[3].figures.energy == pytest.approx(denoise(noisy, 0.05, color="opponent", chroma=2.0).energy)
 
     def test_letters_that_do_not_fit(self, clean):
@@ -748,7 +748,7 @@ class TestSeveralPages:
     def test_the_first_page_is_shown_as_it_was_measured(self, run, stack, options, what):
         assert run("sweep", stack, *options, "--reference", "whole.tif", "-o", "rows.jsonl")[0] == 0
         (row,) = row_file.read(Path("rows.jsonl"))[0]
-        (exhibit,) = exhibits([row])
+        (exhibit,) = make_exhibits([row])
         assert exhibit.images, exhibit.caption
         if row["pages"] and "volume" not in what:
             after = quality(exhibit.images["reference"], exhibit.images["denoised"]).psnr

@@ -30,7 +30,7 @@ def command(
 ) -> None:
     """Measure PSNR, SSIM, MSE and the largest difference of pictures from a clean one, unclipped, on its range."""
     from tvdenoise import images as files
-    from tvdenoise.experiments.comparison import compared
+    from tvdenoise.experiments.comparison import compare_files
     from tvdenoise.files.rows import finite
     from tvdenoise.images.facts import describe
 
@@ -40,7 +40,7 @@ def command(
         messages.note(f"{reference}: {hint}")
     for path in values.matched(images):
         try:
-            row = compared(clean, path, reading)
+            row = compare_files(clean, path, reading)
         except TVDenoiseError as error:
             messages.failure(messages.error_text(error))
             worst = max(worst, error.exit_code)

@@ -56,16 +56,16 @@ def write(
 ) -> None:
     """Write the page."""
     from tvdenoise.experiments import report
-    from tvdenoise.experiments.exhibits import exhibits
+    from tvdenoise.experiments.exhibits import make_exhibits
     from tvdenoise.images.atomic import atomic
 
     def told() -> Iterator[report.Exhibit]:
         """Tell of runs whose pictures are not on the page."""
-        for exhibit in exhibits(rows, reading):
+        for exhibit in make_exhibits(rows, reading):
             if not exhibit.images and any(row["status"] == "done" for row in exhibit.rows):
                 messages.note(f"{exhibit.title}: {exhibit.caption}")
             yield exhibit
 
-    page = report.page(rows, told(), title=path.stem, command=command, ignored=ignored)
+    page = report.make_page(rows, told(), title=path.stem, command=command, ignored=ignored)
     with atomic(path) as file:
         file.write(page.encode(errors="backslashreplace"))  # names of files may be no text

@@ -281,7 +281,7 @@ def _plot(rows: list["RowDict"], path: Path) -> None:
     from tvdenoise.experiments import plots
     from tvdenoise.images.atomic import atomic
 
-    figure = plots.drawn(rows)
+    figure = plots.draw_figure(rows)
     if figure is None:
         messages.note(f"{path} is not drawn: these runs have nothing to draw")
     else:

@@ -1,7 +1,8 @@
 """How far a picture file is from a clean one, in figures."""
 
-import dataclasses
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,47 +12,45 @@ from numpy.typing import NDArray
 from tvdenoise import images
 from tvdenoise.errors import PictureError
 from tvdenoise.files.metrics import quality
-from tvdenoise.images import Picture, PictureFile, ReadOptions
+from tvdenoise.images import PictureFile, ReadOptions
+
+Pixels = NDArray[np.float64]
 
 
-def compared(reference: PictureFile, path: Path, options: ReadOptions = ReadOptions()) -> dict[str, Any]:
+def compare_files(reference: PictureFile, path: Path, options: ReadOptions = ReadOptions()) -> dict[str, Any]:
     """Return PSNR and SSIM, MSE and the largest difference of a file to a clean one, over all pages.
 
     Transparency does not count. MSE and differences are in the reference's own numbers, PSNR and SSIM relative to its
-    range; nothing is clipped. A file of another type, but for two of floats, is measured by the range of its own.
-
-    Raises
-    ------
-    PictureError
-        If pages, sizes or colours differ.
+    range; nothing is clipped. A file of another type is measured by its own range, unless both are of floats.
+    Raises PictureError if pages, sizes or colours differ.
     """
     file = images.read(path, images.options_for_other(path, options))
-    wanted, found = (", ".join(map(_shape, each.parts)) for each in (reference, file))
+    wanted = _describe_shapes(reference)
+    found = _describe_shapes(file)
     if wanted != found:
         raise PictureError(path, f"it is {found}, the reference {wanted}", "compare versions of one picture")
-    squares, own_squares, values, largest = 0.0, 0.0, 0, 0.0
-    ssims: list[float] = []
-    for clean, other in zip(reference.parts, file.parts, strict=True):
-        scale = clean.scale
-        span = scale[1] - scale[0]
-        for page in clean.pages():
-            a, b = (
-                _shown(clean, scale, page),
-                _shown(other, scale if other.is_numbered_like(clean) else other.scale, page),
-            )
-            difference = np.abs(a - b)
-            total = float(np.square(difference).sum())
-            squares, own_squares = squares + total, own_squares + total * span * span
-            values += difference.size
-            largest = max(largest, float(difference.max()) * span)
-            ssim = quality(a, b).ssim
-            ssims += [] if ssim is None else [ssim]
-    (low, high), mse = reference.parts[0].scale, squares / values
+    count = 0
+    squares = 0.0
+    own_squares = 0.0  # in the reference's own numbers
+    largest = 0.0
+    ssims = []
+    for clean, other, span in _page_pairs(reference, file):
+        difference = np.abs(clean - other)
+        count += difference.size
+        total = float(np.square(difference).sum())
+        squares += total
+        own_squares += total * span * span  # the square of a span may be too large for a float
+        largest = max(largest, float(difference.max()) * span)
+        ssim = quality(clean, other).ssim
+        if ssim is not None:
+            ssims.append(ssim)
+    mean_square = squares / count
+    low, high = reference.parts[0].scale
     return {
         "input": str(path),
-        "psnr": -10 * math.log10(mse) if mse else math.inf,
+        "psnr": -10 * math.log10(mean_square) if mean_square else math.inf,
         "ssim": float(np.mean(ssims)) if ssims else None,
-        "mse": own_squares / values,
+        "mse": own_squares / count,
         "largest": largest,
         "range": (low, high),
         "data_range": high - low,
@@ -59,9 +58,16 @@ def compared(reference: PictureFile, path: Path, options: ReadOptions = ReadOpti
     }
 
 
-def _shape(part: Picture) -> str:
-    return "x".join(map(str, part.content_shape))
+def _describe_shapes(file: PictureFile) -> str:
+    return ", ".join("x".join(map(str, part.content_shape)) for part in file.parts)
 
 
-def _shown(picture: Picture, scale: tuple[float, float], page: images.Page) -> NDArray[np.float64]:
-    return dataclasses.replace(picture, scale=scale).display_values(page).astype(np.float64)
+def _page_pairs(reference: PictureFile, file: PictureFile) -> Iterator[tuple[Pixels, Pixels, float]]:
+    """Iterate over the pages of both on the unit scale, with the span of the reference's range."""
+    for clean, other in zip(reference.parts, file.parts, strict=True):
+        low, high = clean.scale
+        # Numbers of the same type mean the same in both files.
+        scale = clean.scale if other.is_numbered_like(clean) else other.scale
+        rescaled = replace(other, scale=scale)
+        for page in clean.pages():
+            yield clean.display_values(page).astype(float), rescaled.display_values(page).astype(float), high - low

@@ -20,25 +20,16 @@ from tvdenoise.files.rows import KEYS, Figures, RowDict, TrialRow
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-LEFT_OUT = ("pages", "trace")
-"""The keys that a table has no columns for, as their values are lists."""
-
+LEFT_OUT = ("pages", "trace")  # keys without a column in tables, as their values are lists
+# The keys whose values are known of every run that is done.
 NEEDED = ("lambda", "rms_bound", "tv", "color", "optimizer", "shape", "axes", "volume")
-"""The keys whose values are known of every run that is done."""
-
-BEGINNING = b'{"input": '
-"""How every line begins, by which an only line that breaks off is recognised."""
+BEGINNING = b'{"input": '  # of every line, by which an only line that breaks off is recognised
 
 
 class RowFile:
-    """A file of rows in JSON lines, to which rows are added.
+    """A file in JSON lines to which rows are added.
 
-    Attributes
-    ----------
-    rows
-        The rows of this version that were there already.
-    ignored
-        What else was there, in words.
+    ``rows`` are those of this version that were there already, ``ignored`` says what else was there.
     """
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
@@ -51,13 +42,7 @@ class RowFile:
         file.truncate(content.rfind(b"\n") + 1)
 
     def add(self, row: TrialRow) -> None:
-        """Append a row in one piece.
-
-        Raises
-        ------
-        WriteError
-            If the operating system refuses.
-        """
+        """Append a row in one piece."""
         self.write(json.dumps(row.as_json()) + "\n")
 
     def write(self, text: str) -> None:
@@ -80,34 +65,27 @@ class Table(RowFile):
         self._writer.writeheader()
 
     def add(self, row: TrialRow) -> None:
-        """Append a row; raise :class:`WriteError` if the operating system refuses."""
+        """Append a row as a line of cells."""
         self._writer.writerow({name: _cell(value) for name, value in row.as_dict().items()})
 
     def write(self, text: str) -> None:
-        """Append a line of the writer, which ends lines in both characters so that it quotes names with either."""
+        """Append a line of the writer. It ends in two characters, so that names with either are quoted."""
         super().write(text.removesuffix("\r\n") + "\n")
 
 
-FORMATS = {".jsonl": RowFile, ".csv": Table}
-"""The formats by the endings of names."""
+FORMATS = {".jsonl": RowFile, ".csv": Table}  # by the endings of names
 
 
 @contextmanager
 def open_rows(path: Path, *, overwrite: bool = False) -> Iterator[RowFile]:
     """Open a file of rows, or begin one, for this process alone; JSON lines are added to, CSV is written anew.
 
-    Raises
-    ------
-    InputError
-        If there are other lines than rows in it.
-    OutputError
-        If its ending names no format, it is a CSV file that exists (unless ``overwrite``), another process has it
-        open, or it is something else.
+    Raises OutputError if its ending names no format, it cannot be written, another process has it open, or it is CSV
+    and exists, unless ``overwrite``; InputError if it has lines, but no row among them.
     """
     ending = path.suffix.lower()
     if ending not in FORMATS:
-        remedy = f"end it in {' or '.join(FORMATS)}"
-        raise OutputError(path, "rows are written as JSON lines or CSV", remedy)
+        raise OutputError(path, "rows are written as JSON lines or CSV", f"end it in {' or '.join(FORMATS)}")
     is_new = ending == ".csv" and not overwrite
     try:
         file = path.open("x+b" if is_new else "a+b")
@@ -129,10 +107,7 @@ def open_rows(path: Path, *, overwrite: bool = False) -> Iterator[RowFile]:
 def read(path: Path) -> tuple[list[RowDict], list[str]]:
     """Return the rows of a file in JSON lines, and in words what was ignored.
 
-    Raises
-    ------
-    InputError
-        If it is CSV, cannot be read, or has no rows.
+    Raises InputError if it is CSV, cannot be read, or has no rows.
     """
     if path.suffix.lower() == ".csv":
         raise InputError(path, "rows are not read from CSV", "give the .jsonl that a sweep wrote")
@@ -170,30 +145,25 @@ def _parse(content: bytes, path: Path) -> tuple[list[RowDict], list[str]]:
             foreign += 1
         elif _is_row(row):
             rows.append(_restore_infinities(row))
-    broken = len(lines) - len(rows) - foreign
     is_begun = not lines and rest.startswith(BEGINNING[: len(rest)])
     if not (rows or foreign or is_begun):
         raise InputError(path, "it is no file of rows of a sweep", "choose another name")
     ignored = []
     if rest:
         ignored.append("the last line, which breaks off")
-    if broken:
-        ignored.append(f"{_count_lines(broken)} of no sweep")
-    if foreign:
-        ignored.append(f"{_count_lines(foreign)} of another version")
+    broken = len(lines) - len(rows) - foreign
+    for count, what in ((broken, "no sweep"), (foreign, "another version")):
+        if count:
+            ignored.append(f"{count} {'line' if count == 1 else 'lines'} of {what}")
     return rows, ignored
-
-
-def _count_lines(number: int) -> str:
-    return "1 line" if number == 1 else f"{number} lines"
 
 
 def _load(line: bytes) -> dict[str, Any]:
     """Return the JSON object in a line, an empty one if there is none."""
     try:
         row = json.loads(line)
-    except (ValueError, RecursionError):  # the latter of brackets in brackets
-        return {}
+    except (ValueError, RecursionError):  # no JSON, or brackets in brackets
+        row = {}
     return row if isinstance(row, dict) else {}
 
 
@@ -202,10 +172,11 @@ def _is_row(row: RowDict) -> bool:
     try:
         text = json.dumps(row, ensure_ascii=False).encode(errors="replace")  # names of files may be no text
         _row_model().model_validate_json(text)
+        name = os.fsencode(row["input"])
     except (ValueError, RecursionError):
         return False
     is_whole = row["status"] == "failed" or all(row[key] is not None for key in NEEDED)
-    return is_whole and _is_path(row["input"])
+    return is_whole and b"\0" not in name
 
 
 @cache
@@ -228,13 +199,6 @@ def _row_model() -> "type[BaseModel]":
 def _field_types(of: type) -> dict[str, Any]:
     """Return the types of a dataclass's fields by the keys of rows."""
     return {KEYS.get(field.name, field.name): field.type for field in dataclasses.fields(of)}
-
-
-def _is_path(name: str) -> bool:
-    try:
-        return b"\0" not in os.fsencode(name)
-    except UnicodeEncodeError:
-        return False
 
 
 def _restore_infinities(row: RowDict) -> RowDict:

@@ -9,21 +9,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tvdenoise import __version__, images
 from tvdenoise.api.denoising import denoise_as_set
-from tvdenoise.api.result import Result
 from tvdenoise.arrays import intensity
 from tvdenoise.errors import ArrayError, DeviceError, PictureError, SettingError, TVDenoiseError, divergence
 from tvdenoise.experiments.degradations import Noise
 from tvdenoise.files.job import is_lack_of_memory, picture_columns
 from tvdenoise.files.pages import page_settings, pages_of, read_reference
 from tvdenoise.files.rows import Figures, TracePoint, TrialRow, figures_of, summed
-from tvdenoise.images import Page, Picture
+from tvdenoise.images import Page, Picture, ReadOptions
 from tvdenoise.kernels import dispatch
 from tvdenoise.options.kinds import FEW_CHANNELS
 from tvdenoise.options.rules import Whole
@@ -32,6 +31,10 @@ from tvdenoise.solvers.loop import Progress
 
 if TYPE_CHECKING:
     from tvdenoise.files.metrics import Quality
+
+Image = NDArray[np.generic] | Picture
+PathLike = str | Path
+IsKnown = Callable[[TrialRow], bool]
 
 
 class Grid:
@@ -130,60 +133,45 @@ def _several(name: str, values: Any) -> tuple[Any, ...]:  # noqa: ANN401 (of any
 
 @dataclass(frozen=True, eq=False)
 class Specimen:
-    """A picture under a name, and its clean version, if there is one.
+    """A picture and its clean version, if there is one.
 
     Attributes
     ----------
-    name
-        What rows call it.
-    image
-        An array of integers, scaled by their type, or of floats on the unit scale; or what :meth:`read`
-        found in a file.
-    reference
-        The clean version, alike; where noise is added to the picture, it is clean itself.
+    name, reference_name
+        What rows call the picture and its clean version.
+    image, reference
+        Arrays of integers, scaled by their type, or of floats on the unit scale; or what :meth:`read` found in files.
+        Where noise is added to the picture, it is clean itself, and there is no reference.
     axes
-        A letter for each axis of the arrays, as ``--axes`` takes them: ``"TYX"`` for pictures that are denoised each
-        by itself, ``"ZYX"`` for a volume, ``"CYX"`` for channels that are no colours; by default (H, W), or (H, W, C)
-        with at most 4 channels.
-    reference_name
-        What rows call the clean version.
+        A letter for each axis of the arrays, as ``--axes`` takes them: ``"TYX"`` for several pictures, ``"ZYX"`` for a
+        volume, ``"CYX"`` for channels that are no colours; by default (H, W), or (H, W, C) with at most 4 channels.
     spacing
-        The distance between the slices of a volume in pixel widths, if it is known.
+        The known distance between the slices of a volume, in pixel widths.
 
     Raises
     ------
-    ArrayError
-        If one of them is no array of finite numbers that has an intensity range, or is empty, or their shapes differ.
-    SettingError
-        If the letters do not fit the arrays, or the spacing is impossible.
+    ArrayError, SettingError
+        If an array is empty, not finite, of no known range, or unlike the other, or if axes or spacing are impossible.
     """
 
     name: str
-    image: NDArray[np.generic] | Picture
-    reference: NDArray[np.generic] | Picture | None = None
+    image: Image
+    reference: Image | None = None
     axes: str | None = None
     reference_name: str | None = None
     spacing: float | None = None
 
     def __post_init__(self) -> None:
         """Check both pictures."""
-        picture, clean = self.picture, self.clean
         Settings(volume=True, spacing=self.spacing)  # which checks it
-        if clean is not None and clean.content_shape != picture.content_shape:
-            problem = f"its reference is of shape {clean.content_shape}, not {picture.content_shape}"
+        shape = self.picture.content_shape
+        if self.clean is not None and self.clean.content_shape != shape:
+            problem = f"its reference is of shape {self.clean.content_shape}, not {shape}"
             raise ArrayError(self.name, problem, "give the clean version of the same picture")
 
     @classmethod
-    def read(
-        cls, source: str | Path, reference: str | Path | None = None, options: images.ReadOptions = images.ReadOptions()
-    ) -> "Specimen":
-        """Read a picture file, and its clean version if there is one.
-
-        Raises
-        ------
-        TVDenoiseError
-            If they cannot be read, differ in shape, or have pages that do.
-        """
+    def read(cls, source: PathLike, reference: PathLike | None = None, options: ReadOptions = ReadOptions()) -> Self:
+        """Read files, or raise TVDenoiseError if they cannot be read, differ in shape, or have pages that do."""
         file = images.read(Path(source), options)
         first, *others = file.parts
         if others:
@@ -203,14 +191,26 @@ class Specimen:
         """The clean version."""
         return None if self.reference is None else self._as_picture(self.reference)
 
-    def _as_picture(self, image: NDArray[np.generic] | Picture) -> Picture:
+    @cached_property
+    def on_unit_scale(self) -> tuple[Picture, Picture | None]:
+        """Both pictures on the unit scale."""
+        return self.picture.on_unit_scale, self.clean and self.clean.on_unit_scale
+
+    @cached_property
+    def hashes(self) -> tuple[str, str | None]:
+        """Of both pictures."""
+        picture, clean = self.on_unit_scale
+        return _hash_picture(picture), None if clean is None else _hash_picture(clean)
+
+    def _as_picture(self, image: Image) -> Picture:
         if isinstance(image, Picture):
             return image
         if not isinstance(image, np.ndarray) or image.size == 0:
             raise ArrayError(self.name, "it is no array, or an empty one", "give a NumPy array of pixels")
         intensity.check_type(self.name, image.dtype)
         intensity.check_finite(self.name, image)
-        if self.axes is None and (image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[-1] > FEW_CHANNELS)):
+        is_plain = image.ndim == 2 or (image.ndim == 3 and image.shape[-1] <= FEW_CHANNELS)
+        if self.axes is None and not is_plain:
             problem = f"its {image.ndim} axes, of shape {image.shape}, may be anything"
             raise ArrayError(self.name, problem, "name them, as in axes='TYX'")
         picture = Picture(image, "YXS"[: image.ndim], scale=intensity.type_range(image.dtype))
@@ -221,7 +221,7 @@ def sweep(
     specimens: Iterable[Specimen],
     grid: Grid,
     *,
-    is_known: Callable[[TrialRow], bool] | None = None,
+    is_known: IsKnown | None = None,
     trace: bool = False,
 ) -> Iterator[TrialRow]:
     """Run a grid over pictures and yield a row as each run ends; a run that fails yields one that says why.
@@ -229,21 +229,16 @@ def sweep(
     Parameters
     ----------
     specimens
-        The pictures, each of which is let go before the next is asked for.
-    grid
-        The settings.
+        The pictures, of which one at a time is kept.
     is_known
-        Asked with a row that is yet to be made whether it need not be: one of the same ``key`` is there, say
-        (``lambda row: row.key in keys``).
+        Whether a run with such a row is left out, such as ``lambda row: row.key in keys``.
     trace
-        Whether rows tell every certificate on the way.
+        Whether rows have every certificate on the way.
 
     Raises
     ------
-    DeviceError
-        If the device is unknown or not there, for no run can be made.
-    SettingError
-        If noise is to be added to a picture that has a clean version.
+    DeviceError, SettingError
+        If the device is not there, or noise is to be added to a picture that has a clean version: no run can be made.
 
     Examples
     --------
@@ -255,48 +250,59 @@ def sweep(
     0.1
     """
     for specimen in specimens:
-        if specimen.clean is not None and any(grid.noise):
-            problem = f"{specimen.name} has a clean version, and is not to get more"
-            raise SettingError("noise", problem, "leave one of them out")
-        picture = specimen.picture.on_unit_scale
-        clean = None if specimen.clean is None else specimen.clean.on_unit_scale
-        models = list(dict.fromkeys(_for_picture(settings, specimen) for settings in grid.settings()))
-        is_cold = trace
-        digest, clean_digest = digest_of(picture), None if clean is None else digest_of(clean)
-        for noise, seed in grid.draws():
-            draw: Draw | None = None
-            for settings in models:
-                made_of = [digest, clean_digest, str(noise), noise and noise.is_clipped, seed, __version__]
-                key = _hash(json.dumps([*made_of, dataclasses.astuple(settings), trace]).encode())
-                row = TrialRow(
-                    input=specimen.name,
-                    output=None,
-                    status="failed",
-                    **picture_columns(specimen.picture),
-                    **settings.columns(),
-                    figures=Figures(range=specimen.picture.scale),
-                    key=key,
-                    hash=digest,
-                    reference=specimen.reference_name,
-                    noise=None if noise is None else str(noise),
-                    seed=seed,
-                    chroma_given=settings.chroma,
-                    is_noise_clipped=bool(noise and noise.is_clipped),
-                )
-                if is_known is not None and is_known(row):
-                    continue
-                if is_cold:
-                    _warm_up(picture, models)
-                    is_cold = False
-                draw = draw or Draw.of(picture, clean, noise, seed)
-                yield _run(row, draw, settings, trace=trace)
+        yield from _sweep_specimen(specimen, grid, is_known or (lambda _: False), trace=trace)
 
 
-def _for_picture(settings: Settings, specimen: Specimen) -> Settings:
-    """Return the settings with the colour model and the method that they come to: those of a gray picture are one."""
+def _sweep_specimen(specimen: Specimen, grid: Grid, is_known: IsKnown, *, trace: bool) -> Iterator[TrialRow]:
+    """Run a grid over a picture."""
+    if specimen.clean is not None and any(grid.noise):
+        problem = f"{specimen.name} has a clean version, and is not to get more"
+        raise SettingError("noise", problem, "leave one of them out")
+    # Of a gray picture, several colour models are one.
+    models = list(dict.fromkeys(_resolve(settings, specimen) for settings in grid.settings()))
+    is_cold = trace
+    for noise, seed in grid.draws():
+        draw = None
+        for settings in models:
+            row = _plan_row(specimen, settings, noise, seed, trace=trace)
+            if is_known(row):
+                continue
+            if is_cold:
+                _warm_up(specimen.on_unit_scale[0], models)
+                is_cold = False
+            # The noise is drawn once, and only if any run needs it.
+            draw = draw or Draw.of(specimen, noise, seed)
+            yield _run(row, draw, settings, trace=trace)
+
+
+def _resolve(settings: Settings, specimen: Specimen) -> Settings:
+    """Return the settings with the colour model and the method that they come to for a picture."""
     with suppress(TVDenoiseError):  # which the run says
         settings = page_settings(settings, specimen.picture, specimen.name, spacing=specimen.spacing)
     return replace(settings, optimizer=settings.method_name)
+
+
+def _plan_row(
+    specimen: Specimen, settings: Settings, noise: Noise | None, seed: int | None, *, trace: bool
+) -> TrialRow:
+    """Return the row of a run that is yet to be made, with a key of all that its result depends on."""
+    is_clipped = noise and noise.is_clipped
+    words = [*specimen.hashes, str(noise), is_clipped, seed, __version__, dataclasses.astuple(settings), trace]
+    return TrialRow(
+        input=specimen.name,
+        output=None,
+        status="failed",
+        **picture_columns(specimen.picture),
+        **settings.columns(),
+        figures=Figures(range=specimen.picture.scale),
+        key=_hash(json.dumps(words).encode()),
+        hash=specimen.hashes[0],
+        reference=specimen.reference_name,
+        noise=None if noise is None else str(noise),
+        seed=seed,
+        chroma_given=settings.chroma,
+        is_noise_clipped=bool(is_clipped),
+    )
 
 
 def _warm_up(picture: Picture, models: Iterable[Settings]) -> None:
@@ -304,71 +310,83 @@ def _warm_up(picture: Picture, models: Iterable[Settings]) -> None:
     dispatch.load()
     for settings in models:
         with suppress(TVDenoiseError):  # which the run says
-            corner = picture.unit(next(pages_of(picture, settings, "")))[..., :8, :8, :]
+            page = next(pages_of(picture, settings, ""))
+            corner = picture.unit(page)[..., :8, :8, :]
             denoise_as_set(corner, replace(settings, max_steps=1), channel_axis=-1)
 
 
 @dataclass
 class Draw:
-    """A noisy picture, its clean version, and how close they are page by page, which is measured once."""
+    """A noisy picture and its clean version on the unit scale; how close they are is measured once a page."""
 
     noisy: Picture
     clean: Picture | None
     _before: dict[str, "Quality"] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, picture: Picture, clean: Picture | None, noise: Noise | None, seed: int | None) -> "Draw":
-        """Draw the noise, if any."""
+    def of(cls, specimen: Specimen, noise: Noise | None, seed: int | None) -> "Draw":
+        """Draw the noise, if any; the picture is clean then."""
+        picture, clean = specimen.on_unit_scale
         if noise is None:
             return cls(picture, clean)
         unit: NDArray[Any] = picture.pixels
-        return cls(replace(picture, pixels=noise.added_to(unit, seed or 0)), picture)
+        return cls(replace(picture, pixels=noise.add_to(unit, seed or 0)), picture)
 
-    def qualities(self, page: Page, denoised: NDArray[np.floating]) -> tuple["Quality | None", "Quality | None"]:
+    def measure(self, page: Page, denoised: NDArray[np.floating]) -> tuple["Quality | None", "Quality | None"]:
         """Return how close a page was, and is, to the clean one."""
         if self.clean is None:
             return None, None
         from tvdenoise.files.metrics import quality  # scikit-image loads only where something is measured
 
-        clean, place = self.clean.unit(page), repr(page)
+        clean = self.clean.unit(page)
+        place = repr(page)  # a page is made of slices, which have no hash
         if place not in self._before:
             self._before[place] = quality(clean, self.noisy.unit(page))
         return self._before[place], quality(clean, denoised)
 
 
 def _run(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> TrialRow:
-    points: list[TracePoint] = []
+    """Return the row of a run that is made, or the reason why it failed."""
+    try:
+        return _run_pages(row, draw, settings, trace=trace)
+    except DeviceError:  # no run can be made
+        raise
+    except TVDenoiseError as error:
+        return _fail(row, settings, error)
+    except (MemoryError, RuntimeError) as error:
+        if not is_lack_of_memory(error):
+            raise
+        problem = PictureError(row.input, "there is not memory enough for it", "free some, or take a part of it")
+        return _fail(row, settings, problem)
+
+
+def _fail(row: TrialRow, settings: Settings, error: TVDenoiseError) -> TrialRow:
+    # What checks arrays knows the picture by no name.
+    subject = row.input if error.subject == "image" else error.subject
+    figures = replace(row.figures, color=settings.color)
+    if settings.weight != "auto":
+        figures = replace(figures, weight=settings.weight)
+    return replace(row, error=f"{subject}: {error.problem}; {error.remedy}", figures=figures)
+
+
+def _run_pages(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> TrialRow:
+    """Denoise every page, and return the row with what came of them."""
+    settings = page_settings(settings, draw.noisy, row.input, spacing=row.spacing)
+    pages = list(pages_of(draw.noisy, settings, row.input))
+    if trace and len(pages) > 1:
+        raise SettingError("trace", f"{row.input} is {len(pages)} pictures, not one", "leave it out")
+    points = []
 
     def note(progress: Progress) -> None:
         points.append(TracePoint(progress.step, progress.seconds, **dataclasses.asdict(progress.certificate)))
 
-    def failed(error: TVDenoiseError) -> TrialRow:
-        weight = None if settings.weight == "auto" else settings.weight
-        unknown = replace(row.figures, weight=weight, color=settings.color)
-        subject = row.input if error.subject == "image" else error.subject
-        return replace(row, error=f"{subject}: {error.problem}; {error.remedy}", figures=unknown)
-
     figures = []
-    try:
-        settings = page_settings(settings, draw.noisy, row.input, spacing=row.spacing)
-        pages = list(pages_of(draw.noisy, settings, row.input))
-        if trace and len(pages) > 1:
-            raise SettingError("trace", f"{row.input} is {len(pages)} pictures, not one", "leave it out")
-        for page in pages:
-            result: Result[NDArray[Any]]
-            noisy = draw.noisy.unit(page)
-            result = denoise_as_set(noisy, settings, channel_axis=-1, callback=note if trace else None)
-            if result.status == "non_finite":
-                raise divergence(row.input, settings.method_name, result.steps)
-            figures.append(figures_of(result, row.figures.range, *draw.qualities(page, result.image)))
-    except DeviceError:  # no run can be made
-        raise
-    except TVDenoiseError as error:
-        return failed(error)
-    except (MemoryError, RuntimeError) as error:
-        if not is_lack_of_memory(error):
-            raise
-        return failed(PictureError(row.input, "there is not memory enough for it", "free some, or take a part of it"))
+    for page in pages:
+        noisy: NDArray[Any] = draw.noisy.unit(page)
+        result = denoise_as_set(noisy, settings, channel_axis=-1, callback=note if trace else None)
+        if result.status == "non_finite":
+            raise divergence(row.input, settings.method_name, result.steps)
+        figures.append(figures_of(result, row.figures.range, *draw.measure(page, result.image)))
     return replace(
         row,
         status="done",
@@ -378,7 +396,7 @@ def _run(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> Trial
     )
 
 
-def digest_of(picture: Picture) -> str:
+def _hash_picture(picture: Picture) -> str:
     """Return a hash of a picture's values, shape, type and axes."""
     pixels = picture.pixels
     words = f"{picture.axes} {picture.is_cmyk} {pixels.shape} {pixels.dtype} "

@@ -8,14 +8,8 @@ from statistics import fmean
 
 from tvdenoise.files.rows import RowDict
 
-VARIED = ("noise", "tv", "color", "chroma_given", "optimizer")
-"""What a column of the tables stands for, as far as it varies."""
-
-PLACES = 4
-"""Digits of lambda."""
-
-AUTO = "auto"
-"""Stands for a lambda that was chosen, behind the strength if that is not 1."""
+VARIED = ("noise", "tv", "color", "chroma_given", "optimizer")  # the keys that columns stand for
+AUTO = "auto"  # the label of a chosen lambda, behind the strength if that is not 1
 
 
 @dataclass(frozen=True)
@@ -27,79 +21,86 @@ class Table:
     body: Sequence[Sequence[str]]
 
     def markdown(self) -> str:
-        """Return it in Markdown."""
-        lines = [self.header, ["---"] * len(self.header), *map(_cells, self.body)]
-        rows = ("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
-        return f"{self.title}\n\n" + "\n".join(rows)
+        """Return the table in Markdown."""
+        rule = ["---" for _ in self.header]
+        text = f"{self.title}\n"
+        for line in (self.header, rule, *self.body):
+            cells = " | ".join(cell.replace("|", r"\|") for cell in line)
+            text += f"\n| {cells} |"
+        return text
 
     def text(self) -> str:
-        """Return it in columns."""
-        body = list(map(_cells, self.body))
-        widths = [max(map(len, column)) for column in zip(self.header, *body, strict=True)]
-        lines = [
-            "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
-            for line in (self.header, *body)
-        ]
-        return "\n".join([self.title, *(line.rstrip() for line in lines)])
-
-
-def _cells(line: Sequence[str]) -> list[str]:
-    """Return a line whose names of files break no line."""
-    return [" ".join(cell.splitlines()) for cell in line]
+        """Return the table in columns, the first of them aligned left."""
+        lines = [self.header, *self.body]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        text = self.title
+        for first, *others in lines:
+            cells = [first.ljust(widths[0]), *map(str.rjust, others, widths[1:])]
+            text += "\n" + "  ".join(cells).rstrip()
+        return text
 
 
 def summary_tables(rows: Iterable[RowDict]) -> list[Table]:
     """Return both tables for rows that have a PSNR; infinite ones are left out of means, unless all are."""
-    measured = by_model([row for row in rows if row["status"] == "done" and row["psnr_after"] is not None])
+    measured = [row for row in rows if row["status"] == "done" and row["psnr_after"] is not None]
     if not measured:
         return []
-    names = varied(measured)
-    groups = list(dict.fromkeys(group_of(row, names) for row in measured))
-    by_lambda: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    by_picture: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in measured:
-        group, weight = group_of(row, names), _lambda(row)
-        by_lambda[group][weight].append(row["psnr_after"])
-        by_picture[row["input"], group][weight].append(row["psnr_after"])
-    return [_by_lambda(by_lambda, groups), _best(by_picture, groups)]
+    groups = group_rows(measured)
+    means = [_mean_psnr(own) for own in groups.values()]
+    labels = sorted(set().union(*means), key=_sort_key)
+    by_lambda = [[label] + [_format_mean(own, label) for own in means] for label in labels]
+    best = []
+    for picture in dict.fromkeys(row["input"] for row in measured):
+        title = " ".join(picture.splitlines())
+        best.append([title] + [_find_best(own, picture) for own in groups.values()])
+    return [
+        Table("Mean PSNR in dB by lambda (*: the best)", ["lambda", *groups], by_lambda),
+        Table("The best lambda of each picture, and its PSNR", ["picture", *groups], best),
+    ]
 
 
-def _by_lambda(found: Mapping[str, Mapping[str, list[float]]], groups: Sequence[str]) -> Table:
-    weights = sorted(set().union(*found.values()), key=_place)
-    means = {group: {weight: _mean(values) for weight, values in found[group].items()} for group in groups}
-
-    def cell(weight: str, group: str) -> str:
-        if weight not in means[group]:
-            return "-"
-        is_best = means[group][weight] == max(means[group].values()) and len(weights) > 1
-        return f"{means[group][weight]:.2f}" + (" *" if is_best else "  ")
-
-    body = [[weight, *(cell(weight, group) for group in groups)] for weight in weights]
-    return Table("Mean PSNR in dB by lambda (*: the best)", ["lambda", *groups], body)
+def _mean_psnr(rows: Iterable[RowDict]) -> dict[str, float]:
+    """Return the mean PSNR by the label of lambda."""
+    values = defaultdict(list)
+    for row in rows:
+        values[_label(row)].append(row["psnr_after"])
+    return {label: fmean(list(filter(math.isfinite, found)) or found) for label, found in values.items()}
 
 
-def _best(found: Mapping[tuple[str, str], Mapping[str, list[float]]], groups: Sequence[str]) -> Table:
-    def cell(name: str, group: str) -> str:
-        if (name, group) not in found:
-            return "-"
-        psnr, weight = max((_mean(values), weight) for weight, values in found[name, group].items())
-        return f"{weight}: {psnr:.2f}"
-
-    names = dict.fromkeys(name for name, _ in found)
-    body = [[name, *(cell(name, group) for group in groups)] for name in names]
-    return Table("The best lambda of each picture, and its PSNR", ["picture", *groups], body)
+def _format_mean(means: Mapping[str, float], label: str) -> str:
+    if label not in means:
+        return "-"
+    # Of a single lambda it says nothing that it is the best.
+    is_best = len(means) > 1 and means[label] == max(means.values())
+    return f"{means[label]:.2f} *" if is_best else f"{means[label]:.2f}  "
 
 
-def _mean(values: Sequence[float]) -> float:
-    return fmean(list(filter(math.isfinite, values)) or values)
+def _find_best(rows: Iterable[RowDict], picture: str) -> str:
+    means = _mean_psnr(row for row in rows if row["input"] == picture)
+    if not means:
+        return "-"
+    label = max(means, key=lambda label: (means[label], label))
+    return f"{label}: {means[label]:.2f}"
 
 
-def by_model(rows: Sequence[RowDict]) -> list[RowDict]:
-    """Return the rows, those of gray pictures once for every colour model: their results are the same by all."""
-    names = ("color", "chroma_given")
-    models = {tuple(row[name] for name in names): None for row in rows if not _is_gray(row)}
-    spread = [dict(zip(names, model, strict=True)) for model in models] or [{}]
-    return [{**row, **model} for row in rows for model in (spread if _is_gray(row) else [{}])]
+def group_rows(rows: Sequence[RowDict]) -> dict[str, list[RowDict]]:
+    """Return the rows by the values that vary among them: each group is a column of a table, or a curve.
+
+    Rows of gray pictures are in the groups of all colour models, as their results are the same by all.
+    """
+    models = dict.fromkeys((row["color"], row["chroma_given"]) for row in rows if not _is_gray(row))
+    repeated: list[RowDict] = []
+    for row in rows:
+        if models and _is_gray(row):
+            repeated += [{**row, "color": color, "chroma_given": chroma} for color, chroma in models]
+        else:
+            repeated.append(row)
+    names = _find_varied(repeated)
+    groups = defaultdict(list)
+    for row in repeated:
+        words = [_describe(row, name) for name in names]
+        groups[", ".join(words) or "PSNR"].append(row)
+    return groups
 
 
 def _is_gray(row: RowDict) -> bool:
@@ -107,31 +108,31 @@ def _is_gray(row: RowDict) -> bool:
     return sides.get("S", sides.get("C", 1)) == 1
 
 
-def varied(rows: Sequence[RowDict]) -> list[str]:
-    """Return what varies among rows; the optimizer does not where the model alone decides which it is."""
-    models: dict[tuple[str, str, bool], set[str]] = defaultdict(set)
-    for row in rows:
-        models[row["tv"], row["color"], _is_gray(row)].add(row["optimizer"])
-    is_given = max(map(len, models.values()), default=0) > 1
-    return [name for name in VARIED if len({row[name] for row in rows}) > 1 and (name != "optimizer" or is_given)]
+def _find_varied(rows: Sequence[RowDict]) -> list[str]:
+    """Return the keys of which the rows have several values."""
+    names = [name for name in VARIED if len({row[name] for row in rows}) > 1]
+    # Left to "auto", the optimizer follows from the model, and says nothing more.
+    models = {(row["tv"], row["color"], _is_gray(row)) for row in rows}
+    pairs = {(row["tv"], row["color"], _is_gray(row), row["optimizer"]) for row in rows}
+    if "optimizer" in names and len(pairs) == len(models):
+        names.remove("optimizer")
+    return names
 
 
-def group_of(row: RowDict, names: Sequence[str]) -> str:
-    """Return what a row has for some names."""
-    parts = [
-        "none" if row[name] is None else f"chroma {row[name]}" if name == "chroma_given" else row[name]
-        for name in names
-    ]
-    return ", ".join(parts) or "PSNR"
+def _describe(row: RowDict, name: str) -> str:
+    if row[name] is None:
+        return "none"
+    prefix = {"chroma_given": "chroma "}.get(name, "")
+    return f"{prefix}{row[name]}"
 
 
-def _lambda(row: RowDict) -> str:
+def _label(row: RowDict) -> str:
+    """Return what tables call the lambda of a row."""
     if not row["criterion"]:
-        return f"{row['lambda']:.{PLACES}g}"
+        return f"{row['lambda']:.4g}"
     return AUTO if row["strength"] == 1 else f"{row['strength']:g} {AUTO}"
 
 
-def _place(weight: str) -> tuple[bool, float]:
+def _sort_key(label: str) -> tuple[bool, float]:
     """Return where a lambda stands among others: those chosen come last, by their strength."""
-    is_chosen = weight.endswith(AUTO)
-    return is_chosen, float(weight.removesuffix(AUTO) or 1)
+    return label.endswith(AUTO), float(label.removesuffix(AUTO) or 1)
