@@ -15,7 +15,7 @@ import typer
 from PIL import Image
 
 from tvdenoise import denoise
-from tvdenoise.model.rof import Problem
+from tvdenoise.model.problem import Problem
 from tvdenoise.solvers.coarse import coarse_start
 from tvdenoise.solvers.formulations import Dual
 

@@ -25,7 +25,7 @@ from skimage.data import camera
 from tvdenoise import Grid, Noise, Specimen, denoise, sweep
 from tvdenoise.cli.values import weights_of
 from tvdenoise.kernels import dispatch
-from tvdenoise.model.rof import Problem
+from tvdenoise.model.problem import Problem
 from tvdenoise.solvers.coarse import coarse_start
 from tvdenoise.solvers.formulations import Dual
 

@@ -34,7 +34,7 @@ from torch import Tensor
 from tvdenoise import TotalVariation, denoise
 from tvdenoise.machine.devices import synchronize
 from tvdenoise.machine.remarks import remarks
-from tvdenoise.model.rof import Problem
+from tvdenoise.model.problem import Problem
 from tvdenoise.solvers.ascents import REFRESH, AlternatingAscent, FISTAAscent
 from tvdenoise.solvers.coarse import coarse_start
 from tvdenoise.solvers.formulations import Dual

@@ -24,7 +24,7 @@ from PIL import Image
 from skimage.restoration import denoise_tv_bregman, denoise_tv_chambolle
 
 from tvdenoise import TotalVariation, denoise
-from tvdenoise.model.rof import Problem
+from tvdenoise.model.problem import Problem
 from tvdenoise.solvers.coarse import coarse_start
 from tvdenoise.solvers.formulations import Dual
 

@@ -234,7 +234,7 @@ def _curves(clean: Pixels, image: Path) -> None:
     import torch
 
     from tvdenoise.auto.selection import select_weight
-    from tvdenoise.model.rof import Problem
+    from tvdenoise.model.problem import Problem
 
     levels = (10, 25, 50)
     _, panels = plt.subplots(1, len(levels), figsize=(4.2 * len(levels), 3.8))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from skimage.restoration import denoise_tv_chambolle
 
 from tvdenoise import denoise
-from tvdenoise.model.rof import Problem
+from tvdenoise.model.problem import Problem
 from tvdenoise.options.kinds import TVKind
 from tvdenoise.solvers.formulations import Dual
 

@@ -5,7 +5,7 @@ import subprocess
 import torch
 from torch import Tensor
 
-from tvdenoise.model.rof import Problem
+from tvdenoise.model.problem import Problem
 
 KINDS = ["anisotropic", "isotropic"]
 SHAPES = [(1, 7, 9), (3, 8, 5), (1, 1, 6), (2, 6, 1), (1, 1, 1), (1, 40, 2)]

@@ -12,7 +12,8 @@ from problems import picture
 
 import tvdenoise
 from tvdenoise.kernels import dispatch
-from tvdenoise.model.rof import Problem, certify
+from tvdenoise.model.certificate import certify
+from tvdenoise.model.problem import Problem
 from tvdenoise.solvers.ascents import AlternatingAscent, FISTAAscent
 from tvdenoise.solvers.formulations import Dual
 

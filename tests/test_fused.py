@@ -11,7 +11,8 @@ from problems import picture
 
 from tvdenoise.kernels import dispatch
 from tvdenoise.machine import remarks
-from tvdenoise.model.rof import Problem, certify
+from tvdenoise.model.certificate import certify
+from tvdenoise.model.problem import Problem
 from tvdenoise.options.methods import METHODS
 from tvdenoise.solvers.ascents import AlternatingAscent, FISTAAscent
 from tvdenoise.solvers.formulations import Dual

@@ -17,7 +17,7 @@ from tvdenoise.auto.noise_level import ChannelNoise
 from tvdenoise.auto.probe import BLOCKS, draw_noise, draw_probe, sample
 from tvdenoise.auto.selection import EPSILON, FACTOR, Curve, minimize, select_luma_and_chroma, select_weight
 from tvdenoise.model import operators
-from tvdenoise.model.rof import Problem
+from tvdenoise.model.problem import Problem
 from tvdenoise.options.methods import METHODS
 from tvdenoise.solvers.loop import solve
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from problems import picture
 
-from tvdenoise.model import operators
-from tvdenoise.model.rof import Certificate, Problem, certify
+from tvdenoise.model.certificate import Certificate, certify
+from tvdenoise.model.problem import Problem
 from tvdenoise.options.methods import METHODS
 from tvdenoise.solvers import loop as solve_module
 from tvdenoise.solvers.ascents import AlternatingAscent, FISTAAscent, ascend
@@ -75,7 +75,7 @@ def test_dual_meets_the_bound_of_alternating_descent():
     problem = Problem(picture(1, 24, 20), 0.1, "anisotropic")
     values, field = ascended(problem, AlternatingAscent)
     field[0, :, ::2] = field[1, :, :, ::2] = 0
-    moved = operators.subtract_adjoint(torch.zeros_like(problem.f), field, torch.empty_like(problem.f), 1.0)
+    moved = problem.difference.adjoint(field)
     for k, value in enumerate(values[:500], 1):
         bound = 2 * float(moved.square().sum()) / (k + 1) ** 2
         assert values[-1] - value <= (bound if k < 50 else bound / 100)  # without extrapolation, 0.6 of it at 50

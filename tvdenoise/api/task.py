@@ -18,8 +18,8 @@ from tvdenoise.auto.selection import Selection, choose_epsilon, select_luma_and_
 from tvdenoise.errors import ArrayError, SettingError
 from tvdenoise.machine.devices import is_out_of_memory, pick_device
 from tvdenoise.machine.remarks import remark
-from tvdenoise.model import operators
-from tvdenoise.model.rof import Problem
+from tvdenoise.model import tensors
+from tvdenoise.model.problem import Problem
 from tvdenoise.options.settings import Settings
 from tvdenoise.solvers.loop import Progress, Solution, solve
 
@@ -180,7 +180,7 @@ class Task(Generic[Image]):
             distance += colour.rounding_bound(problem.f) + colour.rounding_bound(solved)
         dtype = self._planes.dtype
         if dtype is not None and dtype.itemsize < u.dtype.itemsize:
-            distance += operators.cast_error(u, dtype)
+            distance += tensors.cast_error(u, dtype)
         return distance
 
 
@@ -192,7 +192,7 @@ def _precision(f: Tensor, tol: float, weight: float) -> torch.dtype:
     """
     if f.dtype == torch.float64:
         return torch.float64
-    values = operators.array(f.to(torch.promote_types(f.dtype, torch.float32)))  # NumPy knows no bfloat16
+    values = tensors.array(f.to(torch.promote_types(f.dtype, torch.float32)))  # NumPy knows no bfloat16
     largest = max(abs(float(values.min())), abs(float(values.max())))
     least_tol = max(1e-3 * weight ** (2 / 3), 6e-4 * math.sqrt(weight * largest))
     return torch.float64 if tol < least_tol else torch.float32
@@ -206,7 +206,7 @@ def _is_on_unit_scale(f: Tensor) -> bool:
 
 def _move(f: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
     f = f.to(device, dtype)
-    return f if f.is_contiguous() else operators.contiguous_copy(f)
+    return f if f.is_contiguous() else tensors.contiguous_copy(f)
 
 
 def _problem(f: Tensor, settings: Settings) -> Problem:

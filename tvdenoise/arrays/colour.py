@@ -1,13 +1,12 @@
 """Which colours total variation sees, and the orthonormal way there and back."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from tvdenoise.errors import ArrayError
-from tvdenoise.model import operators
+from tvdenoise.model.operators import ChannelMix
 from tvdenoise.options.kinds import ColorChoice, ColorKind
 
 CHROMA = 1.5
@@ -19,11 +18,10 @@ def _normalize(*row: float) -> tuple[float, ...]:
     return tuple(entry / length for entry in row)
 
 
-_OPPONENT = (
-    _normalize(1, 1, 1),
-    _normalize(1, 0, -1),
-    _normalize(1, -2, 1),
-)
+# The orthonormal transform to opponent colours: luma (R+G+B)/sqrt 3, and chromas (R-B)/sqrt 2 and (R-2G+B)/sqrt 6.
+OPPONENT = ChannelMix((_normalize(1, 1, 1), _normalize(1, 0, -1), _normalize(1, -2, 1)))
+to_opponent = OPPONENT.forward
+from_opponent = OPPONENT.adjoint
 
 
 def choose_model(choice: ColorChoice, channels: int) -> ColorKind:
@@ -48,18 +46,6 @@ def ratios(chroma: float | None) -> tuple[float, float, float]:
     return 1.0, chroma, chroma
 
 
-def to_opponent(rgb: Tensor) -> Tensor:
-    r"""Return luma :math:`(R+G+B)/\sqrt3` and chromas :math:`(R-B)/\sqrt2`, :math:`(R-2G+B)/\sqrt6` of (3, ...)."""
-    return _mix(_OPPONENT, rgb)
-
-
-def from_opponent(opponent: Tensor) -> Tensor:
-    """Undo :func:`to_opponent`."""
-    # The matrix is orthonormal: its transpose is its inverse.
-    transpose = tuple(zip(*_OPPONENT, strict=True))
-    return _mix(transpose, opponent)
-
-
 def rounding_bound(channels: Tensor) -> float:
     """Return a bound on the root mean square of what rounding adds to either transform."""
     epsilon = torch.finfo(channels.dtype).eps
@@ -67,12 +53,3 @@ def rounding_bound(channels: Tensor) -> float:
     # A factor, a product and two sums are rounded, each by half of epsilon, relative to |M| |x|, whose 2-norm is at
     # most sqrt(3) |x|.
     return 2 * math.sqrt(3) * epsilon * rms
-
-
-def _mix(matrix: Sequence[Sequence[float]], channels: Tensor) -> Tensor:
-    """Return the product of a matrix with the channels, without a copy of them."""
-    result: Tensor = operators.empty(channels.shape, channels).zero_()
-    for row, mixed in zip(matrix, result, strict=True):
-        for factor, channel in zip(row, channels, strict=True):
-            mixed.add_(channel, alpha=factor)
-    return result

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tvdenoise.arrays import intensity
 from tvdenoise.errors import ArrayError
-from tvdenoise.model import operators
+from tvdenoise.model import tensors
 from tvdenoise.options.kinds import FEW_CHANNELS
 
 Image = TypeVar("Image", NDArray[Any], Tensor)
@@ -59,7 +59,7 @@ def _array_as_planes(image: NDArray[Any], axis: int | None) -> Planes[NDArray[An
         dtype = getattr(torch, image.dtype.name)
 
     def restore(u: Tensor) -> NDArray[Any]:
-        unit = operators.contiguous_copy(_from_front(u, axis))
+        unit = tensors.contiguous_copy(_from_front(u, axis))
         values = intensity.scale_from_unit(unit.numpy(force=True), scale, image.dtype)
         return np.ascontiguousarray(values)
 

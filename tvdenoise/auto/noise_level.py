@@ -23,7 +23,7 @@ from tvdenoise.auto.patches import (
     measure_autocorrelation,
     survey,
 )
-from tvdenoise.model import operators
+from tvdenoise.model import tensors
 
 SEED = 0x71DE
 """Of the white noise for comparison: hardly the seed of noise that a user adds."""
@@ -238,7 +238,7 @@ def _is_texture(plane: Tensor, dilation: int, near: Survey, far: Survey) -> bool
     if far.kurtosis < MIN_KURTOSIS:
         return True
     if is_far:
-        of_picture = float(operators.array(plane).var())
+        of_picture = float(tensors.array(plane).var())
         if variance > TEXTURE_SHARE**2 * of_picture:
             return True
     if far.weak_share >= FREE_SHARE:

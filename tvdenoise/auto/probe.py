@@ -11,8 +11,8 @@ from torch import Tensor
 from tvdenoise.arrays import colour
 from tvdenoise.auto.noise_level import ChannelNoise, estimate_noise
 from tvdenoise.auto.patches import Array
-from tvdenoise.model import operators
-from tvdenoise.model.rof import Problem
+from tvdenoise.model import tensors
+from tvdenoise.model.problem import Problem
 
 CHANNEL_RATIO = 1.2
 """How far apart the noise levels of opponent colours are where channels do not have noise of their own."""
@@ -115,7 +115,7 @@ def draw_noise(f: Tensor, noise: Sequence[ChannelNoise], values_at_once: int = V
 def _draw_unit_noise(f: Tensor, noise: Sequence[ChannelNoise], values_at_once: int = VALUES_AT_ONCE) -> Tensor:
     """Return noise of variance 1: random signs, with the noise's autocorrelation where neighbours share it."""
     generator = torch.Generator().manual_seed(SEED)
-    draw = operators.empty(f.shape, f)
+    draw = tensors.empty(f.shape, f)
     for part in torch.split(draw.view(-1), values_at_once):
         coins = torch.randint(0, 2, part.shape, generator=generator, device="cpu", dtype=torch.int8)
         part.copy_(coins.mul_(2).sub_(1))

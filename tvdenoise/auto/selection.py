@@ -11,8 +11,8 @@ from torch import Tensor
 
 from tvdenoise.auto.noise_level import ChannelNoise
 from tvdenoise.auto.probe import MOST_PIXELS, sample
-from tvdenoise.model import operators
-from tvdenoise.model.rof import Problem
+from tvdenoise.model import operators, tensors
+from tvdenoise.model.problem import Problem
 from tvdenoise.solvers.ascents import ascend
 
 NEGLIGIBLE = 1e-7
@@ -92,7 +92,7 @@ def select_weight(
     """
     part = dataclasses.replace(problem, f=sample(problem.f, problem.axes, most_pixels))
     probe = sample(probe, problem.axes, most_pixels)
-    variance = float((operators.array(probe) ** 2).mean())
+    variance = float((tensors.array(probe) ** 2).mean())
     if spread is None:
         spread = part.spread
     if not variance > (NEGLIGIBLE * spread) ** 2:
@@ -161,11 +161,11 @@ class _Path:
 
     def __init__(self, problem: Problem, probe: Tensor, variance: float, epsilon: float) -> None:
         channels, *sides = probe.shape
-        pair = operators.empty((channels, 2, *sides), probe)
-        f = operators.array(problem.f)
-        b = operators.array(probe)
-        operators.array(pair[:, 0])[...] = f + epsilon * b
-        operators.array(pair[:, 1])[...] = f - epsilon * b
+        pair = tensors.empty((channels, 2, *sides), probe)
+        f = tensors.array(problem.f)
+        b = tensors.array(probe)
+        tensors.array(pair[:, 0])[...] = f + epsilon * b
+        tensors.array(pair[:, 1])[...] = f - epsilon * b
         self.spread = problem.spread or math.sqrt(variance)
         self._problem = dataclasses.replace(problem, f=pair)
         self._field = operators.new_field(pair, problem.axes)
@@ -185,10 +185,10 @@ class _Path:
             + \tfrac{1}{\epsilon}\, b^\top (u_+ - u_-) - \mathrm{tr}\,\Sigma.
         """
         problem = self._move_to(math.exp(log_weight))
-        pair = operators.empty(problem.f.shape, problem.f)
-        u = operators.subtract_adjoint(problem.f, self._field, pair, problem.spacing)
-        above = operators.array(u[:, 0])
-        below = operators.array(u[:, 1])
+        pair = tensors.empty(problem.f.shape, problem.f)
+        u = problem.difference.subtract_adjoint(problem.f, self._field, pair)
+        above = tensors.array(u[:, 0])
+        below = tensors.array(u[:, 1])
         mean = (above + below) / 2
         residual = float(((mean - self._f) ** 2).mean())
         # The trace of the Jacobian times the covariance; random signs have exact squares, and it scatters less.
@@ -202,7 +202,7 @@ class _Path:
         scale = 0.0
         if self._weight:
             scale = weight / self._weight
-        operators.array(self._field)[...] *= scale
+        tensors.array(self._field)[...] *= scale
         largest = weight * max(problem.ratios, default=1.0)
         steps = STEPS * largest / self.spread
         steps = min(max(steps, LEAST_STEPS), MOST_STEPS)
@@ -214,9 +214,9 @@ class _Path:
 
     def average_field(self, weight: float) -> Tensor:
         """Return the field for the picture itself, about right at a lambda."""
-        field = operators.contiguous_copy(self._field[:, :, 0])
-        values = operators.array(field)
-        values += operators.array(self._field[:, :, 1])
+        field = tensors.contiguous_copy(self._field[:, :, 0])
+        values = tensors.array(field)
+        values += tensors.array(self._field[:, :, 1])
         values *= weight / self._weight / 2
         return field
 

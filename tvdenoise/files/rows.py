@@ -109,7 +109,7 @@ class Row:
 
 @dataclass(frozen=True)
 class TracePoint:
-    """What was known at a certificate: how far the run was, and what :class:`tvdenoise.model.rof.Certificate` says."""
+    """What was known at a certificate: how far the run was, and what the certificate says."""
 
     step: int
     seconds: float

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from tvdenoise.kernels import dispatch
-from tvdenoise.model import operators
-from tvdenoise.model.rof import Problem
+from tvdenoise.model import operators, tensors
+from tvdenoise.model.problem import Problem
 from tvdenoise.solvers.optimizers import FISTA, AlternatingDescent
 
 REFRESH = 24
@@ -42,10 +42,10 @@ class Ascent(ABC):
             self.parameter = operators.new_field(problem.f, problem.axes)
         else:
             self.parameter = operators.clear_border(start)
-        self.previous = operators.contiguous_copy(self.parameter)
+        self.previous = tensors.contiguous_copy(self.parameter)
         self.step = 0
         self.average: Tensor | None = None
-        self.scratch = operators.empty(problem.f.shape, problem.f)
+        self.scratch = tensors.empty(problem.f.shape, problem.f)
 
     def advance(self, steps: int) -> None:
         """Take some steps."""
@@ -88,7 +88,7 @@ class FISTAAscent(Ascent):
         )
 
     def _advance_with_torch(self, steps: int) -> None:
-        f, spacing = self.problem.f, self.problem.spacing
+        difference = self.problem.difference
         project = partial(self.problem.project, scratch=self.scratch)
         optimizer = FISTA([self.parameter], self.rate, project, maximize=True)
         state = optimizer.state[self.parameter]
@@ -97,8 +97,8 @@ class FISTAAscent(Ascent):
 
         def closure() -> None:
             """Set the gradient of d, that of the picture f - D^T p, and take the picture into the average."""
-            u = operators.subtract_adjoint(f, self.parameter, self.scratch, spacing)
-            self.parameter.grad = operators.gradient(u, gradient, spacing)
+            u = difference.subtract_adjoint(self.problem.f, self.parameter, self.scratch)
+            self.parameter.grad = difference.forward_into(u, gradient)
             if self.average is not None:
                 self.average.add_(u.sub_(self.average).mul_(3 / (state["step"] + 2)))
 
@@ -175,7 +175,7 @@ class AlternatingAscent(Ascent):
     def _advance_with_torch(self, steps: int) -> None:
         """Hold even and odd rows and columns apart: torch is several times as fast on what lies side by side."""
         whole = [self.scratch, *self.parameter, *self.previous, *([] if self.average is None else [self.average])]
-        operators.subtract_adjoint(self.problem.f, self.parameter, self.scratch, 1.0)
+        self.problem.difference.subtract_adjoint(self.problem.f, self.parameter, self.scratch)
         u, down, right, old_down, old_right, *average = parts = [_corners(t) for t in whole]
         across = [list(self._edges(-1, start, u, right, old_right)) for start in (0, 1)]
         along = [list(self._edges(-2, start, u, down, old_down)) for start in (0, 1)]

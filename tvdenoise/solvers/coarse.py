@@ -4,8 +4,8 @@ import dataclasses
 
 from torch import Tensor
 
-from tvdenoise.model import operators
-from tvdenoise.model.rof import Problem
+from tvdenoise.model import operators, tensors
+from tvdenoise.model.problem import Problem
 from tvdenoise.solvers.ascents import ascend
 
 STEPS = 15
@@ -53,10 +53,10 @@ def _halved(f: Tensor, axes: int) -> Tensor:
     """Return the means of 2 by 2 (by 2) pixels; where a side is odd, the last is one pixel wide."""
     for axis in range(-axes, 0):  # rows before columns: they lie side by side
         n, lacks_one = divmod(f.shape[axis], 2)
-        half = operators.empty((*f.shape[:axis], n + lacks_one, *f.shape[f.ndim + axis + 1 :]), f)
-        first, second, means = (operators.array(t) for t in (_every_other(f, 0, axis), _every_other(f, 1, axis), half))
+        half = tensors.empty((*f.shape[:axis], n + lacks_one, *f.shape[f.ndim + axis + 1 :]), f)
+        first, second, means = (tensors.array(t) for t in (_every_other(f, 0, axis), _every_other(f, 1, axis), half))
         means[...] = first
-        pairs = operators.array(half.narrow(axis, 0, n))
+        pairs = tensors.array(half.narrow(axis, 0, n))
         pairs += second
         pairs *= 0.5
         f = half
@@ -65,12 +65,12 @@ def _halved(f: Tensor, axes: int) -> Tensor:
 
 def _doubled(p: Tensor, f: Tensor, axes: int) -> Tensor:
     """Return twice the field at the size of ``f``, every value repeated."""
-    operators.array(p)[...] *= 2
+    tensors.array(p)[...] *= 2
     for axis in range(-1, -axes - 1, -1):
-        large = operators.empty((*p.shape[:axis], f.shape[axis], *p.shape[p.ndim + axis + 1 :]), p)
+        large = tensors.empty((*p.shape[:axis], f.shape[axis], *p.shape[p.ndim + axis + 1 :]), p)
         for start in (0, 1):
             part = _every_other(large, start, axis)
-            operators.array(part)[...] = operators.array(p.narrow(axis, 0, part.shape[axis]))
+            tensors.array(part)[...] = tensors.array(p.narrow(axis, 0, part.shape[axis]))
         p = large
     return p
 

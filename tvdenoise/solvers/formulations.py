@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from tvdenoise.model import operators
-from tvdenoise.model.rof import Certificate, Problem, certify
+from tvdenoise.model import tensors
+from tvdenoise.model.certificate import Certificate, certify
+from tvdenoise.model.problem import Problem
 from tvdenoise.solvers.ascents import MakeAscent, ascent_of
 from tvdenoise.total_variation import TotalVariation
 
@@ -35,7 +36,7 @@ class Dual:
     def __init__(self, problem: Problem, start: Tensor | None = None, make_ascent: MakeAscent = ascent_of) -> None:
         self.problem = problem
         self.ascent = make_ascent(problem, start)
-        self.average = self.ascent.average = operators.contiguous_copy(problem.f)
+        self.average = self.ascent.average = tensors.contiguous_copy(problem.f)
 
     def advance(self, steps: int) -> None:
         """Take some steps."""
@@ -69,7 +70,8 @@ def _centre(problem: Problem, p: Tensor, v: Tensor, out: Tensor) -> Certificate:
     if kernels is not None and kernels.CERTIFIES:
         kernels.centre(problem.f, p, v, out, problem.spacing)
     else:
-        operators.subtract_adjoint(problem.f, p, out, problem.spacing).mul_(0.5).add_(v, alpha=0.5)
+        q = problem.difference.subtract_adjoint(problem.f, p, out)
+        q.mul_(0.5).add_(v, alpha=0.5)
     return certify(problem, out, p, v)
 
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from tvdenoise.machine.devices import synchronize
-from tvdenoise.model.rof import Certificate, Problem
+from tvdenoise.model.certificate import Certificate
+from tvdenoise.model.problem import Problem
 from tvdenoise.options.methods import Method
 from tvdenoise.solvers.ascents import AlternatingAscent, FISTAAscent
 from tvdenoise.solvers.coarse import coarse_start

@@ -1,0 +1,144 @@
+r"""The problem of Rudin, Osher and Fatemi, and its dual.
+
+Primal: minimise :math:`E(u) = \frac12 \|u - f\|^2 + \lambda\,\mathrm{TV}(u)`. Dual: maximise
+:math:`d(p) = \frac12\|f\|^2 - \frac12\|f - D^\top p\|^2` over the fields with :math:`|p| \le \lambda`. For every
+picture and every feasible field :math:`d(p) \le d(p^*) = E(u^*) \le E(u)`.
+
+Sources: Rudin, Osher and Fatemi, Physica D 60 (1992); Chambolle, "An algorithm for total variation minimization and
+applications", J. Mathematical Imaging and Vision 20 (2004).
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from tvdenoise.kernels import dispatch
+from tvdenoise.model import dual_ball, tensors
+from tvdenoise.model.operators import ForwardDifference
+from tvdenoise.options.kinds import Group, TVKind
+
+# How much longer than 1/L a step is. FISTA's rate is proven up to 1; with its momentum a quadratic is stable up to 4/3,
+# and the certificate judges what comes of it. (Liang, Luo and Schönlieb, "Improving FISTA: faster, smarter, and
+# greedier", SIAM J. Scientific Computing 44, 2022, step as far, but restart; nothing here does.)
+STRETCH = 1.3
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is to be minimised.
+
+    Attributes
+    ----------
+    f
+        One picture (C, H, W), or volume (C, D, H, W).
+    weight
+        The weight lambda of the total variation.
+    tv
+        Its kind.
+    axes
+        The number of spatial axes: 2 for a picture, 3 for a volume.
+    spacing
+        The distance between the slices of a volume in units of that between pixels.
+    coupled
+        Whether the channels of a pixel make one vector.
+    ratios
+        The weight of each channel as a multiple of lambda; empty for lambda itself.
+    """
+
+    f: Tensor
+    weight: float
+    tv: TVKind
+    axes: Literal[2, 3] = 2
+    spacing: float = 1.0
+    coupled: bool = False
+    ratios: tuple[float, ...] = ()
+
+    @property
+    def difference(self) -> ForwardDifference:
+        """The operator D."""
+        return ForwardDifference(self.axes, self.spacing)
+
+    @property
+    def step_size(self) -> float:
+        r"""The step size on the dual: :data:`STRETCH` times :math:`1/L`, with :math:`L = \|D\|^2`."""
+        difference = self.difference
+        if self.axes == 3 and self.f.shape[-3] == 1:  # a single slice has no differences along D
+            difference = ForwardDifference(2)
+        return STRETCH / difference.squared_norm_bound
+
+    @property
+    def alternates(self) -> bool:
+        """Whether each difference counts for itself, so that edges without common pixels are independent."""
+        is_coupled = self.coupled and len(self.f) > 1
+        return self.tv == "anisotropic" and self.axes == 2 and not is_coupled
+
+    def project(self, p: Tensor, scratch: Tensor | None = None) -> Tensor:
+        """Project a field in place on the feasible set; ``scratch`` may be any tensor like ``f``."""
+        for channels, weight in self.channel_weights():
+            buffer = None if scratch is None else scratch[channels]
+            dual_ball.project(p[:, channels], weight, self.tv, coupled=self.coupled, scratch=buffer)
+        return p
+
+    def penalty(self, g: Tensor) -> Tensor:
+        r"""Return :math:`\lambda\,\mathrm{TV}` as a sum over the differences ``g``."""
+        sums = []
+        for channels, weight in self.channel_weights():
+            lengths = dual_ball.magnitude(g[:, channels], self.tv, coupled=self.coupled)
+            sums.append(weight * lengths.sum())
+        return torch.stack(sums).sum()
+
+    def channel_weights(self) -> list[tuple[slice, float]]:
+        """Return the channels of equal weight and that weight."""
+        if not self.ratios:
+            return [(slice(None), self.weight)]
+        return [(slice(c, c + 1), ratio * self.weight) for c, ratio in enumerate(self.ratios)]
+
+    def kernels(self, *others: Tensor) -> ModuleType | None:
+        """Return what :func:`tvdenoise.kernels.dispatch.kernels` does for ``f`` and other tensors."""
+        if self.weight == 0:
+            return None
+        planes = len(self.f) if self.coupled else 1
+        return dispatch.kernels(self.f, *others, tv=self.tv, axes=self.axes, planes=planes)
+
+    def groups(self) -> list[Group]:
+        """Return which of the planes (H, W), or (D, H, W), of ``f`` make vectors together."""
+        stride = math.prod(self.f.shape[1 : -self.axes])
+        groups = []
+        for channels, weight in self.channel_weights():
+            first, stop, _ = channels.indices(len(self.f))
+            if self.coupled:  # one group a plane of the first channel, with all channels
+                planes = stop - first
+                firsts = range(first * stride, (first + 1) * stride)
+            else:
+                planes = 1
+                firsts = range(first * stride, stop * stride)
+            groups += [Group(plane, stride, planes, weight, self.spacing) for plane in firsts]
+        return groups
+
+    @cached_property
+    def flat(self) -> Tensor:
+        """The picture that is the mean of each channel everywhere: the answer for a large enough lambda."""
+        spatial = tuple(range(-self.axes, 0))
+        means = tensors.array(self.f).mean(spatial)
+        shape = (*self.f.shape[: -self.axes], *[1] * self.axes)
+        return torch.as_tensor(means, device=self.f.device).reshape(shape).expand_as(self.f)
+
+    @cached_property
+    def flat_energy(self) -> float:
+        """The energy of :attr:`flat`, which has no variation: half the sum of squares around the mean."""
+        total = 0.0
+        for start, rows in tensors.row_chunks(self.f, -self.axes):
+            f = tensors.array(self.f.narrow(-self.axes, start, rows))
+            mean = tensors.array(self.flat.narrow(-self.axes, start, rows))
+            total += float(((f - mean) ** 2).sum())
+        return 0.5 * total
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation of the picture around the mean of each channel, over all channels."""
+        return math.sqrt(2 * self.flat_energy / self.f.numel())
