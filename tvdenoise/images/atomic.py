@@ -23,12 +23,8 @@ def atomic(target: Path) -> Iterator[BinaryIO]:
     """Open a temporary file beside ``target`` that takes its place when the block ends, and is removed if it fails.
 
     Whatever happens, ``target`` is its old self or the whole new file. The temporary file's name is always the same for
-    a target: what a killed process left there is taken over, and of two processes one waits for the other.
-
-    Raises
-    ------
-    WriteError
-        If the operating system refuses: no space, no permission, a read-only file system.
+    a target: what a killed process left there is taken over, and of two processes one waits for the other. Where the
+    operating system refuses (no space, no permission), :class:`WriteError` is raised.
     """
     place = target.resolve()  # what a link points to is replaced, not the link
     temporary = _temporary_path(place)
@@ -67,7 +63,8 @@ def discard(target: Path) -> None:
 
 
 def _temporary_path(place: Path) -> Path:
-    return place.with_name(f".tvdenoise-{hashlib.sha256(os.fsencode(place.name)).hexdigest()[:16]}.tmp")
+    digest = hashlib.sha256(os.fsencode(place.name)).hexdigest()
+    return place.with_name(f".tvdenoise-{digest[:16]}.tmp")
 
 
 def _open_locked(path: Path) -> BinaryIO:

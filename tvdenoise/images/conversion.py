@@ -60,22 +60,20 @@ def prepare_target(
 ) -> tuple[PictureFile, PictureFile]:
     """Return the source as it is to be denoised (cut and turned for its target), and the target yet to be filled.
 
-    Raises
-    ------
-    OutputError
-        If the target's format cannot hold what ``file`` has, or would lose something of it without leave.
+    :class:`OutputError` is raised if the target's format cannot hold ``file``, or would lose something without leave.
     """
     format_ = options.format or format_by_extension(target) or file.format
     _check_conversion(file, target, format_, options)
     source = fit_to_format(file, format_, options)
     blanks = tuple(_blank(part, source, format_) for part in source.parts)
-    blank = PictureFile(format_, blanks, file.metadata, file.native)
+    metadata = file.metadata
+    native = file.native
     if not options.metadata:
-        metadata = Metadata(icc_profile=file.metadata.icc_profile, timing=file.metadata.timing)
-        blank = replace(blank, metadata=metadata, native=file.bare_native)
+        metadata = Metadata(icc_profile=metadata.icc_profile, timing=metadata.timing)
+        native = file.bare_native
     if format_ != file.format:  # whose writer would not know what to do with it
-        blank = replace(blank, native=None)
-    return source, blank
+        native = None
+    return source, PictureFile(format_, blanks, metadata, native)
 
 
 def _check_conversion(file: PictureFile, target: Path, format_: str, options: WriteOptions) -> None:
@@ -102,7 +100,8 @@ def _endings_that_lose_nothing(file: PictureFile, options: WriteOptions) -> str:
 
 
 def _possible_endings(file: PictureFile, names: list[str]) -> str:
-    return " or ".join(FORMATS[name].endings[0] for name in names if why_impossible(file, name) is None)
+    possible = [name for name in names if why_impossible(file, name) is None]
+    return " or ".join(FORMATS[name].endings[0] for name in possible)
 
 
 def fit_to_format(file: PictureFile, format_: str, options: WriteOptions) -> PictureFile:

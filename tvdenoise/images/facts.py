@@ -54,13 +54,11 @@ def _memory(file: PictureFile, *, volume: bool, color: ColorChoice) -> int:
     """Return the bytes that denoising takes: the file twice, and the arrays of the solver for its largest page."""
     held = sum(part.pixels.nbytes for part in file.parts)
     page = max(part.unit_type.itemsize * _solve_size(part, volume=volume, color=color) for part in file.parts)
-    axes = 3 if volume else 2
-    arrays = 3 + 2 * axes  # f, two pictures like it, and two fields
+    arrays = 9 if volume else 7  # f, two pictures like it, and two fields of 3 or 2 components
     return 2 * held + arrays * page
 
 
 def _solve_size(part: Picture, *, volume: bool, color: ColorChoice = "rgb") -> int:
-    """Return how many values are solved together."""
     page = next(part.pages_to_solve(volume=volume, color=color))
     return part.by_page[page].size
 

@@ -38,7 +38,7 @@ def turn(picture: Picture, number: int) -> Picture:
     y = picture.axes.index("Y")
     x = picture.axes.index("X")
     pixels = picture.pixels
-    if number in (5, 6, 7, 8):
+    if number >= 5:
         pixels = pixels.swapaxes(y, x)
     if number in (3, 4, 7, 8):
         pixels = np.flip(pixels, y)

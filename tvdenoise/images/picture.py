@@ -1,6 +1,7 @@
 """What a picture file holds: arrays as they stand in it, what their numbers mean, and what must survive the trip."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
@@ -72,11 +73,10 @@ class Picture:
     @property
     def depth_axis(self) -> str:
         """The axis along which the slices of a volume lie: Z, or the only one that counts pages and is not time."""
-        if "Z" in self.page_axes:
+        axes = self.page_axes
+        if "Z" in axes:
             return "Z"
-        if len(self.page_axes) == 1 and self.page_axes not in "TC":
-            return self.page_axes
-        return ""
+        return axes if len(axes) == 1 and axes not in "TC" else ""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -129,7 +129,8 @@ class Picture:
         """The picture without its transparency."""
         if not self.alpha:
             return self
-        return replace(self, pixels=self.by_page[..., : self.colours], axes=f"{self.page_axes}YXS", alpha=0)
+        shown = self.by_page[..., : self.colours]
+        return replace(self, pixels=shown, axes=f"{self.page_axes}YXS", alpha=0)
 
     @property
     def on_unit_scale(self) -> "Picture":
@@ -165,11 +166,8 @@ class Picture:
         """Return whether any page of an 8-bit RGB picture shows more colours."""
         if not self.is_rgb or self.pixels.dtype != np.uint8:
             return False
-        for page in self.pages():
-            numbers = self.by_page[page] @ np.array([1 << 16, 1 << 8, 1], np.uint32)  # one for each colour
-            if len(np.unique(numbers)) > count:
-                return True
-        return False
+        weights = np.array([65536, 256, 1], np.uint32)  # which make one number of each colour
+        return any(len(np.unique(frame @ weights)) > count for frame in self.opaque.frames)
 
     @property
     def unit_type(self) -> np.dtype[np.floating]:
@@ -239,7 +237,8 @@ class Picture:
         fits = len(axes) == len(letters) == count and letters.issuperset("YX")
         if not fits or not axes.isascii() or not axes.isupper():
             problem = f"{axes} does not name the {count} axes of an array of shape {self.pixels.shape}"
-            raise SettingError("axes", problem, f"give {count} different letters, Y and X among them")
+            remedy = f"give {count} different letters, Y and X among them"
+            raise SettingError("axes", problem, remedy)
         named = replace(self, axes=axes)
         # Transparency is at the end of the samples. Where they are another axis now, nothing is known of it.
         if axes.find(named._channel_axis or "-") != self.axes.find(self._channel_axis):
@@ -317,7 +316,7 @@ class PictureFile:
     @property
     def page_count(self) -> int:
         """The number of pages in all parts."""
-        return sum(int(np.prod(part.page_shape)) for part in self.parts)
+        return sum(math.prod(part.page_shape) for part in self.parts)
 
 
 @dataclass(frozen=True)

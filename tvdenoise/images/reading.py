@@ -55,7 +55,6 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
 
 
 def _interpret(path: Path, part: Picture, scale: Range | None, options: ReadOptions) -> Picture:
-    """Check a part and give it its axes and its range."""
     intensity.check_type(path, part.pixels.dtype)
     if options.axes is not None:
         part = part.with_axes(options.axes)

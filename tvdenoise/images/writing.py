@@ -23,10 +23,8 @@ from tvdenoise.images.reading import decode
 def write(target: Path, file: PictureFile) -> None:
     """Write a file, atomically, and read it back before it takes its place; ``-`` is standard output.
 
-    Raises
-    ------
-    WriteError
-        If the operating system refuses, or what can be read back is not what was written. The old file stays.
+    :class:`WriteError` is raised if the operating system refuses, or what can be read back is not what was written; the
+    old file, if there was one, stays.
     """
     if target == STREAM:
         stream = io.BytesIO()
@@ -65,7 +63,6 @@ def _write_checked(target: Path, stream: BinaryIO, file: PictureFile, reopen: Ca
 
 
 def _is_same(file: PictureFile, again: PictureFile) -> bool:
-    """Return whether a file reads back as it should."""
     if len(again.parts) != len(file.parts):
         return False
     row = FORMATS[file.format]
@@ -87,13 +84,12 @@ def _shows_the_same(picture: Picture, copy: Picture, row: Format) -> bool:
     frames = picture.frames
     copied = copy.frames
     if picture.samples != copy.samples:
-        if picture.is_cmyk or max(picture.samples, copy.samples) > 4:
+        if picture.is_cmyk or picture.alpha > 1 or not {picture.colours, copy.colours} <= {1, 3}:
             return False
         frames = _rgba_frames(picture)
         copied = _rgba_frames(copy)
         _, white = picture.type_range
-        has_holes = bool((frames[..., 3] < white / 2).any())
-        if has_holes and not copy.alpha:
+        if not copy.alpha and (frames[..., 3] < white / 2).any():
             return False
     if row.merges and len(copied) < len(frames):
         if not row.exact:
@@ -109,7 +105,7 @@ def _rgba_frames(picture: Picture) -> NDArray[Any]:
     frames = picture.frames
     _, white = picture.type_range
     rgba = np.full((*frames.shape[:-1], 4), white, frames.dtype)
-    rgba[..., :3] = frames[..., :3] if picture.colours == 3 else frames[..., :1]
+    rgba[..., :3] = frames[..., : picture.colours]  # gray stands for all three
     if picture.alpha:
         rgba[..., 3] = frames[..., -1]
     return rgba

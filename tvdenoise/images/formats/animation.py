@@ -14,15 +14,13 @@ from tvdenoise.images import limits
 from tvdenoise.images.picture import Picture, Pixels, Source, Timing, squeeze
 
 # What makes Pillow keep every frame as it is, as far as the format can
-OPTIONS: Mapping[str, Mapping[str, Any]] = {
+OPTIONS: Mapping[str, Any] = {
     "GIF": {"disposal": 2, "optimize": False},
     "PNG": {"disposal": 0, "blend": 0},
     "WEBP": {"lossless": True, "exact": True},
     "AVIF": {"quality": 100, "subsampling": "4:4:4"},
 }
-
 MAX_COLOURS = 256  # of a GIF frame, transparency among them
-
 _HALF_OPAQUE = 128  # the least transparency value that counts as opaque where a format knows only holes
 
 
@@ -103,15 +101,14 @@ def _gif_images(frames: NDArray[Any]) -> list[Image.Image]:
 
 def _fill_hole(frame: Pixels, hole: NDArray[np.bool_]) -> Pixels:
     """Return the colours of a frame; in its holes one that is there anyhow."""
-    is_gray = frame.shape[2] == 2
-    colours = np.repeat(frame[..., :1], 3, 2) if is_gray else frame[..., :3].copy()
+    count = min(3, frame.shape[-1] - 1)
+    colours = np.broadcast_to(frame[..., :count], (*hole.shape, 3)).copy()  # gray stands for all three
     if not hole.all():
         colours[hole] = colours[~hole][0]
     return colours
 
 
 def _unused_colour(images: list[Image.Image]) -> tuple[int, ...]:
-    """Return the first colour that is in none of the palettes."""
     used: set[tuple[int, ...]] = set()
     for image in images:
         palette = image.getpalette() or []
@@ -123,7 +120,8 @@ def _unused_colour(images: list[Image.Image]) -> tuple[int, ...]:
 def _with_hole(image: Image.Image, hole: NDArray[np.bool_], colour: tuple[int, ...]) -> Image.Image:
     """Return an image whose palette begins with the colour of its hole."""
     palette = image.getpalette() or []
-    result = Image.fromarray(np.where(hole, 0, np.asarray(image) + np.uint8(1)))
+    index = np.asarray(image) + np.uint8(1)
+    result = Image.fromarray(np.where(hole, 0, index))
     result.putpalette([*colour, *palette[: 3 * (MAX_COLOURS - 1)]])
     result.info["transparency"] = 0
     return result

@@ -23,20 +23,16 @@ _SEQUENTIAL = {0xC0, 0xC1}
 _READABLE = _SEQUENTIAL | {0xC2, 0xC9, 0xCA}
 _BASELINE = 255  # the largest number in a quantisation table of 8 bits
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
-_AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # A marker, but for those that stand within a scan
+_AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # a marker, but for those that stand within a scan
 _END = b"\xd9"
 _FURTHER_PICTURES = b"MPF\0"
 _JFIF = b"JFIF\0"
 _STRAY = 32  # bytes behind a picture that are not worth a word
-
 START = b"\xff\xd8"
-
 DEFAULT: Mapping[str, Any] = {"quality": 95, "subsampling": "4:4:4"}  # how a picture that was no JPEG is encoded
 
 
 class _Segment(NamedTuple):
-    """A segment of a JPEG: its marker, and where it starts and ends."""
-
     marker: int
     start: int
     end: int
@@ -114,7 +110,6 @@ def _segments(content: bytes) -> Iterator[_Segment]:
 
 
 def _length_at(content: bytes, at: int) -> int:
-    """Return the length of a segment without its marker."""
     return int.from_bytes(content[at : at + 2])
 
 
@@ -145,7 +140,8 @@ def check_whole(content: bytes) -> None:
     after = _AFTER_SCAN.search(content, found[-1].end)
     is_in_one_scan = any(segment.marker in _SEQUENTIAL for segment in found)
     if is_in_one_scan and after is not None and after[0].endswith(_END):
-        with Image.open(io.BytesIO(content[: after.start()] + bytes(16)), formats=["JPEG"]) as image:
+        padded = content[: after.start()] + bytes(16)
+        with Image.open(io.BytesIO(padded), formats=["JPEG"]) as image:
             image.draft(None, (1, 1))
             image.load()
 
@@ -153,9 +149,10 @@ def check_whole(content: bytes) -> None:
 def metadata_names(found: tuple[bytes, ...]) -> list[str]:
     """Name the metadata that no other format takes over."""
     names = {_COMMENT: "comment", _APP13: "IPTC"}
-    found_names = [names[segment[1]] for segment in found if segment[1] in names]
-    found_names += ["shape of pixels" for segment in found if _is_stretching(segment)]
-    return list(dict.fromkeys(found_names))
+    named = dict.fromkeys(names[segment[1]] for segment in found if segment[1] in names)
+    if any(_is_stretching(segment) for segment in found):
+        named["shape of pixels"] = None
+    return list(named)
 
 
 def _is_stretching(segment: bytes) -> bool:
@@ -166,11 +163,8 @@ def _is_stretching(segment: bytes) -> bool:
 
 def insert_segments(content: bytes, found: tuple[bytes, ...]) -> bytes:
     """Return a JPEG with these segments behind JFIF's own, or in its place if that is among them."""
-    head = len(START)
-    rest = head
-    if content[head + 1] == _APP0:
-        rest += 2 + _length_at(content, head + 2)
+    first = next(_segments(content))
+    rest = first.end if first.marker == _APP0 else first.start
     has_jfif = any(segment[1] == _APP0 for segment in found)
-    if not has_jfif:
-        head = rest
+    head = first.start if has_jfif else rest
     return content[:head] + b"".join(found) + content[rest:]

@@ -13,10 +13,10 @@ from tvdenoise.options.kinds import FEW_CHANNELS
 
 
 class _Layout(NamedTuple):
-    """How the numbers lie in a file: the order of bytes and that of axes."""
+    """How the numbers lie in a file: their type with its order of bytes, and the order of axes."""
 
-    byteorder: Literal["<", ">", "=", "|"] = "="
-    order: Literal["C", "F"] = "C"
+    dtype: np.dtype[np.generic]
+    order: Literal["C", "F"]
 
 
 def read(source: Source) -> PictureFile:
@@ -35,16 +35,16 @@ def read(source: Source) -> PictureFile:
         axes = "YX"
     elif len(shape) == 3 and shape[2] <= FEW_CHANNELS:
         axes = "YXS"
-    layout = _Layout(dtype.byteorder, order)
+    layout = _Layout(dtype, order)
     return PictureFile("NPY", (Picture(to_native_order(pixels), axes),), native=layout, bare_native=layout)
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
     """Write the array, laid out as its source is."""
     (picture,) = file.parts
-    layout: _Layout = file.native or _Layout()
-    dtype = picture.pixels.dtype.newbyteorder(layout.byteorder)
-    np.save(stream, np.asarray(picture.pixels, dtype, order=layout.order), allow_pickle=False)
+    layout: _Layout = file.native or _Layout(picture.pixels.dtype, "C")
+    pixels = np.asarray(picture.pixels, layout.dtype, order=layout.order)
+    np.save(stream, pixels, allow_pickle=False)
 
 
 def _header(stream: BinaryIO) -> tuple[tuple[int, ...], Literal["C", "F"], np.dtype[np.generic]]:

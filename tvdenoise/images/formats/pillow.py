@@ -18,8 +18,7 @@ from tvdenoise.images.picture import Metadata, Picture, PictureFile, Pixels, Sou
 
 _NAMES = tuple(name for name, row in FORMATS.items() if row.module == "pillow")
 # How a picture that was of another format is encoded
-_ENCODINGS: Mapping[str, Mapping[str, Any]] = {**animation.OPTIONS, "JPEG": jpeg.DEFAULT}
-
+_ENCODINGS: Mapping[str, Any] = {**animation.OPTIONS, "JPEG": jpeg.DEFAULT}
 # Modes of Pillow in which it has read all that was there
 _WHOLE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK")
 _NOTES = {"P": ("palette resolved",), "PA": ("palette resolved",), "1": ("1-bit became 8-bit",)}
@@ -104,10 +103,10 @@ def _bmp_with_alpha(pixels: Pixels, dpi: tuple[float, float] | None) -> bytes:
     height, width, _ = pixels.shape
     data = np.ascontiguousarray(pixels[::-1, :, [2, 1, 0, 3]]).tobytes()
     x, y = (round(value / 0.0254) for value in dpi or (0, 0))  # pixels a metre
-    start = 14 + 108  # the lengths of both headers
-    header = struct.pack("<IiiHHIIiiII", 108, width, height, 1, 32, 3, len(data), x, y, 0, 0)
+    file_header = struct.pack("<2sI4xI", b"BM", 122 + len(data), 122)  # data begin at byte 122
+    header = struct.pack("<IiiHHIIii8x", 108, width, height, 1, 32, 3, len(data), x, y)
     masks = struct.pack("<4I4s48x", 0xFF0000, 0xFF00, 0xFF, 0xFF000000, b"BGRs")
-    return struct.pack("<2sIII", b"BM", start + len(data), 0, start) + header + masks + data
+    return file_header + header + masks + data
 
 
 def _check_whole(source: Source, name: str, image: Image.Image, content: bytes) -> None:
@@ -126,9 +125,8 @@ def _avif_depth(content: bytes) -> int:
     """Return the most bits a channel that the boxes of an AVIF file name which configure its decoder."""
     depths = [8]
     for (flags,) in re.findall(rb"\0\0..av1C\x81.(.)", content, re.DOTALL):
-        is_high = flags >> 6 & 1
-        is_twelve = flags >> 5 & 1
-        depths.append(8 + 2 * is_high + 2 * is_twelve)
+        high_and_twelve = flags & 0b0110_0000  # AV1's flags of more than 8, and of more than 10 bits
+        depths.append(8 + 2 * high_and_twelve.bit_count())
     return max(depths)
 
 

@@ -1,15 +1,15 @@
 """PBM, PGM, PPM and PAM of every depth, through netpbmfile. The file itself says which number stands for white."""
 
 import re
+from dataclasses import replace
 from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from netpbmfile import NetpbmFile, imwrite
 
-from tvdenoise.arrays import intensity
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
-from tvdenoise.images.picture import Picture, PictureFile, Source, rescale, to_native_order
+from tvdenoise.images.picture import Picture, PictureFile, Source, rescale, squeeze, to_native_order
 
 _BITMAPS = ("P1", "P4")
 _TEXTS = ("P1", "P2", "P3")
@@ -47,12 +47,13 @@ def read(source: Source) -> PictureFile:
         notes.append("1-bit became 8-bit")
     pixels = to_native_order(pixels)
     scale = (0.0, float(white))
-    if alpha:
-        pixels = pixels.copy()
-        # The transparency of a file is relative to its white, that of a picture to the range of its type.
-        pixels[..., -1] = rescale(pixels[..., -1], scale, intensity.type_range(pixels.dtype), pixels.dtype)
-    native = _Native(magic, white)
     picture = Picture(pixels, axes, alpha)
+    if alpha:
+        # The transparency of a file is relative to its white, that of a picture to the range of its type.
+        picture = replace(picture, pixels=pixels.copy())
+        hidden = picture.pixels[..., -1]
+        hidden[...] = rescale(hidden, scale, picture.type_range, hidden.dtype)
+    native = _Native(magic, white)
     return PictureFile("PNM", (picture,), native=native, bare_native=native, notes=tuple(notes), scale=scale)
 
 
@@ -62,16 +63,12 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     native: _Native = file.native or _Native("", int(picture.type_range[1]))
     pixels = np.minimum(picture.by_page, native.white, dtype=picture.pixels.dtype)
     if picture.alpha:
-        scale = (0.0, float(native.white))
-        pixels[..., -1] = rescale(picture.by_page[..., -1], picture.type_range, scale, pixels.dtype)
-    magic: Literal["P5", "P6", "P7"] = "P5"
+        hidden = picture.by_page[..., -1]
+        pixels[..., -1] = rescale(hidden, picture.type_range, (0.0, float(native.white)), hidden.dtype)
+    magic: Literal["P5", "P6", "P7"] = "P5" if picture.samples == 1 else "P6"
     if native.magic == "P7":
         magic = "P7"
-    elif picture.samples > 1:
-        magic = "P6"
-    if picture.samples == 1:
-        pixels = pixels[..., 0]
-    imwrite(stream, np.ascontiguousarray(pixels), magicnumber=magic, maxval=native.white)
+    imwrite(stream, squeeze(pixels), magicnumber=magic, maxval=native.white)
 
 
 def _has_more(file: NetpbmFile, content: bytes) -> bool:

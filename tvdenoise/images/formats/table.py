@@ -216,7 +216,6 @@ def losses(file: PictureFile, target: str, *, metadata: bool) -> Names:
 
 
 def _losses_of(part: Picture, target: str) -> list[str]:
-    """Name what a file of format ``target`` cannot hold of one picture."""
     row = FORMATS[target]
     dtype = part.pixels.dtype
     found = []

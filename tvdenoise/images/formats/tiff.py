@@ -8,13 +8,12 @@ import itertools
 import logging
 import math
 import os
-import re
 import shutil
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
-from html import unescape
 from typing import Any, BinaryIO
+from xml.etree import ElementTree
 
 import numpy as np
 from tifffile import (
@@ -57,7 +56,6 @@ _OWN_TAGS = {
     "host": "HostComputer",
     "copyright": "Copyright",
 }
-
 _PRIVATE = 65000  # the first of the tags that everybody may use
 _TRANSPARENCY = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
 # Units of length in OME's metadata
@@ -72,9 +70,7 @@ _METRES = {
     "\N{LATIN CAPITAL LETTER A WITH RING ABOVE}": 1e-10,
     "in": 0.0254,
 }
-
 CHUNK = 2**20  # values written at a time, so that their copy in the order of bytes of the file takes little memory
-
 _CONVERT = "convert it to a plain TIFF first"
 _TOO_SHORT = "it ends before its pixels do"
 
@@ -201,14 +197,14 @@ def _spacing(tif: TiffFile) -> float | None:
             spacing = _ome_spacing(tif)
         else:
             return None
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):  # not said, or not as it should be
+    except (LookupError, TypeError, ValueError, ZeroDivisionError, ElementTree.ParseError):  # or not as it should be
         return None
     return spacing if 1 / MAX_SPACING <= spacing <= MAX_SPACING else None
 
 
 def _ome_spacing(tif: TiffFile) -> float:
-    (element,) = re.findall(r"<(?:\w+:)?Pixels\s[^>]*>", tif.ome_metadata or "")[:1]
-    values = dict(re.findall(r'(\w+)="([^"]*)"', unescape(element)))
+    pixels, *_ = ElementTree.fromstring(tif.ome_metadata or "").findall(".//{*}Pixels")
+    values = pixels.attrib
     spacing = float(values["PhysicalSizeZ"]) / float(values["PhysicalSizeX"])
     unit_z = values.get("PhysicalSizeZUnit", "\N{MICRO SIGN}m")
     unit_x = values.get("PhysicalSizeXUnit", "\N{MICRO SIGN}m")
@@ -266,12 +262,13 @@ def _make_distinct(axes: str) -> str:
 
 def _colours(index: Pixels, series: TiffPageSeries) -> Pixels:
     """Return the colours of pages with a palette each, in 8 bits if those of all palettes are 8-bit ones."""
-    tables = np.stack([_value(page.aspage(), "ColorMap").T for page in series.pages if page is not None])
+    pages = [page.aspage() for page in series.pages if page is not None]
+    tables = np.stack([_value(page, "ColorMap").T for page in pages])
     high = tables >> 8
     if (tables == high * 257).all() or (tables == high * 256).all():
         tables = high.astype(np.uint8)
-    pages = index.reshape(len(tables), -1)
-    colours = [table[page] for table, page in zip(tables, pages, strict=True)]
+    indices = index.reshape(len(tables), -1)
+    colours = [table[numbers] for table, numbers in zip(tables, indices, strict=True)]
     return np.reshape(colours, (*index.shape, 3))
 
 
@@ -355,8 +352,9 @@ def _segments(page: TiffPage, pixels: Pixels) -> Iterator[Pixels]:
     planes, _, height, width, _ = pixels.shape
     rows, columns = page.tile or (min(page.rowsperstrip, height), width)
     if page.is_tiled:  # tiles at the margin are whole, strips are not
-        margin = ((0, 0), (0, 0), (0, -height % rows), (0, -width % columns), (0, 0))
-        pixels = np.pad(pixels, margin, mode="edge")
+        below = (0, -height % rows)
+        right = (0, -width % columns)
+        pixels = np.pad(pixels, ((0, 0), (0, 0), below, right, (0, 0)), mode="edge")
     for plane, y, x in itertools.product(range(planes), range(0, height, rows), range(0, width, columns)):
         yield np.ascontiguousarray(pixels[plane, 0, y : y + rows, x : x + columns])
 
@@ -398,7 +396,7 @@ def _write_new(tif: TiffWriter, part: Picture, metadata: Metadata) -> None:
             options["planarconfig"] = "contig"
     if metadata.dpi:
         options |= {"resolution": metadata.dpi, "resolutionunit": RESUNIT.INCH}
-    tags: list[tuple[int, int, int, object, bool]] = []
+    tags: list[Any] = []
     if metadata.xmp:
         tags.append((700, 1, len(metadata.xmp), metadata.xmp, True))
     if orientation(metadata) != UPRIGHT:
