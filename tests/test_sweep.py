@@ -261,25 +261,26 @@ class TestSweep:
         assert row.trace is not None
         assert len(row.trace) > 4
 
-    def test_a_trace_loads_nothing_on_the_way(self, clean, monkeypatch):
+    def test_a_trace_loads_nothing_on_the_way(self, clean):
         """No clock sees what is loaded when it is first used, in whatever precision."""
+        loads = []
+
+        class Watched(Noise):
+            """Noise that is drawn when everything is loaded."""
+
+            def add_to(self, picture: np.ndarray, seed: int) -> np.ndarray:
+                loads.append(dispatch.find_module.cache_info().misses)
+                return super().add_to(picture, seed)
+
         dispatch.find_module.cache_clear()
-        run, loaded = sweeping._run, []
-
-        def watched(*arguments: object, **options: object) -> object:
-            before = dispatch.find_module.cache_info().misses
-            row = run(*arguments, **options)
-            loaded.append(dispatch.find_module.cache_info().misses - before)
-            return row
-
-        monkeypatch.setattr(sweeping, "_run", watched)
+        noise = (Watched("gaussian", 0.1),)
         volume = Specimen("a", np.stack([clean] * 3), axes="ZYX")
         for specimen, grid in (
-            (Specimen("a", clean), Grid(weight=(0.1,), tv=("anisotropic", "isotropic"), tol=1e-7)),
-            (volume, Grid(weight=(0.1,), volume=True)),
+            (Specimen("a", clean), Grid(weight=(0.1,), tv=("anisotropic", "isotropic"), tol=1e-7, noise=noise)),
+            (volume, Grid(weight=(0.1,), volume=True, noise=noise)),
         ):
             assert all(row.status == "done" for row in sweep([specimen], grid, trace=True))
-        assert loaded == [0, 0, 0]
+            assert dispatch.find_module.cache_info().misses == loads[-1] > 0
 
     def test_impossible_settings_are_refused_before_any_run(self):
         with pytest.raises(SettingError, match="tv"):
