@@ -392,7 +392,7 @@ def _run_pages(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) ->
         status="done",
         figures=summed(figures),
         pages=tuple(figures) if len(figures) > 1 else None,
-        trace=tuple(points) if trace else None,
+        trace=tuple(points) or None,
     )
 
 

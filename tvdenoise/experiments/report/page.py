@@ -82,7 +82,7 @@ def make_page(
         versions=_describe_versions(rows),
         ignored=[f"Ignored: {words}." for words in ignored],
         # With one picture, its own chart says it all.
-        chart=_draw_chart(rows) if has_several else "",
+        chart=has_several and _draw_chart(rows),
         pictures=[_describe_picture(exhibit) for exhibit in exhibits],
         header=[COLUMNS[key] for key in shown],
         body=[[_cell(row.get(key)) for key in shown] for row in rows],
@@ -125,9 +125,9 @@ def _describe_picture(exhibit: Exhibit) -> dict[str, Any]:
     }
 
 
-def _draw_chart(rows: Sequence[RowDict]) -> str:
+def _draw_chart(rows: Sequence[RowDict]) -> str | None:
     figure = plots.draw_figure(rows, plots.INK)
-    return "" if figure is None else plots.to_svg(figure)
+    return None if figure is None else plots.to_svg(figure)
 
 
 def _encode(images: Images) -> tuple[dict[str, str], int]:
