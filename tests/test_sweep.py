@@ -483,6 +483,10 @@ class TestTable:
         assert run(*SWEEP, "-o", path, "--overwrite")[0] == 0
         assert len(path.read_text().splitlines()) == 13
 
+    def test_of_a_run_that_could_not_begin_is_not_in_the_way(self, run, here):
+        assert run(*SWEEP, "-o", "rows.csv", "--device", "cuda:99")[0] == 2
+        assert run(*SWEEP, "-o", "rows.csv")[0] == 0
+
     def test_is_no_source_of_a_report(self, run, here):
         assert run(*SWEEP, "-o", "rows.csv")[0] == 0
         message = "tvdenoise: rows.csv: rows are not read from CSV; give the .jsonl that a sweep wrote\n"

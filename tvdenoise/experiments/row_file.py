@@ -62,10 +62,11 @@ class Table(RowFile):
         super().__init__(file, path)
         columns = [name for name in TrialRow("", None, "done").as_dict() if name not in LEFT_OUT]
         self._writer = csv.DictWriter(self, columns, extrasaction="ignore")
-        self._writer.writeheader()
 
     def add(self, row: TrialRow) -> None:
-        """Append a row as a line of cells."""
+        """Append a row as a line of cells, the first after the header."""
+        if self._file.tell() == 0:
+            self._writer.writeheader()
         self._writer.writerow({name: _cell(value) for name, value in row.as_dict().items()})
 
     def write(self, text: str) -> None:
@@ -86,18 +87,18 @@ def open_rows(path: Path, *, overwrite: bool = False) -> Iterator[RowFile]:
     ending = path.suffix.lower()
     if ending not in FORMATS:
         raise OutputError(path, "rows are written as JSON lines or CSV", f"end it in {' or '.join(FORMATS)}")
-    is_new = ending == ".csv" and not overwrite
     try:
-        file = path.open("x+b" if is_new else "a+b")
-    except FileExistsError as error:
-        remedy = "end it in .jsonl to go on with rows that are there, or use --overwrite"
-        raise OutputError(path, "it exists, and CSV is not gone on with", remedy) from error
+        file = path.open("a+b")
     except OSError as error:
         raise OutputError(path, f"it cannot be written ({error.strerror})", "choose another name") from error
     try:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OutputError(path, "it is not a regular file", "choose another name")
         _lock(file, path)
+        # A run that cannot begin leaves an empty file, which nobody misses.
+        if ending == ".csv" and not overwrite and path.stat().st_size > 0:
+            remedy = "end it in .jsonl to go on with rows that are there, or use --overwrite"
+            raise OutputError(path, "it exists, and CSV is not gone on with", remedy)
         yield FORMATS[ending](file, path)
     finally:
         with suppress(OSError):  # which has been told, of a row that could not be written
