@@ -33,7 +33,7 @@ class Cluster:
         self._processes = [
             self._started("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(self.file))
         ]
-        while not self.file.exists():
+        while not (self.file.exists() and self.file.read_text().rstrip().endswith("}")):  # it is not written at once
             assert self.scheduler.poll() is None
             time.sleep(0.05)
         self.address = json.loads(self.file.read_text())["address"]

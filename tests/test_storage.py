@@ -62,7 +62,7 @@ def test_arrays_are_in_memory_while_the_budget_lasts(tmp_path):
 def test_what_leaves_memory_comes_back(tmp_path):
     """Rows are let go all the time here, while they are written and read."""
     looks = itertools.count(1)
-    with limit_memory(1, tmp_path, replace(TINY, resident=looks.__next__, period=1e-5)):
+    with limit_memory(1, tmp_path, replace(TINY, resident=looks.__next__, period=1e-3)):
         array = empty((2**20,), np.int64)
         for number in range(20):
             array[:] = number
