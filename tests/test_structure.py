@@ -1,4 +1,4 @@
-"""The structure that CONTRIBUTING describes, read from the code."""
+"""The structure that docs/architecture.md describes, read from the code."""
 
 import ast
 import dataclasses
@@ -17,8 +17,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tvdenoise"
 
 
-FOLDERS = re.findall(r"^\| `(\w+)/?` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
-"""The table of CONTRIBUTING, lowest first."""
+FOLDERS = re.findall(r"^\| `(\w+)/?` \|", (ROOT / "docs" / "architecture.md").read_text(), re.MULTILINE)
+"""The table of docs/architecture.md, lowest first."""
 
 KEEPERS = {
     "PIL": {"images", "experiments"},
