@@ -14,11 +14,11 @@ from tvdenoise.model import operators, tensors
 from tvdenoise.model.problem import Problem
 from tvdenoise.solvers.optimizers import FISTA, AlternatingDescent
 
+# Steps of alternating descent after which the picture is computed anew from the field.
 REFRESH = 24
-"""Steps of alternating descent after which the picture is computed anew from the field."""
 
+# Steps of alternating descent from one picture that the average takes in to the next: more would bring nothing.
 AVERAGE_EVERY = 2
-"""Steps of alternating descent from one picture that the average takes in to the next: more would bring nothing."""
 
 
 class Ascent(ABC):
@@ -108,12 +108,19 @@ class FISTAAscent(Ascent):
         self.previous = state["previous"]
 
 
+# Rows i, i + 2, ... and columns j, j + 2, ... of a picture, by (i, j).
 Corners = Mapping[tuple[int, int], Tensor]
-"""Rows i, i + 2, ... and columns j, j + 2, ... of a picture, by (i, j)."""
 
 
-def _corners(t: Tensor) -> Corners:
+def _split(t: Tensor) -> Corners:
+    """Return even and odd rows and columns apart: torch is several times as fast on what lies side by side."""
     return {(i, j): t[..., i::2, j::2].contiguous() for i in (0, 1) for j in (0, 1)}
+
+
+def _join(corners: Corners, t: Tensor) -> None:
+    """Undo :func:`_split`, in place."""
+    for (i, j), values in corners.items():
+        t[..., i::2, j::2] = values
 
 
 class Edge(NamedTuple):
@@ -173,59 +180,75 @@ class AlternatingAscent(Ascent):
         )
 
     def _advance_with_torch(self, steps: int) -> None:
-        """Hold even and odd rows and columns apart: torch is several times as fast on what lies side by side."""
-        whole = [self.scratch, *self.parameter, *self.previous, *([] if self.average is None else [self.average])]
         self.problem.difference.subtract_adjoint(self.problem.f, self.parameter, self.scratch)
-        u, down, right, old_down, old_right, *average = parts = [_corners(t) for t in whole]
-        across = [list(self._edges(-1, start, u, right, old_right)) for start in (0, 1)]
-        along = [list(self._edges(-2, start, u, down, old_down)) for start in (0, 1)]
+        u = _split(self.scratch)
+        down, right = map(_split, self.parameter)
+        old_down, old_right = map(_split, self.previous)
+        average = None if self.average is None else _split(self.average)
 
-        def maximize(start: int) -> None:
-            for edge in (*across[start], *along[start], *(across[start] if start == 0 else ())):
+        even_across = list(self._edges(-1, 0, u, right, old_right))
+        even_along = list(self._edges(-2, 0, u, down, old_down))
+        odd_edges = [*self._edges(-1, 1, u, right, old_right), *self._edges(-2, 1, u, down, old_down)]
+
+        def solve_even() -> None:
+            for edge in (*even_across, *even_along, *even_across):
+                edge.maximize()
+
+        def solve_odd() -> None:
+            for edge in odd_edges:
                 edge.maximize()
 
         def follow() -> None:
-            for edge in (*across[1], *along[1]):
+            for edge in odd_edges:
                 edge.follow()
 
-        blocks = [[right[0, s], right[1, s], down[s, 0], down[s, 1]] for s in (0, 1)]
+        even = [right[0, 0], right[1, 0], down[0, 0], down[0, 1]]
+        odd = [right[0, 1], right[1, 1], down[1, 0], down[1, 1]]
+        old_odd = [old_right[0, 1], old_right[1, 1], old_down[1, 0], old_down[1, 1]]
         optimizer = AlternatingDescent(
-            {"params": block, "minimize": partial(maximize, start)} for start, block in enumerate(blocks)
+            [{"params": even, "minimize": solve_even}, {"params": odd, "minimize": solve_odd}]
         )
-        before = (old_right[0, 1], old_right[1, 1], old_down[1, 0], old_down[1, 1])
-        for x, previous in zip(blocks[1], before, strict=True):
+        for x, previous in zip(odd, old_odd, strict=True):
             optimizer.state[x] |= {"step": self.step, "previous": previous}
         for step in range(self.step + 1, self.step + steps + 1):
             optimizer.step(follow)
-            if average and step % AVERAGE_EVERY == 0:
-                for corner, mean in average[0].items():
-                    mean.add_(torch.sub(u[corner], mean).mul_(3 / (step // AVERAGE_EVERY + 2)))
-        for t, corners in zip(whole[1:], parts[1:], strict=True):
-            for (row, column), values in corners.items():
-                t[..., row::2, column::2] = values
+            if average is not None and step % AVERAGE_EVERY == 0:
+                share = 3 / (step // AVERAGE_EVERY + 2)
+                for corner, mean in average.items():
+                    mean.add_(torch.sub(u[corner], mean).mul_(share))
+        for corners, whole in zip((down, right, old_down, old_right), (*self.parameter, *self.previous), strict=True):
+            _join(corners, whole)
+        if average is not None and self.average is not None:
+            _join(average, self.average)
 
     def _edges(self, axis: int, start: int, u: Corners, field: Corners, previous: Corners) -> Iterator[Edge]:
         """Yield the edges along an axis whose first pixels are even, or odd."""
         n = (self.problem.f.shape[axis] - start) // 2
         for other in (0, 1):
-            first, second = ((start, other), (1 - start, other)) if axis == -2 else ((other, start), (other, 1 - start))
+            first = (start, other)
+            second = (1 - start, other)
+            if axis == -1:
+                first = (other, start)
+                second = (other, 1 - start)
             a, x, old = (t[first].narrow(axis, 0, n) for t in (u, field, previous))
             b = u[second].narrow(axis, start, n)
             for channels, weight in self.problem.channel_weights():
                 yield Edge(a[channels], b[channels], x[channels], old[channels], weight)
 
 
+# Makes an ascent that starts at a field, or at 0.
 MakeAscent = Callable[[Problem, Tensor | None], Ascent]
-"""What makes one, which starts at a field."""
 
 
-def ascent_of(problem: Problem, start: Tensor | None = None) -> Ascent:
+def choose_ascent(problem: Problem, start: Tensor | None = None) -> Ascent:
     """Return the quickest way up from a field, which is overwritten."""
-    return AlternatingAscent(problem, start) if problem.alternates else FISTAAscent(problem, start)
+    if problem.alternates:
+        return AlternatingAscent(problem, start)
+    return FISTAAscent(problem, start)
 
 
 def ascend(problem: Problem, start: Tensor, steps: int) -> Tensor:
     """Return the field that some steps reach from ``start``, which is overwritten."""
-    ascent = ascent_of(problem, start)
+    ascent = choose_ascent(problem, start)
     ascent.advance(steps)
     return ascent.parameter

@@ -1,6 +1,6 @@
 """A field to start from: the answer to the picture at half its size, found from that at a quarter, and so on."""
 
-import dataclasses
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -8,17 +8,15 @@ from tvdenoise.model import operators, tensors
 from tvdenoise.model.problem import Problem
 from tvdenoise.solvers.ascents import ascend
 
+# Steps of FISTA at half the size, and of alternating descent; twice as many at each size below.
 STEPS = 15
-"""Steps of FISTA at half the size; twice as many at each size below."""
-
 ALTERNATING_STEPS = 10
-"""Steps of alternating descent there."""
 
+# The side at which the steps of the size above do as well from nothing.
 MIN_SIDE = 32
-"""The side at which the steps of the size above do as well from nothing."""
 
+# Lambda over the picture's standard deviation below which so few steps are needed that a start does not pay.
 LEAST_WEIGHT = 0.12
-"""Lambda over the picture's standard deviation below which so few steps are needed that a start does not pay."""
 
 
 def coarse_start(problem: Problem) -> Tensor:
@@ -28,16 +26,8 @@ def coarse_start(problem: Problem) -> Tensor:
     same problem with :math:`\lambda/2`, and twice its field, laid over both edges, is nearly feasible and nearly
     optimal. Steps mend fine detail soon and large areas late, and here those are small.
     """
-    return start_from_half(problem) if is_worthwhile(problem) else operators.new_field(problem.f, problem.axes)
-
-
-def is_worthwhile(problem: Problem) -> bool:
-    """Return whether a start is worth looking for; it never is where the spread is not a number."""
-    return problem.weight > LEAST_WEIGHT * problem.spread
-
-
-def start_from_half(problem: Problem) -> Tensor:
-    """Return the start, whether it pays or not."""
+    if not problem.weight > LEAST_WEIGHT * problem.spread:  # nor where the spread is not a number
+        return operators.new_field(problem.f, problem.axes)
     return _start(problem, ALTERNATING_STEPS if problem.alternates else STEPS)
 
 
@@ -45,34 +35,41 @@ def _start(problem: Problem, steps: int) -> Tensor:
     """Return the start from half the size after some steps there, and more at the sizes below."""
     if max(problem.f.shape[-problem.axes :]) <= MIN_SIDE:
         return operators.new_field(problem.f, problem.axes)
-    half = dataclasses.replace(problem, f=_halved(problem.f, problem.axes), weight=problem.weight / 2)
-    return _doubled(ascend(half, _start(half, 2 * steps), steps), problem.f, problem.axes)
+    half = replace(problem, f=_halve(problem.f, problem.axes), weight=problem.weight / 2)
+    field = ascend(half, _start(half, 2 * steps), steps)
+    return _double(field, problem.f, problem.axes)
 
 
-def _halved(f: Tensor, axes: int) -> Tensor:
+def _halve(f: Tensor, axes: int) -> Tensor:
     """Return the means of 2 by 2 (by 2) pixels; where a side is odd, the last is one pixel wide."""
     for axis in range(-axes, 0):  # rows before columns: they lie side by side
-        n, lacks_one = divmod(f.shape[axis], 2)
-        half = tensors.empty((*f.shape[:axis], n + lacks_one, *f.shape[f.ndim + axis + 1 :]), f)
-        first, second, means = (tensors.array(t) for t in (_every_other(f, 0, axis), _every_other(f, 1, axis), half))
-        means[...] = first
+        n = f.shape[axis] // 2
+        half = _resized(f, axis, f.shape[axis] - n)
+        tensors.array(half)[...] = tensors.array(_every_other(f, 0, axis))
         pairs = tensors.array(half.narrow(axis, 0, n))
-        pairs += second
+        pairs += tensors.array(_every_other(f, 1, axis))
         pairs *= 0.5
         f = half
     return f
 
 
-def _doubled(p: Tensor, f: Tensor, axes: int) -> Tensor:
+def _double(p: Tensor, f: Tensor, axes: int) -> Tensor:
     """Return twice the field at the size of ``f``, every value repeated."""
     tensors.array(p)[...] *= 2
     for axis in range(-1, -axes - 1, -1):
-        large = tensors.empty((*p.shape[:axis], f.shape[axis], *p.shape[p.ndim + axis + 1 :]), p)
+        large = _resized(p, axis, f.shape[axis])
         for start in (0, 1):
             part = _every_other(large, start, axis)
             tensors.array(part)[...] = tensors.array(p.narrow(axis, 0, part.shape[axis]))
         p = large
     return p
+
+
+def _resized(t: Tensor, axis: int, length: int) -> Tensor:
+    """Return an empty tensor like another, but for the length of an axis."""
+    shape = list(t.shape)
+    shape[axis] = length
+    return tensors.empty(tuple(shape), t)
 
 
 def _every_other(t: Tensor, start: int, axis: int) -> Tensor:

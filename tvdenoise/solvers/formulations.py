@@ -11,15 +11,14 @@ from torch.optim.lr_scheduler import LRScheduler
 from tvdenoise.model import tensors
 from tvdenoise.model.certificate import Certificate, certify
 from tvdenoise.model.problem import Problem
-from tvdenoise.solvers.ascents import MakeAscent, ascent_of
+from tvdenoise.solvers.ascents import MakeAscent, choose_ascent
 from tvdenoise.total_variation import TotalVariation
 
 
 class Formulation(Protocol):
     """A way to put the problem to an optimizer."""
 
-    returns_last: bool
-    """Whether the last candidate may stand for the best, which need not be kept then."""
+    returns_last: bool  # whether the last candidate may stand for the best, which need not be kept then
 
     def advance(self, steps: int) -> None:
         """Take some steps."""
@@ -29,50 +28,49 @@ class Formulation(Protocol):
 
 
 class Dual:
-    """Maximise d(p) over the field; the candidate is that of :func:`ball_centre`."""
+    """Maximise d(p) over the dual variable, the field."""
 
     returns_last = True
 
-    def __init__(self, problem: Problem, start: Tensor | None = None, make_ascent: MakeAscent = ascent_of) -> None:
+    def __init__(self, problem: Problem, start: Tensor | None = None, make_ascent: MakeAscent = choose_ascent) -> None:
         self.problem = problem
         self.ascent = make_ascent(problem, start)
-        self.average = self.ascent.average = tensors.contiguous_copy(problem.f)
+        self.average = tensors.contiguous_copy(problem.f)
+        self.ascent.average = self.average
 
     def advance(self, steps: int) -> None:
         """Take some steps."""
         self.ascent.advance(steps)
 
     def candidate(self) -> tuple[Tensor, Certificate]:
-        """Return the centre of the smaller ball, in a buffer that lies idle between steps, and its certificate."""
-        return ball_centre(self.problem, self.ascent.parameter, self.average, self.ascent.scratch)
+        r"""Return the centre of the ball in which :func:`certify` finds the minimiser, and its certificate.
+
+        It is half way between :math:`q = f - D^\top p` and :math:`v`, the average of the pictures on the way, weighted
+        by the square of the step number (such an average has a smaller gap than the last picture: Tseng 2008). Where
+        lambda is so large that the flat picture has less energy than that, it takes the part of :math:`v`. The centre
+        lies in a buffer that is idle between steps.
+        """
+        certificate = self._write_centre(self.average)
+        if self.problem.flat_energy < certificate.energy:
+            certificate = self._write_centre(self.problem.flat)
+        return self.ascent.scratch, certificate
+
+    def _write_centre(self, v: Tensor) -> Certificate:
+        """Write (q + v) / 2 into the buffer and return its certificate."""
+        problem = self.problem
+        p = self.ascent.parameter
+        out = self.ascent.scratch
+        kernels = problem.kernels(p, v)
+        if kernels is not None and kernels.CERTIFIES:
+            kernels.centre(problem.f, p, v, out, problem.spacing)
+        else:
+            q = problem.difference.subtract_adjoint(problem.f, p, out)
+            q.mul_(0.5).add_(v, alpha=0.5)
+        return certify(problem, out, p, v)
 
     def judge(self, u: Tensor) -> Certificate:
         """Certify any picture by what the field has reached."""
         return certify(self.problem, u, self.ascent.parameter, self.average)
-
-
-def ball_centre(problem: Problem, p: Tensor, average: Tensor, out: Tensor) -> tuple[Tensor, Certificate]:
-    r"""Return the centre of the ball in which :func:`certify` finds the minimiser, and its certificate.
-
-    It is half way between :math:`q = f - D^\top p` and :math:`v`, the average of the pictures on the way, weighted by
-    the square of the step number (such an average has a smaller gap than the last picture: Tseng 2008). Where lambda is
-    so large that the flat picture has less energy than that, it takes the part of :math:`v`. ``out`` is overwritten.
-    """
-    certificate = _centre(problem, p, average, out)
-    if problem.flat_energy < certificate.energy:
-        certificate = _centre(problem, p, problem.flat, out)
-    return out, certificate
-
-
-def _centre(problem: Problem, p: Tensor, v: Tensor, out: Tensor) -> Certificate:
-    """Write (q + v) / 2 into ``out`` and return its certificate."""
-    kernels = problem.kernels(p, v)
-    if kernels is not None and kernels.CERTIFIES:
-        kernels.centre(problem.f, p, v, out, problem.spacing)
-    else:
-        q = problem.difference.subtract_adjoint(problem.f, p, out)
-        q.mul_(0.5).add_(v, alpha=0.5)
-    return certify(problem, out, p, v)
 
 
 class Primal:
@@ -94,7 +92,7 @@ class Primal:
         self.problem = problem
         self.parameter = problem.f.clone().requires_grad_()
         self._optimizer = optimizer([self.parameter])
-        self._scheduler = scheduler and scheduler(self._optimizer)
+        self._scheduler = None if scheduler is None else scheduler(self._optimizer)
         self._variation = TotalVariation(
             tv=problem.tv, smoothing=smoothing, axes=problem.axes, coupled=problem.coupled, spacing=problem.spacing
         )
