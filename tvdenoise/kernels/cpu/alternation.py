@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tvdenoise.kernels.cpu import threads
 from tvdenoise.kernels.cpu.ascent import Trapezoid
-from tvdenoise.kernels.cpu.compilation import compiled
+from tvdenoise.kernels.cpu.compilation import compiled, inlined
 from tvdenoise.kernels.cpu.rows import Array, as_fields, as_planes, copy, mix
 from tvdenoise.kernels.cpu.squares import deinterleave, extrapolate_odd, interleave, solve
 from tvdenoise.options.kinds import Group
@@ -40,23 +40,26 @@ def alternate(
     by a pair a step where it borders on another, and then one of the gaps, which grow around a border between two
     bands: so nothing is computed twice.
     """
-    height, width = f.shape[-2:]
-    data, u, mean = as_planes(f, picture, f.new_empty(0, height, width) if average is None else average)
+    data, u = as_planes(f, picture)
+    mean = data[:, :0].copy() if average is None else as_planes(average)[0]
     now, old = as_fields(p, previous)
-    pairs = height // 2 + 1
+    width = data.shape[2]
+    pairs = data.shape[1] // 2 + 1
     bands = max(1, min(torch.get_num_threads(), pairs // (2 * steps + 5)))
     edges = [pairs * band // bands for band in range(bands + 1)]
-    shrinking, growing = list[Callable[[], None]](), list[Callable[[], None]]()
+    shrinking = list[Callable[[], None]]()
+    growing = list[Callable[[], None]]()
     for plane, _, _, weight, _ in groups:
         take = partial(_alternate, data, u, now, old, mean, plane, weight, first_step, steps, every)
         for band, (top, bottom) in enumerate(pairwise(edges)):
-            is_inner, ends_inside = int(band > 0), int(band < bands - 1)
-            over = now[0, plane, 2 * top - 1].copy() if is_inner else np.zeros(width, data.dtype)
-            shrunk = Trapezoid(top + is_inner, is_inner, bottom - ends_inside, -ends_inside)
+            above = int(band > 0)
+            below = int(band < bands - 1)
+            over = now[0, plane, 2 * top - 1].copy() if above else np.zeros(width, data.dtype)
+            shrunk = Trapezoid(top + above, above, bottom - below, -below)
             shrinking.append(partial(take, shrunk, top, bottom, over))
-        nothing = np.zeros(0, data.dtype)
-        gaps = ((Trapezoid(edge - 1, -1, edge + 1, 1), edge) for edge in edges[1:-1])
-        growing.extend(partial(take, grown, edge, edge, nothing) for grown, edge in gaps)
+        for edge in edges[1:-1]:
+            grown = Trapezoid(edge - 1, -1, edge + 1, 1)
+            growing.append(partial(take, grown, edge, edge, np.zeros(0, data.dtype)))
     threads.run(shrinking)
     threads.run(growing)
     return p, previous
@@ -64,11 +67,11 @@ def alternate(
 
 @compiled
 def _alternate(
-    f: Array,
-    u: Array,
+    data: Array,
+    picture: Array,
     p: Array,
     previous: Array,
-    average: Array,
+    mean: Array,
     plane: int,
     weight: float,
     first_step: int,
@@ -87,49 +90,42 @@ def _alternate(
     between its two bands is still to be done. Where a trapezoid shrinks, odd squares begin a pair later than even ones;
     where it grows, they end a pair later.
     """
-    h, w = f.shape[1:]
+    f = data[plane]
+    u = picture[plane]
+    down = p[0, plane]
+    right = p[1, plane]
+    field = (down, right, previous[0, plane], previous[1, plane])
+    average = mean[plane]  # without rows if there is none
     real = f.dtype.type
     bound = real(weight)
-    field = p[0, plane], p[1, plane], previous[0, plane], previous[1, plane]
-    picture, down, right = u[plane], field[0], field[1]
-    buffer = np.zeros(w, f.dtype)
+    buffer = np.zeros(f.shape[1], f.dtype)
     if top == bottom:
-        extrapolate_odd(picture, field, top, _momentum(first_step, real))
+        extrapolate_odd(u, field, top, _momentum(first_step, real))
     block = min(top, rows.top, rows.top + (steps - 1) * rows.top_slope)
     last = max(bottom, rows.bottom + 1, rows.bottom + 1 + (steps - 1) * rows.bottom_slope)
     while block < last + steps:
         for r in range(max(block, top), min(block + BLOCK, bottom)):
-            for i in range(2 * r, min(2 * r + 2, h)):
-                _lay_out(f[plane, i], down[i], over, right[i], picture[i])
-                deinterleave(picture[i], buffer)
-                for component in field:
-                    deinterleave(component[i], buffer)
-                if average.size > 0:
-                    deinterleave(average[plane, i], buffer)
+            _lay_out_pair(f, u, field, average, r, over, buffer)
             if r > top or r == 0:
-                extrapolate_odd(picture, field, r, _momentum(first_step, real))
-        for s in range(steps):
-            k = first_step + s
-            even_top, even_bottom = rows.top + s * rows.top_slope, rows.bottom + s * rows.bottom_slope
-            odd_top, odd_bottom = even_top + int(rows.top_slope > 0), even_bottom + int(rows.bottom_slope > 0)
+                extrapolate_odd(u, field, r, _momentum(first_step, real))
+        for s in range(steps):  # a pair goes one step further than the next
+            even_top = rows.top + s * rows.top_slope
+            even_bottom = rows.bottom + s * rows.bottom_slope
+            odd_top = even_top + int(rows.top_slope > 0)
+            odd_bottom = even_bottom + int(rows.bottom_slope > 0)
             for r in range(max(even_top, block - s - 1), min(odd_bottom, block + BLOCK - s - 1)):
                 if r < even_bottom:
-                    solve(picture, down, right, 2 * r, bound)
+                    solve(u, down, right, 2 * r, bound)
                 if r < odd_top:
                     continue
-                solve(picture, down, right, 2 * r - 1, bound)
-                own = range(max(2 * r - 1, 0), min(2 * r + 1, h))
-                if average.size > 0 and k % every == 0:
-                    for i in own:
-                        mix(average[plane, i], picture[i], real(3 / (k // every + 2)))
+                solve(u, down, right, 2 * r - 1, bound)
+                k = first_step + s
+                if k % every == 0 and average.size > 0:
+                    _mix_pair(average, u, r, real(3 / (k // every + 2)))
                 if s < steps - 1:
-                    extrapolate_odd(picture, field, r, _momentum(k + 1, real))
-                    continue
-                for i in own:
-                    for component in field:
-                        interleave(component[i], buffer)
-                    if average.size > 0:
-                        interleave(average[plane, i], buffer)
+                    extrapolate_odd(u, field, r, _momentum(k + 1, real))
+                else:
+                    _put_back_pair(field, average, r, buffer)
         block += BLOCK
 
 
@@ -138,10 +134,41 @@ def _momentum(k: int, real: Any) -> Any:  # noqa: ANN401 (a type of numbers, and
     return real((k - 1) / (k + 2))
 
 
+@inlined
+def _lay_out_pair(
+    f: Array, u: Array, field: tuple[Array, ...], average: Array, pair: int, over: Array, buffer: Array
+) -> None:
+    """Write the rows of a pair of u = f - D^T p, and put even columns before odd ones in all that steps work on."""
+    for i in range(2 * pair, min(2 * pair + 2, u.shape[0])):
+        _subtract_adjoint(f[i], field[0][i], over, field[1][i], u[i])
+        deinterleave(u[i], buffer)
+        for component in field:
+            deinterleave(component[i], buffer)
+        if average.size > 0:
+            deinterleave(average[i], buffer)
+
+
 @compiled
-def _lay_out(f: Array, vertical: Array, over: Array, horizontal: Array, u: Array) -> None:
+def _subtract_adjoint(f: Array, vertical: Array, over: Array, horizontal: Array, u: Array) -> None:
     """Write a row of f - D^T p into ``u``, and the vertical component into ``over`` for the row below."""
     u[0] = f[0] + vertical[0] - over[0] + horizontal[0]
     for j in range(1, u.shape[0]):
         u[j] = f[j] + vertical[j] - over[j] + horizontal[j] - horizontal[j - 1]
     copy(vertical, over)
+
+
+@inlined
+def _mix_pair(average: Array, u: Array, pair: int, share: float) -> None:
+    """Give the two rows of odd squares, which no other square of this step changes any more, a share."""
+    for i in range(max(2 * pair - 1, 0), min(2 * pair + 1, average.shape[0])):
+        mix(average[i], u[i], share)
+
+
+@inlined
+def _put_back_pair(field: tuple[Array, ...], average: Array, pair: int, buffer: Array) -> None:
+    """Undo the order of columns in the two rows of odd squares."""
+    for i in range(max(2 * pair - 1, 0), min(2 * pair + 1, field[0].shape[0])):
+        for component in field:
+            interleave(component[i], buffer)
+        if average.size > 0:
+            interleave(average[i], buffer)

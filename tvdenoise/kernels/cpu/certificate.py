@@ -30,7 +30,9 @@ def centre(f: Tensor, p: Tensor, v: Tensor, out: Tensor, spacing: float) -> None
     """Write (q + v) / 2 with q = f - D^T p into ``out``."""
     picture, other, result = as_planes(f, v, out, axes=len(p))
     (field,) = as_fields(p)
-    height, width, rows = picture.shape[1], f.shape[-1], ROWS if len(p) == 2 else SLICES
+    height = picture.shape[1]
+    width = f.shape[-1]
+    rows = ROWS if len(p) == 2 else SLICES
     threads.run(
         [
             partial(_centre, picture, field, other, plane, width, spacing, top, min(top + rows, height), result)
@@ -44,7 +46,9 @@ def sums(f: Tensor, u: Tensor, p: Tensor, v: Tensor, groups: Sequence[Group], tv
     """Return E(u), E(v), d(p) and its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
     pictures = as_planes(f, u, v, axes=len(p))
     (field,) = as_fields(p)
-    height, width, rows = pictures[0].shape[1], f.shape[-1], ROWS if len(p) == 2 else SLICES
+    height = pictures[0].shape[1]
+    width = f.shape[-1]
+    rows = ROWS if len(p) == 2 else SLICES
     tops = range(0, height, rows)
     parts = np.zeros((len(groups), len(tops), 7))
     threads.run(
@@ -62,12 +66,17 @@ def sums(f: Tensor, u: Tensor, p: Tensor, v: Tensor, groups: Sequence[Group], tv
 def _centre(
     f: Array, p: Array, v: Array, plane: int, width: int, spacing: float, top: int, bottom: int, out: Array
 ) -> None:
-    components, w = len(p), f.shape[2]
+    components = len(p)
+    w = f.shape[2]
     nothing = np.zeros(w, f.dtype)
-    horizontal, vertical = np.zeros(w + 1, f.dtype), np.zeros(w + width, f.dtype)
-    half, distance = f.dtype.type(0.5), f.dtype.type(spacing)
+    # the 0 before the first pixel, and the zeros before the first line of a slice
+    horizontal = np.zeros(w + 1, f.dtype)
+    vertical = np.zeros(w + width, f.dtype)
+    half = f.dtype.type(0.5)
+    distance = f.dtype.type(spacing)
     for i in range(top, bottom):
-        q, average = out[plane, i], v[plane, i]
+        q = out[plane, i]
+        average = v[plane, i]
         copy(p[components - 1, plane, i], horizontal[1:])
         over = p[0, plane, i - 1] if i > 0 else nothing
         if components == 2:
@@ -94,31 +103,41 @@ def _sums(
 ) -> None:
     """Add what some rows add to E(u), E(v), d(p), its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
     first, stride, planes, weight, spacing = group
-    components, h, w, density = p.shape[0], f.shape[1], f.shape[2], 1.0 / spacing
+    components = p.shape[0]
+    last = components - 1
+    h, w = f.shape[1:]
+    density = 1.0 / spacing
+    # each row starts with the zeros before the first pixel, or the first line of a slice
     field = np.zeros((components, planes, 2, w + width))
     scale = np.zeros(w + width)
-    across, nothing = np.zeros(w), np.zeros(w)
-    for i in range(max(top - 1, 0), bottom):
-        here, before = i % 2, (i - 1) % 2
+    across = np.zeros(w)
+    nothing = np.zeros(w)
+    for i in range(max(top - 1, 0), bottom):  # the row above gives its field alone
+        here = i % 2
+        before = (i - 1) % 2
         for c in range(planes):
-            plane, last = first + c * stride, components - 1
+            plane = first + c * stride
             copy(p[0, plane, i], field[0, c, here, width:])
             copy(p[last, plane, i], field[last, c, here, width:])
             if components == 3:
                 copy(p[1, plane, i], field[1, c, here, width:])
                 field[1, c, here, w:] = 0.0
+            # no difference leads out of the picture
             if i == h - 1:
                 field[0, c, here] = 0.0
             field[last, c, here, 2 * width - 1 :: width] = 0.0
-        project(field, here, 0, 1, planes, weight, is_isotropic, scale)
+        project(field, here, Group(0, 1, planes, weight, spacing), is_isotropic, scale)
         if i < top:
             continue
         for c in range(planes):
-            plane, last = first + c * stride, components - 1
-            through, over = field[0, c, here, width:], field[0, c, before, width:]
-            along, left = field[last, c, here, width:], field[last, c, here, width - 1 :]
+            plane = first + c * stride
+            through = field[0, c, here, width:]
+            over = field[0, c, before, width:]
+            along = field[last, c, here, width:]
+            left = field[last, c, here, width - 1 :]
             if components == 3:
-                down, up = field[1, c, here, width:], field[1, c, here]
+                down = field[1, c, here, width:]
+                up = field[1, c, here]
                 for j in range(w):
                     across[j] = density * (through[j] - over[j]) + down[j] - up[j]
                 through, over = across, nothing
@@ -136,9 +155,11 @@ def _distances(
     energy_u = energy_v = dual = magnitude = u_to_q = v_to_q = u_to_centre = 0.0
     for j in range(f.shape[0]):
         change = through[j] - over[j] + along[j] - left[j]
-        data, here, other = np.float64(f[j]), np.float64(u[j]), np.float64(v[j])
+        data = np.float64(f[j])
+        here = np.float64(u[j])
+        other = np.float64(v[j])
         q = data + change
-        term = change * (data + q)
+        term = change * (data + q)  # d(p) = -<q - f, q + f> / 2, where large intensities do not drown it
         energy_u += (here - data) * (here - data)
         energy_v += (other - data) * (other - data)
         dual += term
@@ -162,10 +183,12 @@ def _variation(
 ) -> float:
     """Return the total variation that starts in row ``i``, whose neighbour is the row ``under``."""
     first, stride, planes, _, spacing = group
-    w, density = u.shape[2], 1.0 / spacing
+    w = u.shape[2]
+    density = 1.0 / spacing
     total: float = 0.0
-    if planes == 1 and not is_isotropic:
-        row, next_row = u[first, i], u[first, under]
+    if planes == 1 and not is_isotropic:  # as fast as it gets, for the most common cases
+        row = u[first, i]
+        next_row = u[first, under]
         total += density * _magnitudes(row, next_row)
         for start in range(0, w, width):
             total += _magnitudes(row[start : start + width - 1], row[start + 1 : start + width])
@@ -180,7 +203,8 @@ def _variation(
             scale[j] = 0
         for component in range(begin, begin + together):
             for c in range(planes):
-                row, next_row = u[first + c * stride, i], u[first + c * stride, under]
+                row = u[first + c * stride, i]
+                next_row = u[first + c * stride, under]
                 if component == 0:
                     _add_squares(row, next_row, density, scale)
                 elif component < components - 1:
@@ -199,7 +223,8 @@ def _lengths(row: Array, under: Array) -> float:
     last = row.shape[0] - 1
     total = abs(np.float64(under[last]) - np.float64(row[last]))
     for j in range(last):
-        x, y = np.float64(row[j + 1]) - np.float64(row[j]), np.float64(under[j]) - np.float64(row[j])
+        x = np.float64(row[j + 1]) - np.float64(row[j])
+        y = np.float64(under[j]) - np.float64(row[j])
         total += np.sqrt(x * x + y * y)
     return total
 

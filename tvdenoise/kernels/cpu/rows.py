@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tvdenoise.kernels.cpu.compilation import compiled
+from tvdenoise.options.kinds import Group
 
 Array = NDArray[Any]
 
@@ -66,15 +67,15 @@ def mix(mean: Array, u: Array, share: float) -> None:
 
 
 @compiled
-def move(vertical: Array, u: Array, under: Array, rate: float, out: Array) -> None:
-    """Write a row of r + rate D u, across rows, into ``out``."""
-    for j in range(u.shape[0]):
-        out[j] = vertical[j] + rate * (under[j] - u[j])
+def move(r: Array, u: Array, following: Array, rate: float, out: Array) -> None:
+    """Write r + rate D u along an axis into ``out``, where each value of ``u`` has one that follows."""
+    for j in range(following.shape[0]):
+        out[j] = r[j] + rate * (following[j] - u[j])
 
 
 @compiled
 def move_along(horizontal: Array, u: Array, rate: float, out: Array) -> None:
-    """Write a row of r + rate D u, along it, into ``out``; ``horizontal`` starts with a 0."""
+    """Do so along a row; ``horizontal`` starts with a 0."""
     for j in range(u.shape[0] - 1):
         out[j] = horizontal[j + 1] + rate * (u[j + 1] - u[j])
 
@@ -84,14 +85,6 @@ def move_through(depth: Array, u: Array, under: Array, spacing: float, rate: flo
     """Write a slice of r + rate D u, across slices, into ``out``."""
     for j in range(u.shape[0]):
         out[j] = depth[j] + rate * ((under[j] - u[j]) / spacing)
-
-
-@compiled
-def move_down(vertical: Array, u: Array, width: int, rate: float, out: Array) -> None:
-    """Write a slice of r + rate D u, across rows, into ``out``; ``vertical`` starts with a row of 0."""
-    inside, under = vertical[width:], u[width:]
-    for j in range(under.shape[0]):
-        out[j] = inside[j] + rate * (under[j] - u[j])
 
 
 @compiled
@@ -106,43 +99,42 @@ def move_plane(
     out: Array,
     out_along: Array,
 ) -> None:
-    """Do :func:`move`, :func:`move_along` and :func:`project` at once for a single plane, in less time."""
-    one, last = u.dtype.type(1), u.shape[0] - 1
+    """Move across rows and along them, and project, at once for a single plane: it takes less time."""
+    one = u.dtype.type(1)
+    last = u.shape[0] - 1
     if is_isotropic:
         for j in range(last):
             x = vertical[j] + rate * (under[j] - u[j])
             y = horizontal[j + 1] + rate * (u[j + 1] - u[j])
             scale = min(one, weight * (one / np.sqrt(x * x + y * y)))
-            out[j], out_along[j] = x * scale, y * scale
+            out[j] = x * scale
+            out_along[j] = y * scale
     else:
         for j in range(last):
             out[j] = min(max(vertical[j] + rate * (under[j] - u[j]), -weight), weight)
             out_along[j] = min(max(horizontal[j + 1] + rate * (u[j + 1] - u[j]), -weight), weight)
+    # The last column has no difference along the row.
     x = vertical[last] + rate * (under[last] - u[last])
-    out[last] = x * min(one, weight * (one / np.sqrt(x * x))) if is_isotropic else min(max(x, -weight), weight)
+    if is_isotropic:
+        out[last] = x * min(one, weight * (one / np.sqrt(x * x)))
+    else:
+        out[last] = min(max(x, -weight), weight)
 
 
 @compiled
-def project(
-    p: Array,
-    i: int,
-    first: int,
-    stride: int,
-    planes: int,
-    weight: float,
-    is_isotropic: bool,
-    scale: Array,
-) -> None:
+def project(p: Array, i: int, group: Group, is_isotropic: bool, scale: Array) -> None:
     """Project row ``i`` of a field on the dual ball."""
+    first, stride, planes, weight, _ = group
+    components = p.shape[0]
     if planes == 1 and not is_isotropic:
-        for component in range(p.shape[0]):
+        for component in range(components):
             row = p[component, first, i]
             for j in range(row.shape[0]):
                 row[j] = min(max(row[j], -weight), weight)
         return
     one = p.dtype.type(1)
-    together = p.shape[0] if is_isotropic else 1
-    for begin in range(0, p.shape[0], together):
+    together = components if is_isotropic else 1
+    for begin in range(0, components, together):
         for j in range(scale.shape[0]):
             scale[j] = 0
         for component in range(begin, begin + together):

@@ -1,49 +1,45 @@
 r"""What alternating descent does to the rows of a picture and its field, compiled by numba.
 
 A row holds its even columns first and its odd ones behind, so that neighbours lie side by side in two runs and several
-squares are worked on at once. The products are with 1/2 alone where they may be fused with sums: these are exact.
+squares are worked on at once. A ``field`` is its vertical and its horizontal component, and the same a step before.
 """
 
 from tvdenoise.kernels.cpu.compilation import compiled, contracting
-from tvdenoise.kernels.cpu.rows import Array
+from tvdenoise.kernels.cpu.rows import Array, copy
 
 
 @compiled
 def deinterleave(row: Array, buffer: Array) -> None:
     """Put the even columns of a row first, and the odd ones behind."""
-    half = (row.shape[0] + 1) // 2
-    for j in range(row.shape[0]):
-        buffer[j] = row[j]
-    for j in range(half):
+    copy(row, buffer)
+    odd = row[(row.shape[0] + 1) // 2 :]
+    for j in range(row.shape[0] - odd.shape[0]):
         row[j] = buffer[2 * j]
-    for j in range(row.shape[0] // 2):
-        row[half + j] = buffer[2 * j + 1]
+    for j in range(odd.shape[0]):
+        odd[j] = buffer[2 * j + 1]
 
 
 @compiled
 def interleave(row: Array, buffer: Array) -> None:
     """Undo :func:`deinterleave`."""
-    half = (row.shape[0] + 1) // 2
-    for j in range(row.shape[0]):
-        buffer[j] = row[j]
-    for j in range(half):
+    copy(row, buffer)
+    odd = buffer[(row.shape[0] + 1) // 2 :]
+    for j in range(row.shape[0] - odd.shape[0]):
         row[2 * j] = buffer[j]
-    for j in range(row.shape[0] // 2):
-        row[2 * j + 1] = buffer[half + j]
+    for j in range(odd.shape[0]):
+        row[2 * j + 1] = odd[j]
 
 
 @compiled
 def extrapolate_odd(u: Array, field: tuple[Array, ...], pair: int, momentum: float) -> None:
-    """Extrapolate on the odd squares whose rows are 2 ``pair`` - 1 and 2 ``pair``, of which one may be none.
-
-    ``field`` are its vertical and its horizontal component, and the same before.
-    """
+    """Extrapolate on the odd squares whose rows are 2 ``pair`` - 1 and 2 ``pair``, of which one may be none."""
     down, right, old_down, old_right = field
     h, w = u.shape
-    half, i = (w + 1) // 2, 2 * pair - 1
+    half = (w + 1) // 2
+    end = 2 * half - 1  # the last odd column of an even width has no pixel to its right
+    i = 2 * pair - 1
     for k in range(max(i, 0), min(i + 2, h)):
-        start, stop = half, 2 * half - 1
-        _extrapolate(u[k, start:stop], u[k, 1:half], right[k, start:stop], old_right[k, start:stop], momentum)
+        _extrapolate(u[k, half:end], u[k, 1:half], right[k, half:end], old_right[k, half:end], momentum)
     if i >= 0 and i + 1 < h:
         _extrapolate(u[i], u[i + 1], down[i], old_down[i], momentum)
 
@@ -63,7 +59,8 @@ def _extrapolate(a: Array, b: Array, x: Array, old: Array, momentum: float) -> N
 def solve(u: Array, down: Array, right: Array, i: int, weight: float) -> None:
     """Maximise d(p) over the squares whose rows are ``i`` and ``i`` + 1, of which one may be none."""
     h, w = u.shape
-    half, is_even = (w + 1) // 2, i % 2 == 0
+    half = (w + 1) // 2
+    is_even = i % 2 == 0
     # where the left and the right columns of the squares begin, and how many there are
     a, b, n = (0, half, w // 2) if is_even else (half, 1, half - 1)
     if i < 0 or i + 1 >= h:
@@ -71,15 +68,16 @@ def solve(u: Array, down: Array, right: Array, i: int, weight: float) -> None:
             for _ in range(1 + is_even):
                 _maximize(u[k, a : a + n], u[k, b : b + n], right[k, a : a + n], weight)
         return
-    upper, lower = u[i], u[i + 1]
-    corners = upper[a : a + n], upper[b : b + n], lower[a : a + n], lower[b : b + n]
-    field = right[i, a : a + n], right[i + 1, a : a + n], down[i, a : a + n], down[i, b : b + n]
+    upper = u[i]
+    lower = u[i + 1]
+    corners = (upper[a : a + n], upper[b : b + n], lower[a : a + n], lower[b : b + n])
+    edges = (right[i, a : a + n], right[i + 1, a : a + n], down[i, a : a + n], down[i, b : b + n])
     if is_even:
-        _solve_even(corners, field, weight)
-        if w % 2 == 1:
+        _solve_even(corners, edges, weight)
+        if w % 2 == 1:  # the last column is in no square
             _maximize(upper[half - 1 : half], lower[half - 1 : half], down[i, half - 1 : half], weight)
     else:
-        _solve_odd(corners, field, weight)
+        _solve_odd(corners, edges, weight)
         _maximize(upper[:1], lower[:1], down[i, :1], weight)
         if w % 2 == 0:
             _maximize(upper[w - 1 :], lower[w - 1 :], down[i, w - 1 :], weight)
@@ -93,10 +91,10 @@ def _maximize(a_row: Array, b_row: Array, x_row: Array, weight: float) -> None:
 
 
 @contracting
-def _solve_even(corners: tuple[Array, ...], field: tuple[Array, ...], weight: float) -> None:
+def _solve_even(corners: tuple[Array, ...], edges: tuple[Array, ...], weight: float) -> None:
     """Maximise over the edges along rows, those across, and again those along."""
     a_row, b_row, c_row, d_row = corners
-    over, under, left, right = field
+    over, under, left, right = edges
     for j in range(a_row.shape[0]):
         x, a, b = _maximized(over[j], a_row[j], b_row[j], weight)
         y, c, d = _maximized(under[j], c_row[j], d_row[j], weight)
@@ -107,10 +105,10 @@ def _solve_even(corners: tuple[Array, ...], field: tuple[Array, ...], weight: fl
 
 
 @contracting
-def _solve_odd(corners: tuple[Array, ...], field: tuple[Array, ...], weight: float) -> None:
+def _solve_odd(corners: tuple[Array, ...], edges: tuple[Array, ...], weight: float) -> None:
     """Maximise over the edges along rows, and those across."""
     a_row, b_row, c_row, d_row = corners
-    over, under, left, right = field
+    over, under, left, right = edges
     for j in range(a_row.shape[0]):
         over[j], a, b = _maximized(over[j], a_row[j], b_row[j], weight)
         under[j], c, d = _maximized(under[j], c_row[j], d_row[j], weight)
@@ -121,6 +119,6 @@ def _solve_odd(corners: tuple[Array, ...], field: tuple[Array, ...], weight: flo
 @contracting
 def _maximized(x: float, a: float, b: float, weight: float) -> tuple[float, float, float]:
     """Return the best value on an edge between two pixels, and the pixels that go with it."""
-    half = type(weight)(0.5)
+    half = type(weight)(0.5)  # such products are exact, so that it does not matter whether they are fused with sums
     best = min(max(x + half * (b - a), -weight), weight)
     return best, a + (best - x), b - (best - x)

@@ -45,7 +45,8 @@ def alternate(
     """
     weights = f.new_tensor([group.weight for group in groups])
     at_once = steps if _tiling(f, 0).is_whole else STEPS
-    now, then = (p, previous), (torch.empty_like(p), torch.empty_like(p))
+    now = (p, previous)
+    then = (torch.empty_like(p), torch.empty_like(p))
     for field in then:
         field[0, ..., -1, :] = 0  # no difference, and in no square
         field[1, ..., -1] = 0
@@ -109,16 +110,18 @@ def _alternate(
     is_own = (row >= row_halo) & (row < ROWS - row_halo) & (column >= column_halo) & (column < COLUMNS - column_halo)
     # Pixels are named by their rows and columns in a square of three, of which even squares have 0 and 1, odd 1 and 2.
     at_00 = (plane.to(tl.int64) * height + i) * width + j
-    at_01, at_10, at_11, at_12, at_21, at_22 = (
-        at_00 + 1,
-        at_00 + width,
-        at_00 + width + 1,
-        at_00 + width + 2,
-        at_00 + 2 * width + 1,
-        at_00 + 2 * width + 2,
-    )
-    row_0, row_1, row_2 = (i >= 0) & (i < height), (i >= 0) & (i + 1 < height), (i + 2 >= 0) & (i + 2 < height)
-    column_0, column_1, column_2 = (j >= 0) & (j < width), (j >= 0) & (j + 1 < width), (j + 2 >= 0) & (j + 2 < width)
+    at_01 = at_00 + 1
+    at_10 = at_00 + width
+    at_11 = at_10 + 1
+    at_12 = at_10 + 2
+    at_21 = at_11 + width
+    at_22 = at_12 + width
+    row_0 = (i >= 0) & (i < height)
+    row_1 = (i >= 0) & (i + 1 < height)
+    row_2 = (i + 2 >= 0) & (i + 2 < height)
+    column_0 = (j >= 0) & (j < width)
+    column_1 = (j >= 0) & (j + 1 < width)
+    column_2 = (j + 2 >= 0) & (j + 2 < width)
     weight = tl.load(weights_at + plane)
 
     has_over, has_under, has_left, has_right = row_0 & column_1, row_1 & column_1, row_1 & column_0, row_1 & column_1

@@ -32,7 +32,8 @@ def ascend(
     _, stride, planes, *_ = groups[0]
     weights = f.new_tensor([group.weight for group in groups])
     at_once = steps if Tiling.of(f, planes, 0).is_whole else STEPS
-    now, then = (p, previous), (torch.empty_like(p), torch.empty_like(p))
+    now = (p, previous)
+    then = (torch.empty_like(p), torch.empty_like(p))
     with torch.cuda.device_of(f):
         for step in range(first_step, first_step + steps, at_once):
             number = min(at_once, first_step + steps - step)
@@ -103,7 +104,8 @@ def _ascend(
     old_right = tl.load(previous_at + values + offsets, is_inside, other=0.0)
     average = tl.load(average_at + offsets, is_own, other=0.0) if AVERAGES else f
     weight = tl.load(weights_at + group)
-    has_lower, has_right = is_inside & (i < height - 1), is_inside & (j < width - 1)
+    has_lower = is_inside & (i < height - 1)
+    has_right = is_inside & (j < width - 1)
     for s in range(steps):
         k = step + s
         momentum = (k - 1) / (k + 2)
@@ -113,7 +115,8 @@ def _ascend(
         u -= tl.where(j > 0, moved(r_right, -1, -1), 0.0)
         if AVERAGES:
             average += 3 / (k + 2) * (u - average)
-        old_down, old_right = down, right
+        old_down = down
+        old_right = right
         down = r_down + rate * tl.where(has_lower, moved(u, -2, 1) - u, 0.0)
         right = r_right + rate * tl.where(has_right, moved(u, -1, 1) - u, 0.0)
         down, right = project(down, right, weight, IS_ISOTROPIC, PLANES)
