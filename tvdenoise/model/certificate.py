@@ -106,24 +106,29 @@ def _sums_of_rows(problem: Problem, start: int, rows: int, u: Tensor, p: Tensor,
     top = max(start - 1, 0)
     bottom = min(start + rows + 1, problem.f.shape[axis])
     f, u, p, v = (tensors.to_float64(t.narrow(axis, top, bottom - top)) for t in (problem.f, u, p, v))
-
-    def own(t: Tensor) -> Tensor:
-        return t.narrow(axis, start - top, rows)
-
-    def square(t: Tensor) -> Tensor:
-        norm: Tensor = torch.linalg.vector_norm(own(t))
-        return norm.square()
-
-    def energy(w: Tensor) -> Tensor:
-        return 0.5 * square(w - f) + problem.penalty(own(problem.difference.forward(w)))
-
+    difference = problem.difference
     problem.project(operators.clear_border(p))
-    change = problem.difference.subtract_adjoint(torch.zeros_like(f), p, torch.empty_like(f))
+    change = difference.subtract_adjoint(torch.zeros_like(f), p, torch.empty_like(f))
+    halo = start - top
+    penalties = [problem.penalty(difference.forward(w).narrow(axis, halo, rows)) for w in (u, v)]
+
+    f, u, v, change = (t.narrow(axis, halo, rows) for t in (f, u, v, change))
     q = f + change
     # d(p) = -<q - f, q + f> / 2, where large intensities do not drown it.
-    dual_terms = own(change) * own(f + q)
-    dual = -0.5 * dual_terms.sum()
-    dual_magnitude = 0.5 * torch.linalg.vector_norm(dual_terms, 1)
-    from_centre = u - 0.5 * (v + q)
-    distances = [square(u - q), square(v - q), square(from_centre)]
-    return torch.stack([energy(u), energy(v), dual, dual_magnitude, *distances])
+    dual_terms = change * (f + q)
+    return torch.stack(
+        [
+            0.5 * _square(u - f) + penalties[0],
+            0.5 * _square(v - f) + penalties[1],
+            -0.5 * dual_terms.sum(),
+            0.5 * dual_terms.abs().sum(),
+            _square(u - q),
+            _square(v - q),
+            _square(u - 0.5 * (v + q)),
+        ]
+    )
+
+
+def _square(t: Tensor) -> Tensor:
+    norm: Tensor = torch.linalg.vector_norm(t)
+    return norm.square()

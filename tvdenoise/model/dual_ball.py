@@ -13,8 +13,14 @@ def magnitude(g: Tensor, tv: TVKind, *, coupled: bool = False) -> Tensor:
 
     Anisotropic: each difference for itself; isotropic: those along all axes. Coupled: those of all channels, too.
     """
-    dims = (0,) * (tv == "isotropic") + (1,) * coupled
-    return g.square().sum(dims).sqrt_() if dims else g.abs()
+    dims = []
+    if tv == "isotropic":
+        dims.append(0)
+    if coupled:
+        dims.append(1)
+    if not dims:
+        return g.abs()
+    return g.square().sum(dims).sqrt_()
 
 
 def project(p: Tensor, radius: float, tv: TVKind, *, coupled: bool = False, scratch: Tensor | None = None) -> Tensor:
@@ -28,11 +34,12 @@ def project(p: Tensor, radius: float, tv: TVKind, *, coupled: bool = False, scra
         return p.zero_()
     if not coupled:
         _shorten(p.unbind(), radius, scratch)
-    elif tv == "isotropic":
-        _shorten(p.flatten(0, 1).unbind(), radius, None if scratch is None else scratch[0])
-    else:
-        for component in p:
-            _shorten(component.unbind(), radius, None if scratch is None else scratch[0])
+        return p
+    plane = None if scratch is None else scratch[0]
+    # Anisotropic: a vector for each axis, with all channels; isotropic: one vector with all axes and channels.
+    vectors = p if tv == "anisotropic" else p.flatten(0, 1)[None]
+    for vector in vectors:
+        _shorten(vector.unbind(), radius, plane)
     return p
 
 

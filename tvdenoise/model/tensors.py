@@ -45,7 +45,9 @@ def contiguous_copy(t: Tensor) -> Tensor:
 
 def to_float64(t: Tensor) -> Tensor:
     """Return a copy in float64, which lies on the CPU where its device knows none."""
-    return t.to(t.device if knows_float64(t.device) else "cpu").to(torch.float64, copy=True)
+    if not knows_float64(t.device):
+        t = t.to("cpu")
+    return t.to(torch.float64, copy=True)
 
 
 def cast_error(u: Tensor, dtype: torch.dtype) -> float:
