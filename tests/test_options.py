@@ -19,7 +19,8 @@ NOT_A_VALUE = object()
 def test_python_has_its_default_and_its_help(name):
     assert inspect.signature(denoise).parameters[name].default == DEFAULTS[name]
     help_of_denoise = " ".join(inspect.getdoc(denoise).split())
-    assert f" {name} {OPTIONS[name].help}" in help_of_denoise
+    unit = f" ({OPTIONS[name].unit})" if OPTIONS[name].unit else ""
+    assert f" {name}{unit} {OPTIONS[name].help}" in help_of_denoise
 
 
 @pytest.mark.parametrize("command", [[], ["sweep"]])

@@ -73,8 +73,11 @@ def _with_arguments(make: Callable[_P, Arguments]) -> Callable[Concatenate[Image
 
 def _documentation() -> str:
     """Return the settings as the parameters of a docstring."""
-    texts = (f"{name}\n{indent(fill(option.help, 110), '    ')}" for name, option in OPTIONS.items())
-    return indent("\n".join(texts), "    ").lstrip()
+    lines = []
+    for name, option in OPTIONS.items():
+        lines.append(f"{name} ({option.unit})" if option.unit else name)
+        lines.append(indent(fill(option.help, 110), "    "))
+    return indent("\n".join(lines), "    ").lstrip()
 
 
 denoise = _with_arguments(Arguments)

@@ -2,36 +2,34 @@
 
 import math
 import reprlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from numbers import Integral, Real
-from typing import Any, Protocol, TypeGuard
+from typing import Any, TypeGuard
 
 from tvdenoise.errors import SettingError
 from tvdenoise.options.methods import AUTO, METHODS, NOT_OFFERED
 
 
-class Rule(Protocol):
+class Rule(ABC):
     """What values an option takes."""
 
-    @property
-    def metavar(self) -> str | None:
-        """What help shows in place of a value; None for a flag, and where the names themselves are shown."""
+    metavar: str | None = None  # what help shows in place of a value; None for a flag, and where it shows the names
+    names: Sequence[str] = ()  # the words that a shell can complete
 
-    @property
-    def names(self) -> Sequence[str]:
-        """The words that a shell can complete."""
-
+    @abstractmethod
     def check(self, name: str, value: object) -> Any:  # noqa: ANN401 (each rule has a type of its own)
         """Return a value in the rule's own type, or raise :class:`SettingError` about option ``name``."""
 
     def read(self, name: str, text: str) -> Any:  # noqa: ANN401 (as above)
         """Return the value that a text stands for, or raise :class:`SettingError`."""
+        return self.check(name, text)
 
 
 @dataclass(frozen=True)
-class Number:
+class Number(Rule):
     """Numbers from ``least`` to ``most``, as floats.
 
     Attributes
@@ -51,64 +49,54 @@ class Number:
     or_auto: bool = False
 
     @property
-    def metavar(self) -> str:
+    def metavar(self) -> str:  # type: ignore[override]
         """What help shows in place of a value."""
         return "NUMBER|auto" if self.or_auto else "NUMBER"
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The words that a shell can complete."""
-        return (AUTO,) if self.or_auto else ()
 
     def check(self, name: str, value: object) -> Any:  # noqa: ANN401 (a number or "auto")
         """Return a number as a float."""
         if self.or_auto and isinstance(value, str) and value == AUTO:
             return value
+        number = math.nan
         if is_number(value):
             try:
                 number = float(value)
             except OverflowError:  # of a whole number with hundreds of digits
                 number = math.inf
-            if self._holds(number):
-                return number
-        raise SettingError(name, f"{show(value)} is {self._complaint}", self.remedy)
+        return self._require(name, number, value)
 
     def read(self, name: str, text: str) -> Any:  # noqa: ANN401 (a number or "auto")
         """Return a number, which may be written as a fraction such as 25/255."""
         if self.or_auto and text == AUTO:
             return text
         try:
-            value = parse_number(text)
+            number = parse_number(text)
         except ValueError:
-            value = math.nan
-        if not self._holds(value):
-            raise SettingError(name, f"{text!r} is {self._complaint}", self.remedy)
-        return value
+            number = math.nan
+        return self._require(name, number, text)
 
-    def _holds(self, value: float) -> bool:
-        if self.is_open and value <= self.least:
-            return False
-        return self.least <= value <= self.most and math.isfinite(value)
-
-    @property
-    def _complaint(self) -> str:
+    def _require(self, name: str, number: float, given: object) -> float:
+        """Return a number that is allowed, or complain of what was given for it."""
+        is_above = self.least < number if self.is_open else self.least <= number
+        if is_above and number <= self.most and math.isfinite(number):
+            return number
+        complaint = f"not a number from {self.least:g} to {self.most:g}"
         if self.or_auto:
-            return f"neither a number from {self.least:g} to {self.most:g} nor auto"
-        if self.is_open and math.isinf(self.most):
-            return f"not a finite number above {self.least:g}"
-        if self.is_open:
-            return f"not a number above {self.least:g} and at most {self.most:g}"
-        return f"not a number from {self.least:g} to {self.most:g}"
+            complaint = f"neither a number from {self.least:g} to {self.most:g} nor auto"
+        elif self.is_open and math.isinf(self.most):
+            complaint = f"not a finite number above {self.least:g}"
+        elif self.is_open:
+            complaint = f"not a number above {self.least:g} and at most {self.most:g}"
+        raise SettingError(name, f"{show(given)} is {complaint}", self.remedy)
 
 
-@dataclass(frozen=True)
-class Whole:
+class Whole(Rule):
     """Whole numbers of ``least`` or more."""
 
-    least: int
-
     metavar = "INTEGER"
-    names = ()
+
+    def __init__(self, least: int) -> None:
+        self.least = least
 
     def check(self, name: str, value: object) -> int:
         """Return a number as an int."""
@@ -116,22 +104,12 @@ class Whole:
             return int(value)
         raise SettingError(name, f"{show(value)} is not a whole number of {self.least} or more", "leave it out")
 
-    def read(self, name: str, text: str) -> int:
-        """Return a whole number."""
-        try:
-            return int(text)
-        except ValueError:
-            problem = f"{text!r} is not a whole number of {self.least} or more"
-            raise SettingError(name, problem, "leave it out") from None
 
-
-@dataclass(frozen=True)
-class Choice:
+class Choice(Rule):
     """One of some names."""
 
-    names: Sequence[str]
-
-    metavar = None
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
 
     def check(self, name: str, value: object) -> str:
         """Return a name that is one of them."""
@@ -139,31 +117,19 @@ class Choice:
             return value
         raise SettingError(name, f"{show(value)} is unknown", f"choose from {', '.join(self.names)}")
 
-    def read(self, _name: str, text: str) -> str:
-        """Return the text."""
-        return text
 
-
-@dataclass(frozen=True)
-class Flag:
+class Flag(Rule):
     """True or false."""
-
-    metavar = None
-    names = ()
 
     def check(self, name: str, value: object) -> bool:
         """Return a bool."""
-        if value in (True, False):
+        is_single = getattr(value, "ndim", 0) == 0  # an array of several has no truth value
+        if is_single and value in (True, False):
             return bool(value)
         raise SettingError(name, f"{show(value)} is neither true nor false", "give one of them")
 
-    def read(self, name: str, text: str) -> bool:
-        """Return what ``true`` or ``false`` stands for."""
-        return self.check(name, {"true": True, "false": False}.get(text.lower(), text))
 
-
-@dataclass(frozen=True)
-class DeviceName:
+class DeviceName(Rule):
     """``auto``, or the name of a torch device; whether it is there is known when torch is loaded."""
 
     metavar = "NAME"
@@ -171,19 +137,12 @@ class DeviceName:
 
     def check(self, name: str, value: object) -> str:
         """Return a name, that of a ``torch.device`` too."""
-        if type(value).__module__ == "torch":
+        if isinstance(value, str) or type(value).__module__ == "torch":
             return str(value)
-        if isinstance(value, str):
-            return value
         raise SettingError(name, f"{show(value)} is no name", "give such as auto, cpu, or cuda:1")
 
-    def read(self, _name: str, text: str) -> str:
-        """Return the text."""
-        return text
 
-
-@dataclass(frozen=True)
-class MethodName:
+class MethodName(Rule):
     """``auto``, or a row of the method table."""
 
     metavar = "NAME"
@@ -200,10 +159,6 @@ class MethodName:
         near = get_close_matches(value.lower(), self.names, n=1)
         remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(self.names)}"
         raise SettingError(name, f"{value!r} is unknown", remedy)
-
-    def read(self, _name: str, text: str) -> str:
-        """Return the text."""
-        return text
 
 
 def parse_number(text: str) -> float:
