@@ -35,7 +35,7 @@ def denoise_as_set(
     channel_axis: int | None = None,
     callback: Callable[[Progress], object] | None = None,
 ) -> Result[Image]:
-    """Do what :func:`denoise` does, with the model and the solver as ``settings`` say."""
+    """Denoise an image with given settings; see :func:`denoise`."""
     if not isinstance(image, Tensor) or image.ndim != settings.axes + 2:
         return Task(image, settings, channel_axis).solve(callback)
     if channel_axis is not None:

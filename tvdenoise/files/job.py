@@ -93,19 +93,19 @@ class Job:
 
 
 class Observer:
-    """Listens to a job; this one does nothing with what it hears."""
+    """Is told how a job goes; this one does nothing."""
 
     def on_read(self, file: PictureFile) -> None:
-        """Take in what was read."""
+        """Note what was read."""
 
     def on_page(self, number: int, count: int) -> None:
-        """Take in that work on page, or volume, ``number`` of ``count`` begins; the first is 1."""
+        """Note that work on page, or volume, ``number`` of ``count`` begins; the first is 1."""
 
     def on_progress(self, progress: "Progress") -> None:
-        """Take in a certificate."""
+        """Note a certificate."""
 
     def on_write(self) -> None:
-        """Take in that the result is about to be written."""
+        """Note that the result is about to be written."""
 
 
 def denoise_file(job: Job, observer: Observer | None = None) -> Row:
@@ -221,7 +221,7 @@ def _list_pages(job: Job, source: PictureFile, target: PictureFile, reference: P
 
 
 def _chosen_numbers(job: Job, source: PictureFile, count: int) -> set[int]:
-    """Return which of so many pages are to be denoised; where channels are pages, those of one page go together."""
+    """Return the numbers of the pages to denoise; channels that are denoised one by one count as their page."""
     if job.pages is None:
         return set(range(1, count + 1))
     first = source.parts[0]

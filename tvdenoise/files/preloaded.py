@@ -1,4 +1,4 @@
-"""Loads what the processes of a batch share, once, before they part: importing this is all there is to it."""
+"""Importing this module loads what all workers need: the fork server does it once, before it forks."""
 
 from tvdenoise.api import denoising
 from tvdenoise.files import job

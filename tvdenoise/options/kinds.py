@@ -1,4 +1,4 @@
-"""Types of options, and constants that several rooms share; free of torch, for which a command line need not wait."""
+"""Types of options, and constants that several folders share."""
 
 from typing import Literal, NamedTuple
 

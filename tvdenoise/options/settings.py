@@ -40,7 +40,7 @@ PRESETS: dict[str, dict[str, Any]] = {"best": {"weight": AUTO, "tv": "isotropic"
 
 
 class Needs(NamedTuple):
-    """What another option must be for an option to mean something; where it is not, what is wrong and what to do."""
+    """The values of another option without which an option means nothing, and the error where it has none of them."""
 
     name: str
     values: tuple[object, ...]
@@ -50,7 +50,7 @@ class Needs(NamedTuple):
 
 @dataclass(frozen=True)
 class Option:
-    """What is declared of an option, beside its name, type and default, which are those of its field.
+    """The declaration of an option; its name, type and default are those of its field in :class:`Settings`.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ def _declare(default: Any, rule: Rule, help: str, **more: Any) -> Any:  # noqa: 
 
 @dataclass(frozen=True)
 class Settings:
-    """The model and the solver. :func:`options` has what each field means.
+    """The model and the solver; the help of each field says what it means.
 
     Raises
     ------
@@ -236,7 +236,7 @@ class Settings:
             raise SettingError("lr", "alternating needs no rate", "leave one of them out")
 
     def with_color(self, color: ColorChoice) -> "Settings":
-        """Return the settings for a picture for which the colour model comes to ``color``."""
+        """Return the settings with another colour model, and without ``chroma`` where that has none."""
         return replace(self, color=color, chroma=self.chroma if color in OPPONENT else None)
 
     def columns(self) -> dict[str, Any]:
