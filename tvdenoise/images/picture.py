@@ -19,6 +19,8 @@ Names = tuple[str, ...]
 Pixels = NDArray[np.generic]
 Floats = NDArray[np.floating]
 
+EXIF_MARK = b"Exif\0\0"  # with which a block of EXIF begins
+
 Page = tuple[int | slice, ...]
 """The index in :attr:`Picture.by_page` of what is denoised together: a page, a channel of it, or a volume."""
 
@@ -280,7 +282,7 @@ class Metadata:
     """What picture formats have in common beside pixels; blocks as they stand in the file."""
 
     icc_profile: bytes | None = None
-    exif: bytes | None = None  # begins with b"Exif\0\0"
+    exif: bytes | None = None  # begins with EXIF_MARK
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None  # pixels an inch, horizontally and vertically
     timing: Timing | None = None  # of the frames of an animation, where it has any

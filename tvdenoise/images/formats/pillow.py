@@ -14,7 +14,7 @@ from tvdenoise.images import limits
 from tvdenoise.images.formats import animation, jpeg
 from tvdenoise.images.formats.animation import Animation
 from tvdenoise.images.formats.table import FORMATS
-from tvdenoise.images.picture import Metadata, Picture, PictureFile, Pixels, Source, squeeze
+from tvdenoise.images.picture import EXIF_MARK, Metadata, Picture, PictureFile, Pixels, Source, squeeze
 
 _NAMES = tuple(name for name, row in FORMATS.items() if row.module == "pillow")
 # How a picture that was of another format is encoded
@@ -22,7 +22,6 @@ _ENCODINGS: Mapping[str, Any] = {**animation.OPTIONS, "JPEG": jpeg.DEFAULT}
 # Modes of Pillow in which it has read all that was there
 _WHOLE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK")
 _NOTES = {"P": ("palette resolved",), "PA": ("palette resolved",), "1": ("1-bit became 8-bit",)}
-_EXIF = b"Exif\0\0"
 _CONVERT = "convert it to PNG or TIFF first"
 
 
@@ -145,8 +144,8 @@ def _picture(image: Image.Image) -> Picture:
 def _shared_metadata(image: Image.Image) -> dict[str, Any]:
     metadata = {name: image.info.get(name) or None for name in ("icc_profile", "exif", "xmp")}
     exif = metadata["exif"]
-    if exif and not exif.startswith(_EXIF):
-        metadata["exif"] = _EXIF + exif
+    if exif and not exif.startswith(EXIF_MARK):
+        metadata["exif"] = EXIF_MARK + exif
     x, y = image.info.get("dpi", (0, 0))
     if x and y:
         metadata["dpi"] = (float(x), float(y))

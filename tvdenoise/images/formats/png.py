@@ -3,19 +3,21 @@
 Source: W3C, "Portable Network Graphics (PNG) Specification", third edition (2025).
 """
 
+import logging
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 import imagecodecs
-import numpy as np
 
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.formats.animation import Animation
 from tvdenoise.images.formats.table import FORMATS
-from tvdenoise.images.picture import Metadata, Names, Picture, PictureFile, Pixels, Source, squeeze
+from tvdenoise.images.picture import EXIF_MARK, Metadata, Names, Picture, PictureFile, Source, squeeze
+
+logging.getLogger("imagecodecs").setLevel(logging.CRITICAL + 1)  # libpng warns of every interlaced picture
 
 LEVEL = 5  # of zlib: twice as fast as the usual 6, for files that are 3 % larger (denoised 512x512 photographs)
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -40,31 +42,13 @@ _OWN_METADATA = {
 }
 _SRGB = bytes([1, 13, 0, 1])  # the colour space that is taken for granted, in cICP
 _XMP = b"XML:com.adobe.xmp"
-_EXIF = b"Exif\0\0"
 _MAX_PROFILE = 2**26  # bytes beyond any colour profile and any XMP
 _METRE = 1 / 0.0254  # inches a metre
-_DEPTHS = {  # bits a sample, by colour type
-    0: (1, 2, 4, 8, 16),  # gray
-    2: (8, 16),  # RGB
-    3: (1, 2, 4, 8),  # palette
-    4: (8, 16),  # gray with alpha
-    6: (8, 16),  # RGB with alpha
-}
-# Where each pass of an interlaced picture begins (x, y), and its steps
-_ADAM7 = (
-    (0, 0, 8, 8),
-    (4, 0, 8, 8),
-    (0, 4, 4, 8),
-    (2, 0, 4, 4),
-    (0, 2, 2, 4),
-    (1, 0, 2, 2),
-    (0, 1, 1, 2),
-)
+# What libpng makes pixels of: palettes become colours, few bits become eight, tRNS becomes alpha
+_PIXELS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
 
-class Chunk(NamedTuple):
-    """A chunk: its type and its data."""
-
+class _Chunk(NamedTuple):
     type: bytes
     data: bytes
 
@@ -74,9 +58,6 @@ class _Header(NamedTuple):
     height: int
     depth: int
     colour_type: int
-    compression: int
-    filter: int
-    interlace: int
 
 
 def read(source: Source) -> PictureFile:
@@ -85,13 +66,13 @@ def read(source: Source) -> PictureFile:
         chunks = list(_chunks(stream.read()))
     if not chunks or chunks[0].type != b"IHDR" or chunks[-1].type != b"IEND":
         raise ValueError("it does not begin with its header or has no end")
-    header = _Header(*struct.unpack(">IIBBBBB", chunks[0].data))
+    header = _Header(*struct.unpack(">IIBB3x", chunks[0].data))
     limits.check_size(source, header.width, header.height)
-    losses = []
+    losses: Names = ()
     # Where no frame begins before the pixels, they are a still picture for viewers that know no animations.
     types = [chunk.type for chunk in chunks if chunk.type in (b"acTL", b"fcTL", b"IDAT")]
     if types[:2] == [b"acTL", b"IDAT"]:
-        losses.append("the still picture that stands for its frames")
+        losses = ("the still picture that stands for its frames",)
     if losses or _frame_count(chunks) > 1:
         if header.depth == 16:
             raise PictureError(source.name, "a 16-bit animation cannot be kept whole", "save its frames one by one")
@@ -99,9 +80,9 @@ def read(source: Source) -> PictureFile:
     else:
         found = Animation(_read_still(source, header, chunks), timing=None)
     picture = found.picture
-    kept = _KEPT_WITH_SAMPLES
-    if picture.samples != _SAMPLES[header.colour_type] or 8 * picture.pixels.itemsize != header.depth:
-        kept = frozenset()
+    has_same_samples = picture.samples == _SAMPLES[header.colour_type]
+    has_same_depth = picture.pixels.itemsize * 8 == header.depth
+    kept = _KEPT_WITH_SAMPLES if has_same_samples and has_same_depth else frozenset()
     native = [chunk for chunk in chunks if _is_kept(chunk.type) or chunk.type in kept]
     return PictureFile(
         "PNG",
@@ -111,7 +92,7 @@ def read(source: Source) -> PictureFile:
         bare_native=[chunk for chunk in native if chunk.type in _COLOUR],
         own_metadata=_own_metadata(native),
         notes=_notes(header),
-        losses=tuple(losses),
+        losses=losses,
     )
 
 
@@ -138,7 +119,7 @@ def _is_kept(kind: bytes) -> bool:
     return kind in _KEPT or (is_ancillary and is_safe_to_copy and kind not in _DROPPED)
 
 
-def _chunks(content: bytes) -> Iterator[Chunk]:
+def _chunks(content: bytes) -> Iterator[_Chunk]:
     """Iterate over the chunks up to the end mark, each checked."""
     at = len(_SIGNATURE)
     while at < len(content):
@@ -151,13 +132,13 @@ def _chunks(content: bytes) -> Iterator[Chunk]:
             raise ValueError("it breaks off")
         if not kind.isalpha() or _checksum(kind, data) != checksum:
             raise ValueError(f"the checksum of its {kind.decode('ascii', 'replace')} chunk is wrong")
-        yield Chunk(kind, data)
+        yield _Chunk(kind, data)
         if kind == b"IEND":
             return
         at = end + 4
 
 
-def _pack(chunks: Iterable[Chunk]) -> Iterator[bytes]:
+def _pack(chunks: Iterable[_Chunk]) -> Iterator[bytes]:
     """Iterate over the pieces of a file of these chunks."""
     yield _SIGNATURE
     for kind, data in chunks:
@@ -171,7 +152,7 @@ def _checksum(kind: bytes, data: bytes) -> bytes:
     return zlib.crc32(data, zlib.crc32(kind)).to_bytes(4)
 
 
-def _frame_count(chunks: Iterable[Chunk]) -> int:
+def _frame_count(chunks: Iterable[_Chunk]) -> int:
     for chunk in chunks:
         if chunk.type == b"acTL":
             count, _ = struct.unpack(">II", chunk.data)
@@ -187,53 +168,18 @@ def _notes(header: _Header) -> Names:
     return ()
 
 
-def _read_still(source: Source, header: _Header, chunks: Iterable[Chunk]) -> Picture:
-    if max(header.width, header.height) > FORMATS["PNG"].max_side:  # libpng would say so on standard error
+def _read_still(source: Source, header: _Header, chunks: Iterable[_Chunk]) -> Picture:
+    if max(header.width, header.height) > FORMATS["PNG"].max_side:  # libpng's own words name no remedy
         problem = f"its {header.width}x{header.height} pixels are more along an axis than libpng allows"
         raise PictureError(source.name, problem, "convert it to TIFF first")
-    needed = [chunk for chunk in chunks if chunk.type in (b"PLTE", b"tRNS", b"IDAT")]  # libpng warns of all else
-    decode = _decode_interlaced if header.interlace else _decode
-    pixels = decode(header, needed)
+    # Of all other chunks it knows too little, and refuses some.
+    packed = b"".join(_pack(chunk for chunk in chunks if chunk.type in _PIXELS))
+    pixels = imagecodecs.png_decode(packed)
     has_alpha = pixels.ndim == 3 and pixels.shape[2] in (2, 4)
     return Picture(pixels, "YXS"[: pixels.ndim], alpha=int(has_alpha))
 
 
-def _decode_interlaced(header: _Header, chunks: list[Chunk]) -> Pixels:
-    """Decode each pass as a small PNG of its own: libpng would print warnings about interlacing."""
-    colours = [chunk for chunk in chunks if chunk.type != b"IDAT"]
-    packed = b"".join(chunk.data for chunk in chunks if chunk.type == b"IDAT")
-    stream = zlib.decompressobj()
-    bits = header.depth * _SAMPLES[header.colour_type]
-    pixels: Pixels = np.empty(0)
-    for x, y, dx, dy in _ADAM7:
-        width = -((x - header.width) // dx)
-        height = -((y - header.height) // dy)
-        if width <= 0 or height <= 0:
-            continue
-        length = height * (1 + (width * bits + 7) // 8)  # a byte a row names its filter
-        rows = stream.decompress(packed, length)
-        packed = stream.unconsumed_tail
-        small = header._replace(width=width, height=height, interlace=0)
-        part = _decode(small, [*colours, Chunk(b"IDAT", zlib.compress(rows, 1))])
-        if not pixels.size:  # only now is known how many samples a palette becomes
-            pixels = np.empty((header.height, header.width, *part.shape[2:]), part.dtype)
-        pixels[y::dy, x::dx] = part
-    if stream.decompress(packed, 1):
-        raise ValueError("it holds more pixels than it should")
-    return pixels
-
-
-def _decode(header: _Header, chunks: list[Chunk]) -> Pixels:
-    """Decode a PNG that is not interlaced: palettes become colours, few bits become eight, tRNS becomes alpha."""
-    if header.depth not in _DEPTHS.get(header.colour_type, ()) or header.compression or header.filter:
-        raise ValueError(f"no PNG has depth {header.depth} and colour type {header.colour_type}")
-    start = Chunk(b"IHDR", struct.pack(">IIBBBBB", *header))
-    packed = _pack([start, *chunks, Chunk(b"IEND", b"")])
-    pixels: Pixels = imagecodecs.png_decode(b"".join(packed))
-    return pixels
-
-
-def _own_metadata(chunks: Iterable[Chunk]) -> Names:
+def _own_metadata(chunks: Iterable[_Chunk]) -> Names:
     names = []
     for chunk in chunks:
         is_own = chunk.type in _OWN_METADATA and not chunk.data.startswith(_XMP) and chunk.data != _SRGB
@@ -245,14 +191,14 @@ def _own_metadata(chunks: Iterable[Chunk]) -> Names:
     return tuple(dict.fromkeys(names))
 
 
-def _shared_metadata(chunks: Iterable[Chunk]) -> dict[str, Any]:
+def _shared_metadata(chunks: Iterable[_Chunk]) -> dict[str, Any]:
     metadata: dict[str, Any] = {}
     for kind, data in chunks:
         if kind == b"iCCP":
             _, packed = data.split(b"\0", 1)  # behind the name and a byte for the method
             metadata["icc_profile"] = limits.inflate(packed[1:], _MAX_PROFILE)
         elif kind == b"eXIf":
-            metadata["exif"] = _EXIF + data
+            metadata["exif"] = EXIF_MARK + data
         elif kind == b"iTXt" and data.startswith(_XMP):
             metadata.setdefault("xmp", _xmp(data))
         elif kind == b"pHYs":
@@ -268,15 +214,15 @@ def _xmp(data: bytes) -> bytes:
     return limits.inflate(text, _MAX_PROFILE) if rest[0] else text
 
 
-def _chunks_for(metadata: Metadata) -> list[Chunk]:
+def _chunks_for(metadata: Metadata) -> list[_Chunk]:
     chunks = []
     if metadata.icc_profile:
-        chunks.append(Chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc_profile)))
+        chunks.append(_Chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc_profile)))
     if metadata.dpi:
         x, y = (round(value * _METRE) for value in metadata.dpi)
-        chunks.append(Chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
+        chunks.append(_Chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
     if metadata.exif:
-        chunks.append(Chunk(b"eXIf", metadata.exif.removeprefix(_EXIF)))
+        chunks.append(_Chunk(b"eXIf", metadata.exif.removeprefix(EXIF_MARK)))
     if metadata.xmp:
-        chunks.append(Chunk(b"iTXt", _XMP + b"\0\0\0\0\0" + metadata.xmp))
+        chunks.append(_Chunk(b"iTXt", _XMP + b"\0\0\0\0\0" + metadata.xmp))
     return chunks
