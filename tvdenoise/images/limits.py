@@ -9,9 +9,6 @@ from PIL import Image, UnidentifiedImageError
 from tvdenoise.errors import PictureError
 from tvdenoise.images.picture import Source
 
-MAX_IN_FRAMES = 2**30
-"""The most pixels in all frames of an animation, unless --max-pixels allows a single page more."""
-
 _RAISE = "raise --max-pixels if that is right"
 
 
@@ -26,7 +23,7 @@ def check_size(source: Source, width: int, height: int) -> None:
 
 def check_frames(source: Source, count: int, width: int, height: int) -> None:
     """Raise :class:`PictureError` for frames that have too many pixels together."""
-    most = max(source.max_pixels, MAX_IN_FRAMES)
+    most = max(source.max_pixels, source.max_in_frames)
     if count * width * height > most:
         problem = f"its {count} frames of {width}x{height} pixels are more than {most} together"
         raise PictureError(source.name, problem, _RAISE)

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+from PIL import Image
 
 from tvdenoise.arrays import intensity
 from tvdenoise.arrays.intensity import UNIT, Range
@@ -119,12 +120,9 @@ class Picture:
     @property
     def first_page(self) -> "Picture":
         """The first page alone."""
-        pixels = self.pixels
-        axes = self.axes
-        for axis in self.page_axes:
-            pixels = np.moveaxis(pixels, axes.index(axis), 0)[0]
-            axes = axes.replace(axis, "")
-        return replace(self, pixels=pixels, axes=axes)
+        first = tuple(0 if axis in self.page_axes else slice(None) for axis in self.axes)
+        axes = "".join(axis for axis in self.axes if axis not in self.page_axes)
+        return replace(self, pixels=self.pixels[first], axes=axes)
 
     @property
     def opaque(self) -> "Picture":
@@ -168,8 +166,8 @@ class Picture:
         """Return whether any page of an 8-bit RGB picture shows more colours."""
         if not self.is_rgb or self.pixels.dtype != np.uint8:
             return False
-        weights = np.array([65536, 256, 1], np.uint32)  # which make one number of each colour
-        return any(len(np.unique(frame @ weights)) > count for frame in self.opaque.frames)
+        images = (Image.fromarray(squeeze(frame)) for frame in self.opaque.frames)
+        return any(image.getcolors(count) is None for image in images)
 
     @property
     def unit_type(self) -> np.dtype[np.floating]:
@@ -327,4 +325,5 @@ class Source:
 
     name: str
     open: Callable[[], BinaryIO]
-    max_pixels: int
+    max_pixels: int  # of a page
+    max_in_frames: int = 2**30  # of all frames of an animation together, unless a single page may have more

@@ -3,7 +3,6 @@
 import io
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,45 +23,38 @@ MAX_COLOURS = 256  # of a GIF frame, transparency among them
 _HALF_OPAQUE = 128  # the least transparency value that counts as opaque where a format knows only holes
 
 
-@dataclass(frozen=True)
-class Animation:
-    """Frames with axes TYXS, and their timing."""
+def read(source: Source) -> tuple[Picture, Timing | None]:
+    """Return all frames, TYXS, as RGB, or RGBA if any of them is transparent somewhere; a hidden still is no frame."""
+    with limits.open_image(source) as image:
+        size = image.size  # which a damaged frame may change
+        width, height = size
+        hidden = int(getattr(image, "default_image", False))
+        count = getattr(image, "n_frames", 1) - hidden
+        limits.check_frames(source, count, width, height)
+        pixels = np.empty((count, height, width, 4), np.uint8)
+        durations = []
+        frames = itertools.islice(ImageSequence.Iterator(image), hidden, None)
+        for target, frame in zip(pixels, frames, strict=True):
+            if frame.size != size:
+                raise ValueError("a frame reaches beyond the picture")
+            target[...] = frame.convert("RGBA")
+            durations.append(float(frame.info.get("duration", 0)))
+        loop = image.info.get("loop")
+    picture = Picture(pixels, "TYXS", alpha=1)
+    if picture.is_opaque:
+        picture = picture.opaque
+    if loop is None and not any(durations):
+        return picture, None
+    return picture, Timing(tuple(durations), loop)
 
-    picture: Picture
-    timing: Timing | None
 
-    @classmethod
-    def read(cls, source: Source) -> "Animation":
-        """Read all frames as RGB, or RGBA where any of them is transparent somewhere; a hidden still is no frame."""
-        with limits.open_image(source) as image:
-            hidden = int(getattr(image, "default_image", False))
-            count = getattr(image, "n_frames", 1) - hidden
-            limits.check_frames(source, count, image.width, image.height)
-            pixels = np.empty((count, image.height, image.width, 4), np.uint8)
-            durations = []
-            frames = itertools.islice(ImageSequence.Iterator(image), hidden, None)
-            for target, frame in zip(pixels, frames, strict=True):
-                if frame.size != target.shape[1::-1]:
-                    raise ValueError("a frame reaches beyond the picture")
-                target[...] = frame.convert("RGBA")
-                durations.append(float(frame.info.get("duration", 0)))
-            loop = image.info.get("loop")
-        picture = Picture(pixels, "TYXS", alpha=1)
-        if picture.is_opaque:
-            picture = picture.opaque
-        timing = None
-        if any(durations) or loop is not None:
-            timing = Timing(tuple(durations), loop)
-        return cls(picture, timing)
-
-    def encode(self, format_: str, **options: Any) -> bytes:  # noqa: ANN401 (Pillow's)
-        """Return the frames as a file."""
-        frames = self.picture.frames
-        images = _gif_images(frames) if format_ == "GIF" else [_as_image(frame) for frame in frames]
-        stream = io.BytesIO()
-        options = {**OPTIONS[format_], **_timing_options(self.timing, format_), **options}
-        images[0].save(stream, format_, save_all=True, append_images=images[1:], **options)
-        return stream.getvalue()
+def encode(picture: Picture, timing: Timing | None, format_: str, **options: Any) -> bytes:  # noqa: ANN401 (Pillow's)
+    """Return the frames as a file."""
+    images = _gif_images(picture.frames) if format_ == "GIF" else list(map(_as_image, picture.frames))
+    stream = io.BytesIO()
+    options = {**OPTIONS[format_], **_timing_options(timing, format_), **options}
+    images[0].save(stream, format_, save_all=True, append_images=images[1:], **options)
+    return stream.getvalue()
 
 
 def _timing_options(timing: Timing | None, format_: str) -> dict[str, Any]:
@@ -87,7 +79,7 @@ def _gif_images(frames: NDArray[Any]) -> list[Image.Image]:
     """Return frames with a palette each; what is less than half opaque is the index 0 of all of them."""
     samples = frames.shape[-1]
     if samples == 1:
-        return [_as_image(frame) for frame in frames]
+        return list(map(_as_image, frames))
     if samples == 3:
         return [_with_own_palette(frame, MAX_COLOURS) for frame in frames]
     holes = frames[..., -1] < _HALF_OPAQUE

@@ -12,7 +12,6 @@ from PIL import Image, JpegImagePlugin
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.formats import animation, jpeg
-from tvdenoise.images.formats.animation import Animation
 from tvdenoise.images.formats.table import FORMATS
 from tvdenoise.images.picture import EXIF_MARK, Metadata, Picture, PictureFile, Pixels, Source, squeeze
 
@@ -46,8 +45,11 @@ def read(source: Source) -> PictureFile:
         _check_whole(source, name, image, content)
         frames = getattr(image, "n_frames", 1)
         notes = _NOTES.get(image.mode, ())  # loading changes the mode of a GIF
-        is_animated = frames > 1 and not is_mpo
-        found = Animation.read(source) if is_animated else Animation(_picture(image), timing=None)
+        timing = None
+        if frames > 1 and not is_mpo:
+            picture, timing = animation.read(source)
+        else:
+            picture = _picture(image)
         native = _native(content, image)
         own_metadata = jpeg.metadata_names(native.segments)
         bare_encoding = dict(native.encoding)
@@ -64,8 +66,8 @@ def read(source: Source) -> PictureFile:
             native = native._replace(trailer=b"")
         return PictureFile(
             name,
-            (found.picture,),
-            Metadata(timing=found.timing, **_shared_metadata(image)),
+            (picture,),
+            Metadata(timing=timing, **_shared_metadata(image)),
             native,
             bare_native=_Native(bare_encoding),
             own_metadata=tuple(own_metadata),
@@ -81,7 +83,7 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     options = {name: block for name, block in vars(file.metadata).items() if block and name != "timing"}
     options |= native.encoding
     if file.format == "GIF" or file.page_count > 1:
-        stream.write(Animation(picture, file.metadata.timing).encode(file.format, **options))
+        stream.write(animation.encode(picture, file.metadata.timing, file.format, **options))
         return
     if file.format == "BMP" and picture.alpha:
         stream.write(_bmp_with_alpha(picture.frames[0], file.metadata.dpi))

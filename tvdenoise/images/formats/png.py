@@ -13,7 +13,7 @@ import imagecodecs
 
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
-from tvdenoise.images.formats.animation import Animation
+from tvdenoise.images.formats import animation
 from tvdenoise.images.formats.table import FORMATS
 from tvdenoise.images.picture import EXIF_MARK, Metadata, Names, Picture, PictureFile, Source, squeeze
 
@@ -69,6 +69,7 @@ def read(source: Source) -> PictureFile:
     header = _Header(*struct.unpack(">IIBB3x", chunks[0].data))
     limits.check_size(source, header.width, header.height)
     losses: Names = ()
+    timing = None
     # Where no frame begins before the pixels, they are a still picture for viewers that know no animations.
     types = [chunk.type for chunk in chunks if chunk.type in (b"acTL", b"fcTL", b"IDAT")]
     if types[:2] == [b"acTL", b"IDAT"]:
@@ -76,10 +77,9 @@ def read(source: Source) -> PictureFile:
     if losses or _frame_count(chunks) > 1:
         if header.depth == 16:
             raise PictureError(source.name, "a 16-bit animation cannot be kept whole", "save its frames one by one")
-        found = Animation.read(source)
+        picture, timing = animation.read(source)
     else:
-        found = Animation(_read_still(source, header, chunks), timing=None)
-    picture = found.picture
+        picture = _read_still(source, header, chunks)
     has_same_samples = picture.samples == _SAMPLES[header.colour_type]
     has_same_depth = picture.pixels.itemsize * 8 == header.depth
     kept = _KEPT_WITH_SAMPLES if has_same_samples and has_same_depth else frozenset()
@@ -87,7 +87,7 @@ def read(source: Source) -> PictureFile:
     return PictureFile(
         "PNG",
         (picture,),
-        Metadata(timing=found.timing, **_shared_metadata(native)),
+        Metadata(timing=timing, **_shared_metadata(native)),
         native,
         bare_native=[chunk for chunk in native if chunk.type in _COLOUR],
         own_metadata=_own_metadata(native),
@@ -101,7 +101,7 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     kept = _chunks_for(file.metadata) if file.native is None else file.native
     (picture,) = file.parts
     if file.page_count > 1:
-        encoded = Animation(picture, file.metadata.timing).encode("PNG")
+        encoded = animation.encode(picture, file.metadata.timing, "PNG")
     else:
         pixels = squeeze(picture.frames[0])
         raw = pixels.nbytes + len(pixels)  # a byte a row names its filter, which imagecodecs leaves no room for
