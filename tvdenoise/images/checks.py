@@ -34,7 +34,12 @@ def check_place(target: Path, *others: Path, overwrite: bool) -> None:
         raise OutputError(target, f"its folder {target.parent} is missing", "create it first")
     if not stat.S_ISDIR(folder_mode):
         raise OutputError(target, f"{target.parent} is a file, not a folder", "choose another folder")
-    _check_writable(folder, target)
+    try:  # permissions alone do not tell
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        problem = f"its folder {target.parent} cannot be written to ({error.strerror})"
+        raise UnwritableError(target, problem, "choose another folder") from error
     if mode is None:
         return
     if any(_mode(other, InputError) is not None and target.samefile(other) for other in others):
@@ -43,16 +48,6 @@ def check_place(target: Path, *others: Path, overwrite: bool) -> None:
         raise OutputError(target, "it is not a regular file", "choose another name")
     if not overwrite:
         raise OutputError(target, "it exists", "choose another name, or replace it with --overwrite")
-
-
-def _check_writable(folder: Path, target: Path) -> None:
-    """Raise :class:`UnwritableError` where nothing can be written: permissions alone do not tell, trying does."""
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        problem = f"its folder {target.parent} cannot be written to ({error.strerror})"
-        raise UnwritableError(target, problem, "choose another folder") from error
 
 
 def _mode(path: Path, kind: type[InputError | OutputError]) -> int | None:

@@ -15,14 +15,11 @@ from tvdenoise.images.picture import Metadata, Picture, PictureFile
 
 @dataclass(frozen=True)
 class WriteOptions:
-    """How files are written.
-
-    Without ``metadata`` only what colours mean is kept, and the picture is turned as its orientation says.
-    """
+    """How files are written."""
 
     format: str | None = None  # a row of the table of formats; None for what the target's ending says
     allow_loss: bool = False  # make conversions that lose something
-    metadata: bool = True  # write what the source has beside pixels
+    metadata: bool = True  # keep what is there beside pixels; if not, only what colours mean, and turn the picture
 
 
 def check_target(
@@ -60,7 +57,7 @@ def prepare_target(
 ) -> tuple[PictureFile, PictureFile]:
     """Return the source as it is to be denoised (cut and turned for its target), and the target yet to be filled.
 
-    :class:`OutputError` is raised if the target's format cannot hold ``file``, or would lose something without leave.
+    Raises :class:`OutputError` if the target's format cannot hold ``file``, or would lose something without leave.
     """
     format_ = options.format or format_by_extension(target) or file.format
     _check_conversion(file, target, format_, options)
@@ -105,10 +102,7 @@ def _possible_endings(file: PictureFile, names: list[str]) -> str:
 
 
 def fit_to_format(file: PictureFile, format_: str, options: WriteOptions) -> PictureFile:
-    """Return ``file`` without the pages and the transparency that a format does not hold.
-
-    Where the target cannot say which way up the picture is, its pixels are turned.
-    """
+    """Return ``file`` without the pages and transparency that a format does not hold, turned if that cannot say so."""
     row = FORMATS[format_]
     parts = file.parts
     if format_ != file.format:

@@ -24,11 +24,7 @@ PACKAGES = (
 
 
 def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "rgb") -> dict[str, Any]:
-    """Return format, shape, axes, type, values, range, spacing, colours, pages, metadata, notes, hints, bytes.
-
-    A file whose pages differ is described by its first part. ``channels_apart`` counts the channels that are denoised
-    one by one.
-    """
+    """Return what there is to know of a file; one whose pages differ is described by its first part."""
     first = file.parts[0]
     values = intensity.find_extremes(first.pixels)
     lost = [f"cannot be kept: {loss}" for loss in file.losses]
@@ -41,7 +37,7 @@ def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "r
         "range": first.scale,
         "spacing": file.spacing,
         "colours": _colours(first),
-        "channels_apart": first.colours if first.is_by_channel(color) else 1,
+        "channels_apart": first.colours if first.is_by_channel(color) else 1,  # which are denoised one by one
         "pages": file.page_count,
         "metadata": list(file.metadata_names),
         "notes": [*_differences(file), *file.notes, *lost],

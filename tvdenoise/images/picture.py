@@ -195,10 +195,7 @@ class Picture:
         return self.has_channels and color != "coupled"
 
     def unit(self, page: Page) -> Floats:
-        """Return a page (H, W, C) or volume (D, H, W, C) on the unit scale, without its transparency.
-
-        A value that is not finite is that of the nearest finite pixel of its channel.
-        """
+        """Return the colours of a page (H, W, C) or volume (D, H, W, C) on the unit scale, gaps filled from nearby."""
         colours = intensity.fill_nonfinite(self.by_page[page])
         return intensity.scale_to_unit(colours, self.scale)
 
@@ -215,10 +212,9 @@ class Picture:
         return blank
 
     def fill_page(self, page: Page, u: Floats, source: "Picture") -> float:
-        """Fill a page with ``u`` (H, W, C) on the unit scale, and return the rounding of ``u``.
+        """Fill a page with ``u`` (H, W, C) on the unit scale, and return how far that is rounded (RMS).
 
-        That is what :func:`tvdenoise.arrays.intensity.measure_rounding` returns. Values that are equal in
-        ``u`` and the source, and those that are not finite there, keep the source's bits.
+        Values that are equal in ``u`` and the source, and those that are not finite there, keep the source's bits.
         """
         target = self.by_page[page]
         original = source.by_page[page]
@@ -251,6 +247,12 @@ def squeeze(frame: Pixels) -> Pixels:
     if frame.shape[-1] == 1:
         frame = frame[..., 0]
     return np.ascontiguousarray(frame)
+
+
+def from_samples(pixels: Pixels) -> Picture:
+    """Return the picture of a page (H, W) or (H, W, C), where the last sample of 2 or 4 is transparency."""
+    has_alpha = pixels.ndim == 3 and pixels.shape[2] in (2, 4)
+    return Picture(pixels, "YXS"[: pixels.ndim], alpha=int(has_alpha))
 
 
 def to_native_order(pixels: Pixels) -> Pixels:

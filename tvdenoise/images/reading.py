@@ -23,14 +23,11 @@ AXES = "ABDEFGHIJKLMNOPQRUVWTZYX"
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How files are read.
-
-    With ``nonfinite="keep"`` a pixel that is NaN or infinite takes the value of the nearest finite pixel of its page
-    while that is denoised, and is written back as it was.
-    """
+    """How files are read."""
 
     axes: str | None = None  # names of the axes, a letter each, in place of what the file says
     scale: Range | None = None  # the numbers that stand for black and white, in place of the rule for their type
+    # With "keep" NaN and infinite pixels are denoised as the nearest finite one, and written back as they were.
     nonfinite: Nonfinite = "refuse"
     max_pixels: int = MAX_PIXELS  # a header that promises more a page is refused before anything is allocated for it
 
@@ -38,12 +35,8 @@ class ReadOptions:
 def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
     """Read a picture file whole; ``-`` is standard input.
 
-    Raises
-    ------
-    InputError, PictureError, ArrayError
-        If there is no such file, or it is damaged, no picture, or of a kind that cannot be kept whole.
-    SettingError
-        If the axes asked for do not fit it.
+    Raises :class:`InputError`, :class:`PictureError` or :class:`ArrayError` if there is no such file, or it is damaged,
+    no picture, or of a kind that cannot be kept whole; :class:`SettingError` if the axes asked for do not fit it.
     """
     source = _source(path, options)
     file = decode(source, _format_of(path, source))

@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 from PIL import Image, JpegImagePlugin
 
+from tvdenoise.errors import PictureError
+from tvdenoise.images.picture import Source
+
 _START_OF_SCAN = 0xDA
 _COMMENT = 0xFE
 _APP0 = 0xE0  # JFIF
@@ -28,6 +31,8 @@ _END = b"\xd9"
 _FURTHER_PICTURES = b"MPF\0"
 _JFIF = b"JFIF\0"
 _STRAY = 32  # bytes behind a picture that are not worth a word
+_TOO_SHORT = "it ends before its pixels do, or a length in it is wrong"
+CONVERT = "convert it to PNG or TIFF first"
 START = b"\xff\xd8"
 DEFAULT: Mapping[str, Any] = {"quality": 95, "subsampling": "4:4:4"}  # how a picture that was no JPEG is encoded
 
@@ -71,13 +76,13 @@ def _is_rgb(image: JpegImagePlugin.JpegImageFile) -> bool:
     return bytes(component[0] for component in image.layer) == b"RGB"
 
 
-def is_readable(content: bytes) -> bool:
-    """Return whether a JPEG is of a kind that libjpeg reads: sequential or progressive, of 8 bits."""
+def check_kind(source: Source, content: bytes) -> None:
+    """Raise :class:`PictureError` for a kind that libjpeg does not read: not sequential or progressive of 8 bits."""
     for segment in _segments(content):
         bits = content[segment.start + 4]
         if segment.marker in _FRAMES and (segment.marker not in _READABLE or bits != 8):
-            return False
-    return True
+            problem = "its kind of JPEG (lossless, JPEG-LS, hierarchical or of more than 8 bits) is not supported"
+            raise PictureError(source.name, problem, CONVERT)
 
 
 def segments(content: bytes) -> tuple[bytes, ...]:
@@ -113,9 +118,6 @@ def _length_at(content: bytes, at: int) -> int:
     return int.from_bytes(content[at : at + 2])
 
 
-_TOO_SHORT = "it ends before its pixels do, or a length in it is wrong"
-
-
 def trailer(content: bytes) -> bytes:
     """Return what stands behind the end of the picture: a film, a gain map, pictures; nothing where none is marked."""
     *_, scan = _segments(content)
@@ -148,17 +150,18 @@ def check_whole(content: bytes) -> None:
 
 def metadata_names(found: tuple[bytes, ...]) -> list[str]:
     """Name the metadata that no other format takes over."""
-    names = {_COMMENT: "comment", _APP13: "IPTC"}
-    named = dict.fromkeys(names[segment[1]] for segment in found if segment[1] in names)
-    if any(_is_stretching(segment) for segment in found):
-        named["shape of pixels"] = None
-    return list(named)
-
-
-def _is_stretching(segment: bytes) -> bool:
-    """Return whether JFIF's segment names no resolution, but says that pixels are not square."""
-    has_no_unit = segment[1] == _APP0 and segment[11:12] == b"\0"
-    return has_no_unit and segment[12:14] != segment[14:16]
+    names = []
+    is_stretched = False
+    for segment in found:
+        if segment[1] == _COMMENT:
+            names.append("comment")
+        elif segment[1] == _APP13:
+            names.append("IPTC")
+        elif segment[1] == _APP0 and segment[11:12] == b"\0":  # JFIF's numbers are a ratio, no resolution
+            is_stretched |= segment[12:14] != segment[14:16]
+    if is_stretched:
+        names.append("shape of pixels")
+    return list(dict.fromkeys(names))
 
 
 def insert_segments(content: bytes, found: tuple[bytes, ...]) -> bytes:

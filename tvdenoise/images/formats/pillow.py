@@ -6,6 +6,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any, BinaryIO, NamedTuple
 
+import imagecodecs
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
@@ -13,7 +14,7 @@ from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.formats import animation, jpeg
 from tvdenoise.images.formats.table import FORMATS
-from tvdenoise.images.picture import EXIF_MARK, Metadata, Picture, PictureFile, Pixels, Source, squeeze
+from tvdenoise.images.picture import EXIF_MARK, Metadata, Picture, PictureFile, Pixels, Source, from_samples, squeeze
 
 _NAMES = tuple(name for name, row in FORMATS.items() if row.module == "pillow")
 # How a picture that was of another format is encoded
@@ -21,7 +22,6 @@ _ENCODINGS: Mapping[str, Any] = {**animation.OPTIONS, "JPEG": jpeg.DEFAULT}
 # Modes of Pillow in which it has read all that was there
 _WHOLE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK")
 _NOTES = {"P": ("palette resolved",), "PA": ("palette resolved",), "1": ("1-bit became 8-bit",)}
-_CONVERT = "convert it to PNG or TIFF first"
 
 
 class _Native(NamedTuple):
@@ -36,9 +36,8 @@ def read(source: Source) -> PictureFile:
     """Read a picture or an animation."""
     with source.open() as stream:
         content = stream.read()
-    if content.startswith(jpeg.START) and not jpeg.is_readable(content):
-        problem = "its kind of JPEG (lossless, JPEG-LS, hierarchical or of more than 8 bits) is not supported"
-        raise PictureError(source.name, problem, _CONVERT)
+    if content.startswith(jpeg.START):
+        jpeg.check_kind(source, content)
     with limits.open_image(source, _NAMES) as image:
         is_mpo = image.format == "MPO"
         name = "JPEG" if is_mpo else str(image.format)
@@ -89,37 +88,33 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
         stream.write(_bmp_with_alpha(picture.frames[0], file.metadata.dpi))
         return
     image = Image.fromarray(squeeze(picture.frames[0]), "CMYK" if picture.is_cmyk else None)
-    if not native.segments and not native.trailer:
-        image.save(stream, file.format, **options)
-        return
-    for name in ("icc_profile", "exif", "xmp"):  # they are in the segments
-        options.pop(name, None)
+    if native.segments:  # which hold all other metadata too
+        for name in ("icc_profile", "exif", "xmp"):
+            options.pop(name, None)
     content = io.BytesIO()
     image.save(content, file.format, **options)
-    stream.write(jpeg.insert_segments(content.getvalue(), native.segments) + native.trailer)
+    encoded = content.getvalue()
+    if file.format == "JPEG":
+        encoded = jpeg.insert_segments(encoded, native.segments) + native.trailer
+    stream.write(encoded)
 
 
 def _bmp_with_alpha(pixels: Pixels, dpi: tuple[float, float] | None) -> bytes:
     """Return a BMP of RGBA pixels: 32 bits behind a header of version 4, which Pillow reads and does not write."""
-    height, width, _ = pixels.shape
-    data = np.ascontiguousarray(pixels[::-1, :, [2, 1, 0, 3]]).tobytes()
+    content = bytearray(imagecodecs.bmp_encode(np.ascontiguousarray(pixels)))
     x, y = (round(value / 0.0254) for value in dpi or (0, 0))  # pixels a metre
-    file_header = struct.pack("<2sI4xI", b"BM", 122 + len(data), 122)  # data begin at byte 122
-    header = struct.pack("<IiiHHIIii8x", 108, width, height, 1, 32, 3, len(data), x, y)
-    masks = struct.pack("<4I4s48x", 0xFF0000, 0xFF00, 0xFF, 0xFF000000, b"BGRs")
-    return file_header + header + masks + data
+    struct.pack_into("<ii", content, 38, x, y)
+    struct.pack_into("<4s", content, 70, b"BGRs")  # the colour space: sRGB
+    return bytes(content)
 
 
 def _check_whole(source: Source, name: str, image: Image.Image, content: bytes) -> None:
     """Raise :class:`PictureError` for a picture that Pillow would reduce."""
-    refused = None
     depth = _avif_depth(content) if name == "AVIF" else 8
     if depth > 8:
-        refused = f"{depth}-bit {name} picture"
-    elif image.mode not in _WHOLE_MODES:
-        refused = f"{name} picture of mode {image.mode}"
-    if refused is not None:
-        raise PictureError(source.name, f"a {refused} cannot be kept whole", _CONVERT)
+        raise PictureError(source.name, f"a {depth}-bit {name} picture cannot be kept whole", jpeg.CONVERT)
+    if image.mode not in _WHOLE_MODES:
+        raise PictureError(source.name, f"a {name} picture of mode {image.mode} cannot be kept whole", jpeg.CONVERT)
 
 
 def _avif_depth(content: bytes) -> int:
@@ -138,9 +133,9 @@ def _picture(image: Image.Image) -> Picture:
         image = image.convert("L")
     elif image.mode == "RGBX":
         image = image.convert("RGB")
-    pixels = np.array(image)
-    has_alpha = image.mode in ("LA", "RGBA")
-    return Picture(pixels, "YXS"[: pixels.ndim], alpha=int(has_alpha), is_cmyk=image.mode == "CMYK")
+    elif image.mode == "CMYK":
+        return Picture(np.array(image), "YXS", is_cmyk=True)
+    return from_samples(np.array(image))
 
 
 def _shared_metadata(image: Image.Image) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.formats import animation
 from tvdenoise.images.formats.table import FORMATS
-from tvdenoise.images.picture import EXIF_MARK, Metadata, Names, Picture, PictureFile, Source, squeeze
+from tvdenoise.images.picture import EXIF_MARK, Metadata, Names, Picture, PictureFile, Source, from_samples, squeeze
 
 logging.getLogger("imagecodecs").setLevel(logging.CRITICAL + 1)  # libpng warns of every interlaced picture
 
@@ -80,6 +80,11 @@ def read(source: Source) -> PictureFile:
         picture, timing = animation.read(source)
     else:
         picture = _read_still(source, header, chunks)
+    notes: Names = ()
+    if header.colour_type == 3:
+        notes = (f"{2**header.depth}-colour palette resolved",)
+    elif header.depth < 8:
+        notes = (f"{header.depth}-bit gray became 8-bit",)
     has_same_samples = picture.samples == _SAMPLES[header.colour_type]
     has_same_depth = picture.pixels.itemsize * 8 == header.depth
     kept = _KEPT_WITH_SAMPLES if has_same_samples and has_same_depth else frozenset()
@@ -91,7 +96,7 @@ def read(source: Source) -> PictureFile:
         native,
         bare_native=[chunk for chunk in native if chunk.type in _COLOUR],
         own_metadata=_own_metadata(native),
-        notes=_notes(header),
+        notes=notes,
         losses=losses,
     )
 
@@ -160,23 +165,13 @@ def _frame_count(chunks: Iterable[_Chunk]) -> int:
     return 1
 
 
-def _notes(header: _Header) -> Names:
-    if header.colour_type == 3:
-        return (f"{2**header.depth}-colour palette resolved",)
-    if header.depth < 8:
-        return (f"{header.depth}-bit gray became 8-bit",)
-    return ()
-
-
 def _read_still(source: Source, header: _Header, chunks: Iterable[_Chunk]) -> Picture:
     if max(header.width, header.height) > FORMATS["PNG"].max_side:  # libpng's own words name no remedy
         problem = f"its {header.width}x{header.height} pixels are more along an axis than libpng allows"
         raise PictureError(source.name, problem, "convert it to TIFF first")
     # Of all other chunks it knows too little, and refuses some.
     packed = b"".join(_pack(chunk for chunk in chunks if chunk.type in _PIXELS))
-    pixels = imagecodecs.png_decode(packed)
-    has_alpha = pixels.ndim == 3 and pixels.shape[2] in (2, 4)
-    return Picture(pixels, "YXS"[: pixels.ndim], alpha=int(has_alpha))
+    return from_samples(imagecodecs.png_decode(packed))
 
 
 def _own_metadata(chunks: Iterable[_Chunk]) -> Names:

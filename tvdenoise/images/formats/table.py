@@ -97,7 +97,12 @@ FORMATS: Mapping[str, Format] = {
         exact=False,
         max_side=32_768,
     ),
-    "PNM": Format("pnm", (".pnm", ".pgm", ".ppm", ".pbm", ".pam"), rb"P[1-7]", types={"u1", "u2"}),
+    "PNM": Format(
+        "pnm",
+        (".pnm", ".pgm", ".ppm", ".pbm", ".pam"),
+        rb"P[1-7]",
+        types={"u1", "u2"},
+    ),
     "TIFF": Format(
         "tiff",
         (".tif", ".tiff"),
@@ -112,7 +117,17 @@ FORMATS: Mapping[str, Format] = {
         cmyk=True,
         shapes=True,
     ),
-    "NPY": Format("npy", (".npy",), rb"\x93NUMPY", _ANY, _MANY, alpha=True, frames=True, open_axes=True, cmyk=True),
+    "NPY": Format(
+        "npy",
+        (".npy",),
+        rb"\x93NUMPY",
+        _ANY,
+        _MANY,
+        alpha=True,
+        frames=True,
+        open_axes=True,
+        cmyk=True,
+    ),
     "FITS": Format(
         "fits",
         (".fits", ".fit", ".fts", ".fz"),
