@@ -87,7 +87,5 @@ def _open_or_make(path: str, flags: int) -> int:
 
 def _copy_mode(place: Path, file: BinaryIO) -> None:
     """Let a file be read and written by whom the one that it replaces is, if there is one."""
-    if not hasattr(os, "fchmod"):  # Windows, before Python 3.13
-        return
-    with suppress(OSError):
+    with suppress(OSError, AttributeError):  # Windows has no fchmod before Python 3.13
         os.fchmod(file.fileno(), stat.S_IMODE(place.stat().st_mode))

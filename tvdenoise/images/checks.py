@@ -6,8 +6,7 @@ from pathlib import Path
 
 from tvdenoise.errors import InputError, OutputError, UnwritableError
 
-STREAM = Path("-")
-"""Standard input or output."""
+STREAM = Path("-")  # standard input or output
 
 
 def check_source(path: Path, what: str = "file") -> None:

@@ -14,11 +14,9 @@ from tvdenoise.images.formats.table import FORMATS, HEAD, MARKS, UNREAD, find_ma
 from tvdenoise.images.picture import Picture, PictureFile, Source
 from tvdenoise.options.kinds import Nonfinite
 
-MAX_PIXELS = 2**30
-"""Pixels a page beyond which a header is more likely damaged than right."""
+MAX_PIXELS = 2**30  # pixels a page; a header that promises more is more likely damaged than right
 
-AXES = "ABDEFGHIJKLMNOPQRUVWTZYX"
-"""Names for axes of which nothing is known; the last ones first."""
+AXES = "ABDEFGHIJKLMNOPQRUVWTZYX"  # names for axes of which nothing is known; the last ones first
 
 
 @dataclass(frozen=True)
@@ -48,10 +46,19 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
 
 
 def _interpret(path: Path, part: Picture, scale: Range | None, options: ReadOptions) -> Picture:
+    """Return a part with the axes and scale asked for, checked."""
     intensity.check_type(path, part.pixels.dtype)
     if options.axes is not None:
         part = part.with_axes(options.axes)
-    _check_content(path, part, options)
+    shape = part.pixels.shape
+    if len(shape) < 2:
+        raise PictureError(path, f"its shape {shape} is no picture's", "give two axes or more")
+    if not {"Y", "X"} <= set(part.axes):
+        problem = f"nothing says what the axes of its shape {shape} are"
+        names = AXES[-len(shape) :]
+        raise PictureError(path, problem, f"name them, such as --axes {names}, with C for colours")
+    if options.nonfinite == "refuse" or not part.pixels.size:
+        intensity.check_finite(path, part.pixels, "replace them, or denoise around them with --nonfinite keep")
     scale = options.scale or scale or intensity.measure_range(part.pixels)
     intensity.check_range(path, part.pixels, scale)
     return replace(part, scale=scale)
@@ -74,19 +81,15 @@ def options_for_other(path: Path, options: ReadOptions) -> ReadOptions:
 
 
 def _source(path: Path, options: ReadOptions) -> Source:
-    if path == STREAM:
-        content = _standard_input()  # which can be read only once
-        return Source("-", lambda: io.BytesIO(content), options.max_pixels)
-    check_source(path)
-    return Source(str(path), lambda: path.open("rb"), options.max_pixels)
-
-
-def _standard_input() -> bytes:
+    if path != STREAM:
+        check_source(path)
+        return Source(str(path), lambda: path.open("rb"), options.max_pixels)
     try:
-        return sys.stdin.buffer.read()
+        content = sys.stdin.buffer.read()  # which can be read only once
     except OSError as error:
         problem = f"it cannot be read ({error.strerror or error})"
         raise InputError("standard input", problem, "check where it comes from, or name a file") from error
+    return Source("-", lambda: io.BytesIO(content), options.max_pixels)
 
 
 def _format_of(path: Path, source: Source) -> str:
@@ -125,15 +128,3 @@ def decode(source: Source, format_: str) -> PictureFile:
         is_single_word = " " not in str(error)  # such as the key of a KeyError
         problem = f"the {format_} file is damaged ({reason(error, named=is_single_word)})"
         raise PictureError(source.name, problem, "get a whole copy of it") from error
-
-
-def _check_content(path: Path, part: Picture, options: ReadOptions) -> None:
-    shape = part.pixels.shape
-    if len(shape) < 2:
-        raise PictureError(path, f"its shape {shape} is no picture's", "give two axes or more")
-    if not {"Y", "X"} <= set(part.axes):
-        problem = f"nothing says what the axes of its shape {shape} are"
-        names = AXES[-len(shape) :]
-        raise PictureError(path, problem, f"name them, such as --axes {names}, with C for colours")
-    if options.nonfinite == "refuse" or not part.pixels.size:
-        intensity.check_finite(path, part.pixels, "replace them, or denoise around them with --nonfinite keep")

@@ -23,8 +23,7 @@ from tvdenoise.images.reading import decode
 def write(target: Path, file: PictureFile) -> None:
     """Write a file, atomically, and read it back before it takes its place; ``-`` is standard output.
 
-    :class:`WriteError` is raised if the operating system refuses, or what can be read back is not what was written; the
-    old file, if there was one, stays.
+    Raises :class:`WriteError` if the system refuses, or it reads back as something else; an old file stays.
     """
     if target == STREAM:
         stream = io.BytesIO()
@@ -77,10 +76,7 @@ def _is_same(file: PictureFile, again: PictureFile) -> bool:
 
 
 def _shows_the_same(picture: Picture, copy: Picture, row: Format) -> bool:
-    """Return whether a copy of the same size and type shows all frames, colours and transparency of a picture.
-
-    Gray may have become RGB, transparency that hides nothing may be gone, and equal frames may have become one.
-    """
+    """Return whether a copy shows the same: gray as RGB, equal frames as one, without an alpha that hides nothing."""
     frames = picture.frames
     copied = copy.frames
     if picture.samples != copy.samples:

@@ -122,10 +122,10 @@ def _with_hole(image: Image.Image, hole: NDArray[np.bool_], colour: tuple[int, .
 def _with_own_palette(frame: Pixels, count: int) -> Image.Image:
     """Return an RGB frame with the palette of its very colours; of more than ``count`` the closest are merged."""
     image = _as_image(frame)
-    packed, index = np.unique(np.asarray(image.convert("RGBA")).view(np.uint32), return_inverse=True)
-    if len(packed) > count:
+    if image.getcolors(count) is None:
         return image.quantize(count, dither=Image.Dither.NONE)
-    palette = packed.view(np.uint8).reshape(-1, 4)[:, :3]
-    exact = Image.fromarray(index.reshape(frame.shape[:2]).astype(np.uint8), "P")
-    exact.putpalette(palette.tobytes())
+    colours, index = np.unique(frame.reshape(-1, 3), axis=0, return_inverse=True)
+    index = index.astype(np.uint8)
+    exact = Image.fromarray(index.reshape(frame.shape[:2]), "P")
+    exact.putpalette(colours.tobytes())
     return exact

@@ -7,7 +7,7 @@ import numpy as np
 from astropy.io import fits
 
 from tvdenoise.images import limits
-from tvdenoise.images.picture import Picture, PictureFile, Pixels, Source, to_native_order
+from tvdenoise.images.picture import Picture, PictureFile, Source, to_native_order
 
 _NEXT = b"XTENSION"  # what the header of a further unit begins with
 
@@ -43,7 +43,12 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     if isinstance(file.native, Source):
         with file.native.open() as original, fits.open(original, memmap=False, lazy_load_hdus=False) as units:
             for unit in filter(_is_picture, units):
-                _replace_pixels(unit, next(pictures))
+                _ = unit.data  # which takes the scaling of the old numbers out of the header
+                unit.data = next(pictures)
+                if isinstance(unit, fits.CompImageHDU):
+                    unit.hcomp_scale = unit.quantize_level = 0  # losing nothing, which floats do with GZIP alone
+                    if unit.data.dtype.kind == "f":
+                        unit.compression_type = "GZIP_2"
             has_sums = any("CHECKSUM" in unit.header or "DATASUM" in unit.header for unit in units)
             units.writeto(content, output_verify="silentfix", checksum=has_sums)
     else:
@@ -51,15 +56,6 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
         new += [fits.ImageHDU(picture) for picture in pictures]
         fits.HDUList(new).writeto(content)
     stream.write(content.getbuffer())
-
-
-def _replace_pixels(unit: Any, pixels: Pixels) -> None:  # noqa: ANN401 (Astropy is untyped)
-    _ = unit.data  # which takes the scaling of the old numbers out of the header
-    unit.data = pixels
-    if isinstance(unit, fits.CompImageHDU):
-        unit.hcomp_scale = unit.quantize_level = 0  # losing nothing, which floats do with GZIP alone
-        if pixels.dtype.kind == "f":
-            unit.compression_type = "GZIP_2"
 
 
 def _is_picture(unit: Any) -> bool:  # noqa: ANN401 (Astropy is untyped)

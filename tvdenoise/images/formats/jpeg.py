@@ -136,7 +136,7 @@ def check_whole(content: bytes) -> None:
     """Raise if a picture in one scan ends before its last pixel: libjpeg would fill up the rest without a word.
 
     Without an end mark it waits for more, and Pillow says so. Behind the last pixel it only looks ahead, which zeros
-    allow for. Decoding at an eighth of the size takes little time beside what it takes to read a picture.
+    allow for. Decoding at an eighth of the size takes little time.
     """
     found = list(_segments(content))
     after = _AFTER_SCAN.search(content, found[-1].end)

@@ -11,6 +11,12 @@ from tvdenoise.images import limits
 from tvdenoise.images.picture import Picture, PictureFile, Source, to_native_order
 from tvdenoise.options.kinds import FEW_CHANNELS
 
+# How the header of a file is read, by the version of the format
+_HEADERS = {
+    (1, 0): npy_format.read_array_header_1_0,
+    (2, 0): npy_format.read_array_header_2_0,
+}
+
 
 class _Layout(NamedTuple):
     """How the numbers lie in a file: their type with its order of bytes, and the order of axes."""
@@ -22,7 +28,10 @@ class _Layout(NamedTuple):
 def read(source: Source) -> PictureFile:
     """Read an array; (H, W) and (H, W, C) with at most 4 channels are known by their shape."""
     with source.open() as stream:
-        shape, order, dtype = _header(stream)
+        version = npy_format.read_magic(stream)
+        if version not in _HEADERS:
+            raise ValueError(f"its version {version} is for arrays of structures")
+        shape, is_fortran, dtype = _HEADERS[version](stream)
         if len(shape) >= 2:
             height, width, *_ = shape
             limits.check_size(source, width, height)
@@ -35,7 +44,7 @@ def read(source: Source) -> PictureFile:
         axes = "YX"
     elif len(shape) == 3 and shape[2] <= FEW_CHANNELS:
         axes = "YXS"
-    layout = _Layout(dtype, order)
+    layout = _Layout(dtype, "F" if is_fortran else "C")
     return PictureFile("NPY", (Picture(to_native_order(pixels), axes),), native=layout, bare_native=layout)
 
 
@@ -45,12 +54,3 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     layout: _Layout = file.native or _Layout(picture.pixels.dtype, "C")
     pixels = np.asarray(picture.pixels, layout.dtype, order=layout.order)
     np.save(stream, pixels, allow_pickle=False)
-
-
-def _header(stream: BinaryIO) -> tuple[tuple[int, ...], Literal["C", "F"], np.dtype[np.generic]]:
-    version = npy_format.read_magic(stream)
-    readers = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
-    if version not in readers:
-        raise ValueError(f"its version {version} is for arrays of structures")
-    shape, is_fortran, dtype = readers[version](stream)
-    return shape, "F" if is_fortran else "C", dtype

@@ -42,10 +42,9 @@ def read(source: Source) -> PictureFile:
         is_mpo = image.format == "MPO"
         name = "JPEG" if is_mpo else str(image.format)
         _check_whole(source, name, image, content)
-        frames = getattr(image, "n_frames", 1)
         notes = _NOTES.get(image.mode, ())  # loading changes the mode of a GIF
         timing = None
-        if frames > 1 and not is_mpo:
+        if getattr(image, "is_animated", False) and not is_mpo:
             picture, timing = animation.read(source)
         else:
             picture = _picture(image)
@@ -56,7 +55,7 @@ def read(source: Source) -> PictureFile:
             own_metadata.append("comment")
         losses = []
         if is_mpo:
-            losses.append(f"{frames - 1} further pictures of an MPO file")
+            losses.append(f"{getattr(image, 'n_frames', 1) - 1} further pictures of an MPO file")
         elif native.trailer and "mp" in image.info:
             losses.append("what stands behind it, such as a gain map")
         elif native.trailer:
@@ -110,7 +109,9 @@ def _bmp_with_alpha(pixels: Pixels, dpi: tuple[float, float] | None) -> bytes:
 
 def _check_whole(source: Source, name: str, image: Image.Image, content: bytes) -> None:
     """Raise :class:`PictureError` for a picture that Pillow would reduce."""
-    depth = _avif_depth(content) if name == "AVIF" else 8
+    depth = 8
+    if name == "AVIF":
+        depth = _avif_depth(content)
     if depth > 8:
         raise PictureError(source.name, f"a {depth}-bit {name} picture cannot be kept whole", jpeg.CONVERT)
     if image.mode not in _WHOLE_MODES:

@@ -53,21 +53,14 @@ class _Chunk(NamedTuple):
     data: bytes
 
 
-class _Header(NamedTuple):
-    width: int
-    height: int
-    depth: int
-    colour_type: int
-
-
 def read(source: Source) -> PictureFile:
     """Read a PNG or an animated PNG."""
     with source.open() as stream:
         chunks = list(_chunks(stream.read()))
     if not chunks or chunks[0].type != b"IHDR" or chunks[-1].type != b"IEND":
         raise ValueError("it does not begin with its header or has no end")
-    header = _Header(*struct.unpack(">IIBB3x", chunks[0].data))
-    limits.check_size(source, header.width, header.height)
+    width, height, depth, colour_type = struct.unpack(">IIBB3x", chunks[0].data)
+    limits.check_size(source, width, height)
     losses: Names = ()
     timing = None
     # Where no frame begins before the pixels, they are a still picture for viewers that know no animations.
@@ -75,18 +68,18 @@ def read(source: Source) -> PictureFile:
     if types[:2] == [b"acTL", b"IDAT"]:
         losses = ("the still picture that stands for its frames",)
     if losses or _frame_count(chunks) > 1:
-        if header.depth == 16:
+        if depth == 16:
             raise PictureError(source.name, "a 16-bit animation cannot be kept whole", "save its frames one by one")
         picture, timing = animation.read(source)
     else:
-        picture = _read_still(source, header, chunks)
+        picture = _read_still(source, width, height, chunks)
     notes: Names = ()
-    if header.colour_type == 3:
-        notes = (f"{2**header.depth}-colour palette resolved",)
-    elif header.depth < 8:
-        notes = (f"{header.depth}-bit gray became 8-bit",)
-    has_same_samples = picture.samples == _SAMPLES[header.colour_type]
-    has_same_depth = picture.pixels.itemsize * 8 == header.depth
+    if colour_type == 3:
+        notes = (f"{2**depth}-colour palette resolved",)
+    elif depth < 8:
+        notes = (f"{depth}-bit gray became 8-bit",)
+    has_same_samples = picture.samples == _SAMPLES[colour_type]
+    has_same_depth = picture.pixels.itemsize * 8 == depth
     kept = _KEPT_WITH_SAMPLES if has_same_samples and has_same_depth else frozenset()
     native = [chunk for chunk in chunks if _is_kept(chunk.type) or chunk.type in kept]
     return PictureFile(
@@ -165,9 +158,9 @@ def _frame_count(chunks: Iterable[_Chunk]) -> int:
     return 1
 
 
-def _read_still(source: Source, header: _Header, chunks: Iterable[_Chunk]) -> Picture:
-    if max(header.width, header.height) > FORMATS["PNG"].max_side:  # libpng's own words name no remedy
-        problem = f"its {header.width}x{header.height} pixels are more along an axis than libpng allows"
+def _read_still(source: Source, width: int, height: int, chunks: Iterable[_Chunk]) -> Picture:
+    if max(width, height) > FORMATS["PNG"].max_side:  # libpng's own words name no remedy
+        problem = f"its {width}x{height} pixels are more along an axis than libpng allows"
         raise PictureError(source.name, problem, "convert it to TIFF first")
     # Of all other chunks it knows too little, and refuses some.
     packed = b"".join(_pack(chunk for chunk in chunks if chunk.type in _PIXELS))

@@ -11,9 +11,6 @@ from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.picture import Picture, PictureFile, Source, rescale, squeeze, to_native_order
 
-_BITMAPS = ("P1", "P4")
-_TEXTS = ("P1", "P2", "P3")
-_READABLE = ("P1", "P2", "P3", "P4", "P5", "P6", "P7")
 _COMMENT = re.compile(rb"#[^\r\n]*")
 
 
@@ -28,7 +25,7 @@ def read(source: Source) -> PictureFile:
     """Read a picture; the ones of a PBM are black."""
     with source.open() as stream, NetpbmFile(stream) as file:
         magic = file.magicnumber
-        if magic not in _READABLE:
+        if not re.fullmatch("P[1-7]", magic):  # such as XV's thumbnails, P7 332
             raise ValueError(f"it is of kind {magic}")
         limits.check_size(source, file.width, file.height)
         stream.seek(file.dataoffset)
@@ -41,7 +38,7 @@ def read(source: Source) -> PictureFile:
     if pixels.ndim > len(axes):
         pixels = pixels[0]  # white space behind a small picture is no other
     notes = []
-    if magic in _BITMAPS:
+    if magic in ("P1", "P4"):
         pixels = np.where(pixels, np.uint8(0), np.uint8(255))
         white = 255
         notes.append("1-bit became 8-bit")
@@ -74,7 +71,7 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
 def _has_more(file: NetpbmFile, content: bytes) -> bool:
     """Return whether there is more than white space behind the pixels; netpbmfile takes any bytes for pictures."""
     numbers = file.width * file.depth  # in a row
-    if file.magicnumber in _TEXTS:
+    if file.magicnumber in ("P1", "P2", "P3"):
         words = _COMMENT.sub(b"", content).split()
         found = len(words)
         if file.magicnumber == "P1":  # whose bits need no space between them

@@ -209,10 +209,7 @@ def why_impossible(file: PictureFile, target: str) -> str | None:
 
 
 def losses(file: PictureFile, target: str, *, metadata: bool) -> Names:
-    """Name what a file of format ``target`` cannot hold of ``file``; what reading lost is lost in every format.
-
-    An array of numbers is not expected to hold metadata, and resolution alone keeps nobody from converting.
-    """
+    """Name what a file of format ``target`` cannot hold of ``file``; what reading lost is lost in every format."""
     row = FORMATS[target]
     found = list(file.losses)
     is_copy = target == file.format and metadata and file.native is not None
@@ -222,8 +219,8 @@ def losses(file: PictureFile, target: str, *, metadata: bool) -> Names:
         return tuple(found)
     for part in file.parts:
         found += _losses_of(part, target)
-    if metadata and target != "NPY":
-        held = row.metadata | {"resolution"}
+    if metadata and target != "NPY":  # of arrays of numbers nobody expects it
+        held = row.metadata | {"resolution"}  # which alone keeps nobody from converting
         found += [name for name in file.metadata_names if name not in held]
     if file.page_count > 1 and not row.frames:
         found.append(f"{file.page_count - 1} of {file.page_count} pages")
