@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from tvdenoise import denoise
-from tvdenoise.api import task
 from tvdenoise.errors import DeviceError, PictureError, PrecisionError
 from tvdenoise.files.attempt import attempt
 from tvdenoise.files.job import Job
@@ -29,6 +28,28 @@ def machine(monkeypatch):
         monkeypatch.setattr(torch.accelerator, "device_count", lambda: count)
 
     return has
+
+
+@pytest.fixture
+def move(monkeypatch):
+    """Replace what happens when torch moves a tensor to CUDA: the device is given, and that which takes it returned."""
+    to = torch.Tensor.to
+
+    def replaced(choose):
+        def moved(tensor, target, *others, **options):
+            if isinstance(target, torch.device) and target.type == "cuda":
+                target = choose(target)
+            return to(tensor, target, *others, **options)
+
+        monkeypatch.setattr(torch.Tensor, "to", moved)
+
+    return replaced
+
+
+@pytest.fixture
+def any_size(monkeypatch):
+    """Let "auto" take the accelerator for small pictures too; large ones would take minutes on some machines."""
+    monkeypatch.setattr(devices, "MIN_VALUES_FOR_ACCELERATOR", 1)
 
 
 def test_auto_is_the_accelerator_if_there_is_one(machine):
@@ -99,18 +120,13 @@ def test_a_file_that_is_too_fine_for_a_device_fails_alone(machine, run, here):
     assert outcome.row.error == f"{here}/{expected}"
 
 
-def test_what_fails_on_an_accelerator_nobody_asked_for_is_done_on_the_cpu(machine, monkeypatch):
+def test_what_fails_on_an_accelerator_nobody_asked_for_is_done_on_the_cpu(machine, move, any_size):
+    def fail(_device):
+        raise RuntimeError("no kernel image\nis available")
+
     machine("cuda")
-    monkeypatch.setattr(devices, "MIN_VALUES_FOR_ACCELERATOR", 1)
+    move(fail)
     f = torch.rand(20, 30)
-    move = task._move
-
-    def fails(f, device, dtype):
-        if device.type == "cuda":
-            raise RuntimeError("no kernel image\nis available")
-        return move(f, device, dtype)
-
-    monkeypatch.setattr(task, "_move", fails)
     with remarks.capture() as said:
         assert torch.equal(denoise(f).image, denoise(f, device="cpu").image)
     assert said == ["the CPU did what cuda could not: no kernel image is available"]
@@ -131,19 +147,14 @@ def test_what_fails_on_an_accelerator_nobody_asked_for_is_done_on_the_cpu(machin
     ],
 )
 def test_a_picture_for_which_the_device_has_too_little_memory_goes_to_the_cpu(
-    machine, monkeypatch, weight, device, message
+    machine, move, any_size, weight, device, message
 ):
+    def fail(_device):
+        raise RuntimeError(message)
+
     machine("cuda")
-    monkeypatch.setattr(devices, "MIN_VALUES_FOR_ACCELERATOR", 1)
+    move(fail)
     f = torch.rand(20, 30)
-    move = task._move
-
-    def fails(f, device, dtype):
-        if device.type == "cuda":
-            raise RuntimeError(message)
-        return move(f, device, dtype)
-
-    monkeypatch.setattr(task, "_move", fails)
     with remarks.capture() as said:
         result = denoise(f, weight, device=device)
     assert result.device == "cpu"
@@ -151,11 +162,10 @@ def test_a_picture_for_which_the_device_has_too_little_memory_goes_to_the_cpu(
     assert said == [f"the CPU did what cuda could not: {message}"]
 
 
-def test_what_a_listener_raises_is_no_failure_of_the_accelerator(machine, monkeypatch):
+def test_what_a_listener_raises_is_no_failure_of_the_accelerator(machine, move, any_size):
     machine("cuda")
-    monkeypatch.setattr(devices, "MIN_VALUES_FOR_ACCELERATOR", 1)
-    move, heard = task._move, []
-    monkeypatch.setattr(task, "_move", lambda f, _, dtype: move(f, CPU, dtype))
+    move(lambda _device: CPU)
+    heard = []
 
     def stop(progress):
         heard.append(progress.step)
@@ -171,13 +181,14 @@ class Elsewhere(torch.Tensor):
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
-def test_auto_is_asked_for_where_a_tensor_is(monkeypatch, dtype):
-    class AskedError(Exception):
+def test_auto_stays_on_the_device_of_a_tensor_of_any_type(machine, move, dtype):
+    class MovedError(Exception):
         pass
 
-    def ask(_name, home, *_):
-        raise AskedError(str(home))
+    def fail(device):
+        raise MovedError(str(device))
 
-    monkeypatch.setattr(task, "pick_device", ask)
-    with pytest.raises(AskedError, match="cuda:1"):
+    machine("cuda", 2)
+    move(fail)
+    with pytest.raises(MovedError, match="cuda:1"):
         denoise(torch.zeros(3, 3, dtype=dtype).as_subclass(Elsewhere), 0.1)

@@ -23,12 +23,8 @@ from tvdenoise.machine.signals import block_sigint
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster
 
-AHEAD = 2
-"""Jobs handed out for each worker: one at work, and one so that it need not wait for the next."""
-
-TIMEOUT = 10.0
-"""Seconds in which a scheduler has to answer at first: more than a slow network needs."""
-
+AHEAD = 2  # jobs handed out for each worker: one at work, and one so that it need not wait for the next
+TIMEOUT = 10.0  # seconds in which a scheduler has to answer at first: more than a slow network needs
 _one_at_a_time = threading.Lock()
 
 
@@ -39,12 +35,8 @@ def connect(scheduler: str, workers: int | None = None, *, timeout: float = TIME
     ``scheduler`` is an address such as ``tcp://host:8786``, or ``file:`` and the path of a scheduler file, or ``local``
     for a cluster of ``workers`` processes, by default one per core. Others have to answer within ``timeout`` seconds.
 
-    Raises
-    ------
-    SettingError
-        If there is no such scheduler.
-    MissingExtraError
-        If ``distributed`` is not installed.
+    Raises :class:`SettingError` if there is no such scheduler, :class:`MissingExtraError` if ``distributed`` is not
+    installed.
     """
     kind, _, path = scheduler.partition(":")
     if scheduler != "local" and kind != "file" and not path.startswith("//"):
@@ -104,10 +96,7 @@ def run(
     that the job says, or half of its worker's limit. When an exception leaves ``todo`` or ``tell``, or an interrupt
     comes, the jobs at work on other machines are finished there, and their outcomes are lost.
 
-    Raises
-    ------
-    ClusterError
-        If the scheduler is lost.
+    Raises :class:`ClusterError` if the scheduler is lost.
     """
     from distributed import as_completed
 
@@ -116,7 +105,8 @@ def run(
     pending: dict[str, tuple[Job, Future[Outcome]]] = {}
     try:
         while True:
-            for job in itertools.islice(jobs, max(0, _most_pending(client, workers) - len(pending))):
+            most = workers or AHEAD * max(1, len(client.nthreads()))  # of the workers that there are now
+            for job in itertools.islice(jobs, max(0, most - len(pending))):
                 future = client.submit(_do, _with_absolute_paths(job), overwrite=overwrite, pure=False)
                 pending[future.key] = (job, future)
                 ended.add(future)
@@ -129,11 +119,6 @@ def run(
     finally:
         for _, future in pending.values():
             future.cancel()
-
-
-def _most_pending(client: "Client", workers: int | None) -> int:
-    """Return how many jobs may be handed out, by the workers that there are now unless a number is given."""
-    return workers or AHEAD * max(1, len(client.nthreads()))
 
 
 def _with_absolute_paths(job: Job) -> Job:

@@ -17,9 +17,7 @@ from pathlib import Path
 from tvdenoise.errors import InputError, OutputError, SettingError
 from tvdenoise.images import FORMATS, STREAM, check_source, format_by_extension
 
-SUFFIX = "_denoised"
-"""The end of the name of a result that is beside its picture."""
-
+SUFFIX = "_denoised"  # the end of the name of a result that is beside its picture
 ENDINGS = tuple(ending for row in FORMATS.values() for ending in row.endings)
 
 
@@ -90,30 +88,30 @@ class Naming:
 
 @dataclass(frozen=True)
 class Pair:
-    """A picture, where its result goes, and its path from the folder that was named."""
+    """A picture and its result."""
 
     source: Path
     target: Path
-    relative: Path
+    relative: Path  # from the folder that was named
 
 
 @dataclass(frozen=True)
 class Branch:
-    """Pictures of one folder, whose results go into one folder; ``relative`` is its path from that which was named."""
+    """Pictures of one folder, whose results go into one folder."""
 
     source: Path
     target: Path
-    relative: Path
+    relative: Path  # from the folder that was named
     names: list[str]
 
 
 @dataclass
 class Plan:
-    """All pairs, in the order of the inputs and within folders by name; ``overlooked`` counts by reason the others."""
+    """All pairs, in the order of the inputs and within folders by name."""
 
     naming: Naming
     branches: list[Branch] = field(default_factory=list)
-    overlooked: Counter[str] = field(default_factory=Counter)
+    overlooked: Counter[str] = field(default_factory=Counter)  # the other files, counted by reason
 
     def __len__(self) -> int:
         """Return the number of pairs."""
@@ -154,14 +152,9 @@ def plan_files(
     same tree. The results of ``listed`` files, which need not exist yet, keep the whole path, from the root if it is
     absolute or leads out of the current folder.
 
-    Raises
-    ------
-    InputError
-        If an input is missing, or a folder has no picture.
-    OutputError
-        If two pictures have the same result, or a result would be a picture to denoise, now or in the next run.
-    SettingError
-        If the next run could not tell results from pictures by their names.
+    Raises :class:`InputError` if an input is missing or a folder has no picture, :class:`OutputError` if two pictures
+    have the same result or a result would be a picture to denoise, now or in the next run, and :class:`SettingError` if
+    the next run could not tell results from pictures by their names.
     """
     plan = Plan(naming)
     for path in inputs:

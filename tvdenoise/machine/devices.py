@@ -6,13 +6,11 @@ import torch
 
 from tvdenoise.errors import DeviceError, PrecisionError
 
+# Values of a picture from which on "auto" takes an accelerator: two cores need some 0.4 s for them at lambda 0.1, and
+# an accelerator tenths of a second to start. The number of pictures does not count: a resumed run goes on alike.
 MIN_VALUES_FOR_ACCELERATOR = 2**22
-"""Values of a picture from which on ``"auto"`` takes an accelerator: two cores need some 0.4 s for them at lambda 0.1,
-and an accelerator takes tenths of a second to start. The number of pictures does not count, so that a run that is
-resumed goes on in the same way."""
 
-OUT_OF_MEMORY = ("out of memory", "out_of_device_memory", "invalid buffer size")
-"""The messages of CUDA, Intel and Apple."""
+OUT_OF_MEMORY = ("out of memory", "out_of_device_memory", "invalid buffer size")  # say CUDA, Intel and Apple
 
 _worker_index: int | None = None
 
@@ -29,12 +27,8 @@ def pick_device(name: str, home: torch.device, dtype: torch.dtype, values: int) 
     ``"auto"`` is ``home`` if that is an accelerator. Otherwise it is the accelerator if there is one that computes in
     ``dtype`` and there are :data:`MIN_VALUES_FOR_ACCELERATOR` values, else the CPU.
 
-    Raises
-    ------
-    DeviceError
-        If the name is unknown to torch, or the device is not there.
-    PrecisionError
-        If it does not compute in ``dtype``.
+    Raises :class:`DeviceError` if the name is unknown to torch or the device is not there, :class:`PrecisionError` if
+    it does not compute in ``dtype``.
     """
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     if name == "auto":

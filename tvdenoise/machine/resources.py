@@ -6,11 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+# Where Linux lists the control groups of a process, of which containers are made, and where it shows their limits
 MEMBERSHIP = Path("/proc/self/cgroup")
-"""The file in which Linux lists the control groups of a process; containers are made of them."""
-
 GROUPS = Path("/sys/fs/cgroup")
-"""The folder in which it shows their limits."""
 
 
 def cores(membership: Path = MEMBERSHIP, groups: Path = GROUPS) -> int:

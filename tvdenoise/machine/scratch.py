@@ -30,28 +30,19 @@ from tvdenoise.machine.resources import available, resident
 class Thresholds:
     """The sizes in bytes by which a budget decides, and how it measures memory."""
 
-    program: int = 400 * 2**20
-    """What the program itself takes once all of it is loaded."""
-    workspace: int = 2**27
-    """What a budget must leave beside the program: some dozens of rows of any picture, on every thread."""
-    small: int = 2**22
-    """Arrays up to this size are in memory and do not count."""
-    period: float = 0.002
-    """Seconds between two looks at the memory in use, in which a few dozen megabytes can come back from a file."""
+    program: int = 400 * 2**20  # what the program itself takes once all of it is loaded
+    workspace: int = 2**27  # what must be left beside it: some dozens of rows of any picture, on every thread
+    small: int = 2**22  # arrays up to this size are in memory and do not count
+    period: float = 0.002  # seconds between two looks at the memory in use: some dozen megabytes may come back
     resident: Callable[[], int] = resident
     available: Callable[[], int] = available
 
 
 DEFAULTS = Thresholds()
 
-MINIMUM = DEFAULTS.program + DEFAULTS.workspace
-"""The smallest budget of a process, in bytes."""
-
-ARRAY_SHARE = 0.5
-"""The share of the budget beyond the program for arrays in memory; the rest is for mapped rows and libraries."""
-
-RELEASE_SHARE = 0.75
-"""The share of it at which mapped rows leave memory."""
+MINIMUM = DEFAULTS.program + DEFAULTS.workspace  # the smallest budget of a process, in bytes
+ARRAY_SHARE = 0.5  # of the budget beyond the program, for arrays in memory; the rest is for mapped rows and libraries
+RELEASE_SHARE = 0.75  # of the same, at which mapped rows leave memory
 
 
 def array_bytes_within(limit: int) -> int:
@@ -65,14 +56,9 @@ def limit_for(size: int) -> int:
 
 
 class Budget:
-    """The bytes that the process may take (None: half of what is free), and the folder for scratch files.
+    """The bytes that the process may take (None: half of what is free), and the folder for scratch files, if any.
 
-    Without a folder they are where temporary files are.
-
-    Raises
-    ------
-    SettingError
-        If the limit is less than the program itself takes.
+    Raises :class:`SettingError` if the limit is less than the program itself takes.
     """
 
     def __init__(self, limit: int | None, folder: Path | None, thresholds: Thresholds = DEFAULTS) -> None:
@@ -118,10 +104,7 @@ class Budget:
         return mapped
 
     def _release_rows(self) -> None:
-        """Let mapped rows leave memory whenever the process is about to outgrow its budget; their file keeps them.
-
-        This is a thread, since a single step of a solver may touch every row of every array.
-        """
+        """Let mapped rows leave memory when the process outgrows its budget: a step of a solver may touch them all."""
         if sys.platform == "win32":  # it has no such advice
             return
         while not self._is_closed.wait(self.thresholds.period):
@@ -162,10 +145,7 @@ def memory_left() -> int | None:
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     """Return an array without initial values, as ``numpy.empty`` does.
 
-    Raises
-    ------
-    ScratchError
-        If it does not fit into the budget, nor into the scratch folder.
+    Raises :class:`ScratchError` if it fits neither into the budget nor into the scratch folder.
     """
     budget = _budget.get()
     size = math.prod(shape) * np.dtype(dtype).itemsize
