@@ -9,8 +9,9 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import tvdenoise
-from tvdenoise.experiments.sweep import TrialRow
-from tvdenoise.files.rows import FILE_RULES, Figures
+from tvdenoise.api.aggregation import RULES
+from tvdenoise.api.result import Result
+from tvdenoise.files.rows import TrialRow
 from tvdenoise.options.methods import METHODS, NOT_OFFERED
 
 ROOT = Path(__file__).parent.parent
@@ -122,5 +123,6 @@ def test_readme_lists_the_methods():
         assert f"| `{name}` | not offered: {reason} |" in readme
 
 
-def test_every_figure_of_a_page_has_a_rule_for_files():
-    assert set(FILE_RULES) == {field.name for field in dataclasses.fields(Figures)}
+def test_every_figure_of_a_result_has_a_rule_for_several_pages():
+    names = {field.name for field in dataclasses.fields(Result)}
+    assert names - {"image", "status", "pages"} <= set(RULES)

@@ -1,11 +1,14 @@
-"""The figures of several pages as those of one."""
+"""The figures of a page, each with the rule that makes one of those of several pages."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Annotated, Any, TypeVar, get_type_hints
 
-Rule = Callable[[Sequence[Any]], Any]
+from tvdenoise.options.kinds import ColorChoice
+
+Status = TypeVar("Status", bound=str)
 
 
 def first(values: Sequence[Any]) -> Any:  # noqa: ANN401 (of whatever kind the values are)
@@ -32,30 +35,51 @@ def whether_any(values: Sequence[bool | None]) -> bool | None:
     return None if None in values else any(values)
 
 
-def worst(values: Sequence[str]) -> str:
+def worst(values: Sequence[Status]) -> Status:
     """Return the status of all."""
     return max(values, key=("tolerance", "max_steps", "non_finite").index)
 
 
-RULES: dict[str, Rule] = {
-    "weight": mean,
-    "color": first,
-    "chroma": mean,
-    "sigma": mean,
-    "risk": mean,
-    "is_noise_correlated": whether_any,
-    "is_noise_signal_dependent": whether_any,
-    "device": first,
-    "steps": max,
-    "energy": sum,
-    "gap": sum,
-    "rms_bound": max,
-    "tol": max,
-    "seconds": sum,
+@dataclass(frozen=True)
+class Figures:
+    """What is reported about a page or a volume, and in sum about a file: by the rule behind the type of each figure.
+
+    ``range`` are the numbers that stand for 0 and 1, of a file those in its first page. Energies, gaps and distances
+    are on the unit scale; ``rms_bound`` is that of the floats written, or of integers before they were rounded and
+    clipped; PSNR (data range 1, unclipped) and SSIM are those of the numbers written. Sigma and the risk are known
+    where lambda was chosen, what the noise is like where it was estimated.
+    """
+
+    range: Annotated[tuple[float, float] | None, first] = None
+    weight: Annotated[float | None, mean] = None
+    color: Annotated[ColorChoice | None, first] = None
+    chroma: Annotated[float | None, mean] = None
+    sigma: Annotated[float | None, mean] = None
+    criterion: Annotated[str | None, first] = None
+    risk: Annotated[float | None, mean] = None
+    is_noise_correlated: Annotated[bool | None, whether_any] = None
+    is_noise_signal_dependent: Annotated[bool | None, whether_any] = None
+    device: Annotated[str | None, first] = None
+    steps: Annotated[int | None, max] = None
+    stop: Annotated[str | None, worst] = None
+    energy: Annotated[float | None, sum] = None
+    gap: Annotated[float | None, sum] = None
+    rms_bound: Annotated[float | None, max] = None
+    tol: Annotated[float | None, max] = None
+    psnr_before: Annotated[float | None, mean_psnr] = None
+    psnr_after: Annotated[float | None, mean_psnr] = None
+    ssim_before: Annotated[float | None, mean] = None
+    ssim_after: Annotated[float | None, mean] = None
+    seconds: Annotated[float | None, sum] = None
+
+
+RULES: dict[str, Callable[[Sequence[Any]], Any]] = {
+    name: hint.__metadata__[0] for name, hint in get_type_hints(Figures, include_extras=True).items()
 }
-"""What becomes of the figures of a result."""
+"""The rules by the names of figures."""
 
 
-def aggregated(pages: Sequence[object], rules: Mapping[str, Rule]) -> dict[str, Any]:
-    """Return the figures of all pages by the names and the rules."""
-    return {name: rule([getattr(page, name) for page in pages]) for name, rule in rules.items()}
+def aggregate(pages: Sequence[object]) -> dict[str, Any]:
+    """Return those figures that pages have, as figures of all of them, by their names."""
+    names = [name for name in RULES if hasattr(pages[0], name)]
+    return {name: RULES[name]([getattr(page, name) for page in pages]) for name in names}

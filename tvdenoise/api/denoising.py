@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tvdenoise.api.aggregation import RULES, aggregated, worst
+from tvdenoise.api.aggregation import aggregate, worst
 from tvdenoise.api.result import Result
 from tvdenoise.api.task import Task
 from tvdenoise.arrays.planes import Image
@@ -43,8 +43,9 @@ def denoise_as_set(
     if len(image) == 0:
         raise ArrayError("image", "the stack is empty", "give at least one picture")
     pages = [Task(page, settings, 0).solve(callback) for page in image]
-    figures = aggregated(pages, RULES | {"status": worst})
-    return Result(image=torch.stack([page.image for page in pages]), pages=tuple(pages), **figures)
+    image = torch.stack([page.image for page in pages])
+    status = worst([page.status for page in pages])
+    return Result(image=image, status=status, pages=tuple(pages), **aggregate(pages))
 
 
 @dataclass(frozen=True, kw_only=True)

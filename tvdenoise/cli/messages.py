@@ -12,7 +12,8 @@ from tvdenoise.errors import DeviceError, SettingError, TVDenoiseError, WriteErr
 from tvdenoise.options.settings import flag_of
 
 if TYPE_CHECKING:
-    from tvdenoise.files.rows import Figures, Row
+    from tvdenoise.api.aggregation import Figures
+    from tvdenoise.files.rows import Row
 
 EIGHT_BIT_STEPS = 255
 MOST_LAMBDAS = 4

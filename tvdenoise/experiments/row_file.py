@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from tvdenoise import __version__
+from tvdenoise.api.aggregation import Figures
 from tvdenoise.errors import InputError, OutputError, WriteError
-from tvdenoise.files.rows import KEYS, Figures, RowDict, TrialRow
+from tvdenoise.files.rows import KEYS, RowDict, TrialRow
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

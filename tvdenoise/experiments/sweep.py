@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvdenoise import __version__, images
+from tvdenoise.api.aggregation import Figures
 from tvdenoise.api.denoising import denoise_as_set
 from tvdenoise.arrays import intensity
 from tvdenoise.errors import ArrayError, DeviceError, PictureError, SettingError, TVDenoiseError, divergence
 from tvdenoise.experiments.degradations import Noise
 from tvdenoise.files.job import is_lack_of_memory, picture_columns
 from tvdenoise.files.pages import page_settings, pages_of, read_reference
-from tvdenoise.files.rows import Figures, TracePoint, TrialRow, figures_of, summed
+from tvdenoise.files.rows import TracePoint, TrialRow, figures_of, summed
 from tvdenoise.images import Page, Picture, ReadOptions
 from tvdenoise.kernels import dispatch
 from tvdenoise.options.kinds import FEW_CHANNELS

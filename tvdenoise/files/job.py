@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from numpy.typing import NDArray
 
 from tvdenoise import images
+from tvdenoise.api.aggregation import Figures
 from tvdenoise.errors import PictureError, PrecisionError, TVDenoiseError, WriteError, divergence
 from tvdenoise.files.pages import page_settings, pages_of, read_reference
-from tvdenoise.files.rows import Figures, Row, figures_of, summed
+from tvdenoise.files.rows import Row, figures_of, summed
 from tvdenoise.images import Page, Picture, PictureFile, ReadOptions, WriteOptions
 from tvdenoise.machine import scratch
 from tvdenoise.machine.signals import ENDING, defer_signals
