@@ -3,12 +3,12 @@
 import io
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -54,17 +54,19 @@ def draw_figure(rows: Sequence[RowDict], ink: str = "black") -> "Figure | None":
     panels = _plan_panels([row for row in rows if row["status"] == "done"])
     if not panels:
         return None
-    inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-    with rc_context({**dict.fromkeys(inked, ink), "axes.spines.top": False, "axes.spines.right": False}):
+    style: dict[str, Any] = {"axes.spines.top": False, "axes.spines.right": False}
+    for key in ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"):
+        style[key] = ink
+    with rc_context(style):
         figure = Figure(figsize=(WIDTH * len(panels), HEIGHT))
         # Margins that are given take half the time of a layout that is found.
         left = LABELS / figure.get_figwidth()
         bottom = LABELS / HEIGHT
         gap = 1.3 * LABELS / (WIDTH - LABELS)
         figure.subplots_adjust(left, bottom, 1 - left / 5, 1 - bottom / 5, wspace=gap)
-        all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
-        for axes, draw in zip(all_axes, panels, strict=True):
-            draw(axes)
+        figure.subplots(1, len(panels))
+        for axes, panel in zip(figure.axes, panels, strict=True):
+            _draw(axes, panel)
     return figure
 
 
@@ -85,9 +87,17 @@ def to_svg(figure: "Figure") -> str:
     return start + element.replace(INK, "currentColor")
 
 
-def _plan_panels(rows: Sequence[RowDict]) -> "list[Callable[[Axes], None]]":
-    """Return the functions that draw the panels."""
-    panels: list[Callable[[Axes], None]] = []
+@dataclass(frozen=True)
+class _Panel:
+    """Curves by the names of groups, and what Matplotlib is told of the axes."""
+
+    curves: Curves
+    axes: Mapping[str, str]
+    stars: Curves | None = None  # the lambdas that were chosen, where the best point of each curve is marked too
+
+
+def _plan_panels(rows: Sequence[RowDict]) -> list[_Panel]:
+    panels = []
     for name, label in (("psnr_after", "PSNR (dB)"), ("ssim_after", "SSIM")):
         curves = {}
         stars = {}
@@ -97,13 +107,17 @@ def _plan_panels(rows: Sequence[RowDict]) -> "list[Callable[[Axes], None]]":
                 curves[group] = curve
                 stars[group] = _average([row for row in own if row["criterion"] and row["strength"] == 1], name)
         if curves:
-            panels.append(partial(_draw_quality, curves=curves, stars=stars, label=label))
+            panels.append(_Panel(curves, {"xlabel": "lambda", "ylabel": label}, stars))
     slowest = _find_slowest(rows)
-    traces = {group: _trace(own[-1]) for group, own in group_rows(slowest).items()}
-    if any(traces.values()):
+    traces = {}
+    for group, own in group_rows(slowest).items():
+        trace = _trace(own[-1])
+        if trace:
+            traces[group] = trace
+    if traces:
         first = slowest[0]
         label = f"seconds ({Path(first['input']).name}, lambda {first['lambda']:.4g})"
-        panels.append(partial(_draw_convergence, traces=traces, label=label))
+        panels.append(_Panel(traces, {"xlabel": label, "ylabel": "certified RMS distance", "yscale": "log"}))
     return panels
 
 
@@ -118,11 +132,9 @@ def _average(rows: Iterable[RowDict], name: str) -> list[Point]:
 
 def _find_slowest(rows: Iterable[RowDict]) -> list[RowDict]:
     """Return the runs with traces of the first picture and seed at the largest lambda."""
-    runs = defaultdict(list)
-    for row in rows:
-        if row["trace"]:
-            runs[row["input"], row["seed"]].append(row)
-    first = next(iter(runs.values()), [])
+    traced = [row for row in rows if row["trace"]]
+    place = itemgetter("input", "seed")
+    first = [row for row in traced if place(row) == place(traced[0])]
     largest = max((row["lambda"] for row in first), default=None)
     return [row for row in first if row["lambda"] == largest]
 
@@ -133,40 +145,29 @@ def _trace(row: RowDict) -> list[Point]:
     return [point for point in points if 0 < min(point) <= max(point) < math.inf]
 
 
-def _draw_quality(axes: "Axes", *, curves: Curves, stars: Curves, label: str) -> None:
-    for group, points in curves.items():
+def _draw(axes: "Axes", panel: _Panel) -> None:
+    axes.set(xscale="log", **panel.axes)
+    for group, points in panel.curves.items():
         (line,) = axes.plot(*zip(*points, strict=True), marker=".", label=group)
+        if panel.stars is None:
+            continue
         best = max(points, key=itemgetter(1))
         axes.plot(*best, "o", ms=10, mfc="none", color=line.get_color())
-        if stars[group]:
-            axes.plot(*np.mean(stars[group], axis=0), "*", ms=11, color=line.get_color())
-    axes.set(xscale="log", xlabel="lambda", ylabel=label)
+        if panel.stars[group]:
+            axes.plot(*np.mean(panel.stars[group], axis=0), "*", ms=11, color=line.get_color())
     _label_plainly(axes.xaxis)
-    _add_legend(axes)
-
-
-def _draw_convergence(axes: "Axes", *, traces: Curves, label: str) -> None:
-    for group, points in traces.items():
-        if points:
-            axes.plot(*zip(*points, strict=True), marker=".", label=group)
-    axes.set(xscale="log", yscale="log", xlabel=label, ylabel="certified RMS distance")
-    _label_plainly(axes.xaxis)
-    _label_plainly(axes.yaxis)
-    _add_legend(axes)
+    if panel.stars is None:
+        _label_plainly(axes.yaxis)
+    if len(panel.curves) > 1:
+        axes.legend(frameon=False, fontsize="small")
 
 
 def _label_plainly(axis: "Axis") -> None:
     """Write 0.02 at a logarithmic axis, and not 2 times a power, which takes more room than there is."""
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator
 
     low, high = axis.get_data_interval()
     subs = (1, 2, 5) if high < MOST_LABELLED * low else (1,)
     axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter("{x:g}")
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _add_legend(axes: "Axes") -> None:
-    handles, _ = axes.get_legend_handles_labels()
-    if len(handles) > 1:
-        axes.legend(frameon=False, fontsize="small")
+    axis.set_minor_formatter("")
