@@ -55,11 +55,13 @@ class Noise:
     def read(cls, text: str, *, is_clipped: bool = False) -> "Noise":
         """Return the noise that a text such as ``gaussian:25/255`` calls."""
         kind, _, amount = text.partition(":")
+        value = None
         try:
-            value = parse_number(amount) if amount else None
+            if amount:
+                value = parse_number(amount)
         except ValueError:
-            remedy = f"give such as {kind}:{EXAMPLES.get(kind, '0.1')}"
-            raise SettingError("noise", f"{amount!r} is no number", remedy) from None
+            example = EXAMPLES.get(kind, "0.1")
+            raise SettingError("noise", f"{amount!r} is no number", f"give such as {kind}:{example}") from None
         return cls(kind, value, is_clipped)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
@@ -78,19 +80,16 @@ class Noise:
             raise ArrayError("image", problem, "divide it by the number for white")
         if self.kind == "poisson" and self.amount is not None:
             rates = self.amount * np.maximum(picture, 0.0)
-            counts = np.random.default_rng(seed).poisson(rates)
-            noisy = counts / self.amount
+            noisy = np.random.default_rng(seed).poisson(rates) / self.amount
             if self.is_clipped:
                 noisy = np.minimum(noisy, 1.0)
             return np.asarray(noisy, picture.dtype)
         from skimage.util import random_noise  # slow to import
 
-        mode: str = self.kind
-        arguments: dict[str, Any] = {}
+        options: dict[str, Any] = {"mode": self.kind}
         if self.kind == "salt-pepper":
-            mode = "s&p"
-            arguments["amount"] = self.amount
+            options = {"mode": "s&p", "amount": self.amount}
         elif self.amount is not None:
-            arguments["var"] = self.amount**2
-        noisy = random_noise(picture, mode, rng=seed, clip=self.is_clipped, **arguments)
+            options["var"] = self.amount**2
+        noisy = random_noise(picture, rng=seed, clip=self.is_clipped, **options)
         return np.asarray(noisy, picture.dtype)
