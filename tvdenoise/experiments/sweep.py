@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -54,18 +54,12 @@ class Grid:
         runs, of any other. What needs another setting (chroma needs opponent colours, strength and sigma need the
         weight ``"auto"``) is tried where that has the value.
 
-    Attributes
-    ----------
-    values
-        The settings by their names, those of which there are some as tuples.
-
-    Raises
-    ------
-    SettingError
-        If a value is impossible.
-    TypeError
-        If a setting is unknown.
+    Raises SettingError if a value is impossible, TypeError if a setting is unknown.
     """
+
+    values: dict[str, tuple[Any, ...]]  # of each setting by its name
+    noise: tuple[Noise | None, ...]
+    seed: tuple[int, ...]
 
     def __init__(
         self,
@@ -78,49 +72,45 @@ class Grid:
         unknown = settings.keys() - OPTIONS.keys()
         if unknown:
             raise TypeError(f"Grid() got an unexpected keyword argument {min(unknown)!r}")
-        self.values: dict[str, Any] = DEFAULTS | settings | {"weight": weight}
-        for name, option in OPTIONS.items():
-            if option.is_varied:
-                is_default = name not in settings and name != "weight"
-                self.values[name] = (DEFAULTS[name],) if is_default else _several(name, self.values[name])
-        self.noise: tuple[Noise | None, ...] = _several("noise", noise)
+        self.values = {name: (default,) for name, default in DEFAULTS.items()}
+        for name, values in {"weight": weight, **settings}.items():
+            self.values[name] = _several(name, values) if OPTIONS[name].is_varied else (values,)
+        self.noise = _several("noise", noise)
         self.seed = tuple(Whole(0).check("seed", one) for one in _several("seed", seed))
         if not all(one is None or isinstance(one, Noise) for one in self.noise):
             raise SettingError("noise", f"{self.noise} are not all a Noise, or None", "give such as Noise.read(text)")
-        list(self.settings())  # which checks them
+        self.settings()  # which checks them
 
-    def settings(self) -> Iterator[Settings]:
-        """Iterate over the combinations of what is asked of a run, lambda last."""
-        varied = [name for name, option in OPTIONS.items() if option.is_varied]
-        varied.sort(key=("weight", "strength").__contains__)
-        combinations = itertools.product(*(self.values[name] for name in varied))
-        found: dict[Settings, None] = {}  # in their order, each once
-        for combination in combinations:
-            values = self.values | dict(zip(varied, combination, strict=True))
-            for name, option in OPTIONS.items():
-                if option.needs is not None and not self._goes_with(option.needs, values):
+    def settings(self) -> list[Settings]:
+        """Return the different combinations of what is asked of a run, lambda last."""
+        needs: dict[str, Needs] = {}
+        for name, option in OPTIONS.items():
+            need = option.needs
+            # A need that no value meets is an error, which Settings raises.
+            if need is not None and any(value in need.values for value in self.values[need.name]):
+                needs[name] = need
+        names = sorted(OPTIONS, key=("weight", "strength").__contains__)
+        found: dict[Settings, None] = {}
+        for combination in itertools.product(*[self.values[name] for name in names]):
+            values = dict(zip(names, combination, strict=True))
+            for name, need in needs.items():
+                if values[need.name] not in need.values:
                     values[name] = DEFAULTS[name]
             found[Settings(**values)] = None
-        return iter(found)
-
-    def _goes_with(self, needs: Needs, values: Mapping[str, Any]) -> bool:
-        """Return whether a combination has what an option needs; so does each if none has, for that is an error."""
-        tried = self.values[needs.name]
-        if not OPTIONS[needs.name].is_varied:
-            tried = (tried,)
-        has_any = any(value in needs.values for value in tried)
-        return values[needs.name] in needs.values or not has_any
+        return list(found)
 
     def draws(self) -> Iterator[tuple[Noise | None, int | None]]:
         """Iterate over the noises and their seeds."""
         for noise in self.noise:
-            seeds: Sequence[int | None] = self.seed if noise else (None,)
-            for seed in seeds:
+            if noise is None:
+                yield None, None
+                continue
+            for seed in self.seed:
                 yield noise, seed
 
     def __len__(self) -> int:
         """Return the number of rows per picture, at most: colour models of a gray one are the same."""
-        return len(list(self.settings())) * len(list(self.draws()))
+        return len(self.settings()) * len(list(self.draws()))
 
 
 def _several(name: str, values: Any) -> tuple[Any, ...]:  # noqa: ANN401 (of any kind)
@@ -149,10 +139,8 @@ class Specimen:
     spacing
         The known distance between the slices of a volume, in pixel widths.
 
-    Raises
-    ------
-    ArrayError, SettingError
-        If an array is empty, not finite, of no known range, or unlike the other, or if axes or spacing are impossible.
+    Raises ArrayError if an array is empty, not finite, of no known range, or unlike the other, SettingError if axes or
+    spacing are impossible.
     """
 
     name: str
@@ -190,7 +178,9 @@ class Specimen:
     @cached_property
     def clean(self) -> Picture | None:
         """The clean version."""
-        return None if self.reference is None else self._as_picture(self.reference)
+        if self.reference is None:
+            return None
+        return self._as_picture(self.reference)
 
     @cached_property
     def on_unit_scale(self) -> tuple[Picture, Picture | None]:
@@ -201,7 +191,9 @@ class Specimen:
     def hashes(self) -> tuple[str, str | None]:
         """Of both pictures."""
         picture, clean = self.on_unit_scale
-        return _hash_picture(picture), None if clean is None else _hash_picture(clean)
+        if clean is None:
+            return _hash_picture(picture), None
+        return _hash_picture(picture), _hash_picture(clean)
 
     def _as_picture(self, image: Image) -> Picture:
         if isinstance(image, Picture):
@@ -215,15 +207,13 @@ class Specimen:
             problem = f"its {image.ndim} axes, of shape {image.shape}, may be anything"
             raise ArrayError(self.name, problem, "name them, as in axes='TYX'")
         picture = Picture(image, "YXS"[: image.ndim], scale=intensity.type_range(image.dtype))
-        return picture if self.axes is None else picture.with_axes(self.axes)
+        if self.axes is None:
+            return picture
+        return picture.with_axes(self.axes)
 
 
 def sweep(
-    specimens: Iterable[Specimen],
-    grid: Grid,
-    *,
-    is_known: IsKnown | None = None,
-    trace: bool = False,
+    specimens: Iterable[Specimen], grid: Grid, *, is_known: IsKnown | None = None, trace: bool = False
 ) -> Iterator[TrialRow]:
     """Run a grid over pictures and yield a row as each run ends; a run that fails yields one that says why.
 
@@ -236,10 +226,7 @@ def sweep(
     trace
         Whether rows have every certificate on the way.
 
-    Raises
-    ------
-    DeviceError, SettingError
-        If the device is not there, or noise is to be added to a picture that has a clean version: no run can be made.
+    Raises DeviceError if the device is not there, SettingError if a picture that has a clean version is to get noise.
 
     Examples
     --------
@@ -251,28 +238,30 @@ def sweep(
     0.1
     """
     for specimen in specimens:
-        yield from _sweep_specimen(specimen, grid, is_known or (lambda _: False), trace=trace)
+        yield from _sweep_specimen(specimen, grid, is_known, trace=trace)
 
 
-def _sweep_specimen(specimen: Specimen, grid: Grid, is_known: IsKnown, *, trace: bool) -> Iterator[TrialRow]:
+def _sweep_specimen(specimen: Specimen, grid: Grid, is_known: IsKnown | None, *, trace: bool) -> Iterator[TrialRow]:
     """Run a grid over a picture."""
     if specimen.clean is not None and any(grid.noise):
         problem = f"{specimen.name} has a clean version, and is not to get more"
         raise SettingError("noise", problem, "leave one of them out")
     # Of a gray picture, several colour models are one.
-    models = list(dict.fromkeys(_resolve(settings, specimen) for settings in grid.settings()))
-    is_cold = trace
+    resolved = [_resolve(settings, specimen) for settings in grid.settings()]
+    models = list(dict.fromkeys(resolved))
+    is_warm = False
     for noise, seed in grid.draws():
         draw = None
         for settings in models:
             row = _plan_row(specimen, settings, noise, seed, trace=trace)
-            if is_known(row):
+            if is_known is not None and is_known(row):
                 continue
-            if is_cold:
+            if trace and not is_warm:
                 _warm_up(specimen.on_unit_scale[0], models)
-                is_cold = False
+                is_warm = True
             # The noise is drawn once, and only if any run needs it.
-            draw = draw or Draw.of(specimen, noise, seed)
+            if draw is None:
+                draw = Draw.of(specimen, noise, seed)
             yield _run(row, draw, settings, trace=trace)
 
 
@@ -353,48 +342,44 @@ def _run(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> Trial
     except DeviceError:  # no run can be made
         raise
     except TVDenoiseError as error:
-        return _fail(row, settings, error)
+        failure = error
     except (MemoryError, RuntimeError) as error:
         if not is_lack_of_memory(error):
             raise
-        problem = PictureError(row.input, "there is not memory enough for it", "free some, or take a part of it")
-        return _fail(row, settings, problem)
-
-
-def _fail(row: TrialRow, settings: Settings, error: TVDenoiseError) -> TrialRow:
-    # What checks arrays knows the picture by no name.
-    subject = row.input if error.subject == "image" else error.subject
+        failure = PictureError(row.input, "there is not memory enough for it", "free some, or take a part of it")
+    subject = failure.subject
+    if subject == "image":  # What checks arrays knows the picture by no name.
+        subject = row.input
     figures = replace(row.figures, color=settings.color)
     if settings.weight != "auto":
         figures = replace(figures, weight=settings.weight)
-    return replace(row, error=f"{subject}: {error.problem}; {error.remedy}", figures=figures)
+    return replace(row, error=f"{subject}: {failure.problem}; {failure.remedy}", figures=figures)
 
 
 def _run_pages(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> TrialRow:
     """Denoise every page, and return the row with what came of them."""
-    settings = page_settings(settings, draw.noisy, row.input, spacing=row.spacing)
+    settings = page_settings(settings, draw.noisy, row.input)
     pages = list(pages_of(draw.noisy, settings, row.input))
     if trace and len(pages) > 1:
         raise SettingError("trace", f"{row.input} is {len(pages)} pictures, not one", "leave it out")
     points = []
+    figures = []
 
     def note(progress: Progress) -> None:
-        points.append(TracePoint(progress.step, progress.seconds, **dataclasses.asdict(progress.certificate)))
+        certificate = dataclasses.asdict(progress.certificate)
+        points.append(TracePoint(progress.step, progress.seconds, **certificate))
 
-    figures = []
     for page in pages:
         noisy: NDArray[Any] = draw.noisy.unit(page)
         result = denoise_as_set(noisy, settings, channel_axis=-1, callback=note if trace else None)
         if result.status == "non_finite":
             raise divergence(row.input, settings.method_name, result.steps)
-        figures.append(figures_of(result, row.figures.range, *draw.measure(page, result.image)))
-    return replace(
-        row,
-        status="done",
-        figures=summed(figures),
-        pages=tuple(figures) if len(figures) > 1 else None,
-        trace=tuple(points) or None,
-    )
+        before, after = draw.measure(page, result.image)
+        figures.append(figures_of(result, row.figures.range, before, after))
+    row = replace(row, status="done", figures=summed(figures), trace=tuple(points) or None)
+    if len(figures) == 1:
+        return row
+    return replace(row, pages=tuple(figures))
 
 
 def _hash_picture(picture: Picture) -> str:
