@@ -22,11 +22,11 @@ class Table:
 
     def markdown(self) -> str:
         """Return the table in Markdown."""
-        rule = ["---" for _ in self.header]
-        text = f"{self.title}\n"
+        rule = ["---"] * len(self.header)
+        text = self.title + "\n"
         for line in (self.header, rule, *self.body):
-            cells = " | ".join(cell.replace("|", r"\|") for cell in line)
-            text += f"\n| {cells} |"
+            cells = [cell.replace("|", r"\|") for cell in line]
+            text += "\n| " + " | ".join(cells) + " |"
         return text
 
     def text(self) -> str:
@@ -34,8 +34,9 @@ class Table:
         lines = [self.header, *self.body]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         text = self.title
-        for first, *others in lines:
-            cells = [first.ljust(widths[0]), *map(str.rjust, others, widths[1:])]
+        for line in lines:
+            cells = list(map(str.rjust, line, widths))
+            cells[0] = line[0].ljust(widths[0])
             text += "\n" + "  ".join(cells).rstrip()
         return text
 
@@ -47,12 +48,15 @@ def summary_tables(rows: Iterable[RowDict]) -> list[Table]:
         return []
     groups = group_rows(measured)
     means = [_mean_psnr(own) for own in groups.values()]
-    labels = sorted(set().union(*means), key=_sort_key)
-    by_lambda = [[label] + [_format_mean(own, label) for own in means] for label in labels]
+    by_lambda = []
+    for label in sorted(set().union(*means), key=_sort_key):
+        cells = [_format_mean(own, label) for own in means]
+        by_lambda.append([label, *cells])
     best = []
     for picture in dict.fromkeys(row["input"] for row in measured):
         title = " ".join(picture.splitlines())
-        best.append([title] + [_find_best(own, picture) for own in groups.values()])
+        cells = [_find_best(own, picture) for own in groups.values()]
+        best.append([title, *cells])
     return [
         Table("Mean PSNR in dB by lambda (*: the best)", ["lambda", *groups], by_lambda),
         Table("The best lambda of each picture, and its PSNR", ["picture", *groups], best),
@@ -64,23 +68,30 @@ def _mean_psnr(rows: Iterable[RowDict]) -> dict[str, float]:
     values = defaultdict(list)
     for row in rows:
         values[_label(row)].append(row["psnr_after"])
-    return {label: fmean(list(filter(math.isfinite, found)) or found) for label, found in values.items()}
+    means = {}
+    for label, found in values.items():
+        finite = list(filter(math.isfinite, found))
+        means[label] = fmean(finite or found)
+    return means
 
 
 def _format_mean(means: Mapping[str, float], label: str) -> str:
     if label not in means:
         return "-"
-    # Of a single lambda it says nothing that it is the best.
-    is_best = len(means) > 1 and means[label] == max(means.values())
-    return f"{means[label]:.2f} *" if is_best else f"{means[label]:.2f}  "
+    mean = means[label]
+    # A single lambda is the best of itself, which says nothing.
+    mark = " "
+    if len(means) > 1 and mean == max(means.values()):
+        mark = "*"
+    return f"{mean:.2f} {mark}"
 
 
 def _find_best(rows: Iterable[RowDict], picture: str) -> str:
     means = _mean_psnr(row for row in rows if row["input"] == picture)
     if not means:
         return "-"
-    label = max(means, key=lambda label: (means[label], label))
-    return f"{label}: {means[label]:.2f}"
+    psnr, label = max(zip(means.values(), means, strict=True))
+    return f"{label}: {psnr:.2f}"
 
 
 def group_rows(rows: Sequence[RowDict]) -> dict[str, list[RowDict]]:
@@ -91,10 +102,11 @@ def group_rows(rows: Sequence[RowDict]) -> dict[str, list[RowDict]]:
     models = dict.fromkeys((row["color"], row["chroma_given"]) for row in rows if not _is_gray(row))
     repeated: list[RowDict] = []
     for row in rows:
-        if models and _is_gray(row):
-            repeated += [{**row, "color": color, "chroma_given": chroma} for color, chroma in models]
-        else:
+        if not models or not _is_gray(row):
             repeated.append(row)
+            continue
+        for color, chroma in models:
+            repeated.append({**row, "color": color, "chroma_given": chroma})
     names = _find_varied(repeated)
     groups = defaultdict(list)
     for row in repeated:
@@ -110,27 +122,34 @@ def _is_gray(row: RowDict) -> bool:
 
 def _find_varied(rows: Sequence[RowDict]) -> list[str]:
     """Return the keys of which the rows have several values."""
-    names = [name for name in VARIED if len({row[name] for row in rows}) > 1]
+    names = []
+    for name in VARIED:
+        values = {row[name] for row in rows}
+        if len(values) > 1:
+            names.append(name)
     # Left to "auto", the optimizer follows from the model, and says nothing more.
-    models = {(row["tv"], row["color"], _is_gray(row)) for row in rows}
-    pairs = {(row["tv"], row["color"], _is_gray(row), row["optimizer"]) for row in rows}
-    if "optimizer" in names and len(pairs) == len(models):
+    optimizers = defaultdict(set)
+    for row in rows:
+        optimizers[row["tv"], row["color"], _is_gray(row)].add(row["optimizer"])
+    if "optimizer" in names and all(len(own) == 1 for own in optimizers.values()):
         names.remove("optimizer")
     return names
 
 
 def _describe(row: RowDict, name: str) -> str:
-    if row[name] is None:
-        return "none"
-    prefix = {"chroma_given": "chroma "}.get(name, "")
-    return f"{prefix}{row[name]}"
+    value = row[name]
+    if name == "chroma_given" and value is not None:
+        return f"chroma {value}"
+    return "none" if value is None else str(value)
 
 
 def _label(row: RowDict) -> str:
     """Return what tables call the lambda of a row."""
     if not row["criterion"]:
         return f"{row['lambda']:.4g}"
-    return AUTO if row["strength"] == 1 else f"{row['strength']:g} {AUTO}"
+    if row["strength"] == 1:
+        return AUTO
+    return f"{row['strength']:g} {AUTO}"
 
 
 def _sort_key(label: str) -> tuple[bool, float]:
