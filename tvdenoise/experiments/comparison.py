@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tvdenoise import images
 from tvdenoise.errors import PictureError
 from tvdenoise.files.metrics import quality
+from tvdenoise.files.pages import describe_shape
 from tvdenoise.images import PictureFile, ReadOptions
 
 Pixels = NDArray[np.float64]
@@ -25,8 +26,8 @@ def compare_files(reference: PictureFile, path: Path, options: ReadOptions = Rea
     Raises PictureError if pages, sizes or colours differ.
     """
     file = images.read(path, images.options_for_other(path, options))
-    wanted = _describe_shapes(reference)
-    found = _describe_shapes(file)
+    wanted = describe_shape(reference)
+    found = describe_shape(file)
     if wanted != found:
         raise PictureError(path, f"it is {found}, the reference {wanted}", "compare versions of one picture")
     count = 0
@@ -56,10 +57,6 @@ def compare_files(reference: PictureFile, path: Path, options: ReadOptions = Rea
         "data_range": high - low,
         "is_clipped": False,
     }
-
-
-def _describe_shapes(file: PictureFile) -> str:
-    return ", ".join("x".join(map(str, part.content_shape)) for part in file.parts)
 
 
 def _page_pairs(reference: PictureFile, file: PictureFile) -> Iterator[tuple[Pixels, Pixels, float]]:

@@ -68,7 +68,11 @@ class Table(RowFile):
         """Append a row as a line of cells, the first after the header."""
         if self._file.tell() == 0:
             self._writer.writeheader()
-        self._writer.writerow({name: _cell(value) for name, value in row.as_dict().items()})
+        cells = row.as_dict()
+        for name, value in cells.items():
+            if isinstance(value, bool | tuple):  # which JSON writes otherwise than Python
+                cells[name] = json.dumps(value)
+        self._writer.writerow(cells)
 
     def write(self, text: str) -> None:
         """Append a line of the writer. It ends in two characters, so that names with either are quoted."""
@@ -137,36 +141,38 @@ def _lock(file: BinaryIO, path: Path) -> None:
 
 
 def _parse(content: bytes, path: Path) -> tuple[list[RowDict], list[str]]:
-    """Return the rows of this version, and in words what is ignored; raise InputError if there are other lines only."""
+    """Return the rows of this version, and in words what is ignored; raise InputError if all lines are others."""
     *lines, rest = content.split(b"\n")
     rows = []
-    foreign = 0
+    others = {"no sweep": 0, "another version": 0}
     for line in lines:
         row = _load(line)
         if "key" in row and row.get("version", __version__) != __version__:
-            foreign += 1
+            others["another version"] += 1
         elif _is_row(row):
             rows.append(_restore_infinities(row))
+        else:
+            others["no sweep"] += 1
     is_begun = not lines and rest.startswith(BEGINNING[: len(rest)])
-    if not (rows or foreign or is_begun):
+    if not (rows or others["another version"] or is_begun):
         raise InputError(path, "it is no file of rows of a sweep", "choose another name")
     ignored = []
     if rest:
         ignored.append("the last line, which breaks off")
-    broken = len(lines) - len(rows) - foreign
-    for count, what in ((broken, "no sweep"), (foreign, "another version")):
+    for words, count in others.items():
         if count:
-            ignored.append(f"{count} {'line' if count == 1 else 'lines'} of {what}")
+            unit = "line" if count == 1 else "lines"
+            ignored.append(f"{count} {unit} of {words}")
     return rows, ignored
 
 
 def _load(line: bytes) -> dict[str, Any]:
     """Return the JSON object in a line, an empty one if there is none."""
-    try:
+    with suppress(ValueError, RecursionError):  # no JSON, or brackets in brackets
         row = json.loads(line)
-    except (ValueError, RecursionError):  # no JSON, or brackets in brackets
-        row = {}
-    return row if isinstance(row, dict) else {}
+        if isinstance(row, dict):
+            return row
+    return {}
 
 
 def _is_row(row: RowDict) -> bool:
@@ -177,8 +183,9 @@ def _is_row(row: RowDict) -> bool:
         name = os.fsencode(row["input"])
     except (ValueError, RecursionError):
         return False
-    is_whole = row["status"] == "failed" or all(row[key] is not None for key in NEEDED)
-    return is_whole and b"\0" not in name
+    if row["status"] == "done" and any(row[key] is None for key in NEEDED):
+        return False
+    return b"\0" not in name
 
 
 @cache
@@ -209,12 +216,3 @@ def _restore_infinities(row: RowDict) -> RowDict:
         return row
     infinite = {name: math.inf for name in ("psnr_before", "psnr_after") if row[name] is None}
     return {**row, **infinite}
-
-
-def _cell(value: Any) -> str:  # noqa: ANN401 (of any kind that rows have)
-    """Return the text of a value: JSON, but for texts themselves, nothing, and what is infinite."""
-    if value is None:
-        return ""
-    if value == math.inf:
-        return "inf"
-    return value if isinstance(value, str) else json.dumps(value)

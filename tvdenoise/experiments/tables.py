@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -47,23 +47,41 @@ def summary_tables(rows: Iterable[RowDict]) -> list[Table]:
     if not measured:
         return []
     groups = group_rows(measured)
-    means = [_mean_psnr(own) for own in groups.values()]
     by_lambda = []
-    for label in sorted(set().union(*means), key=_sort_key):
-        cells = [_format_mean(own, label) for own in means]
+    for label in sorted({_label(row) for row in measured}, key=_sort_key):
+        cells = [_format_mean(own, label) for own in groups.values()]
         by_lambda.append([label, *cells])
-    best = []
+    by_picture = []
     for picture in dict.fromkeys(row["input"] for row in measured):
         title = " ".join(picture.splitlines())
         cells = [_find_best(own, picture) for own in groups.values()]
-        best.append([title, *cells])
+        by_picture.append([title, *cells])
     return [
         Table("Mean PSNR in dB by lambda (*: the best)", ["lambda", *groups], by_lambda),
-        Table("The best lambda of each picture, and its PSNR", ["picture", *groups], best),
+        Table("The best lambda of each picture, and its PSNR", ["picture", *groups], by_picture),
     ]
 
 
-def _mean_psnr(rows: Iterable[RowDict]) -> dict[str, float]:
+def _format_mean(rows: Sequence[RowDict], label: str) -> str:
+    means = _mean_psnr(rows)
+    if label not in means:
+        return "-"
+    mean = means[label]
+    # A single lambda is the best of itself, which says nothing.
+    is_best = len(means) > 1 and mean == max(means.values())
+    mark = "*" if is_best else " "
+    return f"{mean:.2f} {mark}"
+
+
+def _find_best(rows: Sequence[RowDict], picture: str) -> str:
+    means = _mean_psnr([row for row in rows if row["input"] == picture])
+    if not means:
+        return "-"
+    psnr, label = max(zip(means.values(), means, strict=True))
+    return f"{label}: {psnr:.2f}"
+
+
+def _mean_psnr(rows: Sequence[RowDict]) -> dict[str, float]:
     """Return the mean PSNR by the label of lambda."""
     values = defaultdict(list)
     for row in rows:
@@ -75,25 +93,6 @@ def _mean_psnr(rows: Iterable[RowDict]) -> dict[str, float]:
     return means
 
 
-def _format_mean(means: Mapping[str, float], label: str) -> str:
-    if label not in means:
-        return "-"
-    mean = means[label]
-    # A single lambda is the best of itself, which says nothing.
-    mark = " "
-    if len(means) > 1 and mean == max(means.values()):
-        mark = "*"
-    return f"{mean:.2f} {mark}"
-
-
-def _find_best(rows: Iterable[RowDict], picture: str) -> str:
-    means = _mean_psnr(row for row in rows if row["input"] == picture)
-    if not means:
-        return "-"
-    psnr, label = max(zip(means.values(), means, strict=True))
-    return f"{label}: {psnr:.2f}"
-
-
 def group_rows(rows: Sequence[RowDict]) -> dict[str, list[RowDict]]:
     """Return the rows by the values that vary among them: each group is a column of a table, or a curve.
 
@@ -102,11 +101,10 @@ def group_rows(rows: Sequence[RowDict]) -> dict[str, list[RowDict]]:
     models = dict.fromkeys((row["color"], row["chroma_given"]) for row in rows if not _is_gray(row))
     repeated: list[RowDict] = []
     for row in rows:
-        if not models or not _is_gray(row):
+        if models and _is_gray(row):
+            repeated += [{**row, "color": color, "chroma_given": chroma} for color, chroma in models]
+        else:
             repeated.append(row)
-            continue
-        for color, chroma in models:
-            repeated.append({**row, "color": color, "chroma_given": chroma})
     names = _find_varied(repeated)
     groups = defaultdict(list)
     for row in repeated:
@@ -122,34 +120,30 @@ def _is_gray(row: RowDict) -> bool:
 
 def _find_varied(rows: Sequence[RowDict]) -> list[str]:
     """Return the keys of which the rows have several values."""
-    names = []
-    for name in VARIED:
-        values = {row[name] for row in rows}
-        if len(values) > 1:
-            names.append(name)
+    names = [name for name in VARIED if len({row[name] for row in rows}) > 1]
     # Left to "auto", the optimizer follows from the model, and says nothing more.
-    optimizers = defaultdict(set)
+    optimizers: dict[object, str] = {}
     for row in rows:
-        optimizers[row["tv"], row["color"], _is_gray(row)].add(row["optimizer"])
-    if "optimizer" in names and all(len(own) == 1 for own in optimizers.values()):
-        names.remove("optimizer")
-    return names
+        model = row["tv"], row["color"], _is_gray(row)
+        if optimizers.setdefault(model, row["optimizer"]) != row["optimizer"]:
+            return names
+    return [name for name in names if name != "optimizer"]
 
 
 def _describe(row: RowDict, name: str) -> str:
     value = row[name]
-    if name == "chroma_given" and value is not None:
-        return f"chroma {value}"
-    return "none" if value is None else str(value)
+    if value is None:
+        return "none"
+    return f"chroma {value}" if name == "chroma_given" else str(value)
 
 
 def _label(row: RowDict) -> str:
     """Return what tables call the lambda of a row."""
     if not row["criterion"]:
-        return f"{row['lambda']:.4g}"
+        return "{lambda:.4g}".format_map(row)
     if row["strength"] == 1:
         return AUTO
-    return f"{row['strength']:g} {AUTO}"
+    return "{strength:g} auto".format_map(row)
 
 
 def _sort_key(label: str) -> tuple[bool, float]:

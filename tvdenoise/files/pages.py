@@ -105,9 +105,9 @@ def read_reference(
         If its pages, sizes or colours are not those of ``source``.
     """
     clean = images.fit_to_format(images.read(path, images.options_for_other(path, reading)), format_, writing)
-    shape = _shape(clean)
-    if shape != _shape(source):
-        problem = f"its shape {shape} is not the input's {_shape(source)}"
+    shape = describe_shape(clean)
+    if shape != describe_shape(source):
+        problem = f"its shape {shape} is not the input's {describe_shape(source)}"
         raise PictureError(path, problem, "give the clean version of the same picture")
     parts = []
     for part, noisy in zip(clean.parts, source.parts, strict=True):
@@ -118,5 +118,6 @@ def read_reference(
     return replace(clean, parts=tuple(parts))
 
 
-def _shape(file: PictureFile) -> str:
+def describe_shape(file: PictureFile) -> str:
+    """Return the shapes of a file's pictures in words."""
     return ", ".join("x".join(map(str, part.content_shape)) for part in file.parts)
