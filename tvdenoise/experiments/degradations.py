@@ -20,14 +20,10 @@ EXAMPLES = {"gaussian": "25/255", "poisson": "100", "salt-pepper": "0.05", "spec
 class Noise:
     """A kind of noise and how much of it, for intensities in [0, 1].
 
-    Attributes
-    ----------
-    kind
-        ``"gaussian"``: normal with standard deviation ``amount``. ``"speckle"``: the picture times such noise, added.
-        ``"salt-pepper"``: the share ``amount`` of the values becomes 0 or 1. ``"poisson"``: counts, ``amount`` in
-        white; if that is None, the number of the picture's different values, rounded up to a power of two.
-    is_clipped
-        Whether the noisy picture is clipped to [0, 1], as a camera does, which changes the moments of the noise.
+    ``"gaussian"`` is normal with standard deviation ``amount``. ``"speckle"`` is the picture times such noise, added.
+    With ``"salt-pepper"`` the share ``amount`` of the values becomes 0 or 1. ``"poisson"`` counts, ``amount`` in white;
+    if that is None, the number of the picture's different values, rounded up to a power of two. A noisy picture that
+    ``is_clipped`` to [0, 1], as by a camera, has noise of other moments.
 
     Raises SettingError if the kind is unknown, or the amount impossible.
     """
@@ -39,17 +35,18 @@ class Noise:
     def __post_init__(self) -> None:
         """Check kind and amount."""
         if self.kind not in list(LIMITS):  # a list, as it may be anything
-            raise SettingError("noise", f"{self.kind!r} is unknown", f"choose from {', '.join(LIMITS)}")
+            kinds = ", ".join(LIMITS)
+            raise SettingError("noise", f"{self.kind!r} is unknown", f"choose from {kinds}")
         if self.kind == "poisson" and self.amount is None:
             return
         least, most = LIMITS[self.kind]
+        if is_number(self.amount) and least <= self.amount <= most:
+            object.__setattr__(self, "amount", float(self.amount))  # no other library's number
+            return
         problem = f"{self.kind} needs an amount from {least:g} to {most:g}"
-        remedy = f"give such as {self.kind}:{EXAMPLES[self.kind]}"
-        if not is_number(self.amount):
-            raise SettingError("noise", problem, remedy)
-        if not least <= self.amount <= most:
-            raise SettingError("noise", f"{problem}, not {self.amount:g}", remedy)
-        object.__setattr__(self, "amount", float(self.amount))  # no other library's number
+        if is_number(self.amount):
+            problem += f", not {self.amount:g}"
+        raise SettingError("noise", problem, f"give such as {self.kind}:{EXAMPLES[self.kind]}")
 
     @classmethod
     def read(cls, text: str, *, is_clipped: bool = False) -> "Noise":

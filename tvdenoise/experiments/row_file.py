@@ -195,24 +195,22 @@ def _row_model() -> "type[BaseModel]":
 
     # Python's integers of hundreds of digits are infinite as floats.
     config = ConfigDict(strict=True, allow_inf_nan=False)
-    figures = _field_types(Figures)
-    page = create_model("Page", __config__=config, **figures)
-    types = _field_types(TrialRow) | figures
+    figures: dict[str, Any] = {KEYS.get(field.name, field.name): field.type for field in dataclasses.fields(Figures)}
+    page: Any = create_model("Page", __config__=config, **figures)
+    types: dict[str, Any] = {field.name: field.type for field in dataclasses.fields(TrialRow)} | figures
     del types["figures"]
     types["status"] = Literal["done", "failed"]
     types["seed"] = NonNegativeInt | None
-    types["pages"] = list[page] | None  # type: ignore[valid-type]
+    types["pages"] = list[page] | None
     return create_model("Run", __config__=config, **types)
-
-
-def _field_types(of: type) -> dict[str, Any]:
-    """Return the types of a dataclass's fields by the keys of rows."""
-    return {KEYS.get(field.name, field.name): field.type for field in dataclasses.fields(of)}
 
 
 def _restore_infinities(row: RowDict) -> RowDict:
     """Return a row with an infinite PSNR, which is null in JSON, where a run was compared with a clean picture."""
     if row["status"] != "done" or (row["reference"] is None and row["noise"] is None):
         return row
-    infinite = {name: math.inf for name in ("psnr_before", "psnr_after") if row[name] is None}
-    return {**row, **infinite}
+    restored = dict(row)
+    for name in ("psnr_before", "psnr_after"):
+        if row[name] is None:
+            restored[name] = math.inf
+    return restored

@@ -41,18 +41,11 @@ IsKnown = Callable[[TrialRow], bool]
 class Grid:
     """The values that settings take: every combination of them is tried.
 
-    Parameters
-    ----------
-    weight
-        As in :func:`tvdenoise.denoise`, some of them.
-    noise
-        What is added to the pictures, which are clean then; None for pictures that are noisy already.
-    seed
-        Of the noise; each noise is drawn with each.
-    settings
-        All others as there: some values of tv, color, chroma, strength and optimizer, and one value, the same for all
-        runs, of any other. What needs another setting (chroma needs opponent colours, strength and sigma need the
-        weight ``"auto"``) is tried where that has the value.
+    ``weight`` has some values of lambda. ``noise`` is what is added to the pictures, which are clean then, or None for
+    pictures that are noisy already; each is drawn with each ``seed``. The other settings are those of
+    :func:`tvdenoise.denoise`: some values of tv, color, chroma, strength and optimizer, and one value, the same for all
+    runs, of any other. What needs another setting (chroma needs opponent colours, strength and sigma need the weight
+    ``"auto"``) is tried where that has the value.
 
     Raises SettingError if a value is impossible, TypeError if a setting is unknown.
     """
@@ -74,10 +67,10 @@ class Grid:
             raise TypeError(f"Grid() got an unexpected keyword argument {min(unknown)!r}")
         self.values = {name: (default,) for name, default in DEFAULTS.items()}
         for name, values in {"weight": weight, **settings}.items():
-            self.values[name] = _several(name, values) if OPTIONS[name].is_varied else (values,)
-        self.noise = _several("noise", noise)
-        self.seed = tuple(Whole(0).check("seed", one) for one in _several("seed", seed))
-        if not all(one is None or isinstance(one, Noise) for one in self.noise):
+            self.values[name] = _to_tuple(name, values) if OPTIONS[name].is_varied else (values,)
+        self.noise = _to_tuple("noise", noise)
+        self.seed = tuple(Whole(0).check("seed", one) for one in _to_tuple("seed", seed))
+        if not all(isinstance(one, Noise | None) for one in self.noise):
             raise SettingError("noise", f"{self.noise} are not all a Noise, or None", "give such as Noise.read(text)")
         self.settings()  # which checks them
 
@@ -104,16 +97,15 @@ class Grid:
         for noise in self.noise:
             if noise is None:
                 yield None, None
-                continue
-            for seed in self.seed:
-                yield noise, seed
+            else:
+                yield from itertools.product((noise,), self.seed)
 
     def __len__(self) -> int:
         """Return the number of rows per picture, at most: colour models of a gray one are the same."""
         return len(self.settings()) * len(list(self.draws()))
 
 
-def _several(name: str, values: Any) -> tuple[Any, ...]:  # noqa: ANN401 (of any kind)
+def _to_tuple(name: str, values: Any) -> tuple[Any, ...]:  # noqa: ANN401 (of any kind)
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise SettingError(name, f"{values!r} is not several values", f"give such as ({values!r},)")
     found = tuple(values)
@@ -126,24 +118,17 @@ def _several(name: str, values: Any) -> tuple[Any, ...]:  # noqa: ANN401 (of any
 class Specimen:
     """A picture and its clean version, if there is one.
 
-    Attributes
-    ----------
-    name, reference_name
-        What rows call the picture and its clean version.
-    image, reference
-        Arrays of integers, scaled by their type, or of floats on the unit scale; or what :meth:`read` found in files.
-        Where noise is added to the picture, it is clean itself, and there is no reference.
-    axes
-        A letter for each axis of the arrays, as ``--axes`` takes them: ``"TYX"`` for several pictures, ``"ZYX"`` for a
-        volume, ``"CYX"`` for channels that are no colours; by default (H, W), or (H, W, C) with at most 4 channels.
-    spacing
-        The known distance between the slices of a volume, in pixel widths.
+    Both are arrays of integers, scaled by their type, or of floats on the unit scale; or what :meth:`read` found in
+    files. Where noise is added to the picture, it is clean itself, and there is no reference. ``axes`` has a letter for
+    each axis of the arrays, as ``--axes`` takes them: ``"TYX"`` for several pictures, ``"ZYX"`` for a volume, ``"CYX"``
+    for channels that are no colours; by default (H, W), or (H, W, C) with at most 4 channels. ``spacing`` is the known
+    distance between the slices of a volume, in pixel widths.
 
     Raises ArrayError if an array is empty, not finite, of no known range, or unlike the other, SettingError if axes or
     spacing are impossible.
     """
 
-    name: str
+    name: str  # what rows call it
     image: Image
     reference: Image | None = None
     axes: str | None = None
@@ -189,7 +174,7 @@ class Specimen:
 
     @cached_property
     def hashes(self) -> tuple[str, str | None]:
-        """Of both pictures."""
+        """Those of both pictures, as rows have them."""
         picture, clean = self.on_unit_scale
         if clean is None:
             return _hash_picture(picture), None
@@ -217,14 +202,8 @@ def sweep(
 ) -> Iterator[TrialRow]:
     """Run a grid over pictures and yield a row as each run ends; a run that fails yields one that says why.
 
-    Parameters
-    ----------
-    specimens
-        The pictures, of which one at a time is kept.
-    is_known
-        Whether a run with such a row is left out, such as ``lambda row: row.key in keys``.
-    trace
-        Whether rows have every certificate on the way.
+    One picture at a time is kept. ``is_known`` says from its row whether a run is left out, such as
+    ``lambda row: row.key in keys``. With ``trace`` rows have every certificate on the way.
 
     Raises DeviceError if the device is not there, SettingError if a picture that has a clean version is to get noise.
 
@@ -278,7 +257,7 @@ def _plan_row(
     """Return the row of a run that is yet to be made, with a key of all that its result depends on."""
     is_clipped = noise and noise.is_clipped
     words = [*specimen.hashes, str(noise), is_clipped, seed, __version__, dataclasses.astuple(settings), trace]
-    return TrialRow(
+    row = TrialRow(
         input=specimen.name,
         output=None,
         status="failed",
@@ -288,11 +267,11 @@ def _plan_row(
         key=_hash(json.dumps(words).encode()),
         hash=specimen.hashes[0],
         reference=specimen.reference_name,
-        noise=None if noise is None else str(noise),
-        seed=seed,
         chroma_given=settings.chroma,
-        is_noise_clipped=bool(is_clipped),
     )
+    if noise is None:
+        return row
+    return replace(row, noise=str(noise), seed=seed, is_noise_clipped=noise.is_clipped)
 
 
 def _warm_up(picture: Picture, models: Iterable[Settings]) -> None:
