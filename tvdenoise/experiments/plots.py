@@ -125,8 +125,10 @@ def _average(rows: Iterable[RowDict], name: str) -> list[Point]:
     """Return the means of a figure by lambda, where it is finite and lambda has a logarithm."""
     values = defaultdict(list)
     for row in rows:
-        if row[name] is not None and math.isfinite(row[name]) and row["lambda"] > 0:
-            values[row["lambda"]].append(row[name])
+        weight = row["lambda"]
+        value = row[name]
+        if value is not None and math.isfinite(value) and weight > 0:
+            values[weight].append(value)
     return [(weight, fmean(values[weight])) for weight in sorted(values)]
 
 

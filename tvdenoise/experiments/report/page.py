@@ -72,9 +72,13 @@ def make_page(
 
     Raises MissingExtraError if Matplotlib, which draws the curves, is not installed.
     """
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        finalize=lambda value: "" if value is None else value,
+    )
     template = environment.from_string(_read("template.html"))
-    shown = [key for key in COLUMNS if any(row.get(key) is not None for row in rows)]
     has_several = len({(row["input"], row["noise"]) for row in rows}) > 1
     return template.render(
         title=title,
@@ -84,8 +88,8 @@ def make_page(
         # With one picture, its own chart says it all.
         chart=has_several and _draw_chart(rows),
         pictures=[_describe_picture(exhibit) for exhibit in exhibits],
-        header=[COLUMNS[key] for key in shown],
-        body=[[_cell(row.get(key)) for key in shown] for row in rows],
+        columns={key: name for key, name in COLUMNS.items() if any(row[key] is not None for row in rows)},
+        rows=rows,
         style=_read("page.css"),
         script=_read("page.js"),
         slider=_read("img-comparison-slider.js"),
@@ -110,9 +114,7 @@ def _describe_picture(exhibit: Exhibit) -> dict[str, Any]:
     """Return what the template says of a picture."""
     images, factor = _encode(exhibit.images)
     height, width = np.shape(exhibit.images.get("noisy", [[]]))[:2]
-    note = ""
-    if factor > 1:
-        note = f"Shown at 1/{factor} of its size, to keep it within {BUDGET >> 20} MB."
+    note = f"Shown at 1/{factor} of its size, to keep it within {BUDGET >> 20} MB."
     return {
         "title": exhibit.title,
         "caption": exhibit.caption,
@@ -120,14 +122,16 @@ def _describe_picture(exhibit: Exhibit) -> dict[str, Any]:
         "others": dict(list(images.items())[2:]),  # than those that are shown first
         "width": math.ceil(width / factor),
         "height": math.ceil(height / factor),
-        "note": note,
+        "note": note if factor > 1 else "",
         "chart": _draw_chart(exhibit.rows),
     }
 
 
 def _draw_chart(rows: Sequence[RowDict]) -> str | None:
     figure = plots.draw_figure(rows, plots.INK)
-    return None if figure is None else plots.to_svg(figure)
+    if figure is None:
+        return None
+    return plots.to_svg(figure)
 
 
 def _encode(images: Images) -> tuple[dict[str, str], int]:
@@ -157,9 +161,3 @@ def _data_url(image: NDArray[np.floating], factor: int, *, lossless: bool) -> st
     content = io.BytesIO()
     Image.fromarray(values).reduce(factor).save(content, "WEBP", lossless=lossless, quality=quality, method=1)
     return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode()
-
-
-def _cell(value: object) -> dict[str, str]:
-    """Return a value with every digit, by which the table sorts, and as it is shown."""
-    text = "" if value is None else str(value)
-    return {"value": text, "text": f"{value:.4g}" if isinstance(value, float) else text}
