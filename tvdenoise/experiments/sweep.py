@@ -217,38 +217,35 @@ def sweep(
     0.1
     """
     for specimen in specimens:
-        yield from _sweep_specimen(specimen, grid, is_known, trace=trace)
+        models = _list_models(grid, specimen)
+        is_warm = False
+        for noise, seed in grid.draws():
+            draw = None
+            for settings in models:
+                row = _plan_row(specimen, settings, noise, seed, trace=trace)
+                if is_known is not None and is_known(row):
+                    continue
+                if trace and not is_warm:
+                    _warm_up(specimen, models)
+                    is_warm = True
+                # The noise is drawn once, and only if any run needs it.
+                if draw is None:
+                    draw = Draw.of(specimen, noise, seed)
+                yield _run(row, draw, settings, trace=trace)
 
 
-def _sweep_specimen(specimen: Specimen, grid: Grid, is_known: IsKnown | None, *, trace: bool) -> Iterator[TrialRow]:
-    """Run a grid over a picture."""
+def _list_models(grid: Grid, specimen: Specimen) -> list[Settings]:
+    """Return the settings with the colour models and methods that they come to: of a gray picture fewer."""
     if specimen.clean is not None and any(grid.noise):
         problem = f"{specimen.name} has a clean version, and is not to get more"
         raise SettingError("noise", problem, "leave one of them out")
-    # Of a gray picture, several colour models are one.
-    resolved = [_resolve(settings, specimen) for settings in grid.settings()]
-    models = list(dict.fromkeys(resolved))
-    is_warm = False
-    for noise, seed in grid.draws():
-        draw = None
-        for settings in models:
-            row = _plan_row(specimen, settings, noise, seed, trace=trace)
-            if is_known is not None and is_known(row):
-                continue
-            if trace and not is_warm:
-                _warm_up(specimen.on_unit_scale[0], models)
-                is_warm = True
-            # The noise is drawn once, and only if any run needs it.
-            if draw is None:
-                draw = Draw.of(specimen, noise, seed)
-            yield _run(row, draw, settings, trace=trace)
-
-
-def _resolve(settings: Settings, specimen: Specimen) -> Settings:
-    """Return the settings with the colour model and the method that they come to for a picture."""
-    with suppress(TVDenoiseError):  # which the run says
-        settings = page_settings(settings, specimen.picture, specimen.name, spacing=specimen.spacing)
-    return replace(settings, optimizer=settings.method_name)
+    models: dict[Settings, None] = {}
+    for settings in grid.settings():
+        model = settings
+        with suppress(TVDenoiseError):  # which the run says
+            model = page_settings(settings, specimen.picture, specimen.name, spacing=specimen.spacing)
+        models[replace(model, optimizer=model.method_name)] = None
+    return list(models)
 
 
 def _plan_row(
@@ -274,12 +271,13 @@ def _plan_row(
     return replace(row, noise=str(noise), seed=seed, is_noise_clipped=noise.is_clipped)
 
 
-def _warm_up(picture: Picture, models: Iterable[Settings]) -> None:
+def _warm_up(specimen: Specimen, models: Iterable[Settings]) -> None:
     """Load whatever is loaded when it is first used, so that no trace's clock sees it."""
+    picture, _ = specimen.on_unit_scale
     dispatch.load()
     for settings in models:
         with suppress(TVDenoiseError):  # which the run says
-            page = next(pages_of(picture, settings, ""))
+            page = next(pages_of(picture, settings, specimen.name))
             corner = picture.unit(page)[..., :8, :8, :]
             denoise_as_set(corner, replace(settings, max_steps=1), channel_axis=-1)
 
@@ -327,7 +325,7 @@ def _run(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> Trial
             raise
         failure = PictureError(row.input, "there is not memory enough for it", "free some, or take a part of it")
     subject = failure.subject
-    if subject == "image":  # What checks arrays knows the picture by no name.
+    if subject == "image":  # as checks of arrays call it
         subject = row.input
     figures = replace(row.figures, color=settings.color)
     if settings.weight != "auto":
@@ -350,15 +348,17 @@ def _run_pages(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) ->
 
     for page in pages:
         noisy: NDArray[Any] = draw.noisy.unit(page)
-        result = denoise_as_set(noisy, settings, channel_axis=-1, callback=note if trace else None)
+        result = denoise_as_set(noisy, settings, channel_axis=-1, callback=note)
         if result.status == "non_finite":
             raise divergence(row.input, settings.method_name, result.steps)
         before, after = draw.measure(page, result.image)
         figures.append(figures_of(result, row.figures.range, before, after))
-    row = replace(row, status="done", figures=summed(figures), trace=tuple(points) or None)
-    if len(figures) == 1:
-        return row
-    return replace(row, pages=tuple(figures))
+    row = replace(row, status="done", figures=summed(figures))
+    if trace:
+        row = replace(row, trace=tuple(points))
+    if len(figures) > 1:
+        row = replace(row, pages=tuple(figures))
+    return row
 
 
 def _hash_picture(picture: Picture) -> str:
