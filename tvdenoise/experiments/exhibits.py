@@ -14,7 +14,7 @@ from tvdenoise.api.denoising import denoise_as_set
 from tvdenoise.errors import TVDenoiseError
 from tvdenoise.experiments.degradations import Noise
 from tvdenoise.experiments.report import Exhibit
-from tvdenoise.experiments.sweep import Draw, Specimen
+from tvdenoise.experiments.sweep import Specimen
 from tvdenoise.files.pages import pages_of
 from tvdenoise.files.rows import RowDict
 from tvdenoise.images import ReadOptions
@@ -76,7 +76,7 @@ def _make_images(specimen: Specimen, row: RowDict) -> tuple[dict[str, NDArray[An
     noise = None
     if row["noise"]:
         noise = Noise.read(row["noise"], is_clipped=row["is_noise_clipped"])
-    draw = Draw.of(specimen, noise, row["seed"])
+    draw = specimen.draw(noise, row["seed"])
     model = {name: row[name] for name in ("tv", "color", "volume", "spacing")}
     settings = Settings(row["lambda"], **model, tol=row["tol"] or None)
     pages = list(pages_of(draw.noisy, settings, row["input"]))

@@ -143,14 +143,15 @@ def _lock(file: BinaryIO, path: Path) -> None:
 def _parse(content: bytes, path: Path) -> tuple[list[RowDict], list[str]]:
     """Return the rows of this version, and in words what is ignored; raise InputError if all lines are others."""
     *lines, rest = content.split(b"\n")
-    rows = []
+    rows: list[RowDict] = []
     others = {"no sweep": 0, "another version": 0}
     for line in lines:
         row = _load(line)
         if "key" in row and row.get("version", __version__) != __version__:
             others["another version"] += 1
         elif _is_row(row):
-            rows.append(_restore_infinities(row))
+            _restore_infinities(row)
+            rows.append(row)
         else:
             others["no sweep"] += 1
     is_begun = not lines and rest.startswith(BEGINNING[: len(rest)])
@@ -205,12 +206,9 @@ def _row_model() -> "type[BaseModel]":
     return create_model("Run", __config__=config, **types)
 
 
-def _restore_infinities(row: RowDict) -> RowDict:
-    """Return a row with an infinite PSNR, which is null in JSON, where a run was compared with a clean picture."""
-    if row["status"] != "done" or (row["reference"] is None and row["noise"] is None):
-        return row
-    restored = dict(row)
+def _restore_infinities(row: dict[str, Any]) -> None:
+    """Fill in an infinite PSNR, which is null in JSON, where a run was compared with a clean picture."""
+    is_measured = row["reference"] is not None or row["noise"] is not None
     for name in ("psnr_before", "psnr_after"):
-        if row[name] is None:
-            restored[name] = math.inf
-    return restored
+        if row["status"] == "done" and is_measured and row[name] is None:
+            row[name] = math.inf

@@ -50,10 +50,6 @@ class Grid:
     Raises SettingError if a value is impossible, TypeError if a setting is unknown.
     """
 
-    values: dict[str, tuple[Any, ...]]  # of each setting by its name
-    noise: tuple[Noise | None, ...]
-    seed: tuple[int, ...]
-
     def __init__(
         self,
         weight: Iterable[float | Literal["auto"]] = ("auto",),
@@ -65,10 +61,10 @@ class Grid:
         unknown = settings.keys() - OPTIONS.keys()
         if unknown:
             raise TypeError(f"Grid() got an unexpected keyword argument {min(unknown)!r}")
-        self.values = {name: (default,) for name, default in DEFAULTS.items()}
+        self.values: dict[str, tuple[Any, ...]] = {name: (default,) for name, default in DEFAULTS.items()}
         for name, values in {"weight": weight, **settings}.items():
             self.values[name] = _to_tuple(name, values) if OPTIONS[name].is_varied else (values,)
-        self.noise = _to_tuple("noise", noise)
+        self.noise: tuple[Noise | None, ...] = _to_tuple("noise", noise)
         self.seed = tuple(Whole(0).check("seed", one) for one in _to_tuple("seed", seed))
         if not all(isinstance(one, Noise | None) for one in self.noise):
             raise SettingError("noise", f"{self.noise} are not all a Noise, or None", "give such as Noise.read(text)")
@@ -180,6 +176,15 @@ class Specimen:
             return _hash_picture(picture), None
         return _hash_picture(picture), _hash_picture(clean)
 
+    def draw(self, noise: Noise | None, seed: int | None) -> "Draw":
+        """Add noise, if any, to the picture, which is clean then."""
+        picture, clean = self.on_unit_scale
+        if noise is None:
+            return Draw(picture, clean)
+        unit: NDArray[Any] = picture.pixels
+        noisy = replace(picture, pixels=noise.add_to(unit, seed or 0))
+        return Draw(noisy, picture)
+
     def _as_picture(self, image: Image) -> Picture:
         if isinstance(image, Picture):
             return image
@@ -230,7 +235,7 @@ def sweep(
                     is_warm = True
                 # The noise is drawn once, and only if any run needs it.
                 if draw is None:
-                    draw = Draw.of(specimen, noise, seed)
+                    draw = specimen.draw(noise, seed)
                 yield _run(row, draw, settings, trace=trace)
 
 
@@ -290,15 +295,6 @@ class Draw:
     clean: Picture | None
     _before: dict[str, "Quality"] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, specimen: Specimen, noise: Noise | None, seed: int | None) -> "Draw":
-        """Draw the noise, if any; the picture is clean then."""
-        picture, clean = specimen.on_unit_scale
-        if noise is None:
-            return cls(picture, clean)
-        unit: NDArray[Any] = picture.pixels
-        return cls(replace(picture, pixels=noise.add_to(unit, seed or 0)), picture)
-
     def measure(self, page: Page, denoised: NDArray[np.floating]) -> tuple["Quality | None", "Quality | None"]:
         """Return how close a page was, and is, to the clean one."""
         if self.clean is None:
@@ -355,7 +351,7 @@ def _run_pages(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) ->
         figures.append(figures_of(result, row.figures.range, before, after))
     row = replace(row, status="done", figures=summed(figures))
     if trace:
-        row = replace(row, trace=tuple(points))
+        row = replace(row, trace=tuple(points) or None)
     if len(figures) > 1:
         row = replace(row, pages=tuple(figures))
     return row

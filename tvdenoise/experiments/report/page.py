@@ -72,19 +72,14 @@ def make_page(
 
     Raises MissingExtraError if Matplotlib, which draws the curves, is not installed.
     """
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        finalize=lambda value: "" if value is None else value,
-    )
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string(_read("template.html"))
     has_several = len({(row["input"], row["noise"]) for row in rows}) > 1
     return template.render(
         title=title,
         command=command,
         versions=_describe_versions(rows),
-        ignored=[f"Ignored: {words}." for words in ignored],
+        ignored=ignored,
         # With one picture, its own chart says it all.
         chart=has_several and _draw_chart(rows),
         pictures=[_describe_picture(exhibit) for exhibit in exhibits],
@@ -114,15 +109,12 @@ def _describe_picture(exhibit: Exhibit) -> dict[str, Any]:
     """Return what the template says of a picture."""
     images, factor = _encode(exhibit.images)
     height, width = np.shape(exhibit.images.get("noisy", [[]]))[:2]
-    note = f"Shown at 1/{factor} of its size, to keep it within {BUDGET >> 20} MB."
     return {
-        "title": exhibit.title,
-        "caption": exhibit.caption,
+        "exhibit": exhibit,
         "images": images,
-        "others": dict(list(images.items())[2:]),  # than those that are shown first
+        "factor": factor,
         "width": math.ceil(width / factor),
         "height": math.ceil(height / factor),
-        "note": note if factor > 1 else "",
         "chart": _draw_chart(exhibit.rows),
     }
 
