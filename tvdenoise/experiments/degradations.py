@@ -24,7 +24,6 @@ class Noise:
     With ``"salt-pepper"`` the share ``amount`` of the values becomes 0 or 1. ``"poisson"`` counts, ``amount`` in white;
     if that is None, the number of the picture's different values, rounded up to a power of two. A noisy picture that
     ``is_clipped`` to [0, 1], as by a camera, has noise of other moments.
-
     Raises SettingError if the kind is unknown, or the amount impossible.
     """
 

@@ -37,12 +37,12 @@ def make_exhibits(rows: Sequence[RowDict], options: ReadOptions = ReadOptions())
 
 
 def _make_exhibit(rows: Sequence[RowDict], read: Callable[[str, str | None], Specimen]) -> Exhibit:
-    """Return the exhibit for the rows of one picture under one noise."""
-    title = "{input} with {noise}" if rows[0]["noise"] else "{input}"
-    title = title.format_map(rows[0])
+    first = rows[0]
+    title = "{input} with {noise}" if first["noise"] else "{input}"
+    title = title.format_map(first)
     done = [row for row in rows if row["status"] == "done"]
     if not done:
-        return Exhibit(title, "No run was done: {error}".format_map(rows[0]), rows)
+        return Exhibit(title, "No run was done: {error}".format_map(first), rows)
     seed = done[0]["seed"]
     best = _choose([row for row in done if row["seed"] == seed])
     try:

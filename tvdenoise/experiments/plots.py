@@ -150,7 +150,7 @@ def _trace(row: RowDict) -> list[Point]:
 def _draw(axes: "Axes", panel: _Panel) -> None:
     axes.set(xscale="log", **panel.axes)
     for group, points in panel.curves.items():
-        (line,) = axes.plot(*zip(*points, strict=True), marker=".", label=group)
+        (line,) = axes.plot(*np.transpose(points), marker=".", label=group)
         if panel.stars is None:
             continue
         best = max(points, key=itemgetter(1))

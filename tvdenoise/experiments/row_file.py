@@ -28,10 +28,7 @@ BEGINNING = b'{"input": '  # of every line, by which an only line that breaks of
 
 
 class RowFile:
-    """A file in JSON lines to which rows are added.
-
-    ``rows`` are those of this version that were there already, ``ignored`` says what else was there.
-    """
+    """A file in JSON lines to which rows are added: it knows what ``rows`` were there, and says what is ``ignored``."""
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         self._file = file
@@ -111,10 +108,7 @@ def open_rows(path: Path, *, overwrite: bool = False) -> Iterator[RowFile]:
 
 
 def read(path: Path) -> tuple[list[RowDict], list[str]]:
-    """Return the rows of a file in JSON lines, and in words what was ignored.
-
-    Raises InputError if it is CSV, cannot be read, or has no rows.
-    """
+    """Return the rows of a file in JSON lines, and in words what was ignored; raise InputError if there are no rows."""
     if path.suffix.lower() == ".csv":
         raise InputError(path, "rows are not read from CSV", "give the .jsonl that a sweep wrote")
     try:

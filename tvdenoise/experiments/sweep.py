@@ -46,7 +46,6 @@ class Grid:
     :func:`tvdenoise.denoise`: some values of tv, color, chroma, strength and optimizer, and one value, the same for all
     runs, of any other. What needs another setting (chroma needs opponent colours, strength and sigma need the weight
     ``"auto"``) is tried where that has the value.
-
     Raises SettingError if a value is impossible, TypeError if a setting is unknown.
     """
 
@@ -119,7 +118,6 @@ class Specimen:
     each axis of the arrays, as ``--axes`` takes them: ``"TYX"`` for several pictures, ``"ZYX"`` for a volume, ``"CYX"``
     for channels that are no colours; by default (H, W), or (H, W, C) with at most 4 channels. ``spacing`` is the known
     distance between the slices of a volume, in pixel widths.
-
     Raises ArrayError if an array is empty, not finite, of no known range, or unlike the other, SettingError if axes or
     spacing are impossible.
     """
@@ -209,7 +207,6 @@ def sweep(
 
     One picture at a time is kept. ``is_known`` says from its row whether a run is left out, such as
     ``lambda row: row.key in keys``. With ``trace`` rows have every certificate on the way.
-
     Raises DeviceError if the device is not there, SettingError if a picture that has a clean version is to get noise.
 
     Examples
@@ -330,7 +327,6 @@ def _run(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> Trial
 
 
 def _run_pages(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> TrialRow:
-    """Denoise every page, and return the row with what came of them."""
     settings = page_settings(settings, draw.noisy, row.input)
     pages = list(pages_of(draw.noisy, settings, row.input))
     if trace and len(pages) > 1:
@@ -358,7 +354,6 @@ def _run_pages(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) ->
 
 
 def _hash_picture(picture: Picture) -> str:
-    """Return a hash of a picture's values, shape, type and axes."""
     pixels = picture.pixels
     words = f"{picture.axes} {picture.is_cmyk} {pixels.shape} {pixels.dtype} "
     return _hash(words.encode() + np.ascontiguousarray(pixels).tobytes())

@@ -48,7 +48,7 @@ def summary_tables(rows: Iterable[RowDict]) -> list[Table]:
         return []
     groups = group_rows(measured)
     by_lambda = []
-    for label in sorted({_label(row) for row in measured}, key=_sort_key):
+    for label in sorted({_label_lambda(row) for row in measured}, key=_sort_key):
         cells = [_format_mean(own, label) for own in groups.values()]
         by_lambda.append([label, *cells])
     by_picture = []
@@ -63,7 +63,7 @@ def summary_tables(rows: Iterable[RowDict]) -> list[Table]:
 
 
 def _format_mean(rows: Sequence[RowDict], label: str) -> str:
-    means = _mean_psnr(rows)
+    means = _mean_psnr_by_lambda(rows)
     if label not in means:
         return "-"
     mean = means[label]
@@ -74,18 +74,17 @@ def _format_mean(rows: Sequence[RowDict], label: str) -> str:
 
 
 def _find_best(rows: Sequence[RowDict], picture: str) -> str:
-    means = _mean_psnr([row for row in rows if row["input"] == picture])
+    means = _mean_psnr_by_lambda([row for row in rows if row["input"] == picture])
     if not means:
         return "-"
     psnr, label = max(zip(means.values(), means, strict=True))
     return f"{label}: {psnr:.2f}"
 
 
-def _mean_psnr(rows: Sequence[RowDict]) -> dict[str, float]:
-    """Return the mean PSNR by the label of lambda."""
+def _mean_psnr_by_lambda(rows: Sequence[RowDict]) -> dict[str, float]:
     values = defaultdict(list)
     for row in rows:
-        values[_label(row)].append(row["psnr_after"])
+        values[_label_lambda(row)].append(row["psnr_after"])
     means = {}
     for label, found in values.items():
         finite = list(filter(math.isfinite, found))
@@ -137,8 +136,7 @@ def _describe(row: RowDict, name: str) -> str:
     return f"chroma {value}" if name == "chroma_given" else str(value)
 
 
-def _label(row: RowDict) -> str:
-    """Return what tables call the lambda of a row."""
+def _label_lambda(row: RowDict) -> str:
     if not row["criterion"]:
         return "{lambda:.4g}".format_map(row)
     if row["strength"] == 1:
