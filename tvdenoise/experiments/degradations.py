@@ -51,10 +51,8 @@ class Noise:
     def read(cls, text: str, *, is_clipped: bool = False) -> "Noise":
         """Return the noise that a text such as ``gaussian:25/255`` calls."""
         kind, _, amount = text.partition(":")
-        value = None
         try:
-            if amount:
-                value = parse_number(amount)
+            value = parse_number(amount) if amount else None
         except ValueError:
             example = EXAMPLES.get(kind, "0.1")
             raise SettingError("noise", f"{amount!r} is no number", f"give such as {kind}:{example}") from None
@@ -74,7 +72,7 @@ class Noise:
         if picture.dtype.kind != "f":
             problem = f"values of type {picture.dtype} are not on the unit scale"
             raise ArrayError("image", problem, "divide it by the number for white")
-        if self.kind == "poisson" and self.amount is not None:
+        if self.kind == "poisson" and self.amount:
             rates = self.amount * np.maximum(picture, 0.0)
             noisy = np.random.default_rng(seed).poisson(rates) / self.amount
             if self.is_clipped:

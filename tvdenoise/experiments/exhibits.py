@@ -27,8 +27,7 @@ def make_exhibits(rows: Sequence[RowDict], options: ReadOptions = ReadOptions())
 
     It shows the run of the highest PSNR; without any, that whose lambda was chosen, or the lambda in the middle.
     """
-    # The next exhibit is often of the same picture.
-    read = lru_cache(1)(partial(Specimen.read, options=options))
+    read = lru_cache(1)(partial(Specimen.read, options=options))  # the next exhibit is often of the same picture
     groups = defaultdict(list)
     for row in rows:
         groups[row["input"], row["noise"], row["is_noise_clipped"]].append(row)
@@ -107,7 +106,6 @@ def _make_images(specimen: Specimen, row: RowDict) -> tuple[dict[str, NDArray[An
 
 
 def _caption(row: RowDict) -> str:
-    """Return what was done and what came of it, in words."""
     text = "{tv}, {color}, lambda {lambda:.4g}"
     if row["chroma"] is not None:
         text += " (chroma {chroma:.3g} times that)"

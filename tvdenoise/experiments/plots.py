@@ -89,10 +89,8 @@ def to_svg(figure: "Figure") -> str:
 
 @dataclass(frozen=True)
 class _Panel:
-    """Curves by the names of groups, and what Matplotlib is told of the axes."""
-
-    curves: Curves
-    axes: Mapping[str, str]
+    curves: Curves  # by the names of groups
+    axes: Mapping[str, str]  # arguments of Matplotlib's Axes.set
     stars: Curves | None = None  # the lambdas that were chosen, where the best point of each curve is marked too
 
 
@@ -137,13 +135,14 @@ def _find_slowest(rows: Iterable[RowDict]) -> list[RowDict]:
     traced = [row for row in rows if row["trace"]]
     place = itemgetter("input", "seed")
     first = [row for row in traced if place(row) == place(traced[0])]
-    largest = max((row["lambda"] for row in first), default=None)
+    largest = max(map(itemgetter("lambda"), first), default=None)
     return [row for row in first if row["lambda"] == largest]
 
 
 def _trace(row: RowDict) -> list[Point]:
     """Return the certified distance by seconds, as far as a logarithmic scale has them."""
-    points = [(entry["seconds"], entry["rms_bound"]) for entry in row["trace"] if entry["step"] > 0]
+    seconds_and_bound = itemgetter("seconds", "rms_bound")
+    points = [seconds_and_bound(entry) for entry in row["trace"] if entry["step"] > 0]
     return [point for point in points if 0 < min(point) <= max(point) < math.inf]
 
 

@@ -1,7 +1,6 @@
 """Files of rows: JSON lines, which a later sweep goes on with and a report reads, and CSV for other programs."""
 
 import csv
-import dataclasses
 import json
 import math
 import os
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, get_type_hints
 
 from tvdenoise import __version__
 from tvdenoise.api.aggregation import Figures
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 LEFT_OUT = ("pages", "trace")  # keys without a column in tables, as their values are lists
-# The keys whose values are known of every run that is done.
-NEEDED = ("lambda", "rms_bound", "tv", "color", "optimizer", "shape", "axes", "volume")
+NEEDED = ("lambda", "rms_bound", "tv", "color", "optimizer", "shape", "axes", "volume")  # in every run that is done
 BEGINNING = b'{"input": '  # of every line, by which an only line that breaks off is recognised
 
 
@@ -190,9 +188,9 @@ def _row_model() -> "type[BaseModel]":
 
     # Python's integers of hundreds of digits are infinite as floats.
     config = ConfigDict(strict=True, allow_inf_nan=False)
-    figures: dict[str, Any] = {KEYS.get(field.name, field.name): field.type for field in dataclasses.fields(Figures)}
+    figures = {KEYS.get(name, name): hint for name, hint in get_type_hints(Figures).items()}
     page: Any = create_model("Page", __config__=config, **figures)
-    types: dict[str, Any] = {field.name: field.type for field in dataclasses.fields(TrialRow)} | figures
+    types = get_type_hints(TrialRow) | figures
     del types["figures"]
     types["status"] = Literal["done", "failed"]
     types["seed"] = NonNegativeInt | None
@@ -202,7 +200,7 @@ def _row_model() -> "type[BaseModel]":
 
 def _restore_infinities(row: dict[str, Any]) -> None:
     """Fill in an infinite PSNR, which is null in JSON, where a run was compared with a clean picture."""
-    is_measured = row["reference"] is not None or row["noise"] is not None
-    for name in ("psnr_before", "psnr_after"):
-        if row["status"] == "done" and is_measured and row[name] is None:
-            row[name] = math.inf
+    if row["status"] == "done" and (row["reference"] or row["noise"]):
+        for name in ("psnr_before", "psnr_after"):
+            if row[name] is None:
+                row[name] = math.inf

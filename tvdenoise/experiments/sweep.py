@@ -133,8 +133,9 @@ class Specimen:
         """Check both pictures."""
         Settings(volume=True, spacing=self.spacing)  # which checks it
         shape = self.picture.content_shape
-        if self.clean is not None and self.clean.content_shape != shape:
-            problem = f"its reference is of shape {self.clean.content_shape}, not {shape}"
+        clean_shape = shape if self.clean is None else self.clean.content_shape
+        if clean_shape != shape:
+            problem = f"its reference is of shape {clean_shape}, not {shape}"
             raise ArrayError(self.name, problem, "give the clean version of the same picture")
 
     @classmethod
@@ -144,10 +145,11 @@ class Specimen:
         first, *others = file.parts
         if others:
             raise PictureError(source, "its pages differ in shape or type", "a sweep takes pages that are alike")
+        specimen = cls(str(source), first.opaque, spacing=file.spacing)
         if reference is None:
-            return cls(str(source), first.opaque, spacing=file.spacing)
+            return specimen
         (clean,) = read_reference(Path(reference), file, file.format, options).parts
-        return cls(str(source), first.opaque, clean.opaque, reference_name=str(reference), spacing=file.spacing)
+        return replace(specimen, reference=clean.opaque, reference_name=str(reference))
 
     @cached_property
     def picture(self) -> Picture:
@@ -190,14 +192,15 @@ class Specimen:
             raise ArrayError(self.name, "it is no array, or an empty one", "give a NumPy array of pixels")
         intensity.check_type(self.name, image.dtype)
         intensity.check_finite(self.name, image)
-        is_plain = image.ndim == 2 or (image.ndim == 3 and image.shape[-1] <= FEW_CHANNELS)
-        if self.axes is None and not is_plain:
-            problem = f"its {image.ndim} axes, of shape {image.shape}, may be anything"
-            raise ArrayError(self.name, problem, "name them, as in axes='TYX'")
         picture = Picture(image, "YXS"[: image.ndim], scale=intensity.type_range(image.dtype))
-        if self.axes is None:
+        if self.axes is not None:
+            return picture.with_axes(self.axes)
+        is_gray = image.ndim == 2
+        is_colour = image.ndim == 3 and image.shape[-1] <= FEW_CHANNELS
+        if is_gray or is_colour:
             return picture
-        return picture.with_axes(self.axes)
+        problem = f"its {image.ndim} axes, of shape {image.shape}, may be anything"
+        raise ArrayError(self.name, problem, "name them, as in axes='TYX'")
 
 
 def sweep(
@@ -286,11 +289,11 @@ def _warm_up(specimen: Specimen, models: Iterable[Settings]) -> None:
 
 @dataclass
 class Draw:
-    """A noisy picture and its clean version on the unit scale; how close they are is measured once a page."""
+    """A noisy picture and its clean version on the unit scale."""
 
     noisy: Picture
     clean: Picture | None
-    _before: dict[str, "Quality"] = field(default_factory=dict)
+    _before: dict[str, "Quality"] = field(default_factory=dict)  # by the text of a page: slices have no hash
 
     def measure(self, page: Page, denoised: NDArray[np.floating]) -> tuple["Quality | None", "Quality | None"]:
         """Return how close a page was, and is, to the clean one."""
@@ -299,7 +302,7 @@ class Draw:
         from tvdenoise.files.metrics import quality  # scikit-image loads only where something is measured
 
         clean = self.clean.unit(page)
-        place = repr(page)  # a page is made of slices, which have no hash
+        place = str(page)
         if place not in self._before:
             self._before[place] = quality(clean, self.noisy.unit(page))
         return self._before[place], quality(clean, denoised)
@@ -320,9 +323,8 @@ def _run(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> Trial
     subject = failure.subject
     if subject == "image":  # as checks of arrays call it
         subject = row.input
-    figures = replace(row.figures, color=settings.color)
-    if settings.weight != "auto":
-        figures = replace(figures, weight=settings.weight)
+    weight = None if settings.weight == "auto" else settings.weight
+    figures = replace(row.figures, color=settings.color, weight=weight)
     return replace(row, error=f"{subject}: {failure.problem}; {failure.remedy}", figures=figures)
 
 

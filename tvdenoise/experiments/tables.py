@@ -26,7 +26,7 @@ class Table:
         text = self.title + "\n"
         for line in (self.header, rule, *self.body):
             cells = [cell.replace("|", r"\|") for cell in line]
-            text += "\n| " + " | ".join(cells) + " |"
+            text += f"\n| {' | '.join(cells)} |"
         return text
 
     def text(self) -> str:

@@ -95,7 +95,6 @@ def make_page(
 
 
 def _read(name: str) -> str:
-    """Return the text of a file that lies beside this one."""
     return (resources.files(__package__) / name).read_text("utf-8")
 
 
@@ -106,7 +105,6 @@ def _describe_versions(rows: Sequence[RowDict]) -> str:
 
 
 def _describe_picture(exhibit: Exhibit) -> dict[str, Any]:
-    """Return what the template says of a picture."""
     images, factor = _encode(exhibit.images)
     height, width = np.shape(exhibit.images.get("noisy", [[]]))[:2]
     return {
