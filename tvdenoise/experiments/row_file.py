@@ -160,7 +160,6 @@ def _parse(content: bytes, path: Path) -> tuple[list[RowDict], list[str]]:
 
 
 def _load(line: bytes) -> dict[str, Any]:
-    """Return the JSON object in a line, an empty one if there is none."""
     with suppress(ValueError, RecursionError):  # no JSON, or brackets in brackets
         row = json.loads(line)
         if isinstance(row, dict):
