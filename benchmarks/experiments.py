@@ -23,7 +23,7 @@ from PIL import Image
 from skimage.data import camera
 
 from tvdenoise import Grid, Noise, Specimen, denoise, sweep
-from tvdenoise.cli.values import weights_of
+from tvdenoise.cli.values import parse_list
 from tvdenoise.kernels import dispatch
 from tvdenoise.model.problem import Problem
 from tvdenoise.solvers.coarse import coarse_start
@@ -49,7 +49,7 @@ def main(
 def _sweeps(folder: Path, runs: int) -> Iterator[rows.Row]:
     noisy = Noise("gaussian", 25 / 255).add_to(camera().astype(np.float32) / 255, 0)
     np.save(folder / "noisy.npy", noisy)
-    weights = weights_of(SPACING)
+    weights = parse_list("weight", SPACING)
     dispatch.load()
     specimens = {
         "a sweep": Specimen("camera", noisy),
@@ -77,7 +77,7 @@ def _command(folder: Path, weight: float) -> None:
 def _starts() -> Iterator[rows.Row]:
     f = torch.from_numpy(Noise("gaussian", 25 / 255).add_to(camera().astype(np.float32) / 255, 0))[None]
     for spacing in (SPACING, "0.02:0.2:12"):
-        weights = [float(weight) for weight in weights_of(spacing)]
+        weights = [float(weight) for weight in parse_list("weight", spacing)]
         problems = [Problem(f, weight, "anisotropic") for weight in weights]
         coarse = sum(_steps(problem, coarse_start(problem))[0] for problem in problems)
         warm, field, last = 0, None, 1.0

@@ -21,7 +21,7 @@ from processes import begun, fill
 from tvdenoise import Grid, Noise, Specimen, __version__, denoise, sweep
 from tvdenoise.api.aggregation import mean_psnr
 from tvdenoise.api.denoising import denoise_as_set
-from tvdenoise.cli.values import list_of
+from tvdenoise.cli.values import parse_list
 from tvdenoise.errors import ArrayError, SettingError
 from tvdenoise.experiments import row_file
 from tvdenoise.experiments import sweep as sweeping
@@ -116,7 +116,7 @@ class TestNoise:
 
 
 def weights_of(text):
-    return list_of("weight", text)
+    return parse_list("weight", text)
 
 
 class TestWeights:

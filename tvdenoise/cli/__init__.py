@@ -16,5 +16,5 @@ def main() -> None:
         app.main()
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # one is enough
-        messages.interrupted()
+        messages.print_interrupt()
         sys.exit(messages.INTERRUPTED)

@@ -87,16 +87,16 @@ def main() -> None:
         problem = " ".join(error.format_message().split()).replace(": Value error, ", ": ", 1).removesuffix(".")
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "tvdenoise"
-        messages.failure(f"{problem}; see {command} --help")
+        messages.print_failure(f"{problem}; see {command} --help")
         code = error.exit_code
     except TVDenoiseError as error:
-        messages.failure(messages.error_text(error))
+        messages.print_error(error)
         code = error.exit_code
     except OSError as error:  # such as the help on a full stream
-        messages.failure(f"{error.filename or 'standard output'}: {error.strerror}; check it")
+        messages.print_failure(f"{error.filename or 'standard output'}: {error.strerror}; check it")
         code = 1
     if code == messages.INTERRUPTED:
-        messages.interrupted()
+        messages.print_interrupt()
     _flush_streams()
     _ignore_signals()
     sys.exit(code)
@@ -145,7 +145,7 @@ def _ignore_signals() -> None:
 def _terminate(signum: int, _frame: FrameType | None) -> None:
     """Leave on a signal with an exception, so that temporary files are removed."""
     _ignore_signals()
-    messages.failure(f"terminated; {messages.NOTHING_HALF_WRITTEN}")
+    messages.print_failure(f"terminated; {messages.NOTHING_HALF_WRITTEN}")
     sys.exit(SIGNALLED + signum)
 
 

@@ -1,6 +1,5 @@
 """``tvdenoise compare REFERENCE IMAGE...``: how far pictures are from a clean one."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,32 +26,34 @@ def command(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per picture.")] = False,
-) -> None:
+) -> int:
     """Measure PSNR, SSIM, MSE and the largest difference of pictures from a clean one, unclipped, on its range."""
     from tvdenoise import images as files
     from tvdenoise.experiments.comparison import compare_files
     from tvdenoise.files.rows import finite
     from tvdenoise.images.facts import describe
 
-    reading, worst = values.read_options(axes=axes, scale=scale, max_pixels=max_pixels), 0
+    reading = values.parse_reading(axes=axes, scale=scale, max_pixels=max_pixels)
     clean = files.read(reference, reading)
-    for hint in [] if scale else describe(clean)["hints"]:
-        messages.note(f"{reference}: {hint}")
-    for path in values.matched(images):
+    if not scale:
+        for hint in describe(clean)["hints"]:
+            messages.note(f"{reference}: {hint}")
+    worst = 0
+    for path in values.expand_patterns(images):
         try:
             row = compare_files(clean, path, reading)
         except TVDenoiseError as error:
-            messages.failure(messages.error_text(error))
+            messages.print_error(error)
             worst = max(worst, error.exit_code)
             continue
-        messages.data(json.dumps(finite(row)) if as_json else messages.one_line(_sentence(row)))
-    raise typer.Exit(worst)
+        messages.print_result(finite(row), _describe(row), as_json=as_json)
+    return worst
 
 
-def _sentence(row: dict[str, Any]) -> str:
-    ssim = "" if row["ssim"] is None else f", SSIM {row['ssim']:.4f}"
-    low, high = row["range"]
-    return (
-        f"{row['input']}: PSNR {row['psnr']:.2f} dB{ssim}, MSE {row['mse']:.4g}, largest difference "
-        f"{row['largest']:.4g} (of {messages.span(low, high)}, unclipped)"
-    )
+def _describe(row: dict[str, Any]) -> str:
+    quality = f"PSNR {row['psnr']:.2f} dB"
+    if row["ssim"] is not None:
+        quality += f", SSIM {row['ssim']:.4f}"
+    scale = messages.format_range(*row["range"])
+    largest = f"largest difference {row['largest']:.4g} (of {scale}, unclipped)"
+    return f"{row['input']}: {quality}, MSE {row['mse']:.4g}, {largest}"

@@ -1,6 +1,5 @@
 """``tvdenoise info``: what the reader understands of files, or what there is on this machine."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -27,21 +26,21 @@ def command(
     from tvdenoise.images.facts import describe, device, installation
 
     if not files:
-        messages.data(json.dumps(installation()) if as_json else messages.installation_text(installation()))
+        found = installation()
+        if as_json:
+            messages.print_json(found)
+        else:
+            messages.print_data(messages.describe_installation(found))
         return 0
-    reading = values.read_options(axes=axes, max_pixels=max_pixels, nonfinite="keep")
+    reading = values.parse_reading(axes=axes, max_pixels=max_pixels, nonfinite="keep")
     worst = 0
-    for path in values.matched(files):
+    for path in values.expand_patterns(files):
         try:
             file = images.read(path, reading)
         except TVDenoiseError as error:
-            messages.failure(messages.error_text(error))
+            messages.print_error(error)
             worst = max(worst, error.exit_code)
             continue
-        facts = describe(file, volume=volume) | {"device": device(file, volume=volume)}
-        messages.data(
-            json.dumps({"input": str(path)} | facts)
-            if as_json
-            else messages.one_line(f"{path}: {messages.file_line(facts)}")
-        )
+        facts = {"input": str(path)} | describe(file, volume=volume) | {"device": device(file, volume=volume)}
+        messages.print_result(facts, f"{path}: {messages.describe_file(facts)}", as_json=as_json)
     return worst

@@ -1,11 +1,10 @@
 """Denoise several pictures: rows as they finish, a bar on terminals, and a summary at the end."""
 
-import json
 import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from statistics import fmean
@@ -14,12 +13,16 @@ from typing import Any
 from tqdm import tqdm
 
 from tvdenoise.cli import messages
-from tvdenoise.cli.runs import RunOptions, dry_run_of
+from tvdenoise.cli.runs import RunOptions, print_plan
 from tvdenoise.errors import DeviceError, UnwritableError, WriteError
 from tvdenoise.files import pool
 from tvdenoise.files.attempt import Outcome
 from tvdenoise.files.job import Job
 from tvdenoise.files.plan import Pair, Plan
+from tvdenoise.files.rows import Row
+
+Run = Callable[[Iterator[Job], Callable[[Outcome], None]], None]
+"""Gives jobs to workers, and tells what became of each."""
 
 GIVE_UP = 5
 """Results in a row that cannot be written after which the rest is not tried: a full disk stays full."""
@@ -28,28 +31,26 @@ MOST_REASONS = 20
 """Reasons for failures in the summary: about as many lines as a terminal shows."""
 
 
-def denoise_many(plan: Plan, job_of: Callable[[Pair], Job], options: RunOptions) -> int:
+def denoise_many(plan: Plan, make_job: Callable[[Pair], Job], options: RunOptions) -> int:
     """Denoise all pictures of a plan, or only say what would be done, and return the exit code."""
-    jobs = map(job_of, plan.pairs(options.shard))
+    jobs = map(make_job, plan.pairs(options.shard))
     count = sum(1 for _ in plan.pairs(options.shard))
     if plan.overlooked and not options.quiet:
         left_out = ", ".join(f"{number} {reason}" for reason, number in plan.overlooked.items())
-        messages.note(f"{messages.plural(count, 'picture')}; left out: {left_out}")
+        messages.note(f"{messages.format_count(count, 'picture')}; left out: {left_out}")
     if options.dry_run:
-        return dry_run_of(jobs, options)
-    report = _Report(count, options)
+        return print_plan(jobs, options)
+    report = Report(count, options)
     with _start_workers(count, options) as run:
         try:
-            run(report.undone(jobs), report.add)
+            run(report.select(jobs), report.add)
         finally:
             report.close()
     return 1 if report.counts["failed"] else 0
 
 
 @contextmanager
-def _start_workers(
-    count: int, options: RunOptions
-) -> Iterator[Callable[[Iterator[Job], Callable[[Outcome], None]], None]]:
+def _start_workers(count: int, options: RunOptions) -> Iterator[Run]:
     """Get workers on this machine, or on others, and yield the function that gives them jobs."""
     workers = options.workers
     overwrite = options.overwrite
@@ -64,39 +65,35 @@ def _start_workers(
         yield partial(cluster.run, client=client, workers=workers, overwrite=overwrite)
 
 
-class _Report:
+class Report:
     """Prints the outcome of each picture, and sums up."""
 
     def __init__(self, count: int, options: RunOptions) -> None:
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()  # by status
         self._count = count
         self._options = options
         self._start = time.perf_counter()
         self._pixels = 0
-        self._at_limit = 0
-        self._unchanged = 0
-        self._reasons: Counter[str] = Counter()
+        self._at_limit = 0  # pictures that stopped at the step limit
+        self._unchanged = 0  # pictures in which no noise was found
+        self._unwritten = 0  # results in a row that could not be written
+        self._reasons: Counter[str] = Counter()  # for failures
         self._hints: Counter[str] = Counter()
-        self._remarks: set[str] = set()
-        self._unwritten = 0
-        self._psnrs: list[tuple[float, float]] = []
-        self._ssims: list[tuple[float, float]] = []
+        self._remarks: set[str] = set()  # that have been printed
+        self._psnrs: list[list[float]] = []  # before and after
+        self._ssims: list[list[float]] = []
         # Without --quiet tqdm shows the bar on terminals only (None).
         self._bar: tqdm[Any] = tqdm(total=count, unit="picture", leave=False, disable=options.quiet or None)
 
-    def undone(self, jobs: Iterator[Job]) -> Iterator[Job]:
+    def select(self, jobs: Iterator[Job]) -> Iterator[Job]:
         """Yield the jobs whose results do not exist, until a failure says to stop."""
         for job in jobs:
-            if self._must_stop:
+            if self._unwritten >= GIVE_UP or (self._options.fail_fast and self.counts["failed"]):
                 return
             if job.is_done and not self._options.overwrite:
                 self.add(Outcome(job.row("skipped")))
             else:
                 yield job
-
-    @property
-    def _must_stop(self) -> bool:
-        return self._unwritten >= GIVE_UP or (self._options.fail_fast and self.counts["failed"] > 0)
 
     def add(self, outcome: Outcome) -> None:
         """Count and print the outcome of one picture.
@@ -111,54 +108,58 @@ class _Report:
             raise error
         row = outcome.row
         self.counts[row.status] += 1
+        if error is not None:
+            self._reasons[error.problem] += 1
         if isinstance(error, (WriteError, UnwritableError)):
             self._unwritten += 1
         elif row.status != "skipped":
             self._unwritten = 0
-        if error is not None:
-            self._reasons[error.problem] += 1
         if row.status == "done":
-            self._add_done(outcome)
+            self._add_done(row, outcome.facts)
         self._bar.update()
         if self._options.as_json:
-            messages.data(json.dumps(row.as_json()))
+            messages.print_json(row.as_json())
         with self._bar.external_write_mode(file=sys.stderr):
             self._print(outcome)
 
-    def _add_done(self, outcome: Outcome) -> None:
-        figures = outcome.row.figures
-        self._at_limit += figures.stop == "max_steps"
-        self._unchanged += figures.sigma is not None and figures.weight == 0
-        self._pixels += messages.pixels(outcome.facts)
-        self._hints.update(messages.hints(outcome.row, outcome.facts))
+    def _add_done(self, row: Row, facts: Mapping[str, Any]) -> None:
+        figures = row.figures
+        if figures.stop == "max_steps":
+            self._at_limit += 1
+        if figures.sigma is not None and figures.weight == 0:
+            self._unchanged += 1
+        self._pixels += messages.count_pixels(facts)
+        self._hints.update(messages.find_hints(row, facts))
         _add_if_finite(self._psnrs, figures.psnr_before, figures.psnr_after)
         _add_if_finite(self._ssims, figures.ssim_before, figures.ssim_after)
 
     def _print(self, outcome: Outcome) -> None:
         row = outcome.row
         if outcome.error is not None:
-            messages.failure(messages.error_text(outcome.error))
-        elif self._options.verbose:
-            if row.status == "done":
-                messages.note(messages.summary_line(row, outcome.facts))
-            else:
-                messages.note(f"{row.output} exists: skipped")
-            for remark in set(outcome.remarks) - self._remarks:
-                messages.note(remark)
-            self._remarks.update(outcome.remarks)
+            messages.print_error(outcome.error)
+            return
+        if not self._options.verbose:
+            return
+        if row.status == "done":
+            messages.note(messages.describe_result(row, outcome.facts))
+        else:
+            messages.note(f"{row.output} exists: skipped")
+        for remark in set(outcome.remarks) - self._remarks:
+            messages.note(remark)
+        self._remarks.update(outcome.remarks)
 
     def close(self) -> None:
         """Print the summary."""
         self._bar.close()
         if self._options.quiet:
             return
-        messages.note(self._summary())
+        messages.note(self._summarize())
         if self._unwritten >= GIVE_UP:
             messages.note(f"stopped, since the last {self._unwritten} results could not be written")
         for sentence, pairs in (("PSNR {:.2f} -> {:.2f} dB", self._psnrs), ("SSIM {:.4f} -> {:.4f}", self._ssims)):
             if pairs:
-                before, after = map(fmean, zip(*pairs, strict=True))
-                messages.note(f"mean {sentence.format(before, after)} over {len(pairs)}")
+                means = map(fmean, zip(*pairs, strict=True))
+                messages.note(f"mean {sentence.format(*means)} over {len(pairs)}")
         if self._at_limit:
             messages.note(f"{self._at_limit} stopped at the step limit before their tolerance")
         if self._unchanged:
@@ -168,13 +169,13 @@ class _Report:
         for reason, number in self._reasons.most_common(MOST_REASONS):
             messages.note(f"{number} failed: {reason}")
 
-    def _summary(self) -> str:
+    def _summarize(self) -> str:
         seconds = time.perf_counter() - self._start
         counts = [f"{self.counts[status]} {status}" for status in ("done", "skipped", "failed")]
         missing = self._count - self.counts.total()
         if missing:
             counts.append(f"{missing} not tried")
-        text = f"{', '.join(counts)} in {_duration(seconds)}"
+        text = f"{', '.join(counts)} in {_format_duration(seconds)}"
         if self.counts["done"]:
             pictures = self.counts["done"] / seconds
             megapixels = self._pixels / seconds / 1e6
@@ -182,13 +183,18 @@ class _Report:
         return text
 
 
-def _add_if_finite(pairs: list[tuple[float, float]], before: float | None, after: float | None) -> None:
+def _add_if_finite(pairs: list[list[float]], *pair: float | None) -> None:
     """Add a pair if both are known and finite: means of infinite PSNRs say nothing."""
-    if before is not None and after is not None and math.isfinite(before) and math.isfinite(after):
-        pairs.append((before, after))
+    numbers = [number for number in pair if number is not None and math.isfinite(number)]
+    if len(numbers) == len(pair):
+        pairs.append(numbers)
 
 
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
+def _format_duration(seconds: float) -> str:
+    """Return seconds, or from a minute on hours, minutes and seconds."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours or minutes else f"{seconds:.1f} s"
+    return f"{hours}:{minutes:02}:{rest:02}"

@@ -1,5 +1,6 @@
 """The texts of the command line: for people on stderr (failures, what was read, what was done), data on stdout."""
 
+import json
 import math
 import shlex
 import sys
@@ -16,54 +17,38 @@ if TYPE_CHECKING:
     from tvdenoise.files.rows import Row
 
 EIGHT_BIT_STEPS = 255
-MOST_LAMBDAS = 4
-"""The most pages or channels of which each lambda is said, so that the line stays one; of more, their mean."""
-
-INTERRUPTED = 130
+MOST_LAMBDAS = 4  # pages or channels whose lambdas are all said, so that the line stays one; of more, their mean
+INTERRUPTED = 130  # the exit code, as shells have it
 NOTHING_HALF_WRITTEN = "no output was left half written"
-
-
-def error_text(error: TVDenoiseError) -> str:
-    """Return the message of an error, with the flag in place of a setting's name."""
-    if isinstance(error, SettingError):
-        return f"{flag_of(error.subject)}: {error.problem}; {error.remedy}"
-    if isinstance(error, DeviceError):
-        return f"--device {error}"
-    return str(error)
-
-
-def command_line() -> str:
-    """Return the command as it was typed."""
-    return shlex.join(["tvdenoise", *sys.argv[1:]])
-
-
-def failure(message: str) -> None:
-    """Print an error in one line."""
-    note(f"tvdenoise: {message}")
-
-
-def interrupted() -> None:
-    """Say that SIGINT came."""
-    failure(f"interrupted; {NOTHING_HALF_WRITTEN}")
 
 
 def note(message: str) -> None:
     """Print a line on stderr."""
     with suppress(OSError):  # a result stays good if stderr is full or closed
-        print(one_line(message), file=sys.stderr)
+        print(escape(message), file=sys.stderr)
 
 
-def one_line(text: str) -> str:
-    """Return a text in one line for any terminal, with Python's escapes for characters that cannot be printed."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+def print_failure(message: str) -> None:
+    """Print an error in one line."""
+    note(f"tvdenoise: {message}")
 
 
-def plural(number: int, noun: str) -> str:
-    """Return a number and its noun."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def print_error(error: TVDenoiseError) -> None:
+    """Print an error, with the flag in place of a setting's name."""
+    text = str(error)
+    if isinstance(error, SettingError):
+        text = f"{flag_of(error.subject)}: {error.problem}; {error.remedy}"
+    elif isinstance(error, DeviceError):
+        text = f"--device {error}"
+    print_failure(text)
 
 
-def data(text: str) -> None:
+def print_interrupt() -> None:
+    """Say that SIGINT came."""
+    print_failure(f"interrupted; {NOTHING_HALF_WRITTEN}")
+
+
+def print_data(text: str) -> None:
     """Print on stdout.
 
     Raises
@@ -78,148 +63,211 @@ def data(text: str) -> None:
         raise WriteError("standard output", problem, "check where it goes") from error
 
 
-def _height_and_width(facts: Mapping[str, Any]) -> tuple[int, int]:
-    height, width = (facts["shape"][facts["axes"].index(axis)] for axis in "YX")
-    return height, width
+def print_json(row: Mapping[str, Any]) -> None:
+    """Print a JSON object on stdout."""
+    print_data(json.dumps(row))
 
 
-def pixels(facts: Mapping[str, Any]) -> int:
-    """Return the number of pixels in all pages, from what :func:`tvdenoise.images.facts.describe` found."""
-    return math.prod(_height_and_width(facts)) * int(facts["pages"])
+def print_result(row: Mapping[str, Any], sentence: str, *, as_json: bool) -> None:
+    """Print what is known of a picture on stdout, as a JSON object or as a sentence."""
+    if as_json:
+        print_json(row)
+    else:
+        print_data(escape(sentence))
 
 
-def size(facts: Mapping[str, Any]) -> str:
+def escape(text: str) -> str:
+    """Return a text in one line for any terminal, with Python's escapes for characters that cannot be printed."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def command_line() -> str:
+    """Return the command as it was typed."""
+    return shlex.join(["tvdenoise", *sys.argv[1:]])
+
+
+def format_count(number: int, noun: str) -> str:
+    """Return a number and its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def format_range(low: float, high: float) -> str:
+    """Return a range with six digits, or more if its ends look the same with fewer."""
+    for digits in range(6, 18):
+        first, last = (f"{end:.{digits}g}" for end in (low, high))
+        if first != last:
+            break
+    return f"{first}..{last}"
+
+
+def _find_size(facts: Mapping[str, Any]) -> tuple[int, int]:
+    """Return height and width, from what :func:`tvdenoise.images.facts.describe` found."""
+    sizes = dict(zip(facts["axes"], facts["shape"], strict=True))
+    return sizes["Y"], sizes["X"]
+
+
+def count_pixels(facts: Mapping[str, Any]) -> int:
+    """Return the number of pixels in all pages."""
+    return math.prod(_find_size(facts)) * int(facts["pages"])
+
+
+def _describe_size(facts: Mapping[str, Any]) -> str:
     """Say width, height, colours and pages."""
-    height, width = _height_and_width(facts)
+    height, width = _find_size(facts)
     text = f"{width}x{height} {facts['colours']}"
-    pages = facts["pages"]
-    return text if pages == 1 else f"{text}, {pages} pages"
+    if facts["pages"] > 1:
+        text += f", {facts['pages']} pages"
+    return text
 
 
-def kind_of_page(facts: Mapping[str, Any], *, volume: bool | None) -> str:
+def name_page(facts: Mapping[str, Any], *, volume: bool | None) -> str:
     """Return the name of what is denoised by itself."""
     if facts["channels_apart"] > 1:
         return "channel"
     return "volume" if volume else "page"
 
 
-def file_line(facts: Mapping[str, Any]) -> str:
+def describe_file(facts: Mapping[str, Any]) -> str:
     """Say in one line what was found in a file."""
-    low, high = facts["range"]
     least, largest = facts["values"]
-    parts = [f"{facts['format']} {size(facts)}", f"axes {facts['axes']}"]
-    parts.append(f"{facts['dtype']} from {least:.6g} to {largest:.6g}")
-    parts.append(f"range {span(low, high)}")
+    parts = [
+        f"{facts['format']} {_describe_size(facts)}",
+        f"axes {facts['axes']}",
+        f"{facts['dtype']} from {least:.6g} to {largest:.6g}",
+        f"range {format_range(*facts['range'])}",
+    ]
     if facts["spacing"]:
         parts.append(f"slices {facts['spacing']:.3g} pixels apart")
-    for name in ("metadata", "notes", "hints"):
-        parts += facts[name]
-    memory = f"{math.ceil(facts['memory'] / 2**20)} MiB to denoise"
+    parts += [*facts["metadata"], *facts["notes"], *facts["hints"]]
+    mebibytes = math.ceil(facts["memory"] / 2**20)
+    memory = f"{mebibytes} MiB to denoise"
     if "device" in facts:
         memory += f" on {facts['device']}"
     return ", ".join([*parts, memory])
 
 
-def hints(row: "Row", facts: Mapping[str, Any]) -> list[str]:
+def find_hints(row: "Row", facts: Mapping[str, Any]) -> list[str]:
     """Return what may have been meant otherwise in a file, if the result depends on its range."""
     from tvdenoise.images import holds_type  # loaded by now
 
+    # Where the noise was estimated the range cancels out, unless PSNR or another type of output is scaled by it.
     is_adaptive = row.figures.is_noise_correlated is not None and row.figures.psnr_after is None
     if is_adaptive and (row.output is None or holds_type(Path(row.output), facts["dtype"])):
         return []
     return list(facts["hints"])
 
 
-def installation_text(installation: Mapping[str, Any]) -> str:
+def describe_installation(installation: Mapping[str, Any]) -> str:
     """Say versions, devices and formats in a line each."""
     versions = [f"{name} {number or '(not installed)'}" for name, number in installation["versions"].items()]
     formats = [f"{name} ({' '.join(endings)})" for name, endings in installation["formats"].items()]
-    lists = {"versions": versions, "devices": installation["devices"], "formats": formats}
-    return "\n".join(f"{title}: {', '.join(items)}" for title, items in lists.items())
+    lines = [
+        f"versions: {', '.join(versions)}",
+        f"devices: {', '.join(installation['devices'])}",
+        f"formats: {', '.join(formats)}",
+    ]
+    return "\n".join(lines)
 
 
-def summary_line(row: "Row", facts: Mapping[str, Any]) -> str:
+def describe_result(row: "Row", facts: Mapping[str, Any]) -> str:
     """Say in one line what was done, and how close to the exact minimiser the result is certified to be."""
     figures = row.figures
-    assert figures.rms_bound is not None
+    bound = figures.rms_bound
+    assert bound is not None
     assert figures.tol is not None
     assert figures.steps is not None
-    picture = size(facts)
+    picture = _describe_size(facts)
     if row.pages_given is not None:
         picture += f" ({row.pages_given} denoised)"
-    steps = plural(figures.steps, "step")
+    steps = format_count(figures.steps, "step")
     if figures.stop == "max_steps":
         steps += f" (the limit, before the tolerance {figures.tol:g})"
-    certified = (
-        f"certified within {figures.rms_bound:.2g} of the exact minimiser{_in_own_units(row, figures.rms_bound)}"
-    )
+    certified = f"certified within {bound:.2g} of the exact minimiser{_in_own_units(row, bound)}"
     # Only the rounding of floats makes the certified distance larger than the tolerance that was met.
-    if figures.stop == "tolerance" and figures.rms_bound > 1.1 * figures.tol and "float" in str(row.dtype):
+    is_met = figures.stop == "tolerance"
+    if is_met and bound > 1.1 * figures.tol and "float" in str(row.dtype):
         certified += ", as near as its type of floats comes"
-    done = f"{row.input} -> {row.output}: {picture}, {_lambda(row, facts)}, {row.optimizer} on {figures.device}"
-    return f"{done}, {steps}, {certified}, {figures.seconds:.2f} s of steps"
+    parts = [
+        f"{row.input} -> {row.output}: {picture}",
+        _describe_lambda(row, facts),
+        f"{row.optimizer} on {figures.device}",
+        steps,
+        certified,
+        f"{figures.seconds:.2f} s of steps",
+    ]
+    return ", ".join(parts)
+
+
+def _find_range(row: "Row") -> tuple[float, float] | None:
+    """Return the range of all pages, None if they differ in it."""
+    pages = row.pages or (row.figures,)
+    scale = pages[0].range
+    if any(page.range != scale for page in pages):
+        return None
+    return scale
 
 
 def _in_own_units(row: "Row", distance: float) -> str:
     """Say a distance on the unit scale in the file's own numbers, if they are others."""
-    scale = _range(row)
+    scale = _find_range(row)
     if scale is None or scale == (0, 1):
         return ""
     if row.dtype == "uint8" and scale == (0, EIGHT_BIT_STEPS):
         return f" ({distance * EIGHT_BIT_STEPS:.2g} of an 8-bit gray level)"
-    return f" ({_number_on_range(distance, *scale)} of {span(*scale)})"
+    return f" ({_format_difference(distance, scale)} of {format_range(*scale)})"
 
 
-def _range(row: "Row") -> tuple[float, float] | None:
-    """Return the range of all pages, None if they differ in it."""
-    ranges = {page.range for page in row.pages or (row.figures,)}
-    return ranges.pop() if len(ranges) == 1 else None
-
-
-def _number_on_range(value: float, low: float, high: float) -> str:
+def _format_difference(value: float, scale: tuple[float, float]) -> str:
     """Return a difference on the unit scale as one on a range."""
+    low, high = scale
     difference = value * (high - low)
     if 1000 <= difference < 1e6:
         return f"{difference:.0f}"
     return f"{difference:.3g}"
 
 
-def span(low: float, high: float) -> str:
-    """Return a range with six digits, or more if its ends look the same with fewer."""
-    for digits in range(6, 18):
-        if f"{low:.{digits}g}" != f"{high:.{digits}g}":
-            break
-    return f"{low:.{digits}g}..{high:.{digits}g}"
-
-
-def _lambda(row: "Row", facts: Mapping[str, Any]) -> str:
+def _describe_lambda(row: "Row", facts: Mapping[str, Any]) -> str:
     """Say lambda, and how it was chosen."""
     figures = row.figures
-    if figures.sigma is None:
-        return f"lambda {figures.weight:g}{_chroma(figures)}"
+    if figures.sigma is None:  # lambda was given
+        return f"lambda {_format_lambda(figures, 'g')}"
     if figures.weight == 0:
-        return "lambda 0, no noise" if figures.is_noise_correlated is None else "lambda 0, no noise found"
+        was_given = figures.is_noise_correlated is None
+        return "lambda 0, no noise" if was_given else "lambda 0, no noise found"
     pages = row.pages or (figures,)
     groups = _group_pages(pages, facts["channels_apart"], figures)
-    text = "mean lambda " if len(groups) < len(pages) else "lambda "
-    text += " / ".join(f"{group.weight:.4g}{_chroma(group)}" for group in groups)
+    text = "lambda "
+    if len(groups) < len(pages):
+        text = "mean lambda "
+    text += " / ".join(_format_lambda(group, ".4g") for group in groups)
     if row.strength not in (None, 1):
         text += f" ({row.strength:g} times the choice)"
-    scale = _range(row)
-    sigmas = [_number_on_range(group.sigma or 0.0, *(scale or (0, 1))) for group in groups]
+    scale = _find_range(row)
+    sigmas = [_format_difference(group.sigma or 0.0, scale or (0, 1)) for group in groups]
     text += f" by SURE for noise of sigma {' / '.join(sigmas)}"
     if scale is None:
         text += " of the range of each"
     elif scale != (0, 1):
-        text += f" of {span(*scale)}"
-    kind = kind_of_page(facts, volume=row.volume)
-    if figures.is_noise_signal_dependent:
-        some = _in_some([page.is_noise_signal_dependent for page in pages], kind)
-        text += f" on average, changing with the signal{some}"
-    if figures.is_noise_correlated:
-        some = _in_some([page.is_noise_correlated for page in pages], kind)
-        text += f", shared by neighbouring pixels{some}: if much remains, give --lambda"
+        text += f" of {format_range(*scale)}"
+    return text + _describe_noise(pages, name_page(facts, volume=row.volume))
+
+
+def _describe_noise(pages: "Sequence[Figures]", kind: str) -> str:
+    """Say what the noise is like, and in how many pages, unless in all of them."""
+    dependent = sum(bool(page.is_noise_signal_dependent) for page in pages)
+    correlated = sum(bool(page.is_noise_correlated) for page in pages)
+    text = ""
+    if dependent:
+        text += f" on average, changing with the signal{_in_some(dependent, pages, kind)}"
+    if correlated:
+        text += f", shared by neighbouring pixels{_in_some(correlated, pages, kind)}: if much remains, give --lambda"
     return text
+
+
+def _in_some(count: int, pages: "Sequence[Figures]", kind: str) -> str:
+    if count == len(pages):
+        return ""
+    return f" in {count} of {len(pages)} {kind}s"
 
 
 def _group_pages(pages: "Sequence[Figures]", channels: int, total: "Figures") -> "Sequence[Figures]":
@@ -233,22 +281,22 @@ def _group_pages(pages: "Sequence[Figures]", channels: int, total: "Figures") ->
     return [summed(pages[channel::channels]) for channel in range(channels)]
 
 
-def _in_some(holds: "Sequence[bool | None]", kind: str) -> str:
-    """Say in how many pages something holds, unless it is in all of them."""
-    count = sum(map(bool, holds))
-    return f" in {count} of {len(holds)} {kind}s" if count < len(holds) else ""
+def _format_lambda(figures: "Figures", digits: str) -> str:
+    """Say lambda, and how that for chroma compares, if there is chroma."""
+    text = format(figures.weight, digits)
+    if figures.chroma is not None:
+        text += f" (chroma {figures.chroma:.3g} times that)"
+    return text
 
 
-def _chroma(figures: "Figures") -> str:
-    """Say how lambda for chroma compares, if there is chroma."""
-    return "" if figures.chroma is None else f" (chroma {figures.chroma:.3g} times that)"
-
-
-def quality_line(row: "Row") -> str:
+def describe_quality(row: "Row") -> str:
     """Say how PSNR and SSIM against the reference changed."""
     figures = row.figures
-    scale = _range(row)
-    peak = "each page by its own range" if scale is None else f"peak {scale[1] - scale[0]:g}"
+    scale = _find_range(row)
+    peak = "each page by its own range"
+    if scale is not None:
+        low, high = scale
+        peak = f"peak {high - low:g}"
     text = f"PSNR {figures.psnr_before:.2f} -> {figures.psnr_after:.2f} dB ({peak})"
     if figures.ssim_before is not None and figures.ssim_after is not None:
         text += f", SSIM {figures.ssim_before:.4f} -> {figures.ssim_after:.4f}"

@@ -1,16 +1,16 @@
 """One picture: a bar on terminals while it is denoised, its certified distance falling, then a line about it."""
 
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from tvdenoise.cli import messages
-from tvdenoise.cli.runs import RunOptions, dry_run_of
+from tvdenoise.cli.runs import RunOptions, print_plan
 from tvdenoise.errors import SettingError, TVDenoiseError
 from tvdenoise.files.job import Job, Observer, denoise_file
 from tvdenoise.files.plan import is_folder
+from tvdenoise.files.rows import Row
 from tvdenoise.images import PictureFile
 from tvdenoise.images.facts import describe
 from tvdenoise.machine import scratch
@@ -20,6 +20,8 @@ from tvdenoise.options.settings import Settings
 if TYPE_CHECKING:
     from tvdenoise.solvers.loop import Progress
 
+BAR = "{desc} |{bar}| {elapsed}"
+
 
 def denoise_one(job: Job, options: RunOptions, *, makes_folder: bool) -> int:
     """Denoise a picture, say what came of it, and return the exit code."""
@@ -28,71 +30,87 @@ def denoise_one(job: Job, options: RunOptions, *, makes_folder: bool) -> int:
             raise SettingError(flag, "a single picture is not shared out", "leave it out, or name a folder")
     if makes_folder and not is_folder(job.target.parent):
         if options.dry_run:
-            return dry_run_of([job], options)
+            return print_plan([job], options)
         job.make_folder()
     try:
         job.check(overwrite=options.overwrite)
         if options.dry_run:
-            return dry_run_of([job], options)
-        form = "{desc} |{bar}| {elapsed}"
-        with tqdm(total=100, desc="loading torch", leave=False, bar_format=form, disable=options.quiet or None) as bar:
-            watcher = _Watcher(bar, job.settings, tells=options.verbose)
+            return print_plan([job], options)
+        # Without --quiet tqdm shows the bar on terminals only (None).
+        with tqdm(total=100, desc="loading torch", leave=False, bar_format=BAR, disable=options.quiet or None) as bar:
+            watcher = _Watcher(bar, job.settings, is_verbose=options.verbose)
             row = denoise_file(job, watcher)
     except TVDenoiseError as error:
         if options.as_json and error.exit_code == 1:
-            messages.data(json.dumps(job.row("failed", error).as_json()))
+            messages.print_json(job.row("failed", error).as_json())
         raise
     if options.as_json:
-        messages.data(json.dumps(row.as_json()))
-    if options.quiet:
-        return 0
-    messages.note(messages.summary_line(row, watcher.facts))
-    if not options.verbose:  # which has told them
-        for hint in messages.hints(row, watcher.facts):
-            messages.note(hint)
-    else:
-        model = f"{row.tv}, {row.figures.color}" + (f", slices coupled, {row.spacing:g} apart" if row.volume else "")
-        for remark in remarks():
-            messages.note(remark)
-        messages.note(f"energy {row.figures.energy:.6g}, gap {row.figures.gap:.3g}, {model}")
-    if job.reference is not None:
-        messages.note(f"{messages.quality_line(row)} against {job.reference}")
+        messages.print_json(row.as_json())
+    if not options.quiet:
+        _print_result(row, watcher.facts, is_verbose=options.verbose)
+        if job.reference is not None:
+            messages.note(f"{messages.describe_quality(row)} against {job.reference}")
     return 0
 
 
-class _Watcher(Observer):
-    """Keeps the facts of the file that was read, ``tells`` them, and moves a bar, on a logarithmic scale by page."""
+def _print_result(row: Row, facts: dict[str, Any], *, is_verbose: bool) -> None:
+    messages.note(messages.describe_result(row, facts))
+    if not is_verbose:
+        for hint in messages.find_hints(row, facts):
+            messages.note(hint)
+        return
+    # The hints have been told with the facts.
+    for remark in remarks():
+        messages.note(remark)
+    figures = row.figures
+    model = f"{row.tv}, {figures.color}"
+    if row.volume:
+        model += f", slices coupled, {row.spacing:g} apart"
+    messages.note(f"energy {figures.energy:.6g}, gap {figures.gap:.3g}, {model}")
 
-    def __init__(self, bar: "tqdm[Any]", settings: Settings, *, tells: bool) -> None:
+
+class _Watcher(Observer):
+    """Keeps the facts of the file that was read, tells them if verbose, and moves a bar."""
+
+    def __init__(self, bar: "tqdm[Any]", settings: Settings, *, is_verbose: bool) -> None:
         self.facts: dict[str, Any] = {}
-        self._bar, self._settings, self._tells = bar, settings, tells
-        self._page, self._first = "", 0.0
+        self._bar = bar
+        self._settings = settings
+        self._is_verbose = is_verbose
+        self._page = ""
+        self._first_bound = 0.0  # of this page
 
     def on_read(self, file: PictureFile) -> None:
         """Keep the facts, and tell them."""
         self.facts = describe(file, volume=self._settings.volume, color=self._settings.color)
-        if not self._tells:
+        if not self._is_verbose:
             return
-        messages.note(messages.file_line(self.facts))
+        messages.note(messages.describe_file(self.facts))
         left = scratch.memory_left()
         if left is not None and left < self.facts["memory"]:
             messages.note(f"{left / 2**20:.0f} MiB of that in memory, the rest in a scratch file")
 
     def on_page(self, number: int, count: int) -> None:
         """Empty the bar."""
-        kind = messages.kind_of_page(self.facts, volume=self._settings.volume)
-        self._page = f"{kind} {number} of {count}, " if count > 1 else ""
-        self._first = 0.0
+        self._page = ""
+        if count > 1:
+            kind = messages.name_page(self.facts, volume=self._settings.volume)
+            self._page = f"{kind} {number} of {count}, "
+        self._first_bound = 0.0
         self._bar.n = 0
 
     def on_progress(self, progress: "Progress") -> None:
-        """Move the bar."""
+        """Move the bar, on a logarithmic scale from the first bound to the tolerance."""
         if not progress.certificate.is_finite:
             return
         tol = progress.tol
         bound = max(progress.certificate.rms_bound, tol)
-        self._first = self._first or bound
-        way = math.log(self._first / bound) / math.log(self._first / tol) if self._first > tol > 0 else 1.0
-        self._bar.n = max(self._bar.n, min(100, round(100 * way)))
-        what = f"{self._page}step {progress.step}, certified within {progress.certificate.rms_bound:.2g}"
-        self._bar.set_description_str(f"{what} of the exact minimiser")
+        first = self._first_bound or bound
+        self._first_bound = first
+        share = 1.0
+        if first > tol > 0:
+            share = math.log(first / bound) / math.log(first / tol)
+        percent = min(100, round(100 * share))
+        self._bar.n = max(self._bar.n, percent)
+        certified = f"certified within {progress.certificate.rms_bound:.2g} of the exact minimiser"
+        self._bar.set_description_str(f"{self._page}step {progress.step}, {certified}")

@@ -3,27 +3,16 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from tvdenoise.options.settings import DEFAULTS, OPTIONS, PRESETS, Settings, flag_of
 
+_TEXTS = ("weight", "sigma", "device")
+"""The settings that are typed as texts, such as 25/255, whatever they are in Python."""
 
-def one_of(*names: str) -> Callable[[str], list[str]]:
-    """Return what completes one of some names in a shell."""
-    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
-
-
-def some_of(*names: str) -> Callable[[str], list[str]]:
-    """Return what completes the last of a list of some names."""
-
-    def completed(incomplete: str) -> list[str]:
-        listed, comma, last = incomplete.rpartition(",")
-        return [f"{listed}{comma}{name}" for name in names if name.startswith(last)]
-
-    return completed
-
+_Arguments = TypeVar("_Arguments")
 
 Axes = Annotated[
     str | None,
@@ -50,6 +39,21 @@ MaxPixels = Annotated[
 ]
 
 
+def _complete_list(*names: str) -> Callable[[str], list[str]]:
+    """Return what completes the last item of a list of some names in a shell."""
+
+    def complete(incomplete: str) -> list[str]:
+        listed, comma, last = incomplete.rpartition(",")
+        return [f"{listed}{comma}{name}" for name in names if name.startswith(last)]
+
+    return complete
+
+
+def _complete_name(*names: str) -> Callable[[str], list[str]]:
+    """Return what completes one of some names."""
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
+
+
 def setting(name: str, *, in_sweep: bool = False) -> Any:  # noqa: ANN401 (typer's own type of options)
     """Return the declared option of a setting as typer takes it; sweeps take several values of some."""
     option = OPTIONS[name]
@@ -59,54 +63,60 @@ def setting(name: str, *, in_sweep: bool = False) -> Any:  # noqa: ANN401 (typer
             *flags,
             metavar="LIST|FROM:TO:COUNT" if name == "weight" else "LIST",
             help=option.list_help,
-            autocompletion=some_of(*option.rule.names),
+            autocompletion=_complete_list(*option.rule.names),
             rich_help_panel="Grid",
         )
+    text = option.help
+    if not in_sweep:
+        text = f"{text} {option.typed_help}".rstrip()
     return typer.Option(
         *flags,
         metavar=option.rule.metavar,
-        help=option.help if in_sweep else f"{option.help} {option.typed_help}".rstrip(),
-        autocompletion=one_of(*option.rule.names),
+        help=text,
+        autocompletion=_complete_name(*option.rule.names),
         rich_help_panel=option.panel,
     )
 
 
-def with_settings(command: Callable[..., Any], *, in_sweep: bool = False) -> Callable[..., Any]:
-    """Return a command with an option for each setting; it gets their values in the argument ``given``, by name.
+def with_settings(
+    arguments: Callable[..., _Arguments], run: Callable[[_Arguments], int], *, in_sweep: bool = False
+) -> Callable[..., int]:
+    """Return a command that runs a function with the arguments that are typed, and has its docstring for help.
 
-    What is None is missing there. In a sweep the settings that it varies are the texts of lists.
+    Each field of the dataclass ``arguments`` declares an option, and ``given`` stands for one of each setting: it gets
+    their values by name, without those that are None. In a sweep the settings that it varies are the texts of lists.
     """
-    own = inspect.signature(command, eval_str=True)
+    signature = inspect.signature(arguments)
     parameters = []
-    for parameter in own.parameters.values():
+    for parameter in signature.parameters.values():
         if parameter.name == "given":
-            parameters += [_parameter(name, in_sweep=in_sweep) for name in OPTIONS]
+            parameters += [_make_parameter(name, in_sweep=in_sweep) for name in OPTIONS]
         else:
             parameters.append(parameter)
 
-    def run(**values: Any) -> Any:  # noqa: ANN401 (typer's values, and the command's result)
+    def command(**values: Any) -> int:  # noqa: ANN401 (typer's values)
         given = {name: values.pop(name) for name in OPTIONS}
-        return command(**values, given={name: value for name, value in given.items() if value is not None})
+        given = {name: value for name, value in given.items() if value is not None}
+        return run(arguments(**values, given=given))
 
-    run.__doc__ = command.__doc__
-    run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return run
-
-
-_TEXTS = ("weight", "sigma", "device")
-"""The settings that are typed as texts, such as 25/255, whatever they are in Python."""
+    # What Typer reads of a command.
+    command.__doc__ = run.__doc__
+    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
 
 
-def _parameter(name: str, *, in_sweep: bool) -> inspect.Parameter:
+def _make_parameter(name: str, *, in_sweep: bool) -> inspect.Parameter:
     """Return the parameter of a command for a setting."""
-    kinds = {field.name: field.type for field in fields(Settings)}
-    is_list = in_sweep and OPTIONS[name].is_varied
-    kind: Any = str if is_list or name in _TEXTS else kinds[name]
+    types = {field.name: field.type for field in fields(Settings)}
     default = DEFAULTS[name]
-    if is_list and default is not None:
-        default = str(default)
-    elif not is_list and any(name in preset and preset[name] != default for preset in PRESETS.values()):
-        default = None  # a preset may decide; the help says what it is else
+    if in_sweep and OPTIONS[name].is_varied:
+        kind: Any = str
+        if default is not None:
+            default = str(default)
+    else:
+        kind = str if name in _TEXTS else types[name]
+        if any(preset.get(name, default) != default for preset in PRESETS.values()):
+            default = None  # a preset may decide; the help says what it is else
     annotation = Annotated[kind | None, setting(name, in_sweep=in_sweep)]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

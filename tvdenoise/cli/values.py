@@ -7,6 +7,8 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,14 +20,11 @@ from tvdenoise.options.settings import OPTIONS, PRESETS, Settings
 if TYPE_CHECKING:
     from tvdenoise.images import ReadOptions
 
-MOST_IN_RANGE = 10_000
-"""Lambdas of a range: more are a slip of the keyboard."""
-
-MOST_BYTES = 2**62
-"""More than any machine has."""
+MOST_IN_RANGE = 10_000  # lambdas: more are a slip of the keyboard
+MOST_BYTES = 2**62  # more than any machine has
 
 
-def read_options(
+def parse_reading(
     *, axes: str | None, scale: str | None = None, max_pixels: int | None, nonfinite: Nonfinite = "refuse"
 ) -> "ReadOptions":
     """Return what the flags say of reading, or raise :class:`SettingError`."""
@@ -33,139 +32,181 @@ def read_options(
 
     if max_pixels is not None and max_pixels < 1:
         raise SettingError("max_pixels", f"{max_pixels} is not a number of 1 or more", "leave it out")
-    return ReadOptions(axes, scale_of(scale), nonfinite, max_pixels or MAX_PIXELS)
+    return ReadOptions(axes, parse_range(scale), nonfinite, max_pixels or MAX_PIXELS)
 
 
-def matched(paths: list[Path]) -> list[Path]:
-    """Return paths, in place of one that is not there the files that it matches: not every shell looks for them."""
-    result: list[Path] = []
-    for path in paths:
-        found = [] if os.path.lexists(path) else glob.glob(str(path))  # noqa: PTH207 (Path's finds hidden files too)
-        result += sorted(map(Path, found)) or [path]
-    return result
-
-
-def path_of(text: str | Path) -> Path:
-    """Return a path; an empty one, as of a variable that is not set, would be the current folder."""
+def parse_path(text: str | Path) -> Path:
+    """Return a path that can be one."""
     text = str(text)
     if "\0" in text:
         raise InputError(repr(text), "no path has such a character", "check it")
-    if not text:
+    if not text:  # as from a variable that is not set; Path would take it for the current folder
         raise InputError("''", "an empty path names no picture", "check what was to be in it, or give . for the folder")
     return Path(text)
 
 
-def settings_of(given: Mapping[str, Any], preset: str | None = None) -> tuple[Settings, float | None]:
-    """Return the settings, and sigma if it is in the file's units, from the options that are given."""
-    values = {**(PRESETS[preset] if preset else {}), **given}
+def expand_patterns(paths: list[Path]) -> list[Path]:
+    """Return the paths, in place of a missing one the files that it matches: not every shell looks for them."""
+    result: list[Path] = []
+    for path in paths:
+        matches: list[Path] = []
+        if not os.path.lexists(path):
+            matches = sorted(map(Path, glob.glob(str(path))))  # noqa: PTH207 (Path's finds hidden files too)
+        result += matches or [path]
+    return result
+
+
+def read_list(path: Path) -> list[Path]:
+    """Return the paths that a file, or standard input, lists."""
+    try:
+        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise InputError(path, f"it cannot be read ({error.strerror})", "check the path") from error
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as Windows PowerShell writes
+        content = content.decode("utf-16", "replace").encode()
+    content = content.removeprefix(codecs.BOM_UTF8)
+    lines = content.splitlines()
+    if b"\0" in content:  # as `find -print0` writes, whose names may hold ends of lines
+        lines = content.split(b"\0")
+    found = [Path(os.fsdecode(line)) for line in lines if line]
+    if not found:
+        raise InputError(path, "it lists no picture", "put a path in each line")
+    return found
+
+
+def parse_settings(given: Mapping[str, Any], preset: str | None = None) -> tuple[Settings, float | None]:
+    """Return the settings for the options that are given, and sigma if it is in the file's units."""
+    values = dict(given)
+    if preset is not None:
+        values = PRESETS[preset] | values
     values["weight"] = OPTIONS["weight"].rule.read("weight", values["weight"])
-    unit_sigma, file_sigma = sigmas_of(values.pop("sigma", None))
-    if file_sigma is not None:
-        Settings(**values, sigma=file_sigma)  # what settings refuse is told once, and not picture by picture
-    return Settings(**values, sigma=unit_sigma), file_sigma
+    sigma = values.get("sigma")
+    if sigma is None:
+        return Settings(**values), None
+    values["sigma"] = OPTIONS["sigma"].rule.read("sigma", sigma)
+    settings = Settings(**values)
+    if "/" in sigma:
+        return settings, None
+    # Each picture has units of its own, but what settings refuse is told here once.
+    return replace(settings, sigma=None), settings.sigma
 
 
-def lists_of(given: Mapping[str, Any]) -> dict[str, Any]:
+def parse_grid(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a grid: those that sweeps vary are lists."""
     values = dict(given)
     for name, option in OPTIONS.items():
         if option.is_varied and name in values:
-            values[name] = list_of(name, values[name])
-    unit_sigma, file_sigma = sigmas_of(values.pop("sigma", None))
-    if file_sigma is not None:
+            values[name] = parse_list(name, values[name])
+    sigma = values.get("sigma")
+    if sigma is None:
+        return values
+    values["sigma"] = OPTIONS["sigma"].rule.read("sigma", sigma)
+    if "/" not in sigma:
         problem = "for pictures of many ranges it is a fraction of the range"
         raise SettingError("sigma", problem, "give such as 25/255, or 0.1/1")
-    return values | {"sigma": unit_sigma}
+    return values
 
 
-def list_of(name: str, text: str) -> tuple[Any, ...]:
+def parse_list(name: str, text: str) -> tuple[Any, ...]:
     """Return the values of a list, each once; lambdas may be ranges."""
-    items = items_of(text)
+    items = split_list(text)
     if not items:
         raise SettingError(name, "the list is empty", "leave it out")
     if name == "weight":
-        return tuple(dict.fromkeys(weight for item in items for weight in _range_of(item)))
+        weights = chain.from_iterable(map(_expand_range, items))
+        return tuple(dict.fromkeys(weights))
     return tuple(OPTIONS[name].rule.read(name, item) for item in items)
 
 
-def items_of(text: str) -> tuple[str, ...]:
+def split_list(text: str) -> list[str]:
     """Return the items of a list, each once."""
-    items = (item.strip() for item in text.split(","))
-    return tuple(dict.fromkeys(item for item in items if item))
+    items = dict.fromkeys(item.strip() for item in text.split(","))
+    return [item for item in items if item]
 
 
-def _range_of(text: str) -> tuple[float | Literal["auto"], ...]:
+def _expand_range(text: str) -> tuple[float | Literal["auto"], ...]:
     """Return one lambda, or FROM:TO:COUNT, evenly spaced by their logarithms, or with ``:lin`` by themselves."""
-    first, *rest = text.split(":")
-    if not rest:
+    if ":" not in text:
         return (OPTIONS["weight"].rule.read("weight", text),)
+    remedy = f"give such as 0.02,0.05,0.1, or 0.01:1:12 (above 0), or 0:0.2:5:lin, and {MOST_IN_RANGE} at most"
+    no_range = SettingError("weight", f"{text!r} is neither a number nor such a range", remedy)
+    is_linear = text.endswith(":lin")
     try:
+        first, last, number = text.removesuffix(":lin").split(":")
         low = parse_number(first)
-        high = parse_number(rest[0])
-        count = int(rest[1])
-    except (ValueError, IndexError):
-        low = high = math.nan
-        count = 0
-    is_linear = rest[2:] == ["lin"]
-    is_range = 0 <= low < high < math.inf and 1 < count <= MOST_IN_RANGE and rest[2:] in ([], ["lin"])
-    if not is_range or (low == 0 and not is_linear):
-        remedy = f"give such as 0.02,0.05,0.1, or 0.01:1:12 (above 0), or 0:0.2:5:lin, and {MOST_IN_RANGE} at most"
-        raise SettingError("weight", f"{text!r} is neither a number nor such a range", remedy)
-    shares = [number / (count - 1) for number in range(count)]
-    if is_linear:
-        return tuple(round_to_digits(low + share * (high - low)) for share in shares)
-    return tuple(round_to_digits(low ** (1 - share) * high**share) for share in shares)
+        high = parse_number(last)
+        count = int(number)
+    except ValueError:
+        raise no_range from None
+    if not 0 <= low < high < math.inf or not 1 < count <= MOST_IN_RANGE:
+        raise no_range
+    if low == 0 and not is_linear:  # which has no logarithm
+        raise no_range
+    import numpy as np  # late: --help does not wait for it
+
+    space = np.linspace if is_linear else np.geomspace
+    # Six digits read the same as they are.
+    return tuple(float(f"{weight:.6g}") for weight in space(low, high, count))
 
 
-def round_to_digits(value: float) -> float:
-    """Return a number of six digits, which reads the same as it is."""
-    return float(f"{value:.6g}")
+def parse_whole(text: str) -> int:
+    """Return a whole number of at most 18 digits, or -1 for any other text."""
+    if re.fullmatch(r"\d{1,18}", text):
+        return int(text)
+    return -1
 
 
-def sigmas_of(text: str | None) -> tuple[float | None, float | None]:
-    """Return sigma on the unit scale, if given as a fraction, and in the file's units, if given as a number."""
-    if text is None:
-        return None, None
-    rule = OPTIONS["sigma"].rule
-    value = rule.read("sigma", text)
-    return (value, None) if "/" in text else (None, value)
+def parse_seeds(text: str) -> list[int]:
+    """Return a list of seeds."""
+    seeds = [parse_whole(item) for item in split_list(text)]
+    if not seeds or min(seeds) < 0:
+        raise SettingError("seed", f"{text!r} are no whole numbers of 0 or more", "give such as 0,1,2")
+    return seeds
 
 
-def scale_of(text: str | None) -> tuple[float, float] | None:
+def parse_range(text: str | None) -> tuple[float, float] | None:
     """Return the two numbers of a range."""
     if text is None:
         return None
     try:
-        low, high = (float(number) for number in text.split(","))
+        low, high = map(float, text.split(","))
     except ValueError:
         low = high = math.nan
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+    if not -math.inf < low < high < math.inf:
         raise SettingError("range", f"{text!r} is not two finite numbers, the smaller first", "give such as 0,4095")
     return low, high
 
 
-def pages_of(text: str | None) -> tuple[range, ...] | None:
+def parse_pages(text: str | None) -> tuple[range, ...] | None:
     """Return numbers of pages, such as 1,4-6."""
     if text is None:
         return None
-    found = [re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", item.strip()) for item in text.split(",")]
-    pages = tuple(range(int(item[1]), int(item[2] or item[1]) + 1) for item in found if item)
-    if len(pages) < len(found) or not all(pages) or any(own[0] < 1 for own in pages):
-        raise SettingError("pages", f"{text!r} is no list of numbers from 1 on", "give such as 1,4-6")
-    return pages
+    pages = []
+    for item in text.split(","):
+        first, dash, last = item.strip().partition("-")
+        start = parse_whole(first)
+        stop = start
+        if dash:
+            stop = parse_whole(last)
+        if not 1 <= start <= stop:
+            raise SettingError("pages", f"{text!r} is no list of numbers from 1 on", "give such as 1,4-6")
+        pages.append(range(start, stop + 1))
+    return tuple(pages)
 
 
-def size_of(text: str | None) -> int | None:
+def parse_memory(text: str | None) -> int | None:
     """Return a number of bytes."""
     if text is None:
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?", text.strip().lower())
     if found is None:
         raise SettingError("memory", f"{text!r} is not a size", "give such as 4G or 800M")
-    return int(min(float(found[1]) * 1024 ** " kmgt".index(found[2] or " "), MOST_BYTES))
+    number, prefix = found.groups()
+    power = ["", "k", "m", "g", "t"].index(prefix)
+    return int(min(float(number) * 1024**power, MOST_BYTES))
 
 
-def format_of(name: str | None) -> str | None:
+def parse_format(name: str | None) -> str | None:
     """Return the name of a format as its row has it."""
     from tvdenoise.images import FORMATS, format_called
 
@@ -177,51 +218,37 @@ def format_of(name: str | None) -> str | None:
     return found
 
 
-def formats_that_start(incomplete: str) -> list[str]:
+def complete_format(incomplete: str) -> list[str]:
     """Return the names of formats that complete a word."""
     from tvdenoise.images import FORMATS
 
     return [name.lower() for name in FORMATS if name.startswith(incomplete.upper())]
 
 
-def suffix_of(text: str | None) -> str | None:
+def parse_suffix(text: str | None) -> str | None:
     """Return a part of a name."""
-    if text is not None and ("/" in text or "\0" in text or os.sep in text):
+    if text is not None and not {"/", "\0", os.sep}.isdisjoint(text):
         raise SettingError("suffix", f"{text!r} is no part of a name", "leave out slashes")
     return text
 
 
-def shard_of(text: str | None) -> tuple[int, int]:
+def parse_shard(text: str | None) -> tuple[int, int]:
     """Return K and N."""
-    found = re.fullmatch(r"(\d{1,18})/(\d{1,18})", "1/1" if text is None else text)
-    part, parts = (int(found[1]), int(found[2])) if found else (0, 0)
+    if text is None:
+        return 1, 1
+    first, _, last = text.partition("/")
+    part = parse_whole(first)
+    parts = parse_whole(last)
     if not 1 <= part <= parts:
         raise SettingError("shard", f"{text!r} is not part K of N", "give such as 1/4, 2/4, 3/4 and 4/4")
     return part, parts
 
 
-def workers_of(text: str) -> int | None:
+def parse_workers(text: str) -> int | None:
     """Return a number of processes, None for as many as suit."""
     if text == "auto":
         return None
-    if not re.fullmatch(r"\d{1,9}", text) or int(text) < 1:
+    workers = parse_whole(text)
+    if workers < 1:
         raise SettingError("jobs", f"{text!r} is neither a number of 1 or more nor auto", "leave it out for auto")
-    return int(text)
-
-
-def listed_paths(path: Path | None) -> list[Path]:
-    """Return the paths that a file, or standard input, lists."""
-    if path is None:
-        return []
-    try:
-        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    except OSError as error:
-        raise InputError(path, f"it cannot be read ({error.strerror})", "check the path") from error
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as of Windows PowerShell
-        content = content.decode("utf-16", "replace").encode()
-    lines = content.split(b"\0") if b"\0" in content else content.splitlines() or [b""]
-    lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
-    found = [Path(os.fsdecode(line)) for line in lines if line]
-    if not found:
-        raise InputError(path, "it lists no picture", "put a path in each line")
-    return found
+    return workers
