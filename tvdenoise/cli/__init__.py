@@ -16,5 +16,5 @@ def main() -> None:
         app.main()
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # one is enough
-        messages.print_interrupt()
+        messages.print_end("interrupted")
         sys.exit(messages.INTERRUPTED)

@@ -96,7 +96,7 @@ def main() -> None:
         messages.print_failure(f"{error.filename or 'standard output'}: {error.strerror}; check it")
         code = 1
     if code == messages.INTERRUPTED:
-        messages.print_interrupt()
+        messages.print_end("interrupted")
     _flush_streams()
     _ignore_signals()
     sys.exit(code)
@@ -145,7 +145,7 @@ def _ignore_signals() -> None:
 def _terminate(signum: int, _frame: FrameType | None) -> None:
     """Leave on a signal with an exception, so that temporary files are removed."""
     _ignore_signals()
-    messages.print_failure(f"terminated; {messages.NOTHING_HALF_WRITTEN}")
+    messages.print_end("terminated")
     sys.exit(SIGNALLED + signum)
 
 

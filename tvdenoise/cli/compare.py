@@ -33,7 +33,7 @@ def command(
     from tvdenoise.files.rows import finite
     from tvdenoise.images.facts import describe
 
-    reading = values.parse_reading(axes=axes, scale=scale, max_pixels=max_pixels)
+    reading = values.parse_reading(axes, scale, max_pixels)
     clean = files.read(reference, reading)
     if not scale:
         for hint in describe(clean)["hints"]:

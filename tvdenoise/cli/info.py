@@ -32,7 +32,7 @@ def command(
         else:
             messages.print_data(messages.describe_installation(found))
         return 0
-    reading = values.parse_reading(axes=axes, max_pixels=max_pixels, nonfinite="keep")
+    reading = values.parse_reading(axes, None, max_pixels, nonfinite="keep")
     worst = 0
     for path in values.expand_patterns(files):
         try:

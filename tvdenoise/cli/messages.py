@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 EIGHT_BIT_STEPS = 255
 MOST_LAMBDAS = 4  # pages or channels whose lambdas are all said, so that the line stays one; of more, their mean
 INTERRUPTED = 130  # the exit code, as shells have it
-NOTHING_HALF_WRITTEN = "no output was left half written"
 
 
 def note(message: str) -> None:
@@ -43,9 +42,9 @@ def print_error(error: TVDenoiseError) -> None:
     print_failure(text)
 
 
-def print_interrupt() -> None:
-    """Say that SIGINT came."""
-    print_failure(f"interrupted; {NOTHING_HALF_WRITTEN}")
+def print_end(what: str) -> None:
+    """Say that a signal came."""
+    print_failure(f"{what}; no output was left half written")
 
 
 def print_data(text: str) -> None:

@@ -39,6 +39,15 @@ MaxPixels = Annotated[
 ]
 
 
+def in_panel(panel: str | None) -> Callable[..., Any]:
+    """Return what declares an option in a part of the help: by flags, default and what else Typer takes."""
+
+    def declare(*flags: str, default: object = None, **details: Any) -> Any:  # noqa: ANN401 (typer's)
+        return typer.Option(default, *flags, rich_help_panel=panel, **details)
+
+    return declare
+
+
 def _complete_list(*names: str) -> Callable[[str], list[str]]:
     """Return what completes the last item of a list of some names in a shell."""
 

@@ -30,7 +30,7 @@ def command(
     check(output, rows, overwrite=overwrite)
     for words in ignored:
         messages.note(f"{rows}: ignored {words}")
-    reading = values.parse_reading(axes=axes, scale=scale, max_pixels=max_pixels)
+    reading = values.parse_reading(axes, scale, max_pixels)
     write(output, found, ignored, reading, command=messages.command_line())
     messages.note(f"{output} shows {len(found)} run{'s' * (len(found) != 1)}")
 

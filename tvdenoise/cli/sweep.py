@@ -3,10 +3,10 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 MENTION = "[bold]tvdenoise sweep INPUT... --lambda 0.02,0.05,0.1[/bold] tries settings and tells the best."
 
+
 # The parts of the help.
-_in_grid: Any = partial(typer.Option, rich_help_panel="Grid")
-_in_report: Any = partial(typer.Option, rich_help_panel="Report")
+_in_front = options.in_panel(None)
+_in_grid = options.in_panel("Grid")
+_in_report = options.in_panel("Report")
 
 
 def _configure(context: typer.Context, path: Path | None) -> Path | None:
@@ -39,62 +41,46 @@ def _configure(context: typer.Context, path: Path | None) -> Path | None:
 class Arguments:
     """What is typed: a field for each option, and ``given`` for those of the model and the solver."""
 
-    sources: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="INPUT", parser=values.parse_path, help="Pictures, and folders of them.", show_default=False
-        ),
-    ] = None
+    sources: list[Path] | None = typer.Argument(
+        None, metavar="INPUT", parser=values.parse_path, help="Pictures, and folders of them.", show_default=False
+    )
     given: dict[str, Any]
-    noise: Annotated[
-        str | None,
-        _in_grid(
-            metavar="LIST",
-            help="Noise to add to the pictures, taken as clean: gaussian:25/255, poisson:100, salt-pepper:0.05, "
-            "speckle:0.2; unclipped.",
-        ),
-    ] = None
-    seed: Annotated[str, _in_grid(metavar="LIST", help="Seed of noise.")] = "0"
-    clip_noise: Annotated[bool, _in_grid("--clip-noise", help="Clip noisy pictures to 0..1.")] = False
-    config: Annotated[
-        Path | None,
-        _in_grid(
-            metavar="FILE",
-            help="The same in TOML: inputs, lambda, tv, ... Options given here win.",
-            callback=_configure,
-            is_eager=True,
-        ),
-    ] = None
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with their subfolders.")] = False
+    noise: str | None = _in_grid(
+        metavar="LIST",
+        help="Noise to add to the pictures, taken as clean: gaussian:25/255, poisson:100, salt-pepper:0.05, "
+        "speckle:0.2; unclipped.",
+    )
+    seed: str = _in_grid(default="0", metavar="LIST", help="Seed of noise.")
+    clip_noise: bool = _in_grid("--clip-noise", default=False, help="Clip noisy pictures to 0..1.")
+    config: Path | None = _in_grid(
+        metavar="FILE",
+        help="The same in TOML: inputs, lambda, tv, ... Options given here win.",
+        callback=_configure,
+        is_eager=True,
+    )
+    recursive: bool = _in_front("--recursive", "-r", default=False, help="Folders with their subfolders.")
     axes: options.Axes = None
     scale: options.Range = None
     max_pixels: options.MaxPixels = None
-    reference: Annotated[Path | None, _in_report(metavar="PATH", help="Clean picture, or folder of them.")] = None
-    out: Annotated[
-        Path | None,
-        _in_report(
-            "--out",
-            "-o",
-            metavar="FILE",
-            help="Rows, as they end: .jsonl, where those that are there already are not made again, or .csv.",
-        ),
-    ] = None
-    trace: Annotated[bool, _in_report("--trace", help="Rows tell every certificate on the way (.jsonl).")] = False
-    report: Annotated[
-        Path | None,
-        _in_report(metavar="FILE", help="Rows, curves and pictures in one page, .html, that opens offline."),
-    ] = None
-    overwrite: Annotated[bool, _in_report("--overwrite", help="Replace a page, a chart or a .csv that exists.")] = False
-    plot: Annotated[
-        Path | None,
-        _in_report(
-            metavar="FILE",
-            help="Curves as .png, .svg or .pdf: PSNR and SSIM by lambda, with --trace how fast runs converge.",
-        ),
-    ] = None
-    markdown: Annotated[bool, _in_report("--markdown", help="Tables in Markdown.")] = False
-    as_json: Annotated[bool, _in_report("--json", help="Print the rows on stdout, no tables.")] = False
-    quiet: Annotated[bool, _in_report("--quiet", "-q", help="Print errors and tables.")] = False
+    reference: Path | None = _in_report(metavar="PATH", help="Clean picture, or folder of them.")
+    out: Path | None = _in_report(
+        "--out",
+        "-o",
+        metavar="FILE",
+        help="Rows, as they end: .jsonl, where those that are there already are not made again, or .csv.",
+    )
+    trace: bool = _in_report("--trace", default=False, help="Rows tell every certificate on the way (.jsonl).")
+    report: Path | None = _in_report(
+        metavar="FILE", help="Rows, curves and pictures in one page, .html, that opens offline."
+    )
+    overwrite: bool = _in_report("--overwrite", default=False, help="Replace a page, a chart or a .csv that exists.")
+    plot: Path | None = _in_report(
+        metavar="FILE",
+        help="Curves as .png, .svg or .pdf: PSNR and SSIM by lambda, with --trace how fast runs converge.",
+    )
+    markdown: bool = _in_report("--markdown", default=False, help="Tables in Markdown.")
+    as_json: bool = _in_report("--json", default=False, help="Print the rows on stdout, no tables.")
+    quiet: bool = _in_report("--quiet", "-q", default=False, help="Print errors and tables.")
 
 
 def sweep_files(arguments: Arguments) -> int:
@@ -108,9 +94,10 @@ def sweep_files(arguments: Arguments) -> int:
     _check_arguments(arguments)
     grid = _parse_grid(arguments)
     plan = plan_files(sources, file_filter=FileFilter(arguments.recursive), are_written=False)
-    _check_report(arguments, plan)
+    if arguments.report is not None:
+        pages.check(arguments.report, *_list_read(arguments, plan), overwrite=arguments.overwrite)
     _check_plot(arguments, plan, grid)
-    reading = values.parse_reading(axes=arguments.axes, scale=arguments.scale, max_pixels=arguments.max_pixels)
+    reading = values.parse_reading(arguments.axes, arguments.scale, arguments.max_pixels)
     runner = _Runner(arguments, plan, grid, reading)
     code = runner.run()
     rows = runner.rows
@@ -168,12 +155,6 @@ def _list_read(arguments: Arguments, plan: "Plan") -> list[Path]:
     return read
 
 
-def _check_report(arguments: Arguments, plan: "Plan") -> None:
-    """Refuse, before any work, a page that must not be written."""
-    if arguments.report is not None:
-        pages.check(arguments.report, *_list_read(arguments, plan), overwrite=arguments.overwrite)
-
-
 def _check_plot(arguments: Arguments, plan: "Plan", grid: "Grid") -> None:
     """Refuse, before any work, a chart of no known format, that must not be written, or that would be empty."""
     from tvdenoise.experiments.plots import ENDINGS, check_installed
@@ -208,40 +189,36 @@ class _Runner:
 
     def run(self) -> int:
         """Make the rows that are not in the file, and return the exit code."""
-        began = time.perf_counter()
-        if self.arguments.out is None:
-            self._note_missing_psnr()
-            self._make(None)
-        else:
-            self._run_into(self.arguments.out)
-        if not self.arguments.quiet:
-            done = self._counts["done"]
-            counts = f"{messages.format_count(done, 'run')} done, {self._counts['failed']} failed"
-            if self._counts["there"]:
-                counts += f", {self._counts['there']} there already"
-            messages.note(f"{counts}, {time.perf_counter() - began:.1f} s")
-        return 1 if self._counts["failed"] else 0
-
-    def _run_into(self, path: Path) -> None:
         from tvdenoise.experiments import row_file
 
-        with row_file.open_rows(path, overwrite=self.arguments.overwrite) as file:
-            self.ignored = file.ignored
-            self._note_missing_psnr()
+        began = time.perf_counter()
+        path = self.arguments.out
+        with ExitStack() as stack:
+            file = None
+            if path is not None:
+                file = stack.enter_context(row_file.open_rows(path, overwrite=self.arguments.overwrite))
+                self.ignored = file.ignored
+            if not (self.arguments.reference or self.arguments.noise):
+                self._note("there will be no PSNR without clean pictures: give --noise or --reference")
             for words in self.ignored:
                 messages.note(f"{path}: ignored {words}")
             try:
                 self._make(file)
             except (KeyboardInterrupt, SystemExit):
-                if self.rows and not self.arguments.quiet:
+                if path is not None and self.rows:
                     # A CSV is written anew each time.
                     others = "" if path.suffix.lower() == ".csv" else "; the same command makes the others"
-                    messages.note(f"{path} keeps the rows made so far{others}")
+                    self._note(f"{path} keeps the rows made so far{others}")
                 raise
+        counts = f"{messages.format_count(self._counts['done'], 'run')} done, {self._counts['failed']} failed"
+        if self._counts["there"]:
+            counts += f", {self._counts['there']} there already"
+        self._note(f"{counts}, {time.perf_counter() - began:.1f} s")
+        return 1 if self._counts["failed"] else 0
 
-    def _note_missing_psnr(self) -> None:
-        if self.arguments.reference is None and not self.arguments.noise and not self.arguments.quiet:
-            messages.note("there will be no PSNR without clean pictures: give --noise or --reference")
+    def _note(self, message: str) -> None:
+        if not self.arguments.quiet:
+            messages.note(message)
 
     def _make(self, file: "RowFile | None") -> None:
         from tqdm import tqdm

@@ -25,7 +25,7 @@ MOST_BYTES = 2**62  # more than any machine has
 
 
 def parse_reading(
-    *, axes: str | None, scale: str | None = None, max_pixels: int | None, nonfinite: Nonfinite = "refuse"
+    axes: str | None, scale: str | None, max_pixels: int | None, nonfinite: Nonfinite = "refuse"
 ) -> "ReadOptions":
     """Return what the flags say of reading, or raise :class:`SettingError`."""
     from tvdenoise.images import MAX_PIXELS, ReadOptions
