@@ -19,15 +19,9 @@ from tvdenoise.errors import InputError, TVDenoiseError
 from tvdenoise.machine import resources
 from tvdenoise.machine.signals import ENDING
 
-DEFAULT = "denoise"
-"""The command that need not be typed."""
-
-RESEND_DELAY = 0.05
-"""Seconds after which a signal is sent again: a finalizer that swallowed it has ended by then."""
-
-SIGNALLED = 128
-"""What is added to the number of a signal for an exit code, as shells do."""
-
+DEFAULT = "denoise"  # the command that need not be typed
+RESEND_DELAY = 0.05  # seconds until a signal is sent again: a finalizer that swallowed it has ended by then
+SIGNALLED = 128  # is added to the number of a signal for an exit code, as shells do
 _GROUP_OPTIONS = ("--install-completion", "--show-completion")
 
 

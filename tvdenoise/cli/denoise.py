@@ -19,12 +19,8 @@ if TYPE_CHECKING:
     from tvdenoise.files.job import Job
     from tvdenoise.files.plan import Naming, Pair
 
-SUSPICIOUS_LAMBDA = 2
-"""Lambda above which hardly anything remains of a picture: it may be meant for other intensities."""
-
-SEPARATORS = ("/", os.sep)
-"""What a path ends in that is meant to be a folder."""
-
+SUSPICIOUS_LAMBDA = 2  # above it hardly anything remains: it may be meant for other intensities
+SEPARATORS = ("/", os.sep)  # at the end of a path that is meant to be a folder
 
 # The parts of the help.
 _in_front = options.in_panel(None)

@@ -10,11 +10,9 @@ import typer
 from tvdenoise.errors import InputError, reason
 from tvdenoise.options.settings import OPTIONS
 
+# Options that a file may write as lists, and those that it means from where it lies.
 LISTS = ("noise", "seed", *(name for name, option in OPTIONS.items() if option.is_varied))
-"""Options that are lists, which a file may write as such."""
-
 PATHS = ("sources", "reference", "out", "report", "plot")
-"""Options that are paths, which a file means from where it lies."""
 
 
 def read(path: Path, context: typer.Context) -> dict[str, Any]:

@@ -21,14 +21,9 @@ from tvdenoise.files.job import Job
 from tvdenoise.files.plan import Pair, Plan
 from tvdenoise.files.rows import Row
 
-Run = Callable[[Iterator[Job], Callable[[Outcome], None]], None]
-"""Gives jobs to workers, and tells what became of each."""
-
-GIVE_UP = 5
-"""Results in a row that cannot be written after which the rest is not tried: a full disk stays full."""
-
-MOST_REASONS = 20
-"""Reasons for failures in the summary: about as many lines as a terminal shows."""
+Run = Callable[[Iterator[Job], Callable[[Outcome], None]], None]  # gives jobs to workers, and tells of each
+GIVE_UP = 5  # results in a row that cannot be written: a full disk stays full
+MOST_REASONS = 20  # for failures in the summary: about as many lines as a terminal shows
 
 
 def denoise_many(plan: Plan, make_job: Callable[[Pair], Job], options: RunOptions) -> int:

@@ -100,7 +100,6 @@ def format_range(low: float, high: float) -> str:
 
 
 def _find_size(facts: Mapping[str, Any]) -> tuple[int, int]:
-    """Return height and width, from what :func:`tvdenoise.images.facts.describe` found."""
     sizes = dict(zip(facts["axes"], facts["shape"], strict=True))
     return sizes["Y"], sizes["X"]
 
@@ -111,7 +110,6 @@ def count_pixels(facts: Mapping[str, Any]) -> int:
 
 
 def _describe_size(facts: Mapping[str, Any]) -> str:
-    """Say width, height, colours and pages."""
     height, width = _find_size(facts)
     text = f"{width}x{height} {facts['colours']}"
     if facts["pages"] > 1:
@@ -198,7 +196,6 @@ def describe_result(row: "Row", facts: Mapping[str, Any]) -> str:
 
 
 def _find_range(row: "Row") -> tuple[float, float] | None:
-    """Return the range of all pages, None if they differ in it."""
     pages = row.pages or (row.figures,)
     scale = pages[0].range
     if any(page.range != scale for page in pages):
@@ -217,7 +214,6 @@ def _in_own_units(row: "Row", distance: float) -> str:
 
 
 def _format_difference(value: float, scale: tuple[float, float]) -> str:
-    """Return a difference on the unit scale as one on a range."""
     low, high = scale
     difference = value * (high - low)
     if 1000 <= difference < 1e6:

@@ -9,9 +9,7 @@ import typer
 
 from tvdenoise.options.settings import DEFAULTS, OPTIONS, PRESETS, Settings, flag_of
 
-_TEXTS = ("weight", "sigma", "device")
-"""The settings that are typed as texts, such as 25/255, whatever they are in Python."""
-
+_TEXTS = ("weight", "sigma", "device")  # are typed as texts, such as 25/255, whatever they are in Python
 _Arguments = TypeVar("_Arguments")
 
 Axes = Annotated[
@@ -59,7 +57,6 @@ def _complete_list(*names: str) -> Callable[[str], list[str]]:
 
 
 def _complete_name(*names: str) -> Callable[[str], list[str]]:
-    """Return what completes one of some names."""
     return lambda incomplete: [name for name in names if name.startswith(incomplete)]
 
 
@@ -116,7 +113,6 @@ def with_settings(
 
 
 def _make_parameter(name: str, *, in_sweep: bool) -> inspect.Parameter:
-    """Return the parameter of a command for a setting."""
     types = {field.name: field.type for field in fields(Settings)}
     default = DEFAULTS[name]
     if in_sweep and OPTIONS[name].is_varied:
