@@ -25,8 +25,8 @@ from PIL import Image
 from problems import rest_of
 from processes import begun, go_through
 
+from tvdenoise.cli.arguments import Arguments
 from tvdenoise.cli.many import Report
-from tvdenoise.cli.runs import RunOptions
 from tvdenoise.files import pool
 from tvdenoise.files.attempt import Outcome, TooLargeError, attempt
 from tvdenoise.files.job import Job
@@ -425,7 +425,7 @@ def test_what_is_remarked_in_any_process_is_said_once(scans, capsys):
     done = attempt(job, overwrite=False)
     assert isinstance(done, Outcome)
     for verbose in (True, False):
-        report = Report(2, RunOptions(verbose=verbose))
+        report = Report(2, Arguments(verbose=verbose))
         for _ in range(2):
             report.add(dataclasses.replace(done, remarks=("the CPU goes on",)))
         assert capsys.readouterr().err.count("the CPU goes on\n") == int(verbose)

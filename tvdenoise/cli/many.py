@@ -12,8 +12,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from tvdenoise.cli import messages
-from tvdenoise.cli.runs import RunOptions, print_plan
+from tvdenoise.cli import messages, values
+from tvdenoise.cli.arguments import Arguments
+from tvdenoise.cli.runs import print_plan
 from tvdenoise.errors import DeviceError, UnwritableError, WriteError
 from tvdenoise.files import pool
 from tvdenoise.files.attempt import Outcome
@@ -26,17 +27,18 @@ GIVE_UP = 5  # results in a row that cannot be written: a full disk stays full
 MOST_REASONS = 20  # for failures in the summary: about as many lines as a terminal shows
 
 
-def denoise_many(plan: Plan, make_job: Callable[[Pair], Job], options: RunOptions) -> int:
+def denoise_many(plan: Plan, make_job: Callable[[Pair], Job], arguments: Arguments) -> int:
     """Denoise all pictures of a plan, or only say what would be done, and return the exit code."""
-    jobs = map(make_job, plan.pairs(options.shard))
-    count = sum(1 for _ in plan.pairs(options.shard))
-    if plan.overlooked and not options.quiet:
+    shard = values.parse_shard(arguments.shard)
+    jobs = map(make_job, plan.pairs(shard))
+    count = sum(1 for _ in plan.pairs(shard))
+    if plan.overlooked and not arguments.quiet:
         left_out = ", ".join(f"{number} {reason}" for reason, number in plan.overlooked.items())
         messages.note(f"{messages.format_count(count, 'picture')}; left out: {left_out}")
-    if options.dry_run:
-        return print_plan(jobs, options)
-    report = Report(count, options)
-    with _start_workers(count, options) as run:
+    if arguments.dry_run:
+        return print_plan(jobs, arguments)
+    report = Report(count, arguments)
+    with _start_workers(count, arguments) as run:
         try:
             run(report.select(jobs), report.add)
         finally:
@@ -45,28 +47,29 @@ def denoise_many(plan: Plan, make_job: Callable[[Pair], Job], options: RunOption
 
 
 @contextmanager
-def _start_workers(count: int, options: RunOptions) -> Iterator[Run]:
+def _start_workers(count: int, arguments: Arguments) -> Iterator[Run]:
     """Get workers on this machine, or on others, and yield the function that gives them jobs."""
-    workers = options.workers
-    overwrite = options.overwrite
-    if options.scheduler is None:
-        yield pool.WorkerPool(workers, options.memory, overwrite=overwrite, expected=count).run
+    workers = values.parse_workers(arguments.jobs)
+    memory = values.parse_memory(arguments.memory)
+    overwrite = arguments.overwrite
+    if arguments.scheduler is None:
+        yield pool.WorkerPool(workers, memory, overwrite=overwrite, expected=count).run
         return
     from tvdenoise.files import cluster  # late: it is seldom needed
 
-    with cluster.connect(options.scheduler, workers) as client:
-        if not client.nthreads() and not options.quiet:
-            messages.note(f"{options.scheduler} has no worker yet: waiting for one")
+    with cluster.connect(arguments.scheduler, workers) as client:
+        if not client.nthreads() and not arguments.quiet:
+            messages.note(f"{arguments.scheduler} has no worker yet: waiting for one")
         yield partial(cluster.run, client=client, workers=workers, overwrite=overwrite)
 
 
 class Report:
     """Prints the outcome of each picture, and sums up."""
 
-    def __init__(self, count: int, options: RunOptions) -> None:
+    def __init__(self, count: int, arguments: Arguments) -> None:
         self.counts: Counter[str] = Counter()  # by status
         self._count = count
-        self._options = options
+        self._arguments = arguments
         self._start = time.perf_counter()
         self._pixels = 0
         self._at_limit = 0  # pictures that stopped at the step limit
@@ -78,14 +81,14 @@ class Report:
         self._psnrs: list[list[float]] = []  # before and after
         self._ssims: list[list[float]] = []
         # Without --quiet tqdm shows the bar on terminals only (None).
-        self._bar: tqdm[Any] = tqdm(total=count, unit="picture", leave=False, disable=options.quiet or None)
+        self._bar: tqdm[Any] = tqdm(total=count, unit="picture", leave=False, disable=arguments.quiet or None)
 
     def select(self, jobs: Iterator[Job]) -> Iterator[Job]:
         """Yield the jobs whose results do not exist, until a failure says to stop."""
         for job in jobs:
-            if self._unwritten >= GIVE_UP or (self._options.fail_fast and self.counts["failed"]):
+            if self._unwritten >= GIVE_UP or (self._arguments.fail_fast and self.counts["failed"]):
                 return
-            if job.is_done and not self._options.overwrite:
+            if job.is_done and not self._arguments.overwrite:
                 self.add(Outcome(job.row("skipped")))
             else:
                 yield job
@@ -112,7 +115,7 @@ class Report:
         if row.status == "done":
             self._add_done(row, outcome.facts)
         self._bar.update()
-        if self._options.as_json:
+        if self._arguments.as_json:
             messages.print_json(row.as_json())
         with self._bar.external_write_mode(file=sys.stderr):
             self._print(outcome)
@@ -133,7 +136,7 @@ class Report:
         if outcome.error is not None:
             messages.print_error(outcome.error)
             return
-        if not self._options.verbose:
+        if not self._arguments.says_more:
             return
         if row.status == "done":
             messages.note(messages.describe_result(row, outcome.facts))
@@ -146,7 +149,7 @@ class Report:
     def close(self) -> None:
         """Print the summary."""
         self._bar.close()
-        if self._options.quiet:
+        if self._arguments.quiet:
             return
         messages.note(self._summarize())
         if self._unwritten >= GIVE_UP:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from tvdenoise.cli import messages
-from tvdenoise.cli.runs import RunOptions, print_plan
+from tvdenoise.cli.arguments import Arguments
+from tvdenoise.cli.runs import print_plan
 from tvdenoise.errors import SettingError, TVDenoiseError
 from tvdenoise.files.job import Job, Observer, denoise_file
 from tvdenoise.files.plan import is_folder
@@ -23,31 +24,31 @@ if TYPE_CHECKING:
 BAR = "{desc} |{bar}| {elapsed}"
 
 
-def denoise_one(job: Job, options: RunOptions, *, makes_folder: bool) -> int:
+def denoise_one(job: Job, arguments: Arguments, *, makes_folder: bool) -> int:
     """Denoise a picture, say what came of it, and return the exit code."""
-    for flag, is_given in (("shard", options.shard != (1, 1)), ("scheduler", options.scheduler is not None)):
+    for flag, is_given in (("shard", arguments.shard is not None), ("scheduler", arguments.scheduler is not None)):
         if is_given:
             raise SettingError(flag, "a single picture is not shared out", "leave it out, or name a folder")
     if makes_folder and not is_folder(job.target.parent):
-        if options.dry_run:
-            return print_plan([job], options)
+        if arguments.dry_run:
+            return print_plan([job], arguments)
         job.make_folder()
     try:
-        job.check(overwrite=options.overwrite)
-        if options.dry_run:
-            return print_plan([job], options)
+        job.check(overwrite=arguments.overwrite)
+        if arguments.dry_run:
+            return print_plan([job], arguments)
         # Without --quiet tqdm shows the bar on terminals only (None).
-        with tqdm(total=100, desc="loading torch", leave=False, bar_format=BAR, disable=options.quiet or None) as bar:
-            watcher = _Watcher(bar, job.settings, is_verbose=options.verbose)
+        with tqdm(total=100, desc="loading torch", leave=False, bar_format=BAR, disable=arguments.quiet or None) as bar:
+            watcher = _Watcher(bar, job.settings, is_verbose=arguments.says_more)
             row = denoise_file(job, watcher)
     except TVDenoiseError as error:
-        if options.as_json and error.exit_code == 1:
+        if arguments.as_json and error.exit_code == 1:
             messages.print_json(job.row("failed", error).as_json())
         raise
-    if options.as_json:
+    if arguments.as_json:
         messages.print_json(row.as_json())
-    if not options.quiet:
-        _print_result(row, watcher.facts, is_verbose=options.verbose)
+    if not arguments.quiet:
+        _print_result(row, watcher.facts, is_verbose=arguments.says_more)
         if job.reference is not None:
             messages.note(f"{messages.describe_quality(row)} against {job.reference}")
     return 0

@@ -2,11 +2,12 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import field, fields
 from typing import Annotated, Any, TypeVar
 
 import typer
 
+from tvdenoise.cli.values import parse_path
 from tvdenoise.options.settings import DEFAULTS, OPTIONS, PRESETS, Settings, flag_of
 
 _TEXTS = ("weight", "sigma", "device")  # are typed as texts, such as 25/255, whatever they are in Python
@@ -38,12 +39,19 @@ MaxPixels = Annotated[
 
 
 def in_panel(panel: str | None) -> Callable[..., Any]:
-    """Return what declares an option in a part of the help: by flags, default and what else Typer takes."""
+    """Return what declares a field as an option in a part of the help, by flags and what else Typer takes."""
 
-    def declare(*flags: str, default: object = None, **details: Any) -> Any:  # noqa: ANN401 (typer's)
-        return typer.Option(default, *flags, rich_help_panel=panel, **details)
+    def declare(*flags: str, default: object = None, **details: Any) -> Any:  # noqa: ANN401 (as dataclasses' field)
+        option = typer.Option(*flags, rich_help_panel=panel, **details)
+        return field(default=default, metadata={"option": option})
 
     return declare
+
+
+def declare_sources(text: str, **details: Any) -> Any:  # noqa: ANN401 (as dataclasses' field)
+    """Return the field of the pictures that are named, with its help."""
+    argument = typer.Argument(metavar="INPUT", parser=parse_path, help=text, show_default=False, **details)
+    return field(default=None, metadata={"option": argument})
 
 
 def _complete_list(*names: str) -> Callable[[str], list[str]]:
@@ -85,35 +93,34 @@ def setting(name: str, *, in_sweep: bool = False) -> Any:  # noqa: ANN401 (typer
 
 
 def with_settings(
-    arguments: Callable[..., _Arguments], run: Callable[[_Arguments], int], *, in_sweep: bool = False
+    arguments: type[_Arguments], run: Callable[[_Arguments], int], *, in_sweep: bool = False
 ) -> Callable[..., int]:
     """Return a command that runs a function with the arguments that are typed, and has its docstring for help.
 
     Each field of the dataclass ``arguments`` declares an option, and ``given`` stands for one of each setting: it gets
     their values by name, without those that are None. In a sweep the settings that it varies are the texts of lists.
     """
-    signature = inspect.signature(arguments)
     parameters = []
-    for parameter in signature.parameters.values():
-        if parameter.name == "given":
-            parameters += [_make_parameter(name, in_sweep=in_sweep) for name in OPTIONS]
+    for own in fields(arguments):  # type: ignore[arg-type]
+        if own.name == "given":
+            parameters += [_setting_parameter(name, in_sweep=in_sweep) for name in OPTIONS]
         else:
-            parameters.append(parameter)
+            parameters.append(_make_parameter(own.name, own.type, own.default, own.metadata.get("option")))
 
     def command(**values: Any) -> int:  # noqa: ANN401 (typer's values)
         given = {name: values.pop(name) for name in OPTIONS}
         given = {name: value for name, value in given.items() if value is not None}
-        return run(arguments(**values, given=given))
+        return run(arguments(**values, given=given))  # type: ignore[call-arg]
 
     # What Typer reads of a command.
     command.__doc__ = run.__doc__
-    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
 
 
-def _make_parameter(name: str, *, in_sweep: bool) -> inspect.Parameter:
-    types = {field.name: field.type for field in fields(Settings)}
+def _setting_parameter(name: str, *, in_sweep: bool) -> inspect.Parameter:
+    types = {own.name: own.type for own in fields(Settings)}
     default = DEFAULTS[name]
     if in_sweep and OPTIONS[name].is_varied:
         kind: Any = str
@@ -123,5 +130,10 @@ def _make_parameter(name: str, *, in_sweep: bool) -> inspect.Parameter:
         kind = str if name in _TEXTS else types[name]
         if any(preset.get(name, default) != default for preset in PRESETS.values()):
             default = None  # a preset may decide; the help says what it is else
-    annotation = Annotated[kind | None, setting(name, in_sweep=in_sweep)]
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    return _make_parameter(name, kind | None, default, setting(name, in_sweep=in_sweep))
+
+
+def _make_parameter(name: str, kind: Any, default: object, option: object) -> inspect.Parameter:  # noqa: ANN401
+    if option is not None:  # else it is in the type
+        kind = Annotated[kind, option]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)

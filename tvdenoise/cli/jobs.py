@@ -1,0 +1,106 @@
+"""From what is typed to jobs: where each result goes, and what is refused before any work."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tvdenoise.cli import many, messages, one, values
+from tvdenoise.cli.arguments import Arguments
+from tvdenoise.errors import InputError, OutputError, SettingError
+from tvdenoise.files.job import Job
+from tvdenoise.files.plan import FileFilter, Naming, Pair, counterpart, is_folder, plan_files
+from tvdenoise.images import WriteOptions, check_source, format_by_extension
+
+SUSPICIOUS_LAMBDA = 2  # above it hardly anything remains: it may be meant for other intensities
+SEPARATORS = ("/", os.sep)  # at the end of a path that is meant to be a folder
+
+
+def denoise_files(arguments: Arguments) -> int:
+    """Denoise the pictures that are named, and return the exit code."""
+    _check_output(arguments)
+    make_job = _prepare_jobs(arguments)
+    # For several pictures only, but what is wrong in them is told of one, too.
+    values.parse_shard(arguments.shard)
+    values.parse_workers(arguments.jobs)
+    folder = None if arguments.output is None else Path(arguments.output)
+    naming = Naming(folder, values.parse_suffix(arguments.suffix), values.parse_format(arguments.format_))
+    if arguments.reference is not None and not is_folder(arguments.reference):
+        check_source(arguments.reference, "reference")
+    inputs = values.expand_patterns(arguments.sources or [])
+    if not inputs and arguments.files_from is None:
+        raise InputError("INPUT", "there is none", "name a picture or a folder, or --files-from FILE; see --help")
+    if arguments.files_from is None and len(inputs) == 1 and not is_folder(inputs[0]):
+        source = inputs[0]
+        check_source(source)
+        target, makes_folder = _choose_target(source, arguments, naming)
+        job = make_job(Pair(source, target, Path(source.name)))
+        return one.denoise_one(job, arguments, makes_folder=makes_folder)
+    _check_folder(arguments.output, inputs)
+    listed = values.read_list(arguments.files_from) if arguments.files_from else []
+    file_filter = FileFilter(arguments.recursive, tuple(arguments.include or ()), tuple(arguments.exclude or ()))
+    return many.denoise_many(plan_files(inputs, naming, file_filter, listed=listed), make_job, arguments)
+
+
+def _check_output(arguments: Arguments) -> None:
+    """Refuse an output that is no path, or a standard output that cannot take the picture."""
+    output = arguments.output
+    if output == "":
+        raise OutputError("''", "an empty path names no file", "check what was to be in it, or give ./ for this folder")
+    is_piped = output is None and arguments.sources == [Path("-")]
+    if not is_piped and output != "-":
+        return
+    if arguments.as_json:
+        raise SettingError("json", "the picture goes to standard output itself", "name a file with --output")
+    if sys.stdout.isatty():
+        raise OutputError("-", "standard output is a terminal", "send it on with > or |, or name a file")
+
+
+def _prepare_jobs(arguments: Arguments) -> Callable[[Pair], Job]:
+    """Return what makes a job of a picture and the place of its result."""
+    settings, file_sigma = values.parse_settings(arguments.given, arguments.preset)
+    is_fraction = "/" in arguments.given["weight"]
+    if settings.weight != "auto" and settings.weight > SUSPICIOUS_LAMBDA and not is_fraction and not arguments.quiet:
+        number = f"{settings.weight:g}"
+        messages.note(f"lambda {number} is for intensities 0 to 1; if it was meant for 0 to 255, give {number}/255")
+    format_ = values.parse_format(arguments.format_)
+    memory = values.parse_memory(arguments.memory)
+    reading = values.parse_reading(arguments.axes, arguments.scale, arguments.max_pixels, arguments.nonfinite)
+    writing = WriteOptions(format_, allow_loss=arguments.allow_loss, metadata=not arguments.no_metadata)
+    pages = values.parse_pages(arguments.pages)
+
+    def make_job(pair: Pair) -> Job:
+        clean = arguments.reference and counterpart(arguments.reference, pair.relative)
+        return Job(pair.source, pair.target, settings, clean, file_sigma, reading, writing, pages, memory)
+
+    return make_job
+
+
+def _choose_target(source: Path, arguments: Arguments, naming: Naming) -> tuple[Path, bool]:
+    """Return where the result of a single picture goes, and whether that is in a folder that may have to be made."""
+    output = arguments.output
+    if output is None:
+        return naming.beside_or_below(source), False
+    if output.endswith(SEPARATORS) or is_folder(Path(output)):
+        return naming.beside_or_below(source), True
+    if arguments.suffix is not None:
+        remedy = "leave it out, or let --output be a folder"
+        raise SettingError("suffix", "the result has a name of its own", remedy)
+    return Path(output), False
+
+
+def _check_folder(output: str | None, inputs: list[Path]) -> None:
+    """Refuse what cannot be the folder of several results, or hardly was meant to be."""
+    # Two names of which the second is missing: as `cp` takes them, it would be the result.
+    if output is None and list(map(os.path.lexists, inputs)) == [True, False]:
+        problem = "there is no such file"
+        raise InputError(inputs[1], problem, "check the path, or put -o before the name of a result")
+    if output is None or is_folder(Path(output)):
+        return
+    if output == "-":
+        raise OutputError("-", "standard output holds one picture, not several", "name a folder")
+    if os.path.lexists(output):
+        raise OutputError(output, "it is a file, and there may be more than one picture", "name a folder")
+    if format_by_extension(Path(output)) is not None and not output.endswith(SEPARATORS):
+        problem = "it ends as a picture does, and there may be more than one"
+        raise OutputError(output, problem, "name a folder, with a / at its end if it is to be called so")
