@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from statistics import fmean
@@ -14,7 +14,6 @@ from tqdm import tqdm
 
 from tvdenoise.cli import messages, values
 from tvdenoise.cli.arguments import Arguments
-from tvdenoise.cli.runs import print_plan
 from tvdenoise.errors import DeviceError, UnwritableError, WriteError
 from tvdenoise.files import pool
 from tvdenoise.files.attempt import Outcome
@@ -44,6 +43,22 @@ def denoise_many(plan: Plan, make_job: Callable[[Pair], Job], arguments: Argumen
         finally:
             report.close()
     return 1 if report.counts["failed"] else 0
+
+
+def print_plan(jobs: Iterable[Job], arguments: Arguments) -> int:
+    """Say what would become of every picture, and return the exit code."""
+    counts: Counter[str] = Counter()
+    for job in jobs:
+        line = f"{job.source} -> {job.target}"
+        row = job.row("planned")
+        if job.is_done and not arguments.overwrite:
+            line += " (exists: skipped)"
+            row = job.row("skipped")
+        counts[row.status] += 1
+        messages.print_result(row.as_json(), line, as_json=arguments.as_json)
+    if not arguments.quiet:
+        messages.note(f"would denoise {counts['planned']}, skip {counts['skipped']}")
+    return 0
 
 
 @contextmanager

@@ -156,33 +156,31 @@ def find_hints(row: "Row", facts: Mapping[str, Any]) -> list[str]:
 
 def describe_installation(installation: Mapping[str, Any]) -> str:
     """Say versions, devices and formats in a line each."""
-    versions = [f"{name} {number or '(not installed)'}" for name, number in installation["versions"].items()]
-    formats = [f"{name} ({' '.join(endings)})" for name, endings in installation["formats"].items()]
-    lines = [
-        f"versions: {', '.join(versions)}",
-        f"devices: {', '.join(installation['devices'])}",
-        f"formats: {', '.join(formats)}",
-    ]
-    return "\n".join(lines)
+    parts = {
+        "versions": [f"{name} {number or '(not installed)'}" for name, number in installation["versions"].items()],
+        "devices": installation["devices"],
+        "formats": [f"{name} ({' '.join(endings)})" for name, endings in installation["formats"].items()],
+    }
+    return "\n".join(f"{title}: {', '.join(items)}" for title, items in parts.items())
 
 
 def describe_result(row: "Row", facts: Mapping[str, Any]) -> str:
     """Say in one line what was done, and how close to the exact minimiser the result is certified to be."""
     figures = row.figures
     bound = figures.rms_bound
+    tol = figures.tol
     assert bound is not None
-    assert figures.tol is not None
-    assert figures.steps is not None
+    assert tol is not None
     picture = _describe_size(facts)
     if row.pages_given is not None:
         picture += f" ({row.pages_given} denoised)"
-    steps = format_count(figures.steps, "step")
+    steps = format_count(figures.steps or 0, "step")
     if figures.stop == "max_steps":
-        steps += f" (the limit, before the tolerance {figures.tol:g})"
+        steps += f" (the limit, before the tolerance {tol:g})"
     certified = f"certified within {bound:.2g} of the exact minimiser{_in_own_units(row, bound)}"
     # Only the rounding of floats makes the certified distance larger than the tolerance that was met.
-    is_met = figures.stop == "tolerance"
-    if is_met and bound > 1.1 * figures.tol and "float" in str(row.dtype):
+    is_rounded = figures.stop == "tolerance" and bound > 1.1 * tol
+    if is_rounded and "float" in str(row.dtype):
         certified += ", as near as its type of floats comes"
     parts = [
         f"{row.input} -> {row.output}: {picture}",
@@ -249,20 +247,23 @@ def _describe_lambda(row: "Row", facts: Mapping[str, Any]) -> str:
 
 def _describe_noise(pages: "Sequence[Figures]", kind: str) -> str:
     """Say what the noise is like, and in how many pages, unless in all of them."""
-    dependent = sum(bool(page.is_noise_signal_dependent) for page in pages)
-    correlated = sum(bool(page.is_noise_correlated) for page in pages)
+    dependent = [page for page in pages if page.is_noise_signal_dependent]
+    correlated = [page for page in pages if page.is_noise_correlated]
     text = ""
     if dependent:
-        text += f" on average, changing with the signal{_in_some(dependent, pages, kind)}"
+        text += " on average, changing with the signal"
+        text += _in_some(dependent, pages, kind)
     if correlated:
-        text += f", shared by neighbouring pixels{_in_some(correlated, pages, kind)}: if much remains, give --lambda"
+        text += ", shared by neighbouring pixels"
+        text += _in_some(correlated, pages, kind)
+        text += ": if much remains, give --lambda"
     return text
 
 
-def _in_some(count: int, pages: "Sequence[Figures]", kind: str) -> str:
-    if count == len(pages):
+def _in_some(some: "Sequence[Figures]", pages: "Sequence[Figures]", kind: str) -> str:
+    if len(some) == len(pages):
         return ""
-    return f" in {count} of {len(pages)} {kind}s"
+    return f" in {len(some)} of {len(pages)} {kind}s"
 
 
 def _group_pages(pages: "Sequence[Figures]", channels: int, total: "Figures") -> "Sequence[Figures]":

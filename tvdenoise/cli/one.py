@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from tvdenoise.cli import messages
 from tvdenoise.cli.arguments import Arguments
-from tvdenoise.cli.runs import print_plan
+from tvdenoise.cli.many import print_plan
 from tvdenoise.errors import SettingError, TVDenoiseError
 from tvdenoise.files.job import Job, Observer, denoise_file
 from tvdenoise.files.plan import is_folder

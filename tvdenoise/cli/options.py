@@ -54,42 +54,26 @@ def declare_sources(text: str, **details: Any) -> Any:  # noqa: ANN401 (as datac
     return field(default=None, metadata={"option": argument})
 
 
-def _complete_list(*names: str) -> Callable[[str], list[str]]:
-    """Return what completes the last item of a list of some names in a shell."""
-
-    def complete(incomplete: str) -> list[str]:
-        listed, comma, last = incomplete.rpartition(",")
-        return [f"{listed}{comma}{name}" for name in names if name.startswith(last)]
-
-    return complete
-
-
-def _complete_name(*names: str) -> Callable[[str], list[str]]:
-    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
-
-
 def setting(name: str, *, in_sweep: bool = False) -> Any:  # noqa: ANN401 (typer's own type of options)
     """Return the declared option of a setting as typer takes it; sweeps take several values of some."""
     option = OPTIONS[name]
-    flags = option.flags or (flag_of(name),)
-    if in_sweep and option.is_varied:
-        return typer.Option(
-            *flags,
-            metavar="LIST|FROM:TO:COUNT" if name == "weight" else "LIST",
-            help=option.list_help,
-            autocompletion=_complete_list(*option.rule.names),
-            rich_help_panel="Grid",
-        )
+    metavar = option.rule.metavar
     text = option.help
-    if not in_sweep:
+    panel: str | None = option.panel
+    if in_sweep and option.is_varied:
+        metavar = "LIST|FROM:TO:COUNT" if name == "weight" else "LIST"
+        text = option.list_help
+        panel = "Grid"
+    elif not in_sweep:
         text = f"{text} {option.typed_help}".rstrip()
-    return typer.Option(
-        *flags,
-        metavar=option.rule.metavar,
-        help=text,
-        autocompletion=_complete_name(*option.rule.names),
-        rich_help_panel=option.panel,
-    )
+
+    def complete(incomplete: str) -> list[str]:
+        """Complete a name, in a list the last one."""
+        listed, comma, last = incomplete.rpartition(",")
+        return [f"{listed}{comma}{word}" for word in option.rule.names if word.startswith(last)]
+
+    flags = option.flags or (flag_of(name),)
+    return typer.Option(*flags, metavar=metavar, help=text, autocompletion=complete, rich_help_panel=panel)
 
 
 def with_settings(

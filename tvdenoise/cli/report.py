@@ -1,8 +1,8 @@
 """``tvdenoise report ROWS``: the rows of a sweep, and its pictures, as one page."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,7 @@ from tvdenoise.cli import messages, options, values
 from tvdenoise.errors import OutputError
 
 if TYPE_CHECKING:
+    from tvdenoise.files.rows import RowDict
     from tvdenoise.images import ReadOptions
 
 MENTION = "[bold]tvdenoise report ROWS.jsonl -o PAGE.html[/bold] shows what a sweep found."
@@ -31,8 +32,8 @@ def command(
     for words in ignored:
         messages.note(f"{rows}: ignored {words}")
     reading = values.parse_reading(axes, scale, max_pixels)
-    write(output, found, ignored, reading, command=messages.command_line())
-    messages.note(f"{output} shows {len(found)} run{'s' * (len(found) != 1)}")
+    write(output, found, ignored, reading)
+    messages.note(f"{output} shows {messages.format_count(len(found), 'run')}")
 
 
 def check(path: Path, *others: Path, overwrite: bool) -> None:
@@ -46,26 +47,18 @@ def check(path: Path, *others: Path, overwrite: bool) -> None:
     check_installed()
 
 
-def write(
-    path: Path,
-    rows: Sequence[Mapping[str, Any]],
-    ignored: Sequence[str],
-    reading: "ReadOptions",
-    *,
-    command: str,
-) -> None:
-    """Write the page."""
+def write(path: Path, rows: Sequence["RowDict"], ignored: Sequence[str], reading: "ReadOptions") -> None:
+    """Write the page, and say which runs have no pictures on it."""
     from tvdenoise.experiments import report
     from tvdenoise.experiments.exhibits import make_exhibits
     from tvdenoise.images.atomic import atomic
 
-    def told() -> Iterator[report.Exhibit]:
-        """Tell of runs whose pictures are not on the page."""
+    def tell() -> Iterator[report.Exhibit]:
         for exhibit in make_exhibits(rows, reading):
             if not exhibit.images and any(row["status"] == "done" for row in exhibit.rows):
                 messages.note(f"{exhibit.title}: {exhibit.caption}")
             yield exhibit
 
-    page = report.make_page(rows, told(), title=path.stem, command=command, ignored=ignored)
+    page = report.make_page(rows, tell(), title=path.stem, command=messages.command_line(), ignored=ignored)
     with atomic(path) as file:
         file.write(page.encode(errors="backslashreplace"))  # names of files may be no text

@@ -41,7 +41,7 @@ def sweep_files(arguments: SweepArguments) -> int:
     if arguments.plot is not None:
         _plot(rows, arguments.plot)
     if arguments.report is not None and rows:
-        pages.write(arguments.report, rows, runner.ignored, reading, command=messages.command_line())
+        pages.write(arguments.report, rows, runner.ignored, reading)
     elif arguments.report is not None:
         messages.note(f"{arguments.report} is not written: there are no rows")
     return code
@@ -117,7 +117,7 @@ class _Runner:
             if path is not None:
                 file = stack.enter_context(row_file.open_rows(path, overwrite=self.arguments.overwrite))
                 self.ignored = file.ignored
-            if not (self.arguments.reference or self.arguments.noise):
+            if self.arguments.reference is None and self.grid.noise == (None,):
                 self._note("there will be no PSNR without clean pictures: give --noise or --reference")
             for words in self.ignored:
                 messages.note(f"{path}: ignored {words}")
