@@ -14,7 +14,7 @@ CHROMA = 1.5
 
 
 def _normalize(*row: float) -> tuple[float, ...]:
-    length = math.sqrt(sum(entry * entry for entry in row))
+    length = math.hypot(*row)
     return tuple(entry / length for entry in row)
 
 

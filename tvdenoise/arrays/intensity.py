@@ -10,29 +10,23 @@ from numpy.typing import DTypeLike, NDArray
 from tvdenoise.errors import ArrayError
 from tvdenoise.machine import scratch
 
-Range = tuple[float, float]
-"""The numbers that stand for black and white."""
-
+Range = tuple[float, float]  # the numbers that stand for black and white
 Pixels = NDArray[np.generic]
+UnitPixels = NDArray[np.floating]
+DType = np.dtype[Any]
 
-CHUNK = 2**20
-"""Values rounded at a time, so that what lies between costs no memory to speak of."""
+CHUNK = 2**20  # Values rounded at a time, so that what lies between costs no memory to speak of.
 
 UNIT: Range = (0.0, 1.0)
-NOISY_UNIT: Range = (-1.0, 2.0)
-"""Where floats lie that are on the unit scale, with room for the noise on it."""
-
-MAX_UNIT = 1e9
-"""Far beyond any picture on the unit scale, and safe from overflow when squared and summed."""
-
-_REPLACE = "replace them first: a single one spreads over the whole result"
+NOISY_UNIT: Range = (-1.0, 2.0)  # where floats lie that are on the unit scale, with room for the noise on it
+MAX_UNIT = 1e9  # Far beyond any picture on the unit scale, and safe from overflow when squared and summed.
 
 
-def _is_integer(dtype: np.dtype[Any]) -> bool:
+def _is_integer(dtype: DType) -> bool:
     return dtype.kind in "iu"
 
 
-def check_type(subject: object, dtype: np.dtype[Any]) -> None:
+def check_type(subject: object, dtype: DType) -> None:
     """Raise :class:`ArrayError` unless the type has an intensity range."""
     # Larger integers do not fit in float64, nor do larger floats.
     largest = {"f": 8, "i": 4, "u": 4}
@@ -48,16 +42,18 @@ def is_finite(pixels: Pixels) -> bool:
     return all(np.isfinite(pixels[rows]).all() for rows in _chunks(pixels))
 
 
-def check_finite(subject: object, pixels: Pixels, remedy: str = _REPLACE) -> None:
+def check_finite(
+    subject: object, pixels: Pixels, remedy: str = "replace them first: a single one spreads over the whole result"
+) -> None:
     """Raise :class:`ArrayError` unless there are values and each is finite."""
-    if pixels.size == 0:
+    if not pixels.size:
         raise ArrayError(subject, f"it is empty, of shape {pixels.shape}", "give at least one pixel")
     if is_finite(pixels):
         return
-    finite = np.isfinite(pixels)
-    count = finite.size - np.count_nonzero(finite)
-    place = np.unravel_index(np.argmin(finite), finite.shape)
-    first = ", ".join(str(int(i)) for i in place)
+    bad = ~np.isfinite(pixels)
+    count = np.count_nonzero(bad)
+    place = np.unravel_index(bad.argmax(), bad.shape)
+    first = ", ".join(map(str, place))
     problem = f"{count} of its values are not finite (NaN or infinite), the first at ({first})"
     raise ArrayError(subject, problem, remedy)
 
@@ -92,9 +88,11 @@ def check_range(subject: object, pixels: Pixels, scale: Range) -> None:
         return
     low, high = scale
     span = abs(high - low)
-    limits = np.finfo(unit_type(pixels.dtype))
+    dtype = unit_type(pixels.dtype)
+    limits = np.finfo(dtype)
     is_number = float(limits.tiny) <= span <= float(limits.max)
-    farthest = max(abs(value - low) for value in find_extremes(pixels))
+    darkest, brightest = find_extremes(pixels)
+    farthest = max(abs(darkest - low), abs(brightest - low))
     if not (is_number and farthest <= MAX_UNIT * span):
         problem = f"{low:g}..{high:g} is too wide or too narrow a range to scale its {pixels.dtype} values by"
         raise ArrayError(subject, problem, "give another --range")
@@ -102,19 +100,18 @@ def check_range(subject: object, pixels: Pixels, scale: Range) -> None:
 
 def find_extremes(pixels: Pixels) -> Range:
     """Return the smallest and the largest of the finite values, 0 and 1 if there are none."""
-    # As a rule all are finite: then no copy is needed.
+    if not pixels.size:
+        return UNIT
     low = float(pixels.min())
     high = float(pixels.max())
+    # As a rule all are finite: then no copy is needed.
     if math.isfinite(low) and math.isfinite(high):
         return low, high
-    finite = pixels[np.isfinite(pixels)]
-    if not finite.size:
-        return UNIT
-    return float(finite.min()), float(finite.max())
+    return find_extremes(pixels[np.isfinite(pixels)])
 
 
 def fill_nonfinite(pixels: Pixels) -> Pixels:
-    """Return a page (H, W, C) in which values that are not finite are those of the nearest finite pixel of a channel.
+    """Return a page (H, W, C) with values that are not finite replaced by the nearest finite ones of their channel.
 
     A channel without any becomes 0. A page that is finite is returned itself.
     """
@@ -123,44 +120,39 @@ def fill_nonfinite(pixels: Pixels) -> Pixels:
     from scipy.ndimage import distance_transform_edt  # rarely needed, slow to import
 
     filled = pixels.copy()
-    for channel in range(pixels.shape[-1]):
-        values = pixels[..., channel]
-        bad = ~np.isfinite(values)
+    for channel in np.moveaxis(filled, -1, 0):
+        bad = ~np.isfinite(channel)
         if bad.all():
-            filled[..., channel] = 0
+            channel[...] = 0
         elif bad.any():
             nearest = distance_transform_edt(bad, return_distances=False, return_indices=True)
-            filled[..., channel] = values[tuple(nearest)]
+            channel[...] = channel[tuple(nearest)]
     return filled
 
 
-def unit_type(dtype: np.dtype[Any]) -> np.dtype[np.floating]:
+def unit_type(dtype: DType) -> np.dtype[np.floating]:
     """Return the type for the unit scale: float64 where numbers have more than 24 significant bits, else float32."""
     return np.result_type(dtype, np.float32)
 
 
-def scale_to_unit(pixels: Pixels, scale: Range) -> NDArray[np.floating]:
-    """Return the pixels on the unit scale, in the type that :func:`unit_type` says.
-
-    Pixels that already are what is asked for are returned themselves, not copied.
-    """
+def scale_to_unit(pixels: Pixels, scale: Range) -> UnitPixels:
+    """Return the pixels on the unit scale, in their :func:`unit_type`: themselves where they are that already."""
     dtype = unit_type(pixels.dtype)
     if scale == UNIT and pixels.dtype == dtype:
         return pixels.view(dtype)
-    unit: NDArray[np.floating] = scratch.empty(pixels.shape, dtype)
+    unit: UnitPixels = scratch.empty(pixels.shape, dtype)
     low, high = scale
-    if low:
-        # Differences from it may be small beside it.
+    if low:  # differences from it may be small beside it
         for rows in _chunks(pixels):
-            unit[rows] = (pixels[rows].astype(np.float64) - low) / (high - low)
+            unit[rows] = _scale(pixels[rows], scale)
         return unit
     np.copyto(unit, pixels)
     if scale != UNIT:
-        unit /= dtype.type(high)
+        unit /= high
     return unit
 
 
-def scale_from_unit(unit: NDArray[np.floating], scale: Range, dtype: DTypeLike) -> Pixels:
+def scale_from_unit(unit: UnitPixels, scale: Range, dtype: DTypeLike) -> Pixels:
     """Undo :func:`scale_to_unit`: integers are rounded and clipped to their type, floats never."""
     dtype = np.dtype(dtype)
     low, high = scale
@@ -170,8 +162,7 @@ def scale_from_unit(unit: NDArray[np.floating], scale: Range, dtype: DTypeLike) 
         if low:  # what it is added to may be small beside it
             values = values.astype(np.float64)
         if scale != UNIT:
-            number = values.dtype.type
-            values = values * number(high - low) + number(low)
+            values = values * (high - low) + low
         if _is_integer(dtype):
             limits = np.iinfo(dtype)
             values = np.clip(np.rint(values), limits.min, limits.max)
@@ -179,26 +170,31 @@ def scale_from_unit(unit: NDArray[np.floating], scale: Range, dtype: DTypeLike) 
     return pixels
 
 
-def measure_rounding(unit: NDArray[np.floating], pixels: Pixels, scale: Range) -> float:
+def measure_rounding(unit: UnitPixels, pixels: Pixels, scale: Range) -> float:
     """Return the RMS difference on the unit scale between ``unit`` and what :func:`scale_from_unit` made of it.
 
     Of integers it is 0: they are meant to be rounded. Pixels that are not finite do not count.
     """
-    is_exact = scale == UNIT and pixels.dtype.itemsize >= unit.dtype.itemsize
+    is_exact = scale == UNIT and pixels.itemsize >= unit.itemsize
     if is_exact or _is_integer(pixels.dtype):
         return 0.0
-    low, high = scale
     total = 0.0
     for rows in _chunks(unit):
-        shown = (pixels[rows].astype(np.float64) - low) / (high - low)
-        difference = np.zeros_like(shown)
-        np.subtract(shown, unit[rows], where=np.isfinite(shown), out=difference)
+        shown = _scale(pixels[rows], scale)
+        difference = np.where(np.isfinite(shown), shown - unit[rows], 0.0)
         total += float(np.vdot(difference, difference))
     return math.sqrt(total / unit.size)
 
 
+def _scale(pixels: Pixels, scale: Range) -> NDArray[np.float64]:
+    low, high = scale
+    above_black = pixels.astype(np.float64) - low
+    return above_black / (high - low)
+
+
 def _chunks(values: Pixels) -> Iterator[slice]:
     """Cut the first axis into slices of :data:`CHUNK` values."""
-    rows = max(1, CHUNK * len(values) // max(values.size, 1))
+    size = max(values.size, 1)
+    rows = max(1, CHUNK * len(values) // size)
     for start in range(0, len(values), rows):
         yield slice(start, start + rows)

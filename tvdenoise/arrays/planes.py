@@ -1,6 +1,6 @@
 """An array or a tensor as planes (C, ...) on the unit scale, and the way back to its kind, shape and type."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
@@ -14,22 +14,20 @@ from tvdenoise.errors import ArrayError
 from tvdenoise.model import tensors
 from tvdenoise.options.kinds import FEW_CHANNELS
 
-Image = TypeVar("Image", NDArray[Any], Tensor)
+Array = NDArray[Any]
+Image = TypeVar("Image", Array, Tensor)
+Axis = int | None  # of the channels; None where there is none
 
 
 class Planes(NamedTuple, Generic[Image]):
-    """A picture (C, H, W), or a volume (C, D, H, W), on the unit scale: ``f``.
-
-    ``restore`` turns planes into an image of the kind, shape and type of the one that these were made of; ``dtype`` is
-    that type, if it is one of floats.
-    """
+    """A picture (C, H, W), or a volume (C, D, H, W), on the unit scale, and the way back."""
 
     f: Tensor
-    restore: Callable[[Tensor], Image]
-    dtype: torch.dtype | None
+    restore: Callable[[Tensor], Image]  # from planes to the kind, shape and type of the image they were made of
+    dtype: torch.dtype | None  # that type, if it is one of floats
 
 
-def as_planes(image: Image, channel_axis: int | None, axes: Literal[2, 3] = 2) -> Planes[Image]:
+def as_planes(image: Image, channel_axis: Axis, axes: Literal[2, 3] = 2) -> Planes[Image]:
     """Return one picture, or with ``axes=3`` one volume, as planes.
 
     Raises :class:`ArrayError` unless it has finite numbers, of a type that has an intensity range.
@@ -44,7 +42,7 @@ def as_planes(image: Image, channel_axis: int | None, axes: Literal[2, 3] = 2) -
     raise ArrayError("image", problem, "give a NumPy array, such as numpy.asarray makes, or a torch tensor")
 
 
-def _array_as_planes(image: NDArray[Any], axis: int | None) -> Planes[NDArray[Any]]:
+def _array_as_planes(image: Array, axis: Axis) -> Planes[Array]:
     if np.ma.is_masked(image):
         problem = "it has a mask, which means nothing here"
         raise ArrayError("image", problem, "fill it, such as with image.filled(0)")
@@ -58,7 +56,7 @@ def _array_as_planes(image: NDArray[Any], axis: int | None) -> Planes[NDArray[An
     if image.dtype.kind == "f":
         dtype = getattr(torch, image.dtype.name)
 
-    def restore(u: Tensor) -> NDArray[Any]:
+    def restore(u: Tensor) -> Array:
         unit = tensors.contiguous_copy(_from_front(u, axis))
         values = intensity.scale_from_unit(unit.numpy(force=True), scale, image.dtype)
         return np.ascontiguousarray(values)
@@ -66,7 +64,7 @@ def _array_as_planes(image: NDArray[Any], axis: int | None) -> Planes[NDArray[An
     return Planes(_to_front(f, axis), restore, dtype)
 
 
-def _tensor_as_planes(image: Tensor, axis: int | None) -> Planes[Tensor]:
+def _tensor_as_planes(image: Tensor, axis: Axis) -> Planes[Tensor]:
     is_narrow = image.is_floating_point() and image.itemsize < 2
     if image.layout != torch.strided or image.is_meta or is_narrow:
         problem = f"it is a tensor of layout {image.layout}, type {image.dtype} on {image.device}"
@@ -92,31 +90,32 @@ def _tensor_as_planes(image: Tensor, axis: int | None) -> Planes[Tensor]:
     )
 
 
-def _to_front(picture: Tensor, axis: int | None) -> Tensor:
+def _to_front(picture: Tensor, axis: Axis) -> Tensor:
     if axis is None:
         return picture[None]
     return picture.movedim(axis, 0)
 
 
-def _from_front(u: Tensor, axis: int | None) -> Tensor:
+def _from_front(u: Tensor, axis: Axis) -> Tensor:
     if axis is None:
         return u[0]
     return u.movedim(0, axis)
 
 
-def _find_channel_axis(shape: tuple[int, ...], asked: int | None, axes: int, default: int) -> int | None:
+def _find_channel_axis(shape: Sequence[int], asked: Axis, axes: int, default: int) -> Axis:
     """Return the axis of the channels: ``default`` where none is asked for, None where there is none."""
     what = "picture"
     layout = "H, W"
     if axes == 3:
         what = "volume"
         layout = "D, H, W"
-    if len(shape) == axes:
+    number = len(shape)
+    if number == axes:
         if asked is None:
             return None
         raise ArrayError("channel_axis", f"a {what} of {axes} dimensions has no channels", "leave it out")
-    if len(shape) != axes + 1:
-        problem = f"{len(shape)} dimensions of shape {tuple(shape)} are not one {what}"
+    if number != axes + 1:
+        problem = f"{number} dimensions of shape {tuple(shape)} are not one {what}"
         remedy = f"give ({layout}) or ({layout}, C), or a stack as a tensor (N, C, {layout})"
         raise ArrayError("image", problem, remedy)
     if asked is None:
@@ -129,16 +128,17 @@ def _find_channel_axis(shape: tuple[int, ...], asked: int | None, axes: int, def
         return default
     if not isinstance(asked, Integral) or isinstance(asked, bool):  # True is an integer in Python
         raise ArrayError("channel_axis", f"{asked!r} is no whole number", "give such as -1")
-    if not -len(shape) <= asked < len(shape):
+    if asked not in range(-number, number):
         problem = f"{asked} is not an axis of shape {tuple(shape)}"
-        remedy = f"use one from {-len(shape)} to {axes}"
+        remedy = f"use one from {-number} to {axes}"
         raise ArrayError("channel_axis", problem, remedy)
     return int(asked)
 
 
-def _is_doubtful(shape: tuple[int, ...], default: int) -> bool:
+def _is_doubtful(shape: Sequence[int], default: int) -> bool:
     """Return whether the channels may lie elsewhere than at ``default``, the last axis or the first."""
+    first, *_, last = shape
     if default == -1:
-        return shape[-1] > FEW_CHANNELS
+        return last > FEW_CHANNELS
     # Many "channels" in front of few columns: it is (H, W, C).
-    return shape[-1] <= FEW_CHANNELS < shape[0]
+    return last <= FEW_CHANNELS < first
