@@ -12,7 +12,7 @@ from tvdenoise.api.result import Result
 from tvdenoise.arrays import colour
 from tvdenoise.arrays.intensity import NOISY_UNIT
 from tvdenoise.arrays.planes import Image, Planes, as_planes
-from tvdenoise.auto.noise_level import ChannelNoise
+from tvdenoise.auto.noise_level import Noise
 from tvdenoise.auto.probe import draw_probe
 from tvdenoise.auto.selection import Selection, choose_epsilon, select_luma_and_chroma, select_weight
 from tvdenoise.errors import ArrayError, SettingError
@@ -34,7 +34,7 @@ class _Posed(NamedTuple):
     """A problem with its lambda, and how that was chosen, if it was."""
 
     problem: Problem
-    noise: tuple[ChannelNoise, ...] = ()
+    noise: Noise = ()
     selection: Selection | None = None
 
 

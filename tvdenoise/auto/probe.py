@@ -1,34 +1,27 @@
 """The noise in a picture, and a probe: a draw of such noise that measures how much of it a result keeps."""
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from tvdenoise.arrays import colour
-from tvdenoise.auto.noise_level import ChannelNoise, estimate_noise
-from tvdenoise.auto.patches import Array
+from tvdenoise.auto.noise_level import ChannelNoise, Noise, Rows, estimate_noise
 from tvdenoise.model import tensors
 from tvdenoise.model.problem import Problem
 
+# How far apart the noise levels of opponent colours are where channels do not have noise of their own.
 CHANNEL_RATIO = 1.2
-"""How far apart the noise levels of opponent colours are where channels do not have noise of their own."""
 
-MOST_PIXELS = 2**21
-"""Pixels up to which the whole picture is used; ..."""
-BLOCKS = 8
-"""... of a larger one as many in so many blocks."""
+MOST_PIXELS = 2**21  # Up to so many the whole picture is used; ...
+BLOCKS = 8  # ... of a larger one as many in so many blocks.
 
+# Values drawn at a time, which takes no memory to speak of: noise that neighbours share in bands, ...
 VALUES_AT_ONCE = 2**20
-"""Values drawn at a time, which takes no memory to speak of: noise that neighbours share in bands, ..."""
-BAND = 64
-"""... of so many rows at least."""
+BAND = 64  # ... of so many rows at least.
 
-SEED = 0x5EED
-"""The seed of the probe: hardly that of noise that a user adds."""
+SEED = 0x5EED  # of the probe: hardly that of noise that a user adds
 
 
 def sample(f: Tensor, axes: int, most_pixels: int = MOST_PIXELS) -> Tensor:
@@ -63,7 +56,7 @@ def _choose_sides(shape: Sequence[int], pixels: float) -> dict[int, int]:
 
 def draw_probe(
     f: Tensor, problem: Problem, sigma: float | None, most_pixels: int = MOST_PIXELS
-) -> tuple[tuple[ChannelNoise, ...], Tensor]:
+) -> tuple[Noise, Tensor]:
     """Return the noise in the picture, and a draw of such noise in a sample, in the problem's coordinates.
 
     The noise is estimated colour by colour, as photons are counted, unless opponent colours tell that channels share
@@ -84,14 +77,14 @@ def draw_probe(
     return noise, colour.to_opponent(draw_noise(part, noise))
 
 
-def _draw_signal_dependent(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
+def _draw_signal_dependent(f: Tensor, noise: Noise) -> Tensor:
     """Return a draw in opponent colours of noise that changes with the signal, and that the channels may share."""
-    stable = [channel.stabilize(plane) for channel, plane in zip(noise, f, strict=True)]
-    opponent = estimate_noise(colour.to_opponent(torch.stack(stable)))
+    stable = torch.stack([*map(ChannelNoise.stabilize, noise, f)])
+    opponent = estimate_noise(colour.to_opponent(stable))
     if not _differ(opponent):
         return colour.to_opponent(draw_noise(f, noise))
-    variances = [channel.map_variance(plane) for channel, plane in zip(noise, f, strict=True)]
-    deviation = torch.stack(variances).mean(0).sqrt_()
+    variances = torch.stack([*map(ChannelNoise.map_variance, noise, f)])
+    deviation = variances.mean(0).sqrt_()
     # Stabilized noise has variance 1 in the mean of the channels: what is left are their shares.
     shares = f.new_tensor([channel.sigma for channel in opponent])
     shares /= shares.square().mean().sqrt()
@@ -99,12 +92,12 @@ def _draw_signal_dependent(f: Tensor, noise: Sequence[ChannelNoise]) -> Tensor:
     return _draw_unit_noise(f, opponent) * deviation * shares
 
 
-def _differ(noise: Sequence[ChannelNoise]) -> bool:
+def _differ(noise: Noise) -> bool:
     sigmas = [channel.sigma for channel in noise]
     return max(sigmas) > CHANNEL_RATIO * min(sigmas)
 
 
-def draw_noise(f: Tensor, noise: Sequence[ChannelNoise], values_at_once: int = VALUES_AT_ONCE) -> Tensor:
+def draw_noise(f: Tensor, noise: Noise, values_at_once: int = VALUES_AT_ONCE) -> Tensor:
     """Return a draw of the noise in every value of ``f``, always the same."""
     draw = _draw_unit_noise(f, noise, values_at_once)
     for plane, channel, values in zip(f, noise, draw, strict=True):
@@ -112,7 +105,7 @@ def draw_noise(f: Tensor, noise: Sequence[ChannelNoise], values_at_once: int = V
     return draw
 
 
-def _draw_unit_noise(f: Tensor, noise: Sequence[ChannelNoise], values_at_once: int = VALUES_AT_ONCE) -> Tensor:
+def _draw_unit_noise(f: Tensor, noise: Noise, values_at_once: int = VALUES_AT_ONCE) -> Tensor:
     """Return noise of variance 1: random signs, with the noise's autocorrelation where neighbours share it."""
     generator = torch.Generator().manual_seed(SEED)
     draw = tensors.empty(f.shape, f)
@@ -121,23 +114,21 @@ def _draw_unit_noise(f: Tensor, noise: Sequence[ChannelNoise], values_at_once: i
         part.copy_(coins.mul_(2).sub_(1))
     for plane, channel in zip(draw, noise, strict=True):
         if channel.autocorrelation:
-            autocorrelation = np.array(channel.autocorrelation)
             for band in _cut_bands(plane, values_at_once):
-                correlated = _correlate(band.numpy(force=True), autocorrelation)
-                band.copy_(torch.from_numpy(correlated).to(band.dtype))
+                _correlate(band, channel.autocorrelation)
     return draw
 
 
 def _cut_bands(plane: Tensor, values: int) -> Iterator[Tensor]:
     """Cut (..., H, W) into (h, W) of about so many values, but of no fewer than :data:`BAND` rows."""
-    height, width = plane.shape[-2:]
-    number = min(height * width // values, height // BAND)
-    for picture in plane.view(-1, height, width):
-        yield from torch.tensor_split(picture, max(number, 1))
+    for picture in plane.view(-1, *plane.shape[-2:]):
+        number = min(picture.numel() // values, len(picture) // BAND)
+        yield from picture.tensor_split(max(number, 1))
 
 
-def _correlate(white: NDArray[np.floating], autocorrelation: Array) -> Array:
-    """Return white noise (H, W) given an autocorrelation and variance 1."""
+def _correlate(band: Tensor, autocorrelation: Rows) -> None:
+    """Give white noise (H, W) an autocorrelation and variance 1, in place."""
+    white = band.numpy(force=True)
     number = len(autocorrelation)
     lags = np.arange(number) - number // 2
     periodic = np.zeros(white.shape)
@@ -145,8 +136,9 @@ def _correlate(white: NDArray[np.floating], autocorrelation: Array) -> Array:
     # In a small picture several lags may fall on one place.
     np.add.at(periodic, np.ix_(rows, columns), autocorrelation)
     # The power spectrum is the transform of the autocorrelation (Wiener-Khinchin), its root the filter.
-    power = np.maximum(np.fft.rfft2(periodic).real, 0.0)
-    spectrum = np.fft.rfft2(white) * np.sqrt(power)
+    power = np.fft.rfft2(periodic).real
+    amplitude = np.sqrt(np.maximum(power, 0.0))
+    spectrum = np.fft.rfft2(white) * amplitude
     noise = np.fft.irfft2(spectrum, s=white.shape)
-    variance = float((noise**2).mean())
-    return noise / math.sqrt(variance)
+    noise /= np.sqrt((noise**2).mean())
+    band.copy_(torch.from_numpy(noise))

@@ -1,72 +1,61 @@
 """Lambda from the noise level: the minimum of an unbiased estimate of the risk along warm starts."""
 
-import dataclasses
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import torch
 from torch import Tensor
 
-from tvdenoise.auto.noise_level import ChannelNoise
+from tvdenoise.auto.noise_level import Noise, Points
 from tvdenoise.auto.probe import MOST_PIXELS, sample
 from tvdenoise.model import operators, tensors
 from tvdenoise.model.problem import Problem
 from tvdenoise.solvers.ascents import ascend
 
+# Noise of less than this, in standard deviations of the picture, is the rounding of its numbers.
 NEGLIGIBLE = 1e-7
-"""Noise of less than this, in standard deviations of the picture, is the rounding of its numbers."""
+# The size of the perturbation, in standard deviations of the noise: larger ones move the minimum of the risk.
 EPSILON = 0.1
-"""The size of the perturbation, in standard deviations of the noise: larger ones move the minimum of the risk."""
 
+# Where the search starts, as a multiple of sigma (sigma / s)^(1/4): sigma is the noise level, s the standard deviation
+# of the picture, and more noise leaves less to lose.
 START = {"anisotropic": 0.74, "isotropic": 0.89}
-"""Where the search starts, as a multiple of sigma (sigma / s)^(1/4): sigma is the noise level, s the standard deviation
-of the picture, and more noise leaves less to lose."""
+# The power of the number of channels by which that is multiplied where their differences make one vector.
 COUPLED = 0.3
-"""The power of the number of channels by which that is multiplied where their differences make one vector."""
+# The least lambda for luma as a multiple of that for chroma: so small a one hardly changes luma.
 LEAST_LUMA = 0.05
-"""The least lambda for luma as a multiple of that for chroma: so small a one hardly changes luma."""
 
-FACTOR = 1.25
-"""From one lambda to the next while walking downhill."""
+FACTOR = 1.25  # From one lambda to the next while walking downhill.
+MOST_MOVES = 14  # How many such steps the walk may take: far enough that pure noise becomes flat.
+# How far from the best lambda tried, in such steps, the lowest point of a parabola needs no second look.
 NEAR_ENOUGH = 0.25
-"""How far from the best lambda tried, in such steps, the lowest point of a parabola needs no second look."""
-MOST_MOVES = 14
-"""How many such steps the walk may take: far enough that pure noise becomes flat."""
 
-STEPS = 50
-"""Steps of FISTA at each lambda, as a multiple of the largest weight over the spread of the picture, ..."""
-LEAST_STEPS = 8
-"""... at least so many, ..."""
-MOST_STEPS = 400
-"""... and at most."""
-ALTERNATING_SHARE = 0.6
-"""How many steps of alternating descent do for one of those."""
+STEPS = 50  # of FISTA at each lambda, as a multiple of the largest weight over the spread of the picture, ...
+LEAST_STEPS = 8  # ... at least so many, ...
+MOST_STEPS = 400  # ... and at most.
+ALTERNATING_SHARE = 0.6  # How many steps of alternating descent do for one of those.
+
+Function = Callable[[float], float]
 
 
 @dataclass(frozen=True)
 class Selection:
     """The lambda chosen."""
 
-    # Lambda.
-    weight: float
-    # The weight of each channel as a multiple of lambda; empty for lambda itself.
-    ratios: tuple[float, ...]
-    # The estimated mean squared error at about this lambda, on the unit scale.
-    risk: float
-    # The dual field reached, to start from; None where a part of the picture was enough to choose.
-    field: Tensor | None
-    # Every lambda tried with its estimated risk; of luma, where chroma has its own.
-    curve: tuple[tuple[float, float], ...]
+    weight: float  # lambda
+    ratios: tuple[float, ...]  # the weight of each channel as a multiple of lambda; empty for lambda itself
+    risk: float  # the estimated mean squared error at about this lambda, on the unit scale
+    field: Tensor | None  # the dual field reached, to start from; None where a sample was enough to choose
+    curve: Points  # every lambda tried with its estimated risk; of luma, where chroma has its own
 
 
-def choose_epsilon(noise: Sequence[ChannelNoise]) -> float:
-    r"""Return the size of the perturbation, :math:`\epsilon`, that suits some noise.
+def choose_epsilon(noise: Noise) -> float:
+    r"""Return the size of the perturbation: one photon where noise grows with the signal, else :data:`EPSILON`.
 
-    Where noise grows with the signal it is one photon: for counts :math:`y` of mean :math:`\mu` Hudson's identity
-    :math:`\mathrm{E}\,(y - \mu) h(y) = \mu\,\mathrm{E}\,(h(y + 1) - h(y))` takes the place of Stein's
-    (Hudson, "A natural identity for exponential families", Annals of Statistics 6, 1978).
+    For counts :math:`y` of mean :math:`\mu` Hudson's identity takes the place of Stein's: :math:`\mathrm{E}\,(y - \mu)
+    h(y) = \mu\,\mathrm{E}\,(h(y + 1) - h(y))` ("A natural identity", Annals of Statistics 6, 1978).
     """
     photons = [max(channel.slope, 0.0) / (channel.sigma or 1.0) for channel in noise]
     return max(EPSILON, fmean(photons))
@@ -83,14 +72,14 @@ def select_weight(
 ) -> Selection:
     r"""Choose lambda for ``problem`` (whose own is ignored) by Stein's unbiased risk estimate.
 
-    ``probe`` is a draw of the noise in ``f``, or in its sample: where there are more than ``most_pixels``, that is
-    enough. The choice is ``strength`` times the minimum of the risk, which :meth:`_Path.estimate_risk` estimates with
-    the perturbation ``epsilon``. Noise that is negligible beside ``spread``, by default that of ``f``, is none.
+    ``probe`` is a draw of the noise in ``f``, or in its sample, which is enough where there are more than
+    ``most_pixels``. The choice is ``strength`` times the minimum of the risk, estimated with the perturbation
+    ``epsilon``. Noise that is negligible beside ``spread``, by default that of ``f``, is none.
 
     Sources: Stein, Annals of Statistics 9 (1981); Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE Trans. Image
     Processing 17 (2008).
     """
-    part = dataclasses.replace(problem, f=sample(problem.f, problem.axes, most_pixels))
+    part = replace(problem, f=sample(problem.f, problem.axes, most_pixels))
     probe = sample(probe, problem.axes, most_pixels)
     variance = float((tensors.array(probe) ** 2).mean())
     if spread is None:
@@ -133,7 +122,7 @@ def select_luma_and_chroma(
 
     # No difference reaches from one to the other: the sum of their risks is lowest where each is.
     def select(channels: slice) -> Selection:
-        part = dataclasses.replace(problem, f=problem.f[channels], ratios=())
+        part = replace(problem, f=problem.f[channels], ratios=())
         return select_weight(
             part,
             probe[channels],
@@ -162,18 +151,18 @@ class _Path:
     def __init__(self, problem: Problem, probe: Tensor, variance: float, epsilon: float) -> None:
         channels, *sides = probe.shape
         pair = tensors.empty((channels, 2, *sides), probe)
-        f = tensors.array(problem.f)
-        b = tensors.array(probe)
-        tensors.array(pair[:, 0])[...] = f + epsilon * b
-        tensors.array(pair[:, 1])[...] = f - epsilon * b
+        self._f = tensors.array(problem.f)
+        self._probe = tensors.array(probe)
+        perturbation = epsilon * self._probe
+        values = tensors.array(pair)
+        values[:, 0] = self._f + perturbation
+        values[:, 1] = self._f - perturbation
         self.spread = problem.spread or math.sqrt(variance)
-        self._problem = dataclasses.replace(problem, f=pair)
-        self._field = operators.new_field(pair, problem.axes)
-        self._weight = 0.0
-        self._f = f
-        self._probe = b
         self._variance = variance
         self._epsilon = epsilon
+        self._problem = replace(problem, f=pair)
+        self._field = operators.new_field(pair, problem.axes)
+        self._weight = 1.0  # of the field: one of zeros suits any
 
     def estimate_risk(self, log_weight: float) -> float:
         r"""Return Stein's unbiased estimate of the mean squared error, but for a bias of the order of epsilon squared.
@@ -186,9 +175,9 @@ class _Path:
         """
         problem = self._move_to(math.exp(log_weight))
         pair = tensors.empty(problem.f.shape, problem.f)
-        u = problem.difference.subtract_adjoint(problem.f, self._field, pair)
-        above = tensors.array(u[:, 0])
-        below = tensors.array(u[:, 1])
+        u = tensors.array(problem.difference.subtract_adjoint(problem.f, self._field, pair))
+        above = u[:, 0]
+        below = u[:, 1]
         mean = (above + below) / 2
         residual = float(((mean - self._f) ** 2).mean())
         # The trace of the Jacobian times the covariance; random signs have exact squares, and it scatters less.
@@ -198,11 +187,9 @@ class _Path:
 
     def _move_to(self, weight: float) -> Problem:
         """Take some steps at a lambda, from the scaled field of the last; return the problem."""
-        problem = dataclasses.replace(self._problem, weight=weight)
-        scale = 0.0
-        if self._weight:
-            scale = weight / self._weight
-        tensors.array(self._field)[...] *= scale
+        problem = replace(self._problem, weight=weight)
+        field = tensors.array(self._field)
+        field *= weight / self._weight
         largest = weight * max(problem.ratios, default=1.0)
         steps = STEPS * largest / self.spread
         steps = min(max(steps, LEAST_STEPS), MOST_STEPS)
@@ -224,7 +211,7 @@ class _Path:
 class Curve:
     """A function of one number whose values so far are ``known``."""
 
-    def __init__(self, function: Callable[[float], float]) -> None:
+    def __init__(self, function: Function) -> None:
         self.known: dict[float, float] = {}
         self._function = function
 
@@ -236,7 +223,7 @@ class Curve:
         return self.known[x]
 
 
-def minimize(curve: Callable[[float], float], start: float, step: float) -> float:
+def minimize(curve: Function, start: float, step: float) -> float:
     """Return about where a curve is lowest: walk downhill to enclose the minimum, then one or two parabolas."""
     is_downhill = curve(start + step) < curve(start)
     if not is_downhill:
@@ -249,18 +236,16 @@ def minimize(curve: Callable[[float], float], start: float, step: float) -> floa
     else:
         return here
     # The minimum is enclosed: the lowest point lies between its neighbours.
-    low = here - abs(step)
-    high = here + abs(step)
+    low, high = sorted((here - step, here + step))
     guess = _minimize_parabola(curve, low, here, high)
     if abs(guess - here) <= NEAR_ENOUGH * abs(step):
         return guess
     # A second parabola, through the first one's lowest point and the points around it.
     beyond = low if guess < here else high
-    low, middle, high = sorted((here, guess, beyond))
-    return _minimize_parabola(curve, low, middle, high)
+    return _minimize_parabola(curve, *sorted((here, guess, beyond)))
 
 
-def _minimize_parabola(curve: Callable[[float], float], low: float, middle: float, high: float) -> float:
+def _minimize_parabola(curve: Function, low: float, middle: float, high: float) -> float:
     """Return the lowest point of the parabola through three points, within them; the middle one if it has none."""
     left = middle - low
     right = high - middle
