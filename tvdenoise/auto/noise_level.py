@@ -31,8 +31,7 @@ DILATIONS = (2, 3, 4, 6, 8)
 # dilation is without. Needed by: 04.png of Set12, noise of 10 blurred by 0.8 pixels (read as 8.9, else as 1.6).
 NEARLY_RATIO = 1.35
 
-# From this dilation on texture such as grass passes for noise, ...
-TEXTURE_FROM = 6
+TEXTURE_FROM = 6  # From this dilation on texture such as grass passes for noise, ...
 # ... and an estimate counts only below this share of the standard deviation of the picture. Needed by: scikit-image's
 # grass and gravel with noise of 10 (else read as more than three times that).
 TEXTURE_SHARE = 0.75
@@ -50,8 +49,7 @@ LEAST_SHARED = 1.45
 # Where so many patches are without texture at a larger dilation, any increase counts. It came with JPEGs of quality 60;
 # without a bound, scikit-image's coins with noise of 3 are taken for shared noise.
 FREE_SHARE = 0.75
-# How many of the patches must be without texture at a larger dilation for groups of them to tell of a change.
-CHANGE_SHARE = 0.3
+CHANGE_SHARE = 0.3  # How many patches must lack texture at a larger dilation for groups of them to tell of a change.
 # The least kurtosis of noise that is shared. Two values that are equally frequent have 1, many have 1.8. Needed by:
 # patterns of few values, such as bar codes, which are as random as noise at a large dilation.
 MIN_KURTOSIS = 2.2
@@ -60,16 +58,15 @@ MIN_KURTOSIS = 2.2
 # its variance, and hardly touched by texture. Needed by: pictures halved by Lanczos (Set12, noise of 25: else 0.38 dB
 # lost, not 0.05).
 NEARLY_WHITE = 2.2
-# Texture adds about so many times that median to the variance at a larger dilation (the same pictures).
-FAR_EXCESS = 0.25
+FAR_EXCESS = 0.25  # Texture adds about so many times that median to the variance further apart (the same pictures).
 # The ratio of the median to the smallest eigenvalues above which noise is called shared where no dilation is without.
 # Needed by: grass, gravel, coins and lawn with white noise, whose texture has ratios from 1.25 on.
 SHARED_RATIO = 1.6
 
 BINS = 8  # Groups of equally many patches, by their brightness.
 # Noise changes with the signal where a line through the groups has at one end more than so many times the variance of
-# the other; as texture does the same, so many times the third power of the median ratio of eigenvalues. Without that
-# power noise seemed to fall in 21 of 288 degraded pictures, with it in 9.
+# the other, times the third power of the median ratio of eigenvalues, as texture does the same. Without that power
+# noise seemed to fall in 21 of 288 degraded pictures, with it in 9.
 MIN_CHANGE = 1.5
 # How much texture patches may seem to have where noise rises with the signal, in the lights too: counts scatter more
 # than normal noise. Their ratio tells of that too, and its root is taken. Needed by: the confocal micrographs (else
@@ -153,12 +150,12 @@ def estimate_noise(f: Tensor) -> Noise:
     In patches without texture the covariance of the pixels is that of the noise, :math:`\sigma^2 I`. Such patches are
     those whose neighbour differences are no larger than noise of the present estimate makes them; estimate and
     selection take turns until they agree. The estimate is the mean of the smallest eigenvalues of the covariance over
-    the same mean for white noise at the same places. In the smallest pictures the median absolute difference serves.
+    the same mean for white noise. In the smallest pictures the median absolute difference serves.
 
     Groups of patches of like brightness are estimated one by one, as the variance changes with the signal where photons
-    are counted. Texture that is left makes neighbours alike, and the larger eigenvalues larger: the estimate is divided
-    by the ratio of their median to the smallest. Where neighbours share noise, patches are made of pixels further apart
-    until these share none; in them a rise with the signal cannot be told from texture, a fall can.
+    are counted. Texture that is left makes the larger eigenvalues larger: the estimate is divided by the ratio of their
+    median to the smallest. Where neighbours share noise, patches are made of pixels further apart until these share
+    none; in them a rise with the signal cannot be told from texture, a fall can.
 
     Sources: Liu, Tanaka and Okutomi, "Single-image noise level estimation for blind denoising", IEEE Trans. Image
     Processing 22 (2013); eigenvalues as in Pyatykh, Hesser and Zheng, the same volume.
@@ -182,7 +179,9 @@ def _estimate_channel(plane: Tensor, white: Tensor) -> ChannelNoise:
 
 def _estimate_by_differences(plane: Tensor) -> float:
     """Return the standard deviation in a small picture by the median absolute difference of neighbours."""
-    differences = torch.cat([plane.diff(dim=dim).abs().flatten() for dim in (-1, -2)])
+    across = plane.diff().flatten()
+    down = plane.diff(dim=-2).flatten()
+    differences = torch.cat((across, down)).abs()
     if not len(differences):
         return 0.0
     # The median absolute value is 0.6745 in normal noise of variance 1; differences have twice the variance.
@@ -258,7 +257,8 @@ def _estimate_by_brightness(found: Survey) -> tuple[ChannelNoise, float]:
     # A cut-off at black makes noise rise in the lower half alone: photons go on in the upper one.
     half = BINS // 2
     rise_in_the_lights = variances[-1] - variances[half]
-    if rise_in_the_lights > 0.5 * slope * np.ptp(x[half:]) > 0:
+    rise_of_the_line = slope * np.ptp(x[half:])
+    if rise_in_the_lights > 0.5 * rise_of_the_line > 0:
         least = variances.min()
         x, variances, ratios = _estimate_groups(found, LENIENT)
         variances = np.maximum(variances / np.sqrt(ratios), least)
@@ -277,7 +277,8 @@ def _estimate_groups(found: Survey, flatness: float) -> Array:
     """Return brightness, variance and ratio of :data:`BINS` groups of patches, from dark to bright."""
     estimates = []
     for group in found.brightness.argsort().tensor_split(BINS):
-        flat, variance, ratio = estimate_variance(found.patches[:, group], flatness)
+        patches = found.patches[:, group]
+        flat, variance, ratio = estimate_variance(patches, flatness)
         brightness = float(found.brightness[group[flat]].mean())
         estimates.append((brightness, variance, ratio))
     return np.array(estimates).T
@@ -293,6 +294,7 @@ def _fit_line(x: Array, variances: Array) -> tuple[float, float]:
         height = np.average(variances, weights=weights)
         offsets = x - np.average(x, weights=weights)
         moment = weights @ (offsets * variances)
-        slope = float(moment / (weights @ offsets**2))
+        spread = weights @ offsets**2
+        slope = float(moment / spread)
         line = np.maximum(height + slope * offsets, least)
     return slope, float(line[-1] / line[0])

@@ -14,8 +14,7 @@ Array = NDArray[np.float64]
 
 SIDE = 5  # of the patches, in pixels
 NOISE_EIGENVALUES = 3  # How many of the smallest eigenvalues count as noise alone.
-# Three for each row of their covariance: with fewer its smallest eigenvalues say little.
-MIN_PATCHES = 3 * SIDE * SIDE
+MIN_PATCHES = 3 * SIDE * SIDE  # Three a row of their covariance: with fewer its smallest eigenvalues say little.
 
 MOST_ROUNDS = 11  # How often the variance is estimated at most, while estimate and selection take turns.
 SETTLED = 2e-3  # The share of the variance below which a change ends that.
@@ -28,8 +27,7 @@ WINDOWS = 2**18  # Values of the windows in which neighbours are compared.
 FLATNESS = 155.9
 # The ratio of the median to the smallest eigenvalues above which the pixels of a patch share noise.
 CORRELATED_RATIO = 1.25
-# The share of patches without texture below which an estimate is in doubt: if it is too low, it takes the rest of the
-# noise for texture.
+# The share of patches without texture below which an estimate may be too low, taking the rest of the noise for texture.
 MIN_WEAK_SHARE = 0.05
 
 
@@ -119,11 +117,12 @@ def measure_autocorrelation(plane: Tensor, found: Survey) -> Array:
     x = windows[places].cpu().double().numpy()
     variogram = np.empty((reach + 1, 2 * reach + 1))
     for down, across in product(range(reach + 1), repeat=2):
-        above = x[:, : side - down]
+        height = side - down
+        width = side - across
+        above = x[:, :height]
         below = x[:, down:]
-        rest = side - across
-        to_the_right = above[..., :rest] - below[..., across:]
-        to_the_left = above[..., across:] - below[..., :rest]
+        to_the_right = above[..., :width] - below[..., across:]
+        to_the_left = above[..., across:] - below[..., :width]
         variogram[down, reach + across] = _average_square(to_the_right)
         variogram[down, reach - across] = _average_square(to_the_left)
     lower = np.maximum(1 - variogram / (2 * found.variance), -1.0)
@@ -184,7 +183,8 @@ class _RunningSums:
 
     def __init__(self, patches: Tensor) -> None:
         blocks = patches.shape[1] // BLOCK
-        whole = patches[:, : blocks * BLOCK].view(2, blocks, BLOCK, SIDE * SIDE)
+        end = blocks * BLOCK
+        whole = patches[:, :end].view(2, blocks, BLOCK, SIDE * SIDE)
         sums = sum_products(whole).cumsum(1)
         before_first = (0, 0, 0, 0, 1, 0)
         self._over_blocks = functional.pad(sums, before_first)
@@ -193,14 +193,15 @@ class _RunningSums:
     def over_first(self, number: int) -> Tensor:
         """Return the sums over the first ``number`` patches, at least one."""
         blocks = (number - 1) // BLOCK
-        rest = self._patches[:, blocks * BLOCK : number]
+        end = blocks * BLOCK
+        rest = self._patches[:, end:number]
         return self._over_blocks[:, blocks] + sum_products(rest)
 
 
 def sum_products(patches: Tensor) -> Tensor:
     """Return the sums of products of two pixels of (..., N, SIDE * SIDE), and first of 1 and a pixel, in float64.
 
-    Values are first rounded to so many bits of the largest that the sums are exact, and so the same in any order.
+    Values are rounded to so many bits of the largest that the sums are exact, and so the same in any order.
     """
     number = patches.shape[-2]
     # float64 has 53 bits: a product takes twice the bits of its factors, a sum the bits of their number more.
@@ -220,13 +221,15 @@ def _compare_with_white(sums: Tensor) -> tuple[float, float]:
 
     ``sums`` are those for patches, and for white noise of variance 1 at the same places.
     """
-    moments = sums / sums[:, :1, :1]
+    number = sums[:, :1, :1]
+    moments = sums / number
     mean = moments[:, :1, 1:]
-    covariance = moments[:, 1:, 1:] - mean.mT @ mean
+    second_moment = moments[:, 1:, 1:]
+    covariance = second_moment - mean.mT @ mean
     # One eigenvalue is 0: that of constant patches, since each patch has lost its own mean.
     eigenvalues = torch.linalg.eigvalsh(covariance)[:, 1:]
     smallest = eigenvalues[:, :NOISE_EIGENVALUES].mean(1)
-    median = eigenvalues[:, eigenvalues.shape[1] // 2]
-    by_smallest = float(smallest[0] / smallest[1])
-    by_median = float(median[0] / median[1])
+    middle = eigenvalues.shape[1] // 2
+    noise, white = torch.stack((smallest, eigenvalues[:, middle]), 1)
+    by_smallest, by_median = (noise / white).tolist()
     return max(by_smallest, 0.0), by_median

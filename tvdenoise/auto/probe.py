@@ -11,14 +11,12 @@ from tvdenoise.auto.noise_level import ChannelNoise, Noise, Rows, estimate_noise
 from tvdenoise.model import tensors
 from tvdenoise.model.problem import Problem
 
-# How far apart the noise levels of opponent colours are where channels do not have noise of their own.
-CHANNEL_RATIO = 1.2
+CHANNEL_RATIO = 1.2  # How far apart the noise levels of opponent colours are where channels share noise.
 
 MOST_PIXELS = 2**21  # Up to so many the whole picture is used; ...
 BLOCKS = 8  # ... of a larger one as many in so many blocks.
 
-# Values drawn at a time, which takes no memory to speak of: noise that neighbours share in bands, ...
-VALUES_AT_ONCE = 2**20
+VALUES_AT_ONCE = 2**20  # Values drawn at a time, to save memory: noise that neighbours share in bands, ...
 BAND = 64  # ... of so many rows at least.
 
 SEED = 0x5EED  # of the probe: hardly that of noise that a user adds
@@ -34,8 +32,10 @@ def sample(f: Tensor, axes: int, most_pixels: int = MOST_PIXELS) -> Tensor:
         block = f
         for axis, side in sides.items():
             # An odd factor makes a permutation: no two blocks are at the same place along an axis.
-            place = number * (2 * axis - 1) % BLOCKS
-            start = place * (f.shape[axis] - side) // (BLOCKS - 1)
+            factor = 2 * axis - 1
+            place = number * factor % BLOCKS
+            last = f.shape[axis] - side
+            start = place * last // (BLOCKS - 1)
             block = block.narrow(axis, start, side)
         blocks.append(block)
     return torch.stack(blocks, dim=1)
@@ -47,7 +47,8 @@ def _choose_sides(shape: Sequence[int], pixels: float) -> dict[int, int]:
     # Axes shorter than a block's side leave their share to the others.
     axes = sorted(range(len(shape)), key=lambda axis: shape[axis])
     for rank, axis in enumerate(axes):
-        equal = int(pixels ** (1 / (len(shape) - rank)))
+        left = len(shape) - rank
+        equal = int(pixels ** (1 / left))
         side = min(shape[axis], equal)
         sides[axis + 1] = side
         pixels /= side
@@ -88,8 +89,11 @@ def _draw_signal_dependent(f: Tensor, noise: Noise) -> Tensor:
     # Stabilized noise has variance 1 in the mean of the channels: what is left are their shares.
     shares = f.new_tensor([channel.sigma for channel in opponent])
     shares /= shares.square().mean().sqrt()
-    shares = shares.view(-1, *(1,) * deviation.ndim)
-    return _draw_unit_noise(f, opponent) * deviation * shares
+    draw = _draw_unit_noise(f, opponent)
+    draw *= deviation
+    for plane, share in zip(draw, shares, strict=True):
+        plane *= share
+    return draw
 
 
 def _differ(noise: Noise) -> bool:
@@ -122,7 +126,9 @@ def _draw_unit_noise(f: Tensor, noise: Noise, values_at_once: int = VALUES_AT_ON
 def _cut_bands(plane: Tensor, values: int) -> Iterator[Tensor]:
     """Cut (..., H, W) into (h, W) of about so many values, but of no fewer than :data:`BAND` rows."""
     for picture in plane.view(-1, *plane.shape[-2:]):
-        number = min(picture.numel() // values, len(picture) // BAND)
+        by_values = picture.numel() // values
+        by_rows = len(picture) // BAND
+        number = min(by_values, by_rows)
         yield from picture.tensor_split(max(number, 1))
 
 

@@ -14,23 +14,18 @@ from tvdenoise.model import operators, tensors
 from tvdenoise.model.problem import Problem
 from tvdenoise.solvers.ascents import ascend
 
-# Noise of less than this, in standard deviations of the picture, is the rounding of its numbers.
-NEGLIGIBLE = 1e-7
-# The size of the perturbation, in standard deviations of the noise: larger ones move the minimum of the risk.
-EPSILON = 0.1
+NEGLIGIBLE = 1e-7  # Less noise, in standard deviations of the picture, is the rounding of its numbers.
+EPSILON = 0.1  # The perturbation, in standard deviations of the noise: larger ones move the minimum of the risk.
 
 # Where the search starts, as a multiple of sigma (sigma / s)^(1/4): sigma is the noise level, s the standard deviation
 # of the picture, and more noise leaves less to lose.
 START = {"anisotropic": 0.74, "isotropic": 0.89}
-# The power of the number of channels by which that is multiplied where their differences make one vector.
-COUPLED = 0.3
-# The least lambda for luma as a multiple of that for chroma: so small a one hardly changes luma.
-LEAST_LUMA = 0.05
+COUPLED = 0.3  # Times this power of the number of channels where their differences make one vector.
+LEAST_LUMA = 0.05  # The least lambda for luma as a multiple of chroma's: so small a one hardly changes luma.
 
 FACTOR = 1.25  # From one lambda to the next while walking downhill.
 MOST_MOVES = 14  # How many such steps the walk may take: far enough that pure noise becomes flat.
-# How far from the best lambda tried, in such steps, the lowest point of a parabola needs no second look.
-NEAR_ENOUGH = 0.25
+NEAR_ENOUGH = 0.25  # How far from the best lambda, in such steps, a parabola's lowest point needs no second look.
 
 STEPS = 50  # of FISTA at each lambda, as a multiple of the largest weight over the spread of the picture, ...
 LEAST_STEPS = 8  # ... at least so many, ...
@@ -54,8 +49,8 @@ class Selection:
 def choose_epsilon(noise: Noise) -> float:
     r"""Return the size of the perturbation: one photon where noise grows with the signal, else :data:`EPSILON`.
 
-    For counts :math:`y` of mean :math:`\mu` Hudson's identity takes the place of Stein's: :math:`\mathrm{E}\,(y - \mu)
-    h(y) = \mu\,\mathrm{E}\,(h(y + 1) - h(y))` ("A natural identity", Annals of Statistics 6, 1978).
+    For counts :math:`y` of mean :math:`\mu`, :math:`\mathrm{E}\,(y - \mu) h(y) = \mu\,\mathrm{E}\,(h(y + 1) - h(y))`
+    takes the place of Stein's identity (Hudson, Annals of Statistics 6, 1978).
     """
     photons = [max(channel.slope, 0.0) / (channel.sigma or 1.0) for channel in noise]
     return max(EPSILON, fmean(photons))
