@@ -34,18 +34,10 @@ class ForwardDifference:
 
     The last entry along an axis has no forward neighbour: its difference is 0, and what a field holds there never
     counts.
-
-    Attributes
-    ----------
-    axes
-        2 for pictures, 3 for volumes.
-    spacing
-        The distance between the slices of a volume in units of that between pixels, by which their differences are
-        divided.
     """
 
-    axes: Literal[2, 3] = 2
-    spacing: float = 1.0
+    axes: Literal[2, 3] = 2  # 2 for pictures, 3 for volumes
+    spacing: float = 1.0  # of the slices of a volume, in pixel widths: their differences are divided by it
 
     @property
     def squared_norm_bound(self) -> float:

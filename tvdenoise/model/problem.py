@@ -30,33 +30,15 @@ STRETCH = 1.3
 
 @dataclass(frozen=True)
 class Problem:
-    """What is to be minimised.
+    """What is to be minimised."""
 
-    Attributes
-    ----------
-    f
-        One picture (C, H, W), or volume (C, D, H, W).
-    weight
-        The weight lambda of the total variation.
-    tv
-        Its kind.
-    axes
-        The number of spatial axes: 2 for a picture, 3 for a volume.
-    spacing
-        The distance between the slices of a volume in units of that between pixels.
-    coupled
-        Whether the channels of a pixel make one vector.
-    ratios
-        The weight of each channel as a multiple of lambda; empty for lambda itself.
-    """
-
-    f: Tensor
-    weight: float
+    f: Tensor  # one picture (C, H, W), or volume (C, D, H, W)
+    weight: float  # lambda
     tv: TVKind
-    axes: Literal[2, 3] = 2
-    spacing: float = 1.0
-    coupled: bool = False
-    ratios: tuple[float, ...] = ()
+    axes: Literal[2, 3] = 2  # the number of spatial axes: 2 for a picture, 3 for a volume
+    spacing: float = 1.0  # the distance between the slices of a volume in units of that between pixels
+    coupled: bool = False  # whether the channels of a pixel make one vector
+    ratios: tuple[float, ...] = ()  # the weight of each channel as a multiple of lambda; empty for lambda itself
 
     @property
     def difference(self) -> ForwardDifference:

@@ -10,36 +10,17 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Method:
-    """One row: an optimizer class and the defaults under which it solves the problem.
+    """One row: an optimizer class and the defaults under which it solves the problem."""
 
-    Attributes
-    ----------
-    optimizer
-        The name of a class in ``tvdenoise.solvers.optimizers`` (dual) or ``torch.optim`` (primal).
-    help
-        One line.
-    formulation
-        ``"dual"``: the optimizer moves the dual field; ``"primal"``: it moves the picture.
-    lr
-        The rate; None for the dual, whose step size follows from the problem.
-    max_steps
-        The step limit, over which ``annealed`` stretches.
-    annealed
-        Lower the rate to 0 along a cosine, so that the kinks of total variation do not keep the method from settling.
-    smoothing
-        The Huber width in which kinks are rounded, in units of the intensity range.
-    options
-        Further arguments of the class.
-    """
-
-    optimizer: str
-    help: str
-    formulation: Literal["dual", "primal"] = "primal"
-    lr: float | None = None
-    max_steps: int = 500
+    optimizer: str  # the name of a class in tvdenoise.solvers.optimizers (dual) or torch.optim (primal)
+    help: str  # one line
+    formulation: Literal["dual", "primal"] = "primal"  # whether it moves the dual variable, or the picture
+    lr: float | None = None  # the rate; None for the dual, whose step size follows from the problem
+    max_steps: int = 500  # the step limit, over which ``annealed`` stretches
+    # Lower the rate to 0 along a cosine, so that the kinks of total variation do not keep the method from settling.
     annealed: bool = True
-    smoothing: float = 0.0
-    options: Mapping[str, Any] = field(default_factory=dict)
+    smoothing: float = 0.0  # the Huber width in which kinks are rounded, in units of the intensity range
+    options: Mapping[str, Any] = field(default_factory=dict)  # further arguments of the class
 
 
 AUTO = "auto"

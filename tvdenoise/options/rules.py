@@ -30,23 +30,13 @@ class Rule(ABC):
 
 @dataclass(frozen=True)
 class Number(Rule):
-    """Numbers from ``least`` to ``most``, as floats.
-
-    Attributes
-    ----------
-    remedy
-        What a user can do about a wrong one.
-    is_open
-        Whether ``least`` itself is no such number.
-    or_auto
-        Whether ``"auto"`` is a value too.
-    """
+    """Numbers from ``least`` to ``most``, as floats."""
 
     least: float
     most: float
-    remedy: str
-    is_open: bool = False
-    or_auto: bool = False
+    remedy: str  # what a user can do about a wrong one
+    is_open: bool = False  # whether ``least`` itself is no such number
+    or_auto: bool = False  # whether "auto" is a value too
 
     @property
     def metavar(self) -> str:  # type: ignore[override]

@@ -50,42 +50,18 @@ class Needs(NamedTuple):
 
 @dataclass(frozen=True)
 class Option:
-    """The declaration of an option; its name, type and default are those of its field in :class:`Settings`.
+    """The declaration of an option; its name, type and default are those of its field in :class:`Settings`."""
 
-    Attributes
-    ----------
-    rule
-        What values it takes.
-    help
-        What it does, for people, on the command line and in Python.
-    unit
-        The unit of a number, in words.
-    panel
-        The part of the command line's help in which it stands; None for the first.
-    flags
-        How it is written there; by default its name with two dashes.
-    is_varied
-        Whether sweeps take several values of it.
-    list_help
-        What their help says of these.
-    typed_help
-        What the help of the command line says of how it is typed.
-    needs
-        What another option must be for it.
-    is_column
-        Whether rows have a column for it; lambda and the colours are among the figures of a run instead.
-    """
-
-    rule: Rule
-    help: str
-    unit: str = ""
-    panel: Literal["Model", "Solver"] | None = "Model"
-    flags: tuple[str, ...] = ()
-    is_varied: bool = False
-    list_help: str = ""
-    typed_help: str = ""
-    needs: Needs | None = None
-    is_column: bool = False
+    rule: Rule  # what values it takes
+    help: str  # what it does, for people, on the command line and in Python
+    unit: str = ""  # of a number, in words
+    panel: Literal["Model", "Solver"] | None = "Model"  # the part of the command line's help; None for the first
+    flags: tuple[str, ...] = ()  # how it is written there; by default its name with two dashes
+    is_varied: bool = False  # whether sweeps take several values of it
+    list_help: str = ""  # what their help says of these
+    typed_help: str = ""  # what the help of the command line adds on how it is typed
+    needs: Needs | None = None  # what another option must be for it
+    is_column: bool = False  # whether rows have a column for it; lambda and colours are among the figures instead
 
 
 def _declare(default: Any, rule: Rule, help: str, **more: Any) -> Any:  # noqa: A002, ANN401 (as dataclasses' field)

@@ -58,23 +58,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class Solution:
-    """The answer, its certificate, and why and when the loop stopped.
+    """The answer, its certificate, and why and when the loop stopped."""
 
-    Attributes
-    ----------
-    u
-        The picture, (C, H, W): the last candidate of a method on the dual, the best of any other.
-    steps
-        Steps taken at full size, by the optimizer's own count.
-    seconds
-        Time spent in steps, a coarse start included; the clock stands still while certifying.
-    """
-
-    u: Tensor
+    u: Tensor  # (C, H, W): the last candidate of a method on the dual, the best of any other
     certificate: Certificate
     status: Status
-    steps: int
-    seconds: float
+    steps: int  # taken at full size, by the optimizer's own count
+    seconds: float  # spent in steps, a coarse start included; the clock stands still while certifying
 
 
 def solve(
