@@ -681,6 +681,7 @@ def test_memory_that_cannot_be_had_is_one_line(error, run, here, monkeypatch):
     def refuse(*_: object, **__: object) -> None:
         raise error
 
+    # No picture of a test can be sure to exhaust the memory of a machine.
     monkeypatch.setattr("tvdenoise.api.task.solve", refuse)
     code, out, err = run("in.png", "-l", "0.1", "--json")
     assert code == 1

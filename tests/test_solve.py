@@ -165,6 +165,7 @@ def test_certificates_stay_few_whatever_the_distance(problem, method):
 
 def test_clock_stands_still_while_certifying(problem, method, monkeypatch):
     clock = iter(range(1000))
+    # A clock that ticks once a look is the only one that can be counted.
     monkeypatch.setattr(solve_module, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     seen = []
     solution = solve(problem, replace(method, max_steps=60), tol=1e-9, callback=seen.append)

@@ -238,6 +238,7 @@ class TestSweep:
                 raise MemoryError
             return denoise_as_set(image, *arguments, **options)
 
+        # No picture of a test can be sure to exhaust the memory of a machine.
         monkeypatch.setattr(sweeping, "denoise_as_set", greedy)
         pictures = [Specimen("large", np.zeros((50, 50))), Specimen("small", np.eye(20))]
         large, small = sweep(pictures, Grid(weight=(0.1,)))
@@ -531,6 +532,7 @@ class TestCommand:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
+            # An interrupt between two rows, which no signal hits for sure.
             patch.setattr(sweeping, "sweep", interrupted)
             assert "keeps" not in run(*SWEEP, "-o", "b.jsonl", "-q")[2]
             assert "a.csv keeps the rows made so far\n" in run(*SWEEP, "-o", "a.csv")[2]
