@@ -5,12 +5,12 @@ picture, so torch computes until it has done as much work in all, or is about to
 seconds: so the same pictures go the same way on every machine.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from types import ModuleType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,20 +23,27 @@ from tvdenoise.options.kinds import Group, TVKind
 
 Engine = Literal["torch", "numba", "triton"]
 
+# Values that torch moves by a step, at 2 ns each, in the 0.5 s that loading takes once a machine has compiled.
 LOADING_WORK = 250_000_000
-"""Values that torch moves by a step, at 2 ns each, in the 0.5 s that loading takes once a machine has compiled."""
-
+# Values in whose time torch begins the operations of a step, however small the picture.
 STEP_OVERHEAD = 25_000
-"""Values in whose time torch begins the operations of a step, however small the picture."""
-
+# Steps of FISTA from start to end; alternating descent takes about as long.
 STEPS_OF_SOLVE = 150
-"""Steps of FISTA from start to end; alternating descent takes about as long."""
-
+# Steps that take torch as long as a certificate: measured 3 to 7, from 16x16 to 1024x1024.
 STEPS_OF_CERTIFICATE = 5
-"""Steps that take torch as long as a certificate: measured 3 to 7, from 16x16 to 1024x1024."""
-
+# Planes in a vector beyond which a tile on a card would hardly be more than its halo.
 MOST_PLANES = 8
-"""Planes in a vector beyond which a tile on a card would hardly be more than its halo."""
+
+
+class State(NamedTuple):
+    """What an ascent works on, in place."""
+
+    f: Tensor
+    p: Tensor  # the newest field
+    previous: Tensor  # the one before it
+    average: Tensor | None  # takes in the pictures on the way
+    groups: Sequence[Group]
+
 
 _work_done = 0
 _used: ContextVar[Engine | None] = ContextVar("engine", default=None)
@@ -119,9 +126,10 @@ def load_module(engine: Engine, device: torch.device, dtype: torch.dtype, tv: TV
         p = torch.zeros(2, planes, 2, 2, device=device, dtype=dtype)
         group = [Group(0, 1, planes, 1.0)]
         for average in (None, f.clone()):
-            module.ascend(f, p, p.clone(), average, group, tv, 0.1, 1, 1)
+            state = State(f, p, p.clone(), average, group)
+            module.ascend(state, tv, 0.1, range(1, 2))
             if tv == "anisotropic" and planes == 1:
-                module.alternate(f, p, p.clone(), average, group, 1, 2, 2, f.clone())
+                module.alternate(state, range(1, 3), 2, f.clone())
         if module.CERTIFIES:
             module.centre(f, p, f, f.clone(), 1.0)
             module.sums(f, f, p, f, group, tv)

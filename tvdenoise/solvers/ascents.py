@@ -47,6 +47,11 @@ class Ascent(ABC):
         self.average: Tensor | None = None
         self.scratch = tensors.empty(problem.f.shape, problem.f)
 
+    @property
+    def state(self) -> dispatch.State:
+        """What compiled code works on."""
+        return dispatch.State(self.problem.f, self.parameter, self.previous, self.average, self.problem.groups())
+
     def advance(self, steps: int) -> None:
         """Take some steps."""
         kernels = self.problem.kernels(self.parameter, self.previous)
@@ -74,18 +79,8 @@ class FISTAAscent(Ascent):
         self.rate = rate or problem.step_size
 
     def _advance_compiled(self, kernels: ModuleType, steps: int) -> None:
-        problem = self.problem
-        self.parameter, self.previous = kernels.ascend(
-            problem.f,
-            self.parameter,
-            self.previous,
-            self.average,
-            problem.groups(),
-            problem.tv,
-            self.rate,
-            self.step + 1,
-            steps,
-        )
+        new_steps = range(self.step + 1, self.step + steps + 1)
+        self.parameter, self.previous = kernels.ascend(self.state, self.problem.tv, self.rate, new_steps)
 
     def _advance_with_torch(self, steps: int) -> None:
         difference = self.problem.difference
@@ -167,17 +162,8 @@ class AlternatingAscent(Ascent):
             super().advance(min(REFRESH, steps - taken))
 
     def _advance_compiled(self, kernels: ModuleType, steps: int) -> None:
-        self.parameter, self.previous = kernels.alternate(
-            self.problem.f,
-            self.parameter,
-            self.previous,
-            self.average,
-            self.problem.groups(),
-            self.step + 1,
-            steps,
-            AVERAGE_EVERY,
-            self.scratch,
-        )
+        new_steps = range(self.step + 1, self.step + steps + 1)
+        self.parameter, self.previous = kernels.alternate(self.state, new_steps, AVERAGE_EVERY, self.scratch)
 
     def _advance_with_torch(self, steps: int) -> None:
         self.problem.difference.subtract_adjoint(self.problem.f, self.parameter, self.scratch)

@@ -1,6 +1,6 @@
 """The inner loops, compiled by numba: the same numbers as with torch alone, several times as fast.
 
-Importing this room loads numba; :mod:`tvdenoise.kernels.dispatch` decides when that pays.
+Importing this module loads numba; :mod:`tvdenoise.kernels.dispatch` decides when that pays.
 """
 
 import numba
@@ -12,7 +12,7 @@ from tvdenoise.kernels.cpu.certificate import centre, sums
 if numba.config.DISABLE_JIT:
     raise ImportError("NUMBA_DISABLE_JIT is set")
 
+# Whether :func:`centre` and :func:`sums` are here too.
 CERTIFIES = True
-"""Whether :func:`centre` and :func:`sums` are here too."""
 
 __all__ = ["CERTIFIES", "alternate", "ascend", "centre", "sums"]

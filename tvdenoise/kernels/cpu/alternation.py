@@ -3,7 +3,7 @@ r"""The steps of alternating descent on the dual, fused: all that happens to a r
 Every value comes out bit by bit as :class:`tvdenoise.solvers.ascents.AlternatingAscent` computes it with torch.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -15,63 +15,51 @@ from torch import Tensor
 from tvdenoise.kernels.cpu import threads
 from tvdenoise.kernels.cpu.ascent import Trapezoid
 from tvdenoise.kernels.cpu.compilation import compiled, inlined
-from tvdenoise.kernels.cpu.rows import Array, as_fields, as_planes, copy, mix
+from tvdenoise.kernels.cpu.rows import Array, Arrays, as_arrays, as_planes, copy, mix
 from tvdenoise.kernels.cpu.squares import deinterleave, extrapolate_odd, interleave, solve
-from tvdenoise.options.kinds import Group
+from tvdenoise.kernels.dispatch import State
 
+# Pairs of rows taken through all steps before the next.
 BLOCK = 4
-"""Pairs of rows taken through all steps before the next."""
 
 
-def alternate(
-    f: Tensor,
-    p: Tensor,
-    previous: Tensor,
-    average: Tensor | None,
-    groups: Sequence[Group],
-    first_step: int,
-    steps: int,
-    every: int,
-    picture: Tensor,
-) -> tuple[Tensor, Tensor]:
-    r"""Take the steps ``first_step`` and following in place, with ``picture`` for a buffer; return both fields.
+def alternate(state: State, steps: range, every: int, picture: Tensor) -> tuple[Tensor, Tensor]:
+    r"""Take steps in place, with ``picture`` for a buffer; return both fields.
 
-    ``average`` takes in the picture at every so many steps. Every thread takes a band of pairs of rows, which shrinks
+    The average takes in the picture at every so many steps. Every thread takes a band of pairs of rows, which shrinks
     by a pair a step where it borders on another, and then one of the gaps, which grow around a border between two
     bands: so nothing is computed twice.
     """
-    data, u = as_planes(f, picture)
-    mean = data[:, :0].copy() if average is None else as_planes(average)[0]
-    now, old = as_fields(p, previous)
-    width = data.shape[2]
-    pairs = data.shape[1] // 2 + 1
-    bands = max(1, min(torch.get_num_threads(), pairs // (2 * steps + 5)))
+    arrays = as_arrays(state)
+    f = arrays.f
+    (u,) = as_planes(picture)
+    pairs = f.shape[1] // 2 + 1
+    bands = max(1, min(torch.get_num_threads(), pairs // (2 * len(steps) + 5)))
     edges = [pairs * band // bands for band in range(bands + 1)]
     shrinking = list[Callable[[], None]]()
     growing = list[Callable[[], None]]()
-    for plane, _, _, weight, _ in groups:
-        take = partial(_alternate, data, u, now, old, mean, plane, weight, first_step, steps, every)
+    for plane, _, _, weight, _ in state.groups:
+        take = partial(_alternate, arrays, u, plane, f.dtype.type(weight), steps.start, len(steps), every)
         for band, (top, bottom) in enumerate(pairwise(edges)):
             above = int(band > 0)
             below = int(band < bands - 1)
-            over = now[0, plane, 2 * top - 1].copy() if above else np.zeros(width, data.dtype)
+            over = np.zeros(f.shape[2], f.dtype)
+            if above:
+                over[:] = arrays.now[0, plane, 2 * top - 1]
             shrunk = Trapezoid(top + above, above, bottom - below, -below)
             shrinking.append(partial(take, shrunk, top, bottom, over))
         for edge in edges[1:-1]:
             grown = Trapezoid(edge - 1, -1, edge + 1, 1)
-            growing.append(partial(take, grown, edge, edge, np.zeros(0, data.dtype)))
+            growing.append(partial(take, grown, edge, edge, np.zeros(0, f.dtype)))
     threads.run(shrinking)
     threads.run(growing)
-    return p, previous
+    return state.p, state.previous
 
 
 @compiled
 def _alternate(
-    data: Array,
+    arrays: Arrays,
     picture: Array,
-    p: Array,
-    previous: Array,
-    mean: Array,
     plane: int,
     weight: float,
     first_step: int,
@@ -90,14 +78,13 @@ def _alternate(
     between its two bands is still to be done. Where a trapezoid shrinks, odd squares begin a pair later than even ones;
     where it grows, they end a pair later.
     """
-    f = data[plane]
+    f = arrays.f[plane]
     u = picture[plane]
-    down = p[0, plane]
-    right = p[1, plane]
-    field = (down, right, previous[0, plane], previous[1, plane])
-    average = mean[plane]  # without rows if there is none
+    down = arrays.now[0, plane]
+    right = arrays.now[1, plane]
+    field = (down, right, arrays.old[0, plane], arrays.old[1, plane])
+    average = arrays.average[plane]
     real = f.dtype.type
-    bound = real(weight)
     buffer = np.zeros(f.shape[1], f.dtype)
     if top == bottom:
         extrapolate_odd(u, field, top, _momentum(first_step, real))
@@ -115,10 +102,10 @@ def _alternate(
             odd_bottom = even_bottom + int(rows.bottom_slope > 0)
             for r in range(max(even_top, block - s - 1), min(odd_bottom, block + BLOCK - s - 1)):
                 if r < even_bottom:
-                    solve(u, down, right, 2 * r, bound)
+                    solve(u, down, right, 2 * r, weight)
                 if r < odd_top:
                     continue
-                solve(u, down, right, 2 * r - 1, bound)
+                solve(u, down, right, 2 * r - 1, weight)
                 k = first_step + s
                 if k % every == 0 and average.size > 0:
                     _mix_pair(average, u, r, real(3 / (k // every + 2)))

@@ -3,7 +3,6 @@ r"""The steps of FISTA on the dual, fused: all that happens to a row happens whi
 Every value comes out bit by bit as :class:`tvdenoise.solvers.optimizers.FISTA` computes it with torch.
 """
 
-from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
@@ -16,8 +15,8 @@ from tvdenoise.kernels.cpu import threads
 from tvdenoise.kernels.cpu.compilation import compiled, inlined
 from tvdenoise.kernels.cpu.rows import (
     Array,
-    as_fields,
-    as_planes,
+    Arrays,
+    as_arrays,
     copy,
     extrapolate,
     mix,
@@ -29,19 +28,25 @@ from tvdenoise.kernels.cpu.rows import (
     subtract_adjoint,
     subtract_adjoint_of_slice,
 )
+from tvdenoise.kernels.dispatch import State
 from tvdenoise.options.kinds import Group
 
+# Rows taken through all steps of a sweep before the next.
 BLOCK = 16
-"""Rows taken through all steps of a sweep before the next."""
-
+# Steps taken on one part of the picture before the next; even, so that the fields change places in the last alone.
 STEPS = 16
-"""Steps taken on one part of the picture before the next; even, so that the fields change places in the last alone."""
-
+# The same for volumes, whose slices are what rows are of pictures.
 BLOCK_OF_SLICES = 8
-"""The same for volumes, whose slices are what rows are of pictures."""
-
 STEPS_OF_SLICES = 4
-"""Likewise."""
+
+
+class Model(NamedTuple):
+    """What steps depend on, rounded to the type of the picture."""
+
+    group: Group
+    is_isotropic: bool
+    rate: float
+    width: int
 
 
 class Trapezoid(NamedTuple):
@@ -62,37 +67,29 @@ class Part(NamedTuple):
     grows_below: bool
 
 
-def ascend(
-    f: Tensor,
-    p: Tensor,
-    previous: Tensor,
-    average: Tensor | None,
-    groups: Sequence[Group],
-    tv: str,
-    rate: float,
-    first_step: int,
-    steps: int,
-) -> tuple[Tensor, Tensor]:
-    r"""Take the steps ``first_step`` and following in place; return the newest field and the one before it.
+def ascend(state: State, tv: str, rate: float, steps: range) -> tuple[Tensor, Tensor]:
+    r"""Take steps in place; return the newest field and the one before it.
 
     Every thread takes a band of rows, which shrinks by a row a step where it borders on another, and then one of the
     gaps, which grow around a row between two bands: so nothing is computed twice, and no copy is needed.
     """
-    axes = len(p)
-    width = f.shape[-1]
-    picture, mean = as_planes(f, f.new_empty(0, *f.shape[-axes:]) if average is None else average, axes=axes)
-    now, old = as_fields(p, previous)
-    height, in_row = picture.shape[1:]
-    most = STEPS if axes == 2 else STEPS_OF_SLICES
+    arrays = as_arrays(state)
+    f = arrays.f
+    real = f.dtype.type
+    height = f.shape[1]
+    width = state.f.shape[-1]
+    most = STEPS if len(state.p) == 2 else STEPS_OF_SLICES
     bands = max(1, min(torch.get_num_threads(), height // (2 * most + 1)))
     edges = [height * band // bands for band in range(bands + 1)]
-    for step in range(first_step, first_step + steps, most):
-        number = min(most, first_step + steps - step)
+    for start in range(0, len(steps), most):
+        sweep = steps[start : start + most]
         shrinking = []
         growing = []
-        for group in groups:
-            above, below = np.zeros((2, bands, number, group.planes, in_row), picture.dtype)
-            take = partial(_ascend, picture, now, old, mean, group, tv == "isotropic", rate, width, step, number)
+        for group in state.groups:
+            above, below = np.zeros((2, bands, len(sweep), group.planes, f.shape[2]), f.dtype)
+            rounded = group._replace(weight=real(group.weight), spacing=real(group.spacing))
+            model = Model(rounded, tv == "isotropic", real(rate), width)
+            take = partial(_ascend, arrays, model, sweep.start, len(sweep))
             for band, (top, bottom) in enumerate(pairwise(edges)):
                 rows = Trapezoid(top + int(band > 0), int(band > 0), bottom, -int(band < bands - 1))
                 shrinking.append(partial(take, rows, above[band], below[band]))
@@ -100,41 +97,26 @@ def ascend(
                 growing.append(partial(take, Trapezoid(edge, -1, edge + 1, 1), above[band - 1], below[band]))
         threads.run(shrinking)
         threads.run(growing)
-    return (previous, p) if steps % 2 else (p, previous)  # only the last sweep may be odd
+    return (state.previous, state.p) if len(steps) % 2 else (state.p, state.previous)  # only the last sweep may be odd
 
 
 @compiled
 def _ascend(
-    f: Array,
-    p: Array,
-    previous: Array,
-    average: Array,
-    group: Group,
-    is_isotropic: bool,
-    rate: float,
-    width: int,
-    first_step: int,
-    steps: int,
-    rows: Trapezoid,
-    above: Array,
-    below: Array,
+    arrays: Arrays, model: Model, first_step: int, steps: int, rows: Trapezoid, above: Array, below: Array
 ) -> None:
     r"""Take the steps ``first_step`` and following on a trapezoid of rows, in place.
 
     Two fields are all that steps need, since :math:`p_k` is written where :math:`p_{k-2}` was: after an odd number the
-    newest is in ``previous``. At a slanted border a trapezoid that shrinks finds in the next row what it needs. One
+    newest is in ``arrays.old``. At a slanted border a trapezoid that shrinks finds in the next row what it needs. One
     that grows finds that its neighbour has moved on, and takes what the neighbour left: the extrapolated vertical
     component of the last row in ``above`` (steps, planes, W), the picture in the first row in ``below``.
-
-    ``average`` takes in the pictures at which gradients were taken, unless it is empty.
     """
+    f, p, previous, average = arrays
     components = p.shape[0]
+    planes = model.group.planes
     w = f.shape[2]
-    real = f.dtype.type
-    rounded = Group(group.first, group.stride, group.planes, real(group.weight), real(group.spacing))
-    model = (rounded, is_isotropic, real(rate), width)
-    r = np.zeros((2, components, group.planes, w + width), f.dtype)
-    u = np.zeros((2, group.planes, w), f.dtype)
+    r = np.zeros((2, components, planes, w + model.width), f.dtype)
+    u = np.zeros((2, planes, w), f.dtype)
     scale = np.zeros(w, f.dtype)
     block_size = BLOCK if components == 2 else BLOCK_OF_SLICES
     block = min(rows.top, rows.top + (steps - 1) * rows.top_slope)
@@ -148,88 +130,95 @@ def _ascend(
             if start >= stop:
                 continue
             part = Part(start, stop, start == top and rows.top_slope > 0, stop == bottom and rows.bottom_slope > 0)
-            now = p if s % 2 == 0 else previous
-            old = previous if s % 2 == 0 else p
-            _take_step(f, now, old, average, model, first_step + s, part, above[s], below[s], r, u, scale)
+            ordered = Arrays(f, p, previous, average) if s % 2 == 0 else Arrays(f, previous, p, average)
+            _take_step(ordered, model, first_step + s, part, above[s], below[s], r, u, scale)
         block += block_size
 
 
 @inlined
 def _take_step(
-    f: Array,
-    now: Array,
-    old: Array,
-    average: Array,
-    model: tuple[Group, bool, float, int],
-    k: int,
-    part: Part,
-    above: Array,
-    below: Array,
-    r: Array,
-    u: Array,
-    scale: Array,
+    arrays: Arrays, model: Model, k: int, part: Part, above: Array, below: Array, r: Array, u: Array, scale: Array
 ) -> None:
-    """Take step ``k`` on some rows: the new field overwrites ``old``.
+    """Take step ``k`` on some rows: the new field overwrites ``arrays.old``.
 
     ``r`` is the extrapolated field (2, components, planes, zeros and W) in the row in work and the one above it, the
     even row first, ``u`` the picture f - D^T r there (2, planes, W); ``scale`` is for the projection.
     """
-    group, is_isotropic, rate, width = model
-    first, stride, planes, weight, spacing = group
-    w = f.shape[2]
-    last = now.shape[0] - 1
+    f, now, old, _ = arrays
+    group = model.group
     momentum = f.dtype.type((k - 1) / (k + 2))
     share = f.dtype.type(3 / (k + 2))
-    before = (part.start - 1) % 2
-    for c in range(planes):
-        plane = first + c * stride
+    before = part.start - 1
+    for c in range(group.planes):
+        plane = group.first + c * group.stride
         if part.shrinks_above:
-            extrapolate(now[0, plane, part.start - 1], old[0, plane, part.start - 1], momentum, r[before, 0, c])
+            extrapolate(now[0, plane, before], old[0, plane, before], momentum, r[before % 2, 0, c])
         else:
-            copy(above[c], r[before, 0, c])
+            copy(above[c], r[before % 2, 0, c])
     for i in range(part.start, part.stop + 1):  # the field of a row needs the picture in the next
-        here = i % 2
-        before = (i - 1) % 2
-        for c in range(planes):
-            plane = first + c * stride
+        for c in range(group.planes):
+            plane = group.first + c * group.stride
             if i == f.shape[1]:  # no difference leads out of the picture
-                copy(u[before, c], u[here, c])
-                continue
-            if i == part.stop and part.grows_below:  # a band has been there already
-                copy(below[c], u[here, c])
-                continue
-            through = r[here, 0, c]
-            over = r[before, 0, c]
-            along = r[here, last, c]  # starts with a 0
-            extrapolate(now[0, plane, i], old[0, plane, i], momentum, through)
-            extrapolate(now[last, plane, i], old[last, plane, i], momentum, along[1:])
-            if last == 1:
-                subtract_adjoint(f[plane, i], through, over, along, u[here, c])
+                copy(u[(i - 1) % 2, c], u[i % 2, c])
+            elif i == part.stop and part.grows_below:  # a band has been there already
+                copy(below[c], u[i % 2, c])
             else:
-                down = r[here, 1, c]
-                extrapolate(now[1, plane, i], old[1, plane, i], momentum, down[width:])
-                subtract_adjoint_of_slice(f[plane, i], through, over, down, along, width, spacing, u[here, c])
-            if i < part.stop and average.size > 0:
-                mix(average[plane, i], u[here, c], share)
-            if i == part.start and part.shrinks_above:  # for the gap above, which comes later
-                copy(u[here, c], below[c])
-        if i > part.start and planes == 1 and last == 1:
-            x = old[0, first, i - 1]
-            y = old[1, first, i - 1]
-            move_plane(r[before, 0, 0], r[before, 1, 0], u[before, 0], u[here, 0], rate, weight, is_isotropic, x, y)
-        elif i > part.start:
-            for c in range(planes):
-                plane = first + c * stride
-                if last == 1:
-                    move(r[before, 0, c], u[before, c], u[here, c], rate, old[0, plane, i - 1])
-                    move_along(r[before, 1, c], u[before, c], rate, old[1, plane, i - 1])
-                    continue
-                move_through(r[before, 0, c], u[before, c], u[here, c], spacing, rate, old[0, plane, i - 1])
-                move(r[before, 1, c, width:], u[before, c], u[before, c, width:], rate, old[1, plane, i - 1])
-                x = r[before, 2, c]
-                y = old[2, plane, i - 1]
-                for j in range(0, w, width):  # line by line
-                    move_along(x[j : j + width + 1], u[before, c, j : j + width], rate, y[j : j + width])
-            project(old, i - 1, group, is_isotropic, scale)
-    for c in range(planes):
+                _update_row(arrays, model, c, i, momentum, r, u)
+                if i < part.stop and arrays.average.size > 0:
+                    mix(arrays.average[plane, i], u[i % 2, c], share)
+                if i == part.start and part.shrinks_above:  # for the gap above, which comes later
+                    copy(u[i % 2, c], below[c])
+        if i > part.start:
+            _move_row(old, model, i - 1, r, u, scale)
+    for c in range(group.planes):
         copy(r[(part.stop - 1) % 2, 0, c], above[c])
+
+
+@inlined
+def _update_row(arrays: Arrays, model: Model, c: int, i: int, momentum: float, r: Array, u: Array) -> None:
+    """Extrapolate the field in row ``i`` of a plane, and compute the picture there."""
+    f, now, old, _ = arrays
+    plane = model.group.first + c * model.group.stride
+    last = now.shape[0] - 1
+    here = i % 2
+    through = r[here, 0, c]
+    over = r[(i - 1) % 2, 0, c]
+    along = r[here, last, c]  # starts with a 0
+    extrapolate(now[0, plane, i], old[0, plane, i], momentum, through)
+    extrapolate(now[last, plane, i], old[last, plane, i], momentum, along[1:])
+    if last == 1:
+        subtract_adjoint(f[plane, i], through, over, along, u[here, c])
+    else:
+        width = model.width
+        down = r[here, 1, c]
+        extrapolate(now[1, plane, i], old[1, plane, i], momentum, down[width:])
+        subtract_adjoint_of_slice(f[plane, i], through, over, down, along, width, model.group.spacing, u[here, c])
+
+
+@inlined
+def _move_row(p: Array, model: Model, i: int, r: Array, u: Array, scale: Array) -> None:
+    """Write the field in row ``i`` after a step along the gradient and the projection."""
+    group, is_isotropic, rate, width = model
+    last = p.shape[0] - 1
+    here = i % 2
+    if group.planes == 1 and last == 1:
+        x = p[0, group.first, i]
+        y = p[1, group.first, i]
+        under = u[(i + 1) % 2, 0]
+        move_plane(r[here, 0, 0], r[here, 1, 0], u[here, 0], under, rate, group.weight, is_isotropic, x, y)
+        return
+    for c in range(group.planes):
+        plane = group.first + c * group.stride
+        picture = u[here, c]
+        under = u[(i + 1) % 2, c]
+        if last == 1:
+            move(r[here, 0, c], picture, under, rate, p[0, plane, i])
+            move_along(r[here, 1, c], picture, rate, p[1, plane, i])
+        else:
+            move_through(r[here, 0, c], picture, under, group.spacing, rate, p[0, plane, i])
+            move(r[here, 1, c, width:], picture, picture[width:], rate, p[1, plane, i])
+            along = r[here, 2, c]
+            out = p[2, plane, i]
+            for j in range(0, picture.shape[0], width):  # line by line
+                move_along(along[j : j + width + 1], picture[j : j + width], rate, out[j : j + width])
+    project(p, i, group, is_isotropic, scale)

@@ -19,11 +19,10 @@ from tvdenoise.kernels.cpu.rows import (
 )
 from tvdenoise.options.kinds import Group
 
+# Rows that are a job: whatever the number of threads, sums are of the same parts.
 ROWS = 64
-"""Rows that are a job: whatever the number of threads, sums are of the same parts."""
-
+# The same for volumes.
 SLICES = 8
-"""The same for volumes."""
 
 
 def centre(f: Tensor, p: Tensor, v: Tensor, out: Tensor, spacing: float) -> None:
@@ -104,7 +103,6 @@ def _sums(
     """Add what some rows add to E(u), E(v), d(p), its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
     first, stride, planes, weight, spacing = group
     components = p.shape[0]
-    last = components - 1
     h, w = f.shape[1:]
     density = 1.0 / spacing
     # each row starts with the zeros before the first pixel, or the first line of a slice
@@ -116,16 +114,7 @@ def _sums(
         here = i % 2
         before = (i - 1) % 2
         for c in range(planes):
-            plane = first + c * stride
-            copy(p[0, plane, i], field[0, c, here, width:])
-            copy(p[last, plane, i], field[last, c, here, width:])
-            if components == 3:
-                copy(p[1, plane, i], field[1, c, here, width:])
-                field[1, c, here, w:] = 0.0
-            # no difference leads out of the picture
-            if i == h - 1:
-                field[0, c, here] = 0.0
-            field[last, c, here, 2 * width - 1 :: width] = 0.0
+            _read_row(p, first + c * stride, i, width, field[:, c], here)
         project(field, here, Group(0, 1, planes, weight, spacing), is_isotropic, scale)
         if i < top:
             continue
@@ -133,18 +122,32 @@ def _sums(
             plane = first + c * stride
             through = field[0, c, here, width:]
             over = field[0, c, before, width:]
-            along = field[last, c, here, width:]
-            left = field[last, c, here, width - 1 :]
+            along = field[-1, c, here, width:]
+            left = field[-1, c, here, width - 1 :]
             if components == 3:
                 down = field[1, c, here, width:]
                 up = field[1, c, here]
                 for j in range(w):
                     across[j] = density * (through[j] - over[j]) + down[j] - up[j]
-                through, over = across, nothing
+                through = across
+                over = nothing
             _distances(f[plane, i], u[plane, i], v[plane, i], through, over, along, left, out)
         under = min(i + 1, h - 1)
         out[0] += weight * _variation(u, group, components, i, under, is_isotropic, width, scale)
         out[1] += weight * _variation(v, group, components, i, under, is_isotropic, width, scale)
+
+
+@summing
+def _read_row(p: Array, plane: int, i: int, width: int, field: Array, here: int) -> None:
+    """Read row ``i`` of a field, and write 0 where differences would lead out of the picture."""
+    last = p.shape[0] - 1
+    for component in range(last + 1):
+        copy(p[component, plane, i], field[component, here, width:])
+    if last == 2:
+        field[1, here, p.shape[3] :] = 0.0
+    if i == p.shape[2] - 1:
+        field[0, here] = 0.0
+    field[last, here, 2 * width - 1 :: width] = 0.0
 
 
 @summing

@@ -54,14 +54,11 @@ def _decorator(**options: object) -> Callable[[Function], Function]:
     return decorate
 
 
+# Every operation is rounded for itself, in the order in which it is written: as by torch.
 compiled = _decorator(fastmath=False)  # or it would be that of the caller that is compiled first
-"""Every operation is rounded for itself, in the order in which it is written: as by torch."""
-
+# The same for a part of a function: a call would cost small pictures time.
 inlined = _decorator(fastmath=False, forceinline=True)
-"""The same for a part of a function: a call would cost small pictures time."""
-
+# Products may be fused with sums: where they are exact, it makes no difference.
 contracting = _decorator(fastmath={"contract"})
-"""Products may be fused with sums: where they are exact, it makes no difference."""
-
+# Sums may be taken in any order: the certificate allows for it.
 summing = _decorator(fastmath={"reassoc"})
-"""Sums may be taken in any order: the certificate allows for it."""

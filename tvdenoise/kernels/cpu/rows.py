@@ -5,16 +5,37 @@ pixels in a line: (planes, D, H W), fields (3, planes, D, H W). A ``Group`` name
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from tvdenoise.kernels.cpu.compilation import compiled
+from tvdenoise.kernels.dispatch import State
 from tvdenoise.options.kinds import Group
 
 Array = NDArray[Any]
+
+
+class Arrays(NamedTuple):
+    """What an ascent works on, as arrays."""
+
+    f: Array
+    now: Array  # the newest field
+    old: Array  # the one before it
+    average: Array  # without rows if there is none
+
+
+def as_arrays(state: State) -> Arrays:
+    """Return the tensors of an ascent as arrays in the same memory."""
+    axes = len(state.p)
+    (f,) = as_planes(state.f, axes=axes)
+    average = f[:, :0].copy()
+    if state.average is not None:
+        (average,) = as_planes(state.average, axes=axes)
+    now, old = as_fields(state.p, state.previous)
+    return Arrays(f, now, old, average)
 
 
 def as_planes(*pictures: Tensor, axes: int = 2) -> list[Array]:
@@ -111,14 +132,20 @@ def move_plane(
             out_along[j] = y * scale
     else:
         for j in range(last):
-            out[j] = min(max(vertical[j] + rate * (under[j] - u[j]), -weight), weight)
-            out_along[j] = min(max(horizontal[j + 1] + rate * (u[j + 1] - u[j]), -weight), weight)
+            out[j] = clamp(vertical[j] + rate * (under[j] - u[j]), weight)
+            out_along[j] = clamp(horizontal[j + 1] + rate * (u[j + 1] - u[j]), weight)
     # The last column has no difference along the row.
     x = vertical[last] + rate * (under[last] - u[last])
     if is_isotropic:
         out[last] = x * min(one, weight * (one / np.sqrt(x * x)))
     else:
-        out[last] = min(max(x, -weight), weight)
+        out[last] = clamp(x, weight)
+
+
+@compiled
+def clamp(x: float, bound: float) -> float:
+    """Return the nearest value whose magnitude is at most ``bound``."""
+    return min(max(x, -bound), bound)
 
 
 @compiled
@@ -126,13 +153,13 @@ def project(p: Array, i: int, group: Group, is_isotropic: bool, scale: Array) ->
     """Project row ``i`` of a field on the dual ball."""
     first, stride, planes, weight, _ = group
     components = p.shape[0]
+    one = p.dtype.type(1)
     if planes == 1 and not is_isotropic:
         for component in range(components):
             row = p[component, first, i]
             for j in range(row.shape[0]):
-                row[j] = min(max(row[j], -weight), weight)
+                row[j] = clamp(row[j], weight)
         return
-    one = p.dtype.type(1)
     together = components if is_isotropic else 1
     for begin in range(0, components, together):
         for j in range(scale.shape[0]):

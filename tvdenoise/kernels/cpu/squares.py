@@ -61,26 +61,28 @@ def solve(u: Array, down: Array, right: Array, i: int, weight: float) -> None:
     h, w = u.shape
     half = (w + 1) // 2
     is_even = i % 2 == 0
-    # where the left and the right columns of the squares begin, and how many there are
-    a, b, n = (0, half, w // 2) if is_even else (half, 1, half - 1)
+    # The left and the right columns of the squares.
+    if is_even:
+        first = slice(0, w // 2)
+        second = slice(half, w)
+    else:
+        first = slice(half, 2 * half - 1)
+        second = slice(1, half)
     if i < 0 or i + 1 >= h:
         for k in range(max(i, 0), min(i + 2, h)):
             for _ in range(1 + is_even):
-                _maximize(u[k, a : a + n], u[k, b : b + n], right[k, a : a + n], weight)
+                _maximize(u[k, first], u[k, second], right[k, first], weight)
         return
-    upper = u[i]
-    lower = u[i + 1]
-    corners = (upper[a : a + n], upper[b : b + n], lower[a : a + n], lower[b : b + n])
-    edges = (right[i, a : a + n], right[i + 1, a : a + n], down[i, a : a + n], down[i, b : b + n])
-    if is_even:
-        _solve_even(corners, edges, weight)
-        if w % 2 == 1:  # the last column is in no square
-            _maximize(upper[half - 1 : half], lower[half - 1 : half], down[i, half - 1 : half], weight)
-    else:
-        _solve_odd(corners, edges, weight)
-        _maximize(upper[:1], lower[:1], down[i, :1], weight)
-        if w % 2 == 0:
-            _maximize(upper[w - 1 :], lower[w - 1 :], down[i, w - 1 :], weight)
+    corners = (u[i, first], u[i, second], u[i + 1, first], u[i + 1, second])
+    edges = (right[i, first], right[i + 1, first], down[i, first], down[i, second])
+    _solve(corners, edges, is_even, weight)
+    # Single columns at the border are in no square.
+    if not is_even:
+        _maximize(u[i, :1], u[i + 1, :1], down[i, :1], weight)
+    if is_even == (w % 2 == 1):
+        end = half if is_even else w
+        alone = slice(end - 1, end)
+        _maximize(u[i, alone], u[i + 1, alone], down[i, alone], weight)
 
 
 @contracting
@@ -91,8 +93,8 @@ def _maximize(a_row: Array, b_row: Array, x_row: Array, weight: float) -> None:
 
 
 @contracting
-def _solve_even(corners: tuple[Array, ...], edges: tuple[Array, ...], weight: float) -> None:
-    """Maximise over the edges along rows, those across, and again those along."""
+def _solve(corners: tuple[Array, ...], edges: tuple[Array, ...], is_even: bool, weight: float) -> None:
+    """Maximise over the edges along rows, those across, and in even squares again those along."""
     a_row, b_row, c_row, d_row = corners
     over, under, left, right = edges
     for j in range(a_row.shape[0]):
@@ -100,20 +102,15 @@ def _solve_even(corners: tuple[Array, ...], edges: tuple[Array, ...], weight: fl
         y, c, d = _maximized(under[j], c_row[j], d_row[j], weight)
         left[j], a, c = _maximized(left[j], a, c, weight)
         right[j], b, d = _maximized(right[j], b, d, weight)
-        over[j], a_row[j], b_row[j] = _maximized(x, a, b, weight)
-        under[j], c_row[j], d_row[j] = _maximized(y, c, d, weight)
-
-
-@contracting
-def _solve_odd(corners: tuple[Array, ...], edges: tuple[Array, ...], weight: float) -> None:
-    """Maximise over the edges along rows, and those across."""
-    a_row, b_row, c_row, d_row = corners
-    over, under, left, right = edges
-    for j in range(a_row.shape[0]):
-        over[j], a, b = _maximized(over[j], a_row[j], b_row[j], weight)
-        under[j], c, d = _maximized(under[j], c_row[j], d_row[j], weight)
-        left[j], a_row[j], c_row[j] = _maximized(left[j], a, c, weight)
-        right[j], b_row[j], d_row[j] = _maximized(right[j], b, d, weight)
+        if is_even:
+            x, a, b = _maximized(x, a, b, weight)
+            y, c, d = _maximized(y, c, d, weight)
+        over[j] = x
+        under[j] = y
+        a_row[j] = a
+        b_row[j] = b
+        c_row[j] = c
+        d_row[j] = d
 
 
 @contracting

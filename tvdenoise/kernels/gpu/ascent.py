@@ -1,73 +1,31 @@
 """The steps of FISTA on the dual, several a launch: a tile is read once, moved on in registers, and written once."""
 
-from collections.abc import Sequence
+from functools import partial
 
 import torch
 import triton.language as tl
 from torch import Tensor
 
-from tvdenoise.kernels.gpu.tiles import REGISTERS, SIZES, Tiling, jit, moved, place
-from tvdenoise.options.kinds import Group
+from tvdenoise.kernels.dispatch import State
+from tvdenoise.kernels.gpu.tiles import SIZES, Tiling, jit, moved, take_steps
 
+# Steps a launch where the picture is larger than a tile. Each takes a row and a column from every side of a tile.
 STEPS = 4
-"""Steps a launch where the picture is larger than a tile. Each takes a row and a column from every side of a tile."""
 
 
-def ascend(
-    f: Tensor,
-    p: Tensor,
-    previous: Tensor,
-    average: Tensor | None,
-    groups: Sequence[Group],
-    tv: str,
-    rate: float,
-    first_step: int,
-    steps: int,
-) -> tuple[Tensor, Tensor]:
-    r"""Take the steps ``first_step`` and following; return the newest field and the one before it.
+def ascend(state: State, tv: str, rate: float, steps: range) -> tuple[Tensor, Tensor]:
+    """Take steps; return the newest field and the one before it.
 
-    Both fields are overwritten, as tiles of one launch read what others write and two pairs of fields change places;
-    ``average`` takes in the pictures at which gradients were taken.
+    The average takes in the pictures at which gradients were taken.
     """
-    _, stride, planes, *_ = groups[0]
-    weights = f.new_tensor([group.weight for group in groups])
-    at_once = steps if Tiling.of(f, planes, 0).is_whole else STEPS
-    now = (p, previous)
-    then = (torch.empty_like(p), torch.empty_like(p))
-    with torch.cuda.device_of(f):
-        for step in range(first_step, first_step + steps, at_once):
-            number = min(at_once, first_step + steps - step)
-            tiling = Tiling.of(f, planes, number)
-            _ascend[(len(groups) * tiling.tiles,)](
-                f,
-                *now,
-                f if average is None else average,
-                *then,
-                weights,
-                f.numel(),
-                *f.shape[-2:],
-                stride,
-                planes,
-                tiling.across,
-                tiling.tiles,
-                tiling.row_halo,
-                tiling.column_halo,
-                rate,
-                step,
-                number,
-                PLANES=tiling.planes,
-                ROWS=tiling.rows,
-                COLUMNS=tiling.columns,
-                IS_ISOTROPIC=tv == "isotropic",
-                AVERAGES=average is not None,
-                num_warps=tiling.warps,
-                maxnreg=REGISTERS,
-            )
-            now, then = then, now
-    return now
+    _, stride, planes, *_ = state.groups[0]
+    then = (torch.empty_like(state.p), torch.empty_like(state.p))
+    cut = partial(Tiling.of, state.f, planes)
+    constants = {"PLANES": cut(0).planes, "IS_ISOTROPIC": tv == "isotropic"}
+    return take_steps(_ascend, state, then, cut, STEPS, steps, stride, planes, rate, **constants)
 
 
-@jit(do_not_specialize=[*SIZES, "rate", "step", "steps"])
+@jit(do_not_specialize=[*SIZES, "stride", "planes", "rate"])
 def _ascend(
     f_at,
     p_at,
@@ -79,24 +37,34 @@ def _ascend(
     values,
     height,
     width,
-    stride,
-    planes,
     across,
     tiles,
     row_halo,
     column_halo,
-    rate,
     step,
     steps,
+    stride,
+    planes,
+    rate,
     PLANES: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
     IS_ISOTROPIC: tl.constexpr,
     AVERAGES: tl.constexpr,
 ):
-    group, offsets, i, j, is_inside, is_own = place(
-        height, width, stride, planes, across, tiles, row_halo, column_halo, PLANES, ROWS, COLUMNS
-    )
+    program = tl.program_id(0)
+    group = program // tiles
+    tile = program % tiles
+    c = tl.arange(0, PLANES)[:, None, None]
+    row = tl.arange(0, ROWS)[None, :, None]
+    column = tl.arange(0, COLUMNS)[None, None, :]
+    i = (tile // across) * (ROWS - 2 * row_halo) - row_halo + row
+    j = (tile % across) * (COLUMNS - 2 * column_halo) - column_halo + column
+    plane = group + c * stride
+    offsets = (plane.to(tl.int64) * height + i) * width + j
+    is_inside = (c < planes) & (i >= 0) & (i < height) & (j >= 0) & (j < width)
+    is_core = (row >= row_halo) & (row < ROWS - row_halo) & (column >= column_halo) & (column < COLUMNS - column_halo)
+    is_own = is_inside & is_core
     f = tl.load(f_at + offsets, is_inside, other=0.0)
     down = tl.load(p_at + offsets, is_inside, other=0.0)
     right = tl.load(p_at + values + offsets, is_inside, other=0.0)

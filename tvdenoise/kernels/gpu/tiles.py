@@ -4,20 +4,28 @@ A program holds the values of ``PLANES`` planes that make vectors together, ``RO
 three powers of two, as Triton asks. Neighbours are found by moving a whole tile one place along an axis.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from tvdenoise.kernels.dispatch import State
+
+# Float32 values of the picture that a thread holds; the ascent keeps fifteen numbers for each in its registers.
 WORDS = 8
-"""Float32 values of the picture that a thread holds; the ascent keeps fifteen numbers for each in its registers."""
-
+# The most registers that a thread may take, so that a multiprocessor holds 16 warps and more.
 REGISTERS = 128
-"""The most that a thread may take, so that a multiprocessor holds 16 warps and more."""
-
 LEAST_SIDE = 8
+# Arguments that no code is compiled for: one program does for pictures of every size and for every step.
+SIZES = ("values", "height", "width", "across", "tiles", "row_halo", "column_halo", "step", "steps")
+# The same of where pictures and fields lie: rows of any width are read value by value.
+POINTERS = ("f_at", "p_at", "previous_at", "average_at", "new_p_at", "new_previous_at")
+
+jit: Any = partial(triton.jit, do_not_specialize_on_alignment=POINTERS)
 
 
 class Tiling(NamedTuple):
@@ -49,7 +57,8 @@ class Tiling(NamedTuple):
         """Cut what has so many rows and columns into tiles of an area."""
         rows = 1 << (area.bit_length() - 1) // 2
         columns = area // rows
-        row_halo, column_halo = halo * (height > rows), halo * (width > columns)
+        row_halo = halo if height > rows else 0
+        column_halo = halo if width > columns else 0
         down = triton.cdiv(height, rows - 2 * row_halo)
         across = triton.cdiv(width, columns - 2 * column_halo)
         return cls(planes, rows, columns, row_halo, column_halo, across, down * across, warps)
@@ -60,44 +69,53 @@ class Tiling(NamedTuple):
         return self.tiles == 1
 
 
-SIZES = ("values", "height", "width", "stride", "planes", "across", "tiles", "row_halo", "column_halo")
-"""Arguments that no code is compiled for: one program does for pictures of every size."""
+def take_steps(
+    kernel: Any,  # noqa: ANN401 (Triton has no types)
+    state: State,
+    then: tuple[Tensor, Tensor],
+    cut: Callable[[int], Tiling],
+    most: int,
+    steps: range,
+    *more: float,
+    **constants: int,
+) -> tuple[Tensor, Tensor]:
+    """Take steps, ``most`` a launch where ``cut``, given a halo, makes several tiles; return both fields.
 
-POINTERS = ("f_at", "p_at", "previous_at", "average_at", "new_p_at", "new_previous_at")
-"""The same of where they lie: rows of any width are read value by value."""
-
-jit: Any = partial(triton.jit, do_not_specialize_on_alignment=POINTERS)
-
-
-@jit
-def place(
-    height,
-    width,
-    stride,
-    planes,
-    across,
-    tiles,
-    row_halo,
-    column_halo,
-    PLANES: tl.constexpr,
-    ROWS: tl.constexpr,
-    COLUMNS: tl.constexpr,
-):
-    """Return this program's group, the offsets of its values, its rows and columns, and which of them are its own.
-
-    The planes of group g are g, g + stride, ...
+    Tiles of one launch read what others write: so the fields, which are overwritten, change places with ``then``.
     """
-    program = tl.program_id(0)
-    group, tile = program // tiles, program % tiles
-    c = tl.arange(0, PLANES)[:, None, None]
-    row = tl.arange(0, ROWS)[None, :, None]
-    column = tl.arange(0, COLUMNS)[None, None, :]
-    i = (tile // across) * (ROWS - 2 * row_halo) - row_halo + row
-    j = (tile % across) * (COLUMNS - 2 * column_halo) - column_halo + column
-    offsets = ((group + c * stride).to(tl.int64) * height + i) * width + j
-    is_inside = (c < planes) & (i >= 0) & (i < height) & (j >= 0) & (j < width)
-    in_core = (row >= row_halo) & (row < ROWS - row_halo) & (column >= column_halo) & (column < COLUMNS - column_halo)
-    return group, offsets, i, j, is_inside, is_inside & in_core
+    f, p, previous, average, groups = state
+    weights = f.new_tensor([group.weight for group in groups])
+    at_once = len(steps) if cut(0).is_whole else most
+    mean = f if average is None else average
+    now = (p, previous)
+    with torch.cuda.device_of(f):
+        for start in range(0, len(steps), at_once):
+            part = steps[start : start + at_once]
+            tiling = cut(len(part))
+            kernel[(len(groups) * tiling.tiles,)](
+                f,
+                *now,
+                mean,
+                *then,
+                weights,
+                f.numel(),
+                *f.shape[-2:],
+                tiling.across,
+                tiling.tiles,
+                tiling.row_halo,
+                tiling.column_halo,
+                part.start,
+                len(part),
+                *more,
+                ROWS=tiling.rows,
+                COLUMNS=tiling.columns,
+                AVERAGES=average is not None,
+                num_warps=tiling.warps,
+                maxnreg=REGISTERS,
+                **constants,
+            )
+            now, then = then, now
+    return now
 
 
 @jit
