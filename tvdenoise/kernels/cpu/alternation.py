@@ -6,7 +6,6 @@ Every value comes out bit by bit as :class:`tvdenoise.solvers.ascents.Alternatin
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 from tvdenoise.kernels.cpu import threads
 from tvdenoise.kernels.cpu.ascent import Trapezoid
 from tvdenoise.kernels.cpu.compilation import compiled, inlined
-from tvdenoise.kernels.cpu.rows import Array, Arrays, as_arrays, as_planes, copy, mix
+from tvdenoise.kernels.cpu.rows import Array, Arrays, as_arrays, as_planes, copy, existing, mix
 from tvdenoise.kernels.cpu.squares import deinterleave, extrapolate_odd, interleave, solve
 from tvdenoise.kernels.dispatch import State
 
@@ -32,7 +31,7 @@ def alternate(state: State, steps: range, every: int, picture: Tensor) -> tuple[
     """
     arrays = as_arrays(state)
     f = arrays.f
-    (u,) = as_planes(picture)
+    u = as_planes(picture, 2)
     pairs = f.shape[1] // 2 + 1
     bands = max(1, min(torch.get_num_threads(), pairs // (2 * len(steps) + 5)))
     edges = [pairs * band // bands for band in range(bands + 1)]
@@ -84,17 +83,16 @@ def _alternate(
     right = arrays.now[1, plane]
     field = (down, right, arrays.old[0, plane], arrays.old[1, plane])
     average = arrays.average[plane]
-    real = f.dtype.type
     buffer = np.zeros(f.shape[1], f.dtype)
     if top == bottom:
-        extrapolate_odd(u, field, top, _momentum(first_step, real))
+        extrapolate_odd(u, field, top, first_step)
     block = min(top, rows.top, rows.top + (steps - 1) * rows.top_slope)
     last = max(bottom, rows.bottom + 1, rows.bottom + 1 + (steps - 1) * rows.bottom_slope)
     while block < last + steps:
         for r in range(max(block, top), min(block + BLOCK, bottom)):
             _lay_out_pair(f, u, field, average, r, over, buffer)
             if r > top or r == 0:
-                extrapolate_odd(u, field, r, _momentum(first_step, real))
+                extrapolate_odd(u, field, r, first_step)
         for s in range(steps):  # a pair goes one step further than the next
             even_top = rows.top + s * rows.top_slope
             even_bottom = rows.bottom + s * rows.bottom_slope
@@ -108,17 +106,14 @@ def _alternate(
                 solve(u, down, right, 2 * r - 1, weight)
                 k = first_step + s
                 if k % every == 0 and average.size > 0:
-                    _mix_pair(average, u, r, real(3 / (k // every + 2)))
+                    share = f.dtype.type(3 / (k // every + 2))
+                    for i in existing(2 * r - 1, u.shape[0]):  # no other square of this step changes these
+                        mix(average[i], u[i], share)
                 if s < steps - 1:
-                    extrapolate_odd(u, field, r, _momentum(k + 1, real))
+                    extrapolate_odd(u, field, r, k + 1)
                 else:
                     _put_back_pair(field, average, r, buffer)
         block += BLOCK
-
-
-@compiled
-def _momentum(k: int, real: Any) -> Any:  # noqa: ANN401 (a type of numbers, and one)
-    return real((k - 1) / (k + 2))
 
 
 @inlined
@@ -126,7 +121,7 @@ def _lay_out_pair(
     f: Array, u: Array, field: tuple[Array, ...], average: Array, pair: int, over: Array, buffer: Array
 ) -> None:
     """Write the rows of a pair of u = f - D^T p, and put even columns before odd ones in all that steps work on."""
-    for i in range(2 * pair, min(2 * pair + 2, u.shape[0])):
+    for i in existing(2 * pair, u.shape[0]):
         _subtract_adjoint(f[i], field[0][i], over, field[1][i], u[i])
         deinterleave(u[i], buffer)
         for component in field:
@@ -145,16 +140,9 @@ def _subtract_adjoint(f: Array, vertical: Array, over: Array, horizontal: Array,
 
 
 @inlined
-def _mix_pair(average: Array, u: Array, pair: int, share: float) -> None:
-    """Give the two rows of odd squares, which no other square of this step changes any more, a share."""
-    for i in range(max(2 * pair - 1, 0), min(2 * pair + 1, average.shape[0])):
-        mix(average[i], u[i], share)
-
-
-@inlined
 def _put_back_pair(field: tuple[Array, ...], average: Array, pair: int, buffer: Array) -> None:
     """Undo the order of columns in the two rows of odd squares."""
-    for i in range(max(2 * pair - 1, 0), min(2 * pair + 1, field[0].shape[0])):
+    for i in existing(2 * pair - 1, field[0].shape[0]):
         for component in field:
             interleave(component[i], buffer)
         if average.size > 0:

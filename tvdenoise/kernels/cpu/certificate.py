@@ -7,10 +7,10 @@ import numpy as np
 from torch import Tensor
 
 from tvdenoise.kernels.cpu import threads
-from tvdenoise.kernels.cpu.compilation import compiled, summing
+from tvdenoise.kernels.cpu.compilation import compiled, inlined, summing
 from tvdenoise.kernels.cpu.rows import (
     Array,
-    as_fields,
+    as_field,
     as_planes,
     copy,
     project,
@@ -27,8 +27,8 @@ SLICES = 8
 
 def centre(f: Tensor, p: Tensor, v: Tensor, out: Tensor, spacing: float) -> None:
     """Write (q + v) / 2 with q = f - D^T p into ``out``."""
-    picture, other, result = as_planes(f, v, out, axes=len(p))
-    (field,) = as_fields(p)
+    picture, other, result = (as_planes(t, len(p)) for t in (f, v, out))
+    field = as_field(p)
     height = picture.shape[1]
     width = f.shape[-1]
     rows = ROWS if len(p) == 2 else SLICES
@@ -43,8 +43,8 @@ def centre(f: Tensor, p: Tensor, v: Tensor, out: Tensor, spacing: float) -> None
 
 def sums(f: Tensor, u: Tensor, p: Tensor, v: Tensor, groups: Sequence[Group], tv: str) -> list[float]:
     """Return E(u), E(v), d(p) and its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
-    pictures = as_planes(f, u, v, axes=len(p))
-    (field,) = as_fields(p)
+    pictures = [as_planes(t, len(p)) for t in (f, u, v)]
+    field = as_field(p)
     height = pictures[0].shape[1]
     width = f.shape[-1]
     rows = ROWS if len(p) == 2 else SLICES
@@ -103,6 +103,7 @@ def _sums(
     """Add what some rows add to E(u), E(v), d(p), its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
     first, stride, planes, weight, spacing = group
     components = p.shape[0]
+    last = components - 1
     h, w = f.shape[1:]
     density = 1.0 / spacing
     # each row starts with the zeros before the first pixel, or the first line of a slice
@@ -114,7 +115,7 @@ def _sums(
         here = i % 2
         before = (i - 1) % 2
         for c in range(planes):
-            _read_row(p, first + c * stride, i, width, field[:, c], here)
+            _read_row(p, first + c * stride, i, width, field, c)
         project(field, here, Group(0, 1, planes, weight, spacing), is_isotropic, scale)
         if i < top:
             continue
@@ -122,8 +123,8 @@ def _sums(
             plane = first + c * stride
             through = field[0, c, here, width:]
             over = field[0, c, before, width:]
-            along = field[-1, c, here, width:]
-            left = field[-1, c, here, width - 1 :]
+            along = field[last, c, here, width:]
+            left = field[last, c, here, width - 1 :]
             if components == 3:
                 down = field[1, c, here, width:]
                 up = field[1, c, here]
@@ -137,17 +138,19 @@ def _sums(
         out[1] += weight * _variation(v, group, components, i, under, is_isotropic, width, scale)
 
 
-@summing
-def _read_row(p: Array, plane: int, i: int, width: int, field: Array, here: int) -> None:
-    """Read row ``i`` of a field, and write 0 where differences would lead out of the picture."""
+@inlined
+def _read_row(p: Array, plane: int, i: int, width: int, field: Array, c: int) -> None:
+    """Read row ``i`` of a plane of a field, and write 0 where differences would lead out of the picture."""
+    here = i % 2
     last = p.shape[0] - 1
-    for component in range(last + 1):
-        copy(p[component, plane, i], field[component, here, width:])
+    copy(p[0, plane, i], field[0, c, here, width:])
+    copy(p[last, plane, i], field[last, c, here, width:])
     if last == 2:
-        field[1, here, p.shape[3] :] = 0.0
+        copy(p[1, plane, i], field[1, c, here, width:])
+        field[1, c, here, p.shape[3] :] = 0.0
     if i == p.shape[2] - 1:
-        field[0, here] = 0.0
-    field[last, here, 2 * width - 1 :: width] = 0.0
+        field[0, c, here] = 0.0
+    field[last, c, here, 2 * width - 1 :: width] = 0.0
 
 
 @summing

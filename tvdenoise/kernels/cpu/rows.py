@@ -4,7 +4,6 @@ Pictures are arrays (planes, H, W), fields (2, planes, H, W). What rows are of p
 pixels in a line: (planes, D, H W), fields (3, planes, D, H W). A ``Group`` names the planes whose vectors make one.
 """
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,22 +29,25 @@ class Arrays(NamedTuple):
 def as_arrays(state: State) -> Arrays:
     """Return the tensors of an ascent as arrays in the same memory."""
     axes = len(state.p)
-    (f,) = as_planes(state.f, axes=axes)
-    average = f[:, :0].copy()
-    if state.average is not None:
-        (average,) = as_planes(state.average, axes=axes)
-    now, old = as_fields(state.p, state.previous)
-    return Arrays(f, now, old, average)
+    f = as_planes(state.f, axes)
+    average = f[:, :0].copy() if state.average is None else as_planes(state.average, axes)
+    return Arrays(f, as_field(state.p), as_field(state.previous), average)
 
 
-def as_planes(*pictures: Tensor, axes: int = 2) -> list[Array]:
-    """Return pictures (..., H, W), or volumes (..., D, H, W), as planes in the same memory."""
-    return [t.numpy().reshape(-1, t.shape[-axes], math.prod(t.shape[1 - axes :])) for t in pictures]
+def as_planes(picture: Tensor, axes: int) -> Array:
+    """Return a picture (..., H, W), or a volume (..., D, H, W), as planes in the same memory."""
+    return picture.flatten(1 - axes).flatten(0, -3).numpy()
 
 
-def as_fields(*fields: Tensor) -> list[Array]:
-    """Return fields of these, in the same memory."""
-    return [p.numpy().reshape(len(p), -1, p.shape[-len(p)], math.prod(p.shape[1 - len(p) :])) for p in fields]
+def as_field(p: Tensor) -> Array:
+    """Return a field of these, in the same memory."""
+    return p.flatten(1 - len(p)).flatten(1, -3).numpy()
+
+
+@compiled
+def existing(i: int, height: int) -> range:
+    """Return those of the rows ``i`` and ``i`` + 1 that exist."""
+    return range(max(i, 0), min(i + 2, height))
 
 
 @compiled

@@ -5,7 +5,7 @@ squares are worked on at once. A ``field`` is its vertical and its horizontal co
 """
 
 from tvdenoise.kernels.cpu.compilation import compiled, contracting
-from tvdenoise.kernels.cpu.rows import Array, copy
+from tvdenoise.kernels.cpu.rows import Array, copy, existing
 
 
 @compiled
@@ -31,15 +31,17 @@ def interleave(row: Array, buffer: Array) -> None:
 
 
 @compiled
-def extrapolate_odd(u: Array, field: tuple[Array, ...], pair: int, momentum: float) -> None:
-    """Extrapolate on the odd squares whose rows are 2 ``pair`` - 1 and 2 ``pair``, of which one may be none."""
+def extrapolate_odd(u: Array, field: tuple[Array, ...], pair: int, k: int) -> None:
+    """Extrapolate, for step ``k``, on the odd squares whose rows are 2 ``pair`` - 1 and 2 ``pair``."""
     down, right, old_down, old_right = field
+    momentum = u.dtype.type((k - 1) / (k + 2))
     h, w = u.shape
     half = (w + 1) // 2
-    end = 2 * half - 1  # the last odd column of an even width has no pixel to its right
+    first = slice(half, 2 * half - 1)  # the last odd column of an even width has no pixel to its right
+    second = slice(1, half)
     i = 2 * pair - 1
-    for k in range(max(i, 0), min(i + 2, h)):
-        _extrapolate(u[k, half:end], u[k, 1:half], right[k, half:end], old_right[k, half:end], momentum)
+    for row in existing(i, h):
+        _extrapolate(u[row, first], u[row, second], right[row, first], old_right[row, first], momentum)
     if i >= 0 and i + 1 < h:
         _extrapolate(u[i], u[i + 1], down[i], old_down[i], momentum)
 
@@ -69,9 +71,9 @@ def solve(u: Array, down: Array, right: Array, i: int, weight: float) -> None:
         first = slice(half, 2 * half - 1)
         second = slice(1, half)
     if i < 0 or i + 1 >= h:
-        for k in range(max(i, 0), min(i + 2, h)):
+        for row in existing(i, h):
             for _ in range(1 + is_even):
-                _maximize(u[k, first], u[k, second], right[k, first], weight)
+                _maximize(u[row, first], u[row, second], right[row, first], weight)
         return
     corners = (u[i, first], u[i, second], u[i + 1, first], u[i + 1, second])
     edges = (right[i, first], right[i + 1, first], down[i, first], down[i, second])
