@@ -1,8 +1,7 @@
 """Which engine runs the inner loops: torch's operations, numba's compiled code for CPUs, Triton's for graphics cards.
 
-On a CPU the pictures are the same bit by bit. Loading numba and its compiled code takes as long as denoising a small
-picture, so torch computes until it has done as much work in all, or is about to. Work is counted in values, not in
-seconds: so the same pictures go the same way on every machine.
+On a CPU the pictures are the same bit by bit. Loading numba takes as long as denoising a small picture, so torch
+computes until it has done as much work. Work is counted in values, not seconds: the same on every machine.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from tvdenoise.machine.signals import ENDING, defer_signals
 from tvdenoise.options.kinds import Group, TVKind
 
 Engine = Literal["torch", "numba", "triton"]
+Load = Callable[..., ModuleType]
 
 # Values that torch moves by a step, at 2 ns each, in the 0.5 s that loading takes once a machine has compiled.
 LOADING_WORK = 250_000_000
@@ -95,10 +95,7 @@ def _fastest_engine(f: Tensor) -> Engine:
 
 
 def kernels(f: Tensor, *others: Tensor, tv: TVKind, axes: int = 2, planes: int = 1) -> ModuleType | None:
-    """Return :mod:`tvdenoise.kernels.cpu` or :mod:`tvdenoise.kernels.gpu`, or None where torch is to compute.
-
-    The arguments are those of :func:`choose_engine`.
-    """
+    """Return :mod:`tvdenoise.kernels.cpu`, :mod:`tvdenoise.kernels.gpu` or None: :func:`choose_engine` decides."""
     engine = choose_engine(f, *others, axes=axes, planes=planes)
     if engine == "torch":
         return None
@@ -138,12 +135,7 @@ def load_module(engine: Engine, device: torch.device, dtype: torch.dtype, tv: TV
 
 @cache
 def find_module(
-    engine: Engine,
-    device: torch.device,
-    dtype: torch.dtype,
-    tv: TVKind,
-    planes: int,
-    load: Callable[..., ModuleType] = load_module,
+    engine: Engine, device: torch.device, dtype: torch.dtype, tv: TVKind, planes: int, load: Load = load_module
 ) -> ModuleType | None:
     """Return an engine's kernels; where they do not work, remark on it and return None from then on."""
     try:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from tvdenoise.kernels.cpu import threads
-from tvdenoise.kernels.cpu.ascent import Trapezoid
+from tvdenoise.kernels.cpu.ascent import Trapezoid, find_borders
 from tvdenoise.kernels.cpu.compilation import compiled, inlined
-from tvdenoise.kernels.cpu.rows import Array, Arrays, as_arrays, as_planes, copy, existing, mix
+from tvdenoise.kernels.cpu.rows import Array, Arrays, as_arrays, as_planes, copy, find_rows, mix
 from tvdenoise.kernels.cpu.squares import deinterleave, extrapolate_odd, interleave, solve
 from tvdenoise.kernels.dispatch import State
 
@@ -25,9 +25,8 @@ BLOCK = 4
 def alternate(state: State, steps: range, every: int, picture: Tensor) -> tuple[Tensor, Tensor]:
     r"""Take steps in place, with ``picture`` for a buffer; return both fields.
 
-    The average takes in the picture at every so many steps. Every thread takes a band of pairs of rows, which shrinks
-    by a pair a step where it borders on another, and then one of the gaps, which grow around a border between two
-    bands: so nothing is computed twice.
+    The average takes in the picture at every so many steps. Every thread takes a band of pairs of rows, and then a
+    gap, as in :func:`tvdenoise.kernels.cpu.ascent.ascend`.
     """
     arrays = as_arrays(state)
     f = arrays.f
@@ -72,10 +71,9 @@ def _alternate(
     r"""Take the steps ``first_step`` and following on a trapezoid of pairs of rows, in place.
 
     Pair r means the even squares of rows 2r and 2r + 1, and the odd ones of rows 2r - 1 and 2r, which need the even
-    ones of pairs r - 1 and r. Of a band, the rows of the pairs ``top`` to ``bottom`` (not included) are laid out first,
-    for which ``over`` is the vertical component above them; in a gap, where these are the same, the first extrapolation
-    between its two bands is still to be done. Where a trapezoid shrinks, odd squares begin a pair later than even ones;
-    where it grows, they end a pair later.
+    ones of pairs r - 1 and r: where a trapezoid shrinks, odd squares begin a pair later than even ones; where it
+    grows, they end a pair later. The pairs ``top`` to ``bottom`` (not included) of a band are laid out first, and
+    ``over`` is the vertical component above them. A gap has none.
     """
     f = arrays.f[plane]
     u = picture[plane]
@@ -84,18 +82,18 @@ def _alternate(
     field = (down, right, arrays.old[0, plane], arrays.old[1, plane])
     average = arrays.average[plane]
     buffer = np.zeros(f.shape[1], f.dtype)
-    if top == bottom:
+    if top == bottom:  # in a gap, the first extrapolation between its two bands is still to be done
         extrapolate_odd(u, field, top, first_step)
-    block = min(top, rows.top, rows.top + (steps - 1) * rows.top_slope)
-    last = max(bottom, rows.bottom + 1, rows.bottom + 1 + (steps - 1) * rows.bottom_slope)
+    last_top, last_bottom = find_borders(rows, steps - 1)
+    block = min(top, rows.top, last_top)
+    last = max(bottom, rows.bottom + 1, last_bottom + 1)
     while block < last + steps:
         for r in range(max(block, top), min(block + BLOCK, bottom)):
             _lay_out_pair(f, u, field, average, r, over, buffer)
             if r > top or r == 0:
                 extrapolate_odd(u, field, r, first_step)
         for s in range(steps):  # a pair goes one step further than the next
-            even_top = rows.top + s * rows.top_slope
-            even_bottom = rows.bottom + s * rows.bottom_slope
+            even_top, even_bottom = find_borders(rows, s)
             odd_top = even_top + int(rows.top_slope > 0)
             odd_bottom = even_bottom + int(rows.bottom_slope > 0)
             for r in range(max(even_top, block - s - 1), min(odd_bottom, block + BLOCK - s - 1)):
@@ -107,7 +105,7 @@ def _alternate(
                 k = first_step + s
                 if k % every == 0 and average.size > 0:
                     share = f.dtype.type(3 / (k // every + 2))
-                    for i in existing(2 * r - 1, u.shape[0]):  # no other square of this step changes these
+                    for i in find_rows(2 * r - 1, u.shape[0]):  # no other square of this step changes these
                         mix(average[i], u[i], share)
                 if s < steps - 1:
                     extrapolate_odd(u, field, r, k + 1)
@@ -121,7 +119,7 @@ def _lay_out_pair(
     f: Array, u: Array, field: tuple[Array, ...], average: Array, pair: int, over: Array, buffer: Array
 ) -> None:
     """Write the rows of a pair of u = f - D^T p, and put even columns before odd ones in all that steps work on."""
-    for i in existing(2 * pair, u.shape[0]):
+    for i in find_rows(2 * pair, u.shape[0]):
         _subtract_adjoint(f[i], field[0][i], over, field[1][i], u[i])
         deinterleave(u[i], buffer)
         for component in field:
@@ -142,7 +140,7 @@ def _subtract_adjoint(f: Array, vertical: Array, over: Array, horizontal: Array,
 @inlined
 def _put_back_pair(field: tuple[Array, ...], average: Array, pair: int, buffer: Array) -> None:
     """Undo the order of columns in the two rows of odd squares."""
-    for i in existing(2 * pair - 1, field[0].shape[0]):
+    for i in find_rows(2 * pair - 1, field[0].shape[0]):
         for component in field:
             interleave(component[i], buffer)
         if average.size > 0:

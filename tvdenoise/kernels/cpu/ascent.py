@@ -26,7 +26,7 @@ from tvdenoise.kernels.cpu.rows import (
     move_through,
     project,
     subtract_adjoint,
-    subtract_adjoint_of_slice,
+    subtract_adjoint_3d,
 )
 from tvdenoise.kernels.dispatch import State
 from tvdenoise.options.kinds import Group
@@ -50,12 +50,18 @@ class Model(NamedTuple):
 
 
 class Trapezoid(NamedTuple):
-    """The rows from ``top + s * top_slope`` to ``bottom + s * bottom_slope`` (not included) at step s."""
+    """The rows from ``top`` to ``bottom`` (not included), which move by their slopes at every step."""
 
     top: int
     top_slope: int
     bottom: int
     bottom_slope: int
+
+
+@compiled
+def find_borders(rows: Trapezoid, s: int) -> tuple[int, int]:
+    """Return the first row of a trapezoid at step ``s``, and the one after its last."""
+    return rows.top + s * rows.top_slope, rows.bottom + s * rows.bottom_slope
 
 
 class Part(NamedTuple):
@@ -70,8 +76,8 @@ class Part(NamedTuple):
 def ascend(state: State, tv: str, rate: float, steps: range) -> tuple[Tensor, Tensor]:
     r"""Take steps in place; return the newest field and the one before it.
 
-    Every thread takes a band of rows, which shrinks by a row a step where it borders on another, and then one of the
-    gaps, which grow around a row between two bands: so nothing is computed twice, and no copy is needed.
+    Every thread takes a band of rows, which shrinks by a row a step where it borders on another, and then a gap,
+    which grows around a row between two bands: so nothing is computed twice.
     """
     arrays = as_arrays(state)
     f = arrays.f
@@ -106,25 +112,24 @@ def _ascend(
 ) -> None:
     r"""Take the steps ``first_step`` and following on a trapezoid of rows, in place.
 
-    Two fields are all that steps need, since :math:`p_k` is written where :math:`p_{k-2}` was: after an odd number the
-    newest is in ``arrays.old``. At a slanted border a trapezoid that shrinks finds in the next row what it needs. One
-    that grows finds that its neighbour has moved on, and takes what the neighbour left: the extrapolated vertical
-    component of the last row in ``above`` (steps, planes, W), the picture in the first row in ``below``.
+    :math:`p_k` is written where :math:`p_{k-2}` was: after an odd number the newest field is in ``arrays.old``. A
+    trapezoid that shrinks finds in the next row what it needs. One that grows takes what its neighbours left: the
+    extrapolated vertical component of the last row in ``above`` (steps, planes, W), the first picture in ``below``.
     """
     f, p, previous, average = arrays
     components = p.shape[0]
     planes = model.group.planes
     w = f.shape[2]
-    r = np.zeros((2, components, planes, w + model.width), f.dtype)
+    r = np.zeros((2, planes, components, w + model.width), f.dtype)
     u = np.zeros((2, planes, w), f.dtype)
     scale = np.zeros(w, f.dtype)
     block_size = BLOCK if components == 2 else BLOCK_OF_SLICES
-    block = min(rows.top, rows.top + (steps - 1) * rows.top_slope)
-    last = max(rows.bottom, rows.bottom + (steps - 1) * rows.bottom_slope)
+    top, bottom = find_borders(rows, steps - 1)
+    block = min(rows.top, top)
+    last = max(rows.bottom, bottom)
     while block < last + steps:
         for s in range(steps):  # a row goes one step further than the next
-            top = rows.top + s * rows.top_slope
-            bottom = rows.bottom + s * rows.bottom_slope
+            top, bottom = find_borders(rows, s)
             start = max(top, block - s)
             stop = min(bottom, block + block_size - s)
             if start >= stop:
@@ -141,7 +146,7 @@ def _take_step(
 ) -> None:
     """Take step ``k`` on some rows: the new field overwrites ``arrays.old``.
 
-    ``r`` is the extrapolated field (2, components, planes, zeros and W) in the row in work and the one above it, the
+    ``r`` is the extrapolated field (2, planes, components, zeros and W) in the row in work and the one above it, the
     even row first, ``u`` the picture f - D^T r there (2, planes, W); ``scale`` is for the projection.
     """
     f, now, old, _ = arrays
@@ -152,9 +157,9 @@ def _take_step(
     for c in range(group.planes):
         plane = group.first + c * group.stride
         if part.shrinks_above:
-            extrapolate(now[0, plane, before], old[0, plane, before], momentum, r[before % 2, 0, c])
+            extrapolate(now[0, plane, before], old[0, plane, before], momentum, r[before % 2, c, 0])
         else:
-            copy(above[c], r[before % 2, 0, c])
+            copy(above[c], r[before % 2, c, 0])
     for i in range(part.start, part.stop + 1):  # the field of a row needs the picture in the next
         for c in range(group.planes):
             plane = group.first + c * group.stride
@@ -171,7 +176,7 @@ def _take_step(
         if i > part.start:
             _move_row(old, model, i - 1, r, u, scale)
     for c in range(group.planes):
-        copy(r[(part.stop - 1) % 2, 0, c], above[c])
+        copy(r[(part.stop - 1) % 2, c, 0], above[c])
 
 
 @inlined
@@ -180,19 +185,20 @@ def _update_row(arrays: Arrays, model: Model, c: int, i: int, momentum: float, r
     f, now, old, _ = arrays
     plane = model.group.first + c * model.group.stride
     last = now.shape[0] - 1
-    here = i % 2
-    through = r[here, 0, c]
-    over = r[(i - 1) % 2, 0, c]
-    along = r[here, last, c]  # starts with a 0
+    extrapolated = r[i % 2, c]
+    picture = u[i % 2, c]
+    through = extrapolated[0]
+    over = r[(i - 1) % 2, c, 0]
+    along = extrapolated[last]  # starts with a 0
     extrapolate(now[0, plane, i], old[0, plane, i], momentum, through)
     extrapolate(now[last, plane, i], old[last, plane, i], momentum, along[1:])
     if last == 1:
-        subtract_adjoint(f[plane, i], through, over, along, u[here, c])
+        subtract_adjoint(f[plane, i], through, over, along, picture)
     else:
         width = model.width
-        down = r[here, 1, c]
+        down = extrapolated[1]
         extrapolate(now[1, plane, i], old[1, plane, i], momentum, down[width:])
-        subtract_adjoint_of_slice(f[plane, i], through, over, down, along, width, model.group.spacing, u[here, c])
+        subtract_adjoint_3d(f[plane, i], through, over, down, along, width, model.group.spacing, picture)
 
 
 @inlined
@@ -201,24 +207,24 @@ def _move_row(p: Array, model: Model, i: int, r: Array, u: Array, scale: Array) 
     group, is_isotropic, rate, width = model
     last = p.shape[0] - 1
     here = i % 2
+    below = (i + 1) % 2
     if group.planes == 1 and last == 1:
         x = p[0, group.first, i]
         y = p[1, group.first, i]
-        under = u[(i + 1) % 2, 0]
-        move_plane(r[here, 0, 0], r[here, 1, 0], u[here, 0], under, rate, group.weight, is_isotropic, x, y)
+        move_plane(r[here, 0], u[here, 0], u[below, 0], rate, group.weight, is_isotropic, x, y)
         return
     for c in range(group.planes):
         plane = group.first + c * group.stride
+        through = r[here, c, 0]
+        along = r[here, c, last]
         picture = u[here, c]
-        under = u[(i + 1) % 2, c]
+        out = p[last, plane, i]
         if last == 1:
-            move(r[here, 0, c], picture, under, rate, p[0, plane, i])
-            move_along(r[here, 1, c], picture, rate, p[1, plane, i])
+            move(through, picture, u[below, c], rate, p[0, plane, i])
+            move_along(along, picture, rate, out)
         else:
-            move_through(r[here, 0, c], picture, under, group.spacing, rate, p[0, plane, i])
-            move(r[here, 1, c, width:], picture, picture[width:], rate, p[1, plane, i])
-            along = r[here, 2, c]
-            out = p[2, plane, i]
+            move_through(through, picture, u[below, c], group.spacing, rate, p[0, plane, i])
+            move(r[here, c, 1, width:], picture, picture[width:], rate, p[1, plane, i])
             for j in range(0, picture.shape[0], width):  # line by line
                 move_along(along[j : j + width + 1], picture[j : j + width], rate, out[j : j + width])
     project(p, i, group, is_isotropic, scale)

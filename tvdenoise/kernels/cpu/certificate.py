@@ -8,15 +8,7 @@ from torch import Tensor
 
 from tvdenoise.kernels.cpu import threads
 from tvdenoise.kernels.cpu.compilation import compiled, inlined, summing
-from tvdenoise.kernels.cpu.rows import (
-    Array,
-    as_field,
-    as_planes,
-    copy,
-    project,
-    subtract_adjoint,
-    subtract_adjoint_of_slice,
-)
+from tvdenoise.kernels.cpu.rows import Array, as_field, as_planes, copy, project, subtract_adjoint, subtract_adjoint_3d
 from tvdenoise.options.kinds import Group
 
 # Rows that are a job: whatever the number of threads, sums are of the same parts.
@@ -43,7 +35,7 @@ def centre(f: Tensor, p: Tensor, v: Tensor, out: Tensor, spacing: float) -> None
 
 def sums(f: Tensor, u: Tensor, p: Tensor, v: Tensor, groups: Sequence[Group], tv: str) -> list[float]:
     """Return E(u), E(v), d(p) and its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
-    pictures = [as_planes(t, len(p)) for t in (f, u, v)]
+    pictures = tuple(as_planes(t, len(p)) for t in (f, u, v))
     field = as_field(p)
     height = pictures[0].shape[1]
     width = f.shape[-1]
@@ -52,7 +44,7 @@ def sums(f: Tensor, u: Tensor, p: Tensor, v: Tensor, groups: Sequence[Group], tv
     parts = np.zeros((len(groups), len(tops), 7))
     threads.run(
         [
-            partial(_sums, *pictures, field, group, tv == "isotropic", width, top, min(top + rows, height), part)
+            partial(_sums, pictures, field, group, tv == "isotropic", width, top, min(top + rows, height), part)
             for group, row in zip(groups, parts, strict=True)
             for top, part in zip(tops, row, strict=True)
         ]
@@ -82,25 +74,17 @@ def _centre(
             subtract_adjoint(f[plane, i], p[0, plane, i], over, horizontal, q)
         else:
             copy(p[1, plane, i], vertical[width:])
-            subtract_adjoint_of_slice(f[plane, i], p[0, plane, i], over, vertical, horizontal, width, distance, q)
+            subtract_adjoint_3d(f[plane, i], p[0, plane, i], over, vertical, horizontal, width, distance, q)
         for j in range(w):
             q[j] = half * q[j] + half * average[j]
 
 
 @summing
 def _sums(
-    f: Array,
-    u: Array,
-    v: Array,
-    p: Array,
-    group: Group,
-    is_isotropic: bool,
-    width: int,
-    top: int,
-    bottom: int,
-    out: Array,
+    images: tuple[Array, ...], p: Array, group: Group, is_isotropic: bool, width: int, top: int, bottom: int, out: Array
 ) -> None:
-    """Add what some rows add to E(u), E(v), d(p), its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
+    """Add what some rows add to the sums that :func:`sums` returns."""
+    f, u, v = images
     first, stride, planes, weight, spacing = group
     components = p.shape[0]
     last = components - 1

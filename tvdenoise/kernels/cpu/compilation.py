@@ -1,7 +1,7 @@
 """The decorators that compile functions by numba, and the folder in which it keeps what it has compiled.
 
-numba looks for compiled code by the file of the outermost function alone, and package managers leave it behind: after
-an upgrade it would run a function with the helpers of the old version inside. So the folder is named by all sources.
+numba looks for compiled code by the file of the outermost function alone: after an upgrade it would run the helpers of
+the old version. So the folder is named by all sources.
 """
 
 import hashlib

@@ -45,7 +45,7 @@ def as_field(p: Tensor) -> Array:
 
 
 @compiled
-def existing(i: int, height: int) -> range:
+def find_rows(i: int, height: int) -> range:
     """Return those of the rows ``i`` and ``i`` + 1 that exist."""
     return range(max(i, 0), min(i + 2, height))
 
@@ -72,7 +72,7 @@ def subtract_adjoint(f: Array, vertical: Array, over: Array, horizontal: Array, 
 
 
 @compiled
-def subtract_adjoint_of_slice(
+def subtract_adjoint_3d(
     f: Array, depth: Array, over: Array, vertical: Array, horizontal: Array, width: int, spacing: float, u: Array
 ) -> None:
     """Write a slice of f - D^T r into ``u``; ``vertical`` starts with a row of 0, ``horizontal`` with one."""
@@ -112,17 +112,11 @@ def move_through(depth: Array, u: Array, under: Array, spacing: float, rate: flo
 
 @compiled
 def move_plane(
-    vertical: Array,
-    horizontal: Array,
-    u: Array,
-    under: Array,
-    rate: float,
-    weight: float,
-    is_isotropic: bool,
-    out: Array,
-    out_along: Array,
+    r: Array, u: Array, under: Array, rate: float, weight: float, is_isotropic: bool, out: Array, out_along: Array
 ) -> None:
     """Move across rows and along them, and project, at once for a single plane: it takes less time."""
+    vertical = r[0]
+    horizontal = r[1]
     one = u.dtype.type(1)
     last = u.shape[0] - 1
     if is_isotropic:

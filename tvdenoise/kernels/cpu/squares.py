@@ -5,29 +5,25 @@ squares are worked on at once. A ``field`` is its vertical and its horizontal co
 """
 
 from tvdenoise.kernels.cpu.compilation import compiled, contracting
-from tvdenoise.kernels.cpu.rows import Array, copy, existing
+from tvdenoise.kernels.cpu.rows import Array, copy, find_rows
 
 
 @compiled
 def deinterleave(row: Array, buffer: Array) -> None:
     """Put the even columns of a row first, and the odd ones behind."""
+    half = (row.shape[0] + 1) // 2
     copy(row, buffer)
-    odd = row[(row.shape[0] + 1) // 2 :]
-    for j in range(row.shape[0] - odd.shape[0]):
-        row[j] = buffer[2 * j]
-    for j in range(odd.shape[0]):
-        odd[j] = buffer[2 * j + 1]
+    copy(buffer[::2], row[:half])
+    copy(buffer[1::2], row[half:])
 
 
 @compiled
 def interleave(row: Array, buffer: Array) -> None:
     """Undo :func:`deinterleave`."""
+    half = (row.shape[0] + 1) // 2
     copy(row, buffer)
-    odd = buffer[(row.shape[0] + 1) // 2 :]
-    for j in range(row.shape[0] - odd.shape[0]):
-        row[2 * j] = buffer[j]
-    for j in range(odd.shape[0]):
-        row[2 * j + 1] = odd[j]
+    copy(buffer[:half], row[::2])
+    copy(buffer[half:], row[1::2])
 
 
 @compiled
@@ -40,7 +36,7 @@ def extrapolate_odd(u: Array, field: tuple[Array, ...], pair: int, k: int) -> No
     first = slice(half, 2 * half - 1)  # the last odd column of an even width has no pixel to its right
     second = slice(1, half)
     i = 2 * pair - 1
-    for row in existing(i, h):
+    for row in find_rows(i, h):
         _extrapolate(u[row, first], u[row, second], right[row, first], old_right[row, first], momentum)
     if i >= 0 and i + 1 < h:
         _extrapolate(u[i], u[i + 1], down[i], old_down[i], momentum)
@@ -71,27 +67,27 @@ def solve(u: Array, down: Array, right: Array, i: int, weight: float) -> None:
         first = slice(half, 2 * half - 1)
         second = slice(1, half)
     if i < 0 or i + 1 >= h:
-        for row in existing(i, h):
+        for row in find_rows(i, h):
             for _ in range(1 + is_even):
-                _maximize(u[row, first], u[row, second], right[row, first], weight)
+                _maximize_edges(u[row, first], u[row, second], right[row, first], weight)
         return
     corners = (u[i, first], u[i, second], u[i + 1, first], u[i + 1, second])
     edges = (right[i, first], right[i + 1, first], down[i, first], down[i, second])
     _solve(corners, edges, is_even, weight)
     # Single columns at the border are in no square.
     if not is_even:
-        _maximize(u[i, :1], u[i + 1, :1], down[i, :1], weight)
+        _maximize_edges(u[i, :1], u[i + 1, :1], down[i, :1], weight)
     if is_even == (w % 2 == 1):
         end = half if is_even else w
         alone = slice(end - 1, end)
-        _maximize(u[i, alone], u[i + 1, alone], down[i, alone], weight)
+        _maximize_edges(u[i, alone], u[i + 1, alone], down[i, alone], weight)
 
 
 @contracting
-def _maximize(a_row: Array, b_row: Array, x_row: Array, weight: float) -> None:
+def _maximize_edges(a_row: Array, b_row: Array, x_row: Array, weight: float) -> None:
     """Maximise d(p) over single edges."""
     for j in range(x_row.shape[0]):
-        x_row[j], a_row[j], b_row[j] = _maximized(x_row[j], a_row[j], b_row[j], weight)
+        x_row[j], a_row[j], b_row[j] = _maximize_edge(x_row[j], a_row[j], b_row[j], weight)
 
 
 @contracting
@@ -100,13 +96,13 @@ def _solve(corners: tuple[Array, ...], edges: tuple[Array, ...], is_even: bool, 
     a_row, b_row, c_row, d_row = corners
     over, under, left, right = edges
     for j in range(a_row.shape[0]):
-        x, a, b = _maximized(over[j], a_row[j], b_row[j], weight)
-        y, c, d = _maximized(under[j], c_row[j], d_row[j], weight)
-        left[j], a, c = _maximized(left[j], a, c, weight)
-        right[j], b, d = _maximized(right[j], b, d, weight)
+        x, a, b = _maximize_edge(over[j], a_row[j], b_row[j], weight)
+        y, c, d = _maximize_edge(under[j], c_row[j], d_row[j], weight)
+        left[j], a, c = _maximize_edge(left[j], a, c, weight)
+        right[j], b, d = _maximize_edge(right[j], b, d, weight)
         if is_even:
-            x, a, b = _maximized(x, a, b, weight)
-            y, c, d = _maximized(y, c, d, weight)
+            x, a, b = _maximize_edge(x, a, b, weight)
+            y, c, d = _maximize_edge(y, c, d, weight)
         over[j] = x
         under[j] = y
         a_row[j] = a
@@ -116,7 +112,7 @@ def _solve(corners: tuple[Array, ...], edges: tuple[Array, ...], is_even: bool, 
 
 
 @contracting
-def _maximized(x: float, a: float, b: float, weight: float) -> tuple[float, float, float]:
+def _maximize_edge(x: float, a: float, b: float, weight: float) -> tuple[float, float, float]:
     """Return the best value on an edge between two pixels, and the pixels that go with it."""
     half = type(weight)(0.5)  # such products are exact, so that it does not matter whether they are fused with sums
     best = min(max(x + half * (b - a), -weight), weight)

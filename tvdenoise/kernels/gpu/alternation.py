@@ -1,8 +1,8 @@
 """The steps of alternating descent on the dual, several a launch: a tile of squares moves on in registers.
 
 A program holds ``ROWS`` by ``COLUMNS`` even squares of the picture, and as many odd ones, one down and right of each.
-The ``corners`` of squares are four tiles: upper left, upper right, lower left and lower right. So are their ``edges``:
-over, under, left and right.
+The corners of squares are four tiles: upper left, upper right, lower left, lower right. So are their edges: over,
+under, left, right.
 """
 
 from functools import partial
@@ -12,7 +12,7 @@ import triton.language as tl
 from torch import Tensor
 
 from tvdenoise.kernels.dispatch import State
-from tvdenoise.kernels.gpu.tiles import SIZES, Tiling, jit, moved, take_steps
+from tvdenoise.kernels.gpu.tiles import SIZES, Tiling, jit, shift, take_steps
 
 # Steps a launch where the picture is larger than a tile. Each takes a square from every side of a tile.
 STEPS = 3
@@ -28,10 +28,7 @@ def _cut(f: Tensor, halo: int) -> Tiling:
 
 
 def alternate(state: State, steps: range, every: int, _picture: Tensor) -> tuple[Tensor, Tensor]:
-    """Take steps; return the newest field and, on odd squares, the one before it.
-
-    The average takes in the picture at every so many steps.
-    """
+    """Take steps; return the newest field and, on odd squares, the one before it."""
     then = (torch.empty_like(state.p), torch.empty_like(state.p))
     for field in then:
         field[0, ..., -1, :] = 0  # no difference, and in no square
@@ -77,17 +74,17 @@ def _alternate(
     is_centre = is_left & (j + 1 < width)
     is_lower = (i + 2 >= 0) & (i + 2 < height)
     is_right = (j + 2 >= 0) & (j + 2 < width)
-    _, has_even = _exist(is_upper, is_middle, is_left, is_centre)
-    has_corners, has_odd = _exist(is_middle, is_lower, is_centre, is_right)
+    _, has_even = _find_masks(is_upper, is_middle, is_left, is_centre)
+    has_corners, has_odd = _find_masks(is_middle, is_lower, is_centre, is_right)
     odd_at = at + width + 1
-    even = _load(_edges(p_at, values, at, width), has_even)
-    odd = _load(_edges(p_at, values, odd_at, width), has_odd)
-    old_odd = _load(_edges(previous_at, values, odd_at, width), has_odd)
-    u = _load(_corners(f_at, odd_at, width), has_corners)
+    even = _load(_point_to_edges(p_at, values, at, width), has_even)
+    odd = _load(_point_to_edges(p_at, values, odd_at, width), has_odd)
+    old_odd = _load(_point_to_edges(previous_at, values, odd_at, width), has_odd)
+    u = _load(_point_to_corners(f_at, odd_at, width), has_corners)
     u = _add(_add(u, _to_odd(_adjoint(even))), _adjoint(odd))
     average = u
     if AVERAGES:
-        average = _load(_corners(average_at, odd_at, width), [mask & is_own for mask in has_corners])
+        average = _load(_point_to_corners(average_at, odd_at, width), [mask & is_own for mask in has_corners])
     weight = tl.load(weights_at + plane)
     even_bounds = [tl.where(mask, weight, 0.0) for mask in has_even]
     odd_bounds = [tl.where(mask, weight, 0.0) for mask in has_odd]
@@ -96,18 +93,18 @@ def _alternate(
         odd, old_odd, u = _extrapolate(odd, old_odd, u, (k - 1) / (k + 2))
         even, u = _maximize(even, _to_even(u), even_bounds, IS_EVEN=True)
         odd, u = _maximize(odd, _to_odd(u), odd_bounds, IS_EVEN=False)
-        if AVERAGES:
+        if AVERAGES:  # at every so many steps
             share = tl.where(k % every == 0, 3 / (k // every + 2), 0.0)
             average = [average[n] + share * (u[n] - average[n]) for n in (0, 1, 2, 3)]
-    _store(_edges(new_p_at, values, at, width), even, has_even, is_own)
-    _store(_edges(new_p_at, values, odd_at, width), odd, has_odd, is_own)
-    _store(_edges(new_previous_at, values, odd_at, width), old_odd, has_odd, is_own)
+    _store(_point_to_edges(new_p_at, values, at, width), even, has_even, is_own)
+    _store(_point_to_edges(new_p_at, values, odd_at, width), odd, has_odd, is_own)
+    _store(_point_to_edges(new_previous_at, values, odd_at, width), old_odd, has_odd, is_own)
     if AVERAGES:
-        _store(_corners(average_at, odd_at, width), average, has_corners, is_own)
+        _store(_point_to_corners(average_at, odd_at, width), average, has_corners, is_own)
 
 
 @jit
-def _exist(upper, lower, left, right):
+def _find_masks(upper, lower, left, right):
     """Return which corners and edges of squares exist, from which rows and columns do."""
     rows = upper & lower
     columns = left & right
@@ -116,12 +113,12 @@ def _exist(upper, lower, left, right):
 
 
 @jit
-def _corners(picture_at, at, width):
+def _point_to_corners(picture_at, at, width):
     return picture_at + at, picture_at + (at + 1), picture_at + (at + width), picture_at + (at + width + 1)
 
 
 @jit
-def _edges(field_at, values, at, width):
+def _point_to_edges(field_at, values, at, width):
     along_at = field_at + values  # the second component
     return along_at + at, along_at + (at + width), field_at + at, field_at + (at + 1)
 
@@ -153,14 +150,14 @@ def _adjoint(edges):
 def _to_odd(corners):
     """Return the corners of odd squares, whose upper left ones are the lower right ones of even squares."""
     a, b, c, d = corners
-    return d, moved(c, -1, 1), moved(b, -2, 1), moved(moved(a, -2, 1), -1, 1)
+    return d, shift(c, -1, 1), shift(b, -2, 1), shift(shift(a, -2, 1), -1, 1)
 
 
 @jit
 def _to_even(corners):
     """Undo :func:`_to_odd`."""
     a, b, c, d = corners
-    return moved(moved(d, -2, -1), -1, -1), moved(c, -2, -1), moved(b, -1, -1), a
+    return shift(shift(d, -2, -1), -1, -1), shift(c, -2, -1), shift(b, -1, -1), a
 
 
 @jit

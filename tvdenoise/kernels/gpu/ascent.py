@@ -7,17 +7,14 @@ import triton.language as tl
 from torch import Tensor
 
 from tvdenoise.kernels.dispatch import State
-from tvdenoise.kernels.gpu.tiles import SIZES, Tiling, jit, moved, take_steps
+from tvdenoise.kernels.gpu.tiles import SIZES, Tiling, jit, shift, take_steps
 
 # Steps a launch where the picture is larger than a tile. Each takes a row and a column from every side of a tile.
 STEPS = 4
 
 
 def ascend(state: State, tv: str, rate: float, steps: range) -> tuple[Tensor, Tensor]:
-    """Take steps; return the newest field and the one before it.
-
-    The average takes in the pictures at which gradients were taken.
-    """
+    """Take steps; return the newest field and the one before it."""
     _, stride, planes, *_ = state.groups[0]
     then = (torch.empty_like(state.p), torch.empty_like(state.p))
     cut = partial(Tiling.of, state.f, planes)
@@ -79,14 +76,14 @@ def _ascend(
         momentum = (k - 1) / (k + 2)
         r_down = down + momentum * (down - old_down)
         r_right = right + momentum * (right - old_right)
-        u = f + r_down - tl.where(i > 0, moved(r_down, -2, -1), 0.0) + r_right
-        u -= tl.where(j > 0, moved(r_right, -1, -1), 0.0)
+        u = f + r_down - tl.where(i > 0, shift(r_down, -2, -1), 0.0) + r_right
+        u -= tl.where(j > 0, shift(r_right, -1, -1), 0.0)
         if AVERAGES:
             average += 3 / (k + 2) * (u - average)
         old_down = down
         old_right = right
-        down = r_down + rate * tl.where(has_lower, moved(u, -2, 1) - u, 0.0)
-        right = r_right + rate * tl.where(has_right, moved(u, -1, 1) - u, 0.0)
+        down = r_down + rate * tl.where(has_lower, shift(u, -2, 1) - u, 0.0)
+        right = r_right + rate * tl.where(has_right, shift(u, -1, 1) - u, 0.0)
         down, right = project(down, right, weight, IS_ISOTROPIC, PLANES)
     tl.store(new_p_at + offsets, down, is_own)
     tl.store(new_p_at + values + offsets, right, is_own)
@@ -99,15 +96,22 @@ def _ascend(
 @jit
 def project(down, right, weight, IS_ISOTROPIC: tl.constexpr, PLANES: tl.constexpr):
     """Return the nearest field in which no vector is longer than the weight."""
-    least = tl.maximum(weight, 1e-37)  # a vector of length 0 is no longer than a weight of 0
     if IS_ISOTROPIC:
-        length = tl.sqrt(tl.sum(down * down + right * right, 0, keep_dims=True))
-        down *= weight / tl.maximum(length, least)
-        right *= weight / tl.maximum(length, least)
+        squares = down * down + right * right
+        down = shorten(down, squares, weight)
+        right = shorten(right, squares, weight)
     elif PLANES > 1:
-        down *= weight / tl.maximum(tl.sqrt(tl.sum(down * down, 0, keep_dims=True)), least)
-        right *= weight / tl.maximum(tl.sqrt(tl.sum(right * right, 0, keep_dims=True)), least)
+        down = shorten(down, down * down, weight)
+        right = shorten(right, right * right, weight)
     else:
         down = tl.minimum(tl.maximum(down, -weight), weight)
         right = tl.minimum(tl.maximum(right, -weight), weight)
     return down, right
+
+
+@jit
+def shorten(x, squares, weight):
+    """Return components of vectors, of which ``squares`` are summed over the planes, no longer than the weight."""
+    length = tl.sqrt(tl.sum(squares, 0, keep_dims=True))
+    least = tl.maximum(weight, 1e-37)  # a vector of length 0 is no longer than a weight of 0
+    return x * (weight / tl.maximum(length, least))

@@ -1,7 +1,6 @@
-"""How a picture is cut into tiles, each the work of one program on the card, and what a program needs to find its own.
+"""How a picture is cut into tiles, each the work of one program on the card, and how kernels are launched on them.
 
-A program holds the values of ``PLANES`` planes that make vectors together, ``ROWS`` rows and ``COLUMNS`` columns: all
-three powers of two, as Triton asks. Neighbours are found by moving a whole tile one place along an axis.
+The sides of a tile are powers of two, as Triton asks. Neighbours are found by moving a tile one place along an axis.
 """
 
 from collections.abc import Callable
@@ -29,15 +28,12 @@ jit: Any = partial(triton.jit, do_not_specialize_on_alignment=POINTERS)
 
 
 class Tiling(NamedTuple):
-    """The sides of a tile, and how many of its outermost rows and columns are there for their neighbours' sake alone.
-
-    A picture that is no larger than a tile needs no such halo.
-    """
+    """The sides of a tile, its halo, and how many there are."""
 
     planes: int
     rows: int
     columns: int
-    row_halo: int
+    row_halo: int  # outermost rows that are there for their neighbours' sake alone; 0 for a single tile
     column_halo: int
     across: int
     tiles: int
@@ -63,11 +59,6 @@ class Tiling(NamedTuple):
         across = triton.cdiv(width, columns - 2 * column_halo)
         return cls(planes, rows, columns, row_halo, column_halo, across, down * across, warps)
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether one tile holds the picture."""
-        return self.tiles == 1
-
 
 def take_steps(
     kernel: Any,  # noqa: ANN401 (Triton has no types)
@@ -79,13 +70,10 @@ def take_steps(
     *more: float,
     **constants: int,
 ) -> tuple[Tensor, Tensor]:
-    """Take steps, ``most`` a launch where ``cut``, given a halo, makes several tiles; return both fields.
-
-    Tiles of one launch read what others write: so the fields, which are overwritten, change places with ``then``.
-    """
+    """Take steps, ``most`` a launch where ``cut``, given a halo, makes several tiles; return both fields."""
     f, p, previous, average, groups = state
     weights = f.new_tensor([group.weight for group in groups])
-    at_once = len(steps) if cut(0).is_whole else most
+    at_once = len(steps) if cut(0).tiles == 1 else most
     mean = f if average is None else average
     now = (p, previous)
     with torch.cuda.device_of(f):
@@ -114,12 +102,12 @@ def take_steps(
                 maxnreg=REGISTERS,
                 **constants,
             )
-            now, then = then, now
+            now, then = then, now  # tiles of one launch read what others write
     return now
 
 
 @jit
-def moved(x, AXIS: tl.constexpr, BY: tl.constexpr):
+def shift(x, AXIS: tl.constexpr, BY: tl.constexpr):
     """Return what lies ``BY`` places further along one of the last two axes of a tile; beyond its end, the last."""
     length: tl.constexpr = x.shape[AXIS]
     index = tl.arange(0, length)
