@@ -8,7 +8,9 @@ import pytest
 
 from tvdenoise import Grid, denoise
 from tvdenoise.errors import SettingError
-from tvdenoise.files.rows import Row
+from tvdenoise.experiments.tables import VARIED
+from tvdenoise.files.rows import Row, TrialRow
+from tvdenoise.options.rules import Number
 from tvdenoise.options.settings import DEFAULTS, OPTIONS, Settings, flag_of
 
 PICTURE = np.zeros((4, 4))
@@ -50,6 +52,21 @@ def test_rows_have_its_column():
     columns = {name for name, option in OPTIONS.items() if option.is_column}
     assert Settings().columns().keys() == columns
     assert columns <= set(Row.__dataclass_fields__)
+
+
+def test_rows_tell_runs_of_a_sweep_apart():
+    """By all that it varies: lambda and its strength in the lines of tables, all else in their columns."""
+    keys = TrialRow("a", None, "done").as_dict().keys()
+    assert {"lambda", "strength", *VARIED} <= keys
+    varied = [name for name, option in OPTIONS.items() if option.is_varied]
+    assert len(VARIED) == 1 + len(varied) - 2  # noise, and all but lambda and its strength
+
+
+@pytest.mark.parametrize("name", [name for name, option in OPTIONS.items() if isinstance(option.rule, Number)])
+def test_numbers_may_be_typed_as_fractions(name, run, here):
+    for command in (["in.png", "-o", "out.png"], ["sweep", "in.png"]):
+        _, _, err = run(*command, flag_of(name), "x/255")
+        assert err.startswith(f"tvdenoise: {flag_of(name)}: 'x/255' is n")
 
 
 @pytest.mark.parametrize("name", [name for name, option in OPTIONS.items() if option.needs])

@@ -76,7 +76,7 @@ def test_imports_go_downward_only():
         for other in imports(path):
             if other.startswith("tvdenoise."):
                 is_below = FOLDERS.index(folder_of(other)) <= FOLDERS.index(own)
-                assert is_below, f"{name} imports {other}, which stands above it"
+                assert is_below, f"{name} imports {other}, from a later row of the table"
 
 
 def test_no_modules_import_each_other():

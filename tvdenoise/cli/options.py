@@ -8,9 +8,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from tvdenoise.cli.values import parse_path
+from tvdenoise.options.rules import DeviceName, Number
 from tvdenoise.options.settings import DEFAULTS, OPTIONS, PRESETS, Settings, flag_of
 
-_TEXTS = ("weight", "sigma", "device")  # are typed as texts, such as 25/255, whatever they are in Python
 _Arguments = TypeVar("_Arguments")
 
 Axes = Annotated[
@@ -104,16 +104,16 @@ def with_settings(
 
 
 def _setting_parameter(name: str, *, in_sweep: bool) -> inspect.Parameter:
-    types = {own.name: own.type for own in fields(Settings)}
+    kinds: dict[str, Any] = {own.name: own.type for own in fields(Settings)}
+    kind = kinds[name]
     default = DEFAULTS[name]
-    if in_sweep and OPTIONS[name].is_varied:
-        kind: Any = str
-        if default is not None:
-            default = str(default)
-    else:
-        kind = str if name in _TEXTS else types[name]
-        if any(preset.get(name, default) != default for preset in PRESETS.values()):
-            default = None  # a preset may decide; the help says what it is else
+    is_list = in_sweep and OPTIONS[name].is_varied
+    if not is_list and any(preset.get(name, default) != default for preset in PRESETS.values()):
+        default = None  # a preset may decide; the help says what it is else
+    # Lists, numbers such as 25/255 and names are read by the rule, which says what is wrong with one.
+    if is_list or isinstance(OPTIONS[name].rule, Number | DeviceName):
+        kind = str
+        default = None if default is None else str(default)
     return _make_parameter(name, kind | None, default, setting(name, in_sweep=in_sweep))
 
 

@@ -79,13 +79,8 @@ def parse_settings(given: Mapping[str, Any], preset: str | None = None) -> tuple
     values = dict(given)
     if preset is not None:
         values = PRESETS[preset] | values
-    values["weight"] = OPTIONS["weight"].rule.read("weight", values["weight"])
-    sigma = values.get("sigma")
-    if sigma is None:
-        return Settings(**values), None
-    values["sigma"] = OPTIONS["sigma"].rule.read("sigma", sigma)
-    settings = Settings(**values)
-    if "/" in sigma:
+    settings = Settings(**{name: _read(name, value) for name, value in values.items()})
+    if settings.sigma is None or "/" in given["sigma"]:
         return settings, None
     # Each picture has units of its own, but what settings refuse is told here once.
     return replace(settings, sigma=None), settings.sigma
@@ -93,18 +88,19 @@ def parse_settings(given: Mapping[str, Any], preset: str | None = None) -> tuple
 
 def parse_grid(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a grid: those that sweeps vary are lists."""
-    values = dict(given)
-    for name, option in OPTIONS.items():
-        if option.is_varied and name in values:
-            values[name] = parse_list(name, values[name])
-    sigma = values.get("sigma")
-    if sigma is None:
-        return values
-    values["sigma"] = OPTIONS["sigma"].rule.read("sigma", sigma)
-    if "/" not in sigma:
+    values = {}
+    for name, value in given.items():
+        read = parse_list if OPTIONS[name].is_varied else _read
+        values[name] = read(name, value)
+    if "/" not in given.get("sigma", "/"):
         problem = "for pictures of many ranges it is a fraction of the range"
         raise SettingError("sigma", problem, "give such as 25/255, or 0.1/1")
     return values
+
+
+def _read(name: str, value: Any) -> Any:  # noqa: ANN401 (of each option its own)
+    """Return the value of a setting from what was typed, which Typer has converted unless it is a text."""
+    return OPTIONS[name].rule.read(name, value) if isinstance(value, str) else value
 
 
 def parse_list(name: str, text: str) -> tuple[Any, ...]:

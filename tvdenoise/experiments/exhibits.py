@@ -19,7 +19,7 @@ from tvdenoise.files.pages import pages_of
 from tvdenoise.files.rows import RowDict
 from tvdenoise.images import ReadOptions
 from tvdenoise.images.picture import squeeze
-from tvdenoise.options.settings import Settings
+from tvdenoise.options.settings import OPTIONS, Settings
 
 
 def make_exhibits(rows: Sequence[RowDict], options: ReadOptions = ReadOptions()) -> Iterator[Exhibit]:
@@ -76,8 +76,10 @@ def _make_images(specimen: Specimen, row: RowDict) -> tuple[dict[str, NDArray[An
     if row["noise"]:
         noise = Noise.read(row["noise"], is_clipped=row["is_noise_clipped"])
     draw = specimen.draw(noise, row["seed"])
-    model = {name: row[name] for name in ("tv", "color", "volume", "spacing")}
-    settings = Settings(row["lambda"], **model, tol=row["tol"] or None)
+    # The lambda of the row is the one used, and any optimizer ends at the same minimiser.
+    columns = [name for name, option in OPTIONS.items() if option.is_column and name not in ("strength", "optimizer")]
+    model = {name: row[name] for name in columns}
+    settings = Settings(row["lambda"], color=row["color"], tol=row["tol"] or None, **model)
     pages = list(pages_of(draw.noisy, settings, row["input"]))
     # Channels that were denoised one by one are shown together.
     channels = draw.noisy.colours if draw.noisy.is_by_channel(settings.color) else 1

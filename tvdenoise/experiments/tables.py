@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from tvdenoise.files.rows import RowDict
+from tvdenoise.options.settings import OPTIONS
 
-VARIED = ("noise", "tv", "color", "chroma_given", "optimizer")  # the keys that columns stand for
+# The keys that columns stand for: noise, and every setting that sweeps vary; lambda and its strength make the lines.
+VARIED = [name for name, option in OPTIONS.items() if option.is_varied and name not in ("weight", "strength")]
+VARIED = ["noise", *("chroma_given" if name == "chroma" else name for name in VARIED)]
+
 AUTO = "auto"  # the label of a chosen lambda, behind the strength if that is not 1
 
 

@@ -4,17 +4,18 @@ On a CPU the pictures are the same bit by bit. Loading numba takes as long as de
 computes until it has done as much work. Work is counted in values, not seconds: the same on every machine.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from types import ModuleType
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from tvdenoise.errors import reason
+from tvdenoise.kernels.state import State
 from tvdenoise.machine.devices import is_out_of_memory
 from tvdenoise.machine.remarks import remark
 from tvdenoise.machine.signals import ENDING, defer_signals
@@ -33,16 +34,6 @@ STEPS_OF_SOLVE = 150
 STEPS_OF_CERTIFICATE = 5
 # Planes in a vector beyond which a tile on a card would hardly be more than its halo.
 MOST_PLANES = 8
-
-
-class State(NamedTuple):
-    """What an ascent works on, in place."""
-
-    f: Tensor
-    p: Tensor  # the newest field
-    previous: Tensor  # the one before it
-    average: Tensor | None  # takes in the pictures on the way
-    groups: Sequence[Group]
 
 
 _work_done = 0

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tvdenoise.kernels import dispatch
+from tvdenoise.kernels.state import State
 from tvdenoise.model import operators, tensors
 from tvdenoise.model.problem import Problem
 from tvdenoise.solvers.optimizers import FISTA, AlternatingDescent
@@ -48,9 +49,9 @@ class Ascent(ABC):
         self.scratch = tensors.empty(problem.f.shape, problem.f)
 
     @property
-    def state(self) -> dispatch.State:
+    def state(self) -> State:
         """What compiled code works on."""
-        return dispatch.State(self.problem.f, self.parameter, self.previous, self.average, self.problem.groups())
+        return State(self.problem.f, self.parameter, self.previous, self.average, self.problem.groups())
 
     def advance(self, steps: int) -> None:
         """Take some steps."""

@@ -16,7 +16,7 @@ from tvdenoise.kernels.cpu.ascent import Trapezoid, find_borders
 from tvdenoise.kernels.cpu.compilation import compiled, inlined
 from tvdenoise.kernels.cpu.rows import Array, Arrays, as_arrays, as_planes, copy, find_rows, mix
 from tvdenoise.kernels.cpu.squares import deinterleave, extrapolate_odd, interleave, solve
-from tvdenoise.kernels.dispatch import State
+from tvdenoise.kernels.state import State
 
 # Pairs of rows taken through all steps before the next.
 BLOCK = 4

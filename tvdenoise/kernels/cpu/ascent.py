@@ -28,7 +28,7 @@ from tvdenoise.kernels.cpu.rows import (
     subtract_adjoint,
     subtract_adjoint_3d,
 )
-from tvdenoise.kernels.dispatch import State
+from tvdenoise.kernels.state import State
 from tvdenoise.options.kinds import Group
 
 # Rows taken through all steps of a sweep before the next.

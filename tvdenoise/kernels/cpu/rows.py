@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tvdenoise.kernels.cpu.compilation import compiled
-from tvdenoise.kernels.dispatch import State
+from tvdenoise.kernels.state import State
 from tvdenoise.options.kinds import Group
 
 Array = NDArray[Any]

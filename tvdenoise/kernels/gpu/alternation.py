@@ -11,8 +11,8 @@ import torch
 import triton.language as tl
 from torch import Tensor
 
-from tvdenoise.kernels.dispatch import State
 from tvdenoise.kernels.gpu.tiles import SIZES, Tiling, jit, shift, take_steps
+from tvdenoise.kernels.state import State
 
 # Steps a launch where the picture is larger than a tile. Each takes a square from every side of a tile.
 STEPS = 3

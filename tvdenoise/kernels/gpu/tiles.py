@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from tvdenoise.kernels.dispatch import State
+from tvdenoise.kernels.state import State
 
 # Float32 values of the picture that a thread holds; the ascent keeps fifteen numbers for each in its registers.
 WORDS = 8
