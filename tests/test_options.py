@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from tvdenoise import Grid, denoise
 from tvdenoise.errors import SettingError
@@ -90,5 +91,25 @@ def test_what_an_option_needs(name):
 def test_numbers_of_any_library_become_pythons():
     settings = Settings(np.float32(0.5), max_steps=np.int64(3))
     assert (type(settings.weight), type(settings.max_steps)) == (float, int)
+    assert Settings(device=torch.device("cpu")).device == "cpu"
     with pytest.raises(SettingError, match=r"tol: 1000.*is not a finite number above 0"):
         replace(settings, tol=10**400)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("max_steps", 10**400), ("device", torch.float32), ("volume", np.zeros(2)), ("weight", np.zeros(2))],
+)
+def test_odd_values_are_refused_in_a_line(name, value):
+    for use in (
+        Settings,
+        lambda **given: Grid(**{key: (one,) if OPTIONS[key].is_varied else one for key, one in given.items()}),
+    ):
+        with pytest.raises(SettingError, match=f"^{name}: "):
+            use(**{name: value})
+
+
+@pytest.mark.parametrize("values", [np.array(0.5), torch.tensor(0.5), 0.5, "0.5"])
+def test_one_value_is_not_several(values):
+    with pytest.raises(SettingError, match=r"^weight: .* is not several values; give such as"):
+        Grid(weight=values)

@@ -347,6 +347,14 @@ SWEEP = ["sweep", "clean.png", "in.png", "--noise", "gaussian:0.1,poisson", "-l"
 
 
 class TestJsonLines:
+    def test_a_csv_stays_as_it_is_until_there_is_a_row(self, run, here):
+        Path("keep.csv").write_text("keep,me\n1,2\n")
+        (here / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+        arguments = ["-l", "0.1", "-o", "keep.csv", "--overwrite"]
+        assert run("sweep", "in.png", *arguments, "--device", "nonsense")[0] == 2
+        assert run("sweep", "broken.png", *arguments)[0] == 1
+        assert Path("keep.csv").read_text() == "keep,me\n1,2\n"
+
     def test_are_gone_on_with(self, run, here):
         whole, part = here / "whole.jsonl", here / "part.jsonl"
         code, out, err = run(*SWEEP, "-o", whole)

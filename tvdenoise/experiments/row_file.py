@@ -51,18 +51,23 @@ class RowFile:
 
 
 class Table(RowFile):
-    """A CSV file of rows, written anew: a header, and a line for each row that is added."""
+    """A CSV file of rows, written anew from the first row on: a header, and a line for each row that is added."""
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
-        file.truncate(0)
-        super().__init__(file, path)
+        self._file = file
+        self._path = path
+        self.rows = []
+        self.ignored = []
+        self._is_begun = False
         columns = [name for name in TrialRow("", None, "done").as_dict() if name not in LEFT_OUT]
         self._writer = csv.DictWriter(self, columns, extrasaction="ignore")
 
     def add(self, row: TrialRow) -> None:
         """Append a row as a line of cells, the first after the header."""
-        if self._file.tell() == 0:
+        if not self._is_begun:
+            self._file.truncate(0)  # not before: a run without any row leaves what was there
             self._writer.writeheader()
+            self._is_begun = True
         cells = row.as_dict()
         for name, value in cells.items():
             if isinstance(value, bool | tuple):  # which JSON writes otherwise than Python

@@ -27,7 +27,7 @@ from tvdenoise.images import Page, Picture, ReadOptions
 from tvdenoise.kernels import dispatch
 from tvdenoise.options.kinds import FEW_CHANNELS
 from tvdenoise.options.rules import Whole
-from tvdenoise.options.settings import DEFAULTS, OPTIONS, Needs, Settings
+from tvdenoise.options.settings import DEFAULTS, OPTIONS, Needs, Settings, check_option
 from tvdenoise.solvers.loop import Progress
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ class Grid:
             raise TypeError(f"Grid() got an unexpected keyword argument {min(unknown)!r}")
         self.values: dict[str, tuple[Any, ...]] = {name: (default,) for name, default in DEFAULTS.items()}
         for name, values in {"weight": weight, **settings}.items():
-            self.values[name] = _to_tuple(name, values) if OPTIONS[name].is_varied else (values,)
+            several = _to_tuple(name, values) if OPTIONS[name].is_varied else (values,)
+            self.values[name] = tuple(check_option(name, value) for value in several)
         self.noise: tuple[Noise | None, ...] = _to_tuple("noise", noise)
         self.seed = tuple(Whole(0).check("seed", one) for one in _to_tuple("seed", seed))
         if not all(isinstance(one, Noise | None) for one in self.noise):
@@ -101,9 +102,12 @@ class Grid:
 
 
 def _to_tuple(name: str, values: Any) -> tuple[Any, ...]:  # noqa: ANN401 (of any kind)
-    if isinstance(values, str) or not isinstance(values, Iterable):
+    try:
+        found = None if isinstance(values, str) else tuple(values)
+    except TypeError:  # a number, or an array without axes
+        found = None
+    if found is None:
         raise SettingError(name, f"{values!r} is not several values", f"give such as ({values!r},)")
-    found = tuple(values)
     if not found:
         raise SettingError(name, "there is no value", "leave it out")
     return found

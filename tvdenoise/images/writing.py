@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from tvdenoise.errors import WriteError, reason
+from tvdenoise.errors import PictureError, WriteError, reason
 from tvdenoise.images.atomic import atomic
 from tvdenoise.images.checks import STREAM
 from tvdenoise.images.formats.table import FORMATS, Format, module_for
@@ -56,7 +56,11 @@ def _write_checked(target: Path, stream: BinaryIO, file: PictureFile, reopen: Ca
             raise
         problem = f"a {file.format} file cannot be made of it ({reason(error, named=False)})"
         raise WriteError(target, problem, "choose another format, or try --no-metadata") from error
-    again = decode(Source(str(target), reopen, max_pixels=sys.maxsize), file.format)
+    try:
+        again = decode(Source(str(target), reopen, max_pixels=sys.maxsize), file.format)
+    except PictureError as error:
+        problem = f"what was written cannot be read back ({error.problem})"
+        raise WriteError(target, problem, "choose another format") from error
     if not _is_same(file, again):
         raise WriteError(target, "what was written reads back as something else", "choose another format")
 

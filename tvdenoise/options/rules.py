@@ -12,6 +12,9 @@ from typing import Any, TypeGuard
 from tvdenoise.errors import SettingError
 from tvdenoise.options.methods import AUTO, METHODS, NOT_OFFERED
 
+# The largest whole number of any use, which floats and arrays hold.
+MOST_WHOLE = 10**18
+
 
 class Rule(ABC):
     """What values an option takes."""
@@ -90,9 +93,11 @@ class Whole(Rule):
 
     def check(self, name: str, value: object) -> int:
         """Return a number as an int."""
-        if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= self.least:
-            return int(value)
-        raise SettingError(name, f"{show(value)} is not a whole number of {self.least} or more", "leave it out")
+        if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < self.least:
+            raise SettingError(name, f"{show(value)} is not a whole number of {self.least} or more", "leave it out")
+        if int(value) > MOST_WHOLE:
+            raise SettingError(name, f"{show(value)} is more than {MOST_WHOLE}", "leave it out")
+        return int(value)
 
 
 class Choice(Rule):
@@ -127,7 +132,8 @@ class DeviceName(Rule):
 
     def check(self, name: str, value: object) -> str:
         """Return a name, that of a ``torch.device`` too."""
-        if isinstance(value, str) or type(value).__module__ == "torch":
+        is_device = type(value).__module__ == "torch" and type(value).__name__ == "device"
+        if is_device or isinstance(value, str):
             return str(value)
         raise SettingError(name, f"{show(value)} is no name", "give such as auto, cpu, or cuda:1")
 

@@ -196,10 +196,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check every field by its rule, and those that must go together."""
-        for name, option in OPTIONS.items():
-            value = getattr(self, name)
-            if value is not None or DEFAULTS[name] is not None:
-                object.__setattr__(self, name, option.rule.check(name, value))
+        for name in OPTIONS:
+            object.__setattr__(self, name, check_option(name, getattr(self, name)))
         for name, option in OPTIONS.items():
             needs = option.needs
             is_default = getattr(self, name) == DEFAULTS[name]
@@ -258,6 +256,13 @@ OPTIONS: dict[str, Option] = {one.name: one.metadata["option"] for one in fields
 
 DEFAULTS: dict[str, Any] = {one.name: one.default for one in fields(Settings)}
 """The default values by the same names."""
+
+
+def check_option(name: str, value: object) -> Any:  # noqa: ANN401 (each option has a type of its own)
+    """Return a value of an option in its type, or raise :class:`SettingError`; None stands for a default of None."""
+    if value is None and DEFAULTS[name] is None:
+        return None
+    return OPTIONS[name].rule.check(name, value)
 
 
 def flag_of(name: str) -> str:

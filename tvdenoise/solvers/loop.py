@@ -22,18 +22,17 @@ from tvdenoise.solvers.formulations import Dual, Formulation, Primal
 Status = Literal["tolerance", "max_steps", "non_finite"]
 """Why the loop stopped: certified within the tolerance, out of steps, or no longer finite."""
 
+# Steps before the first certificate, which takes as long as several steps; at most this share of the step limit.
 FIRST_CHECK = 20
-"""Steps before the first certificate, which takes as long as several steps."""
-
 FIRST_SHARE = 0.1
-"""The share of the step limit that these may be."""
 
+# Certified distances fall about as the step number to the power of minus this.
 CERTIFIED_RATE = 1.5
-"""Certified distances fall about as the step number to the power of minus this."""
 
-LEAST_GROWTH, MOST_GROWTH = 1.1, 4.0
-"""How much larger the step number is at the next certificate: so that certificates cost little beside the steps, and
-that a method that stalls is still watched."""
+# How many times larger the step number is at the next certificate: so that certificates cost little beside the steps,
+# and that a method that stalls is still watched.
+LEAST_GROWTH = 1.1
+MOST_GROWTH = 4.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def solve(
     """
     device = problem.f.device
     began = time.perf_counter()
-    formulation = _formulation(problem, method, start)
+    formulation = _make_formulation(problem, method, start)
     synchronize(device)
     seconds = time.perf_counter() - began
     steps = 0
@@ -95,10 +94,10 @@ def solve(
             best = u.clone(), certificate  # the next step overwrites u
         if callback is not None:
             callback(Progress(steps, seconds, certificate, tol))
-        status = _status(certificate, tol, steps, method.max_steps)
+        status = _find_status(certificate, tol, steps, method.max_steps)
         if status is not None:
             return Solution(*best, status, steps, seconds)
-        next_check = _next_check(steps, certificate.rms_bound, tol, method.max_steps)
+        next_check = _plan_next_check(steps, certificate.rms_bound, tol, method.max_steps)
         began = time.perf_counter()
         formulation.advance(next_check - steps)
         synchronize(device)
@@ -106,7 +105,7 @@ def solve(
         steps = next_check
 
 
-def _formulation(problem: Problem, method: Method, start: Tensor | None) -> Formulation:
+def _make_formulation(problem: Problem, method: Method, start: Tensor | None) -> Formulation:
     if method.formulation == "dual":
         if start is None:
             start = coarse_start(problem)
@@ -118,7 +117,7 @@ def _formulation(problem: Problem, method: Method, start: Tensor | None) -> Form
     return Primal(problem, optimizer, scheduler, method.smoothing)
 
 
-def _status(certificate: Certificate, tol: float, steps: int, max_steps: int) -> Status | None:
+def _find_status(certificate: Certificate, tol: float, steps: int, max_steps: int) -> Status | None:
     if not certificate.is_finite:
         return "non_finite"
     if certificate.rms_bound <= tol:
@@ -128,7 +127,7 @@ def _status(certificate: Certificate, tol: float, steps: int, max_steps: int) ->
     return None
 
 
-def _next_check(steps: int, rms_bound: float, tol: float, max_steps: int) -> int:
+def _plan_next_check(steps: int, rms_bound: float, tol: float, max_steps: int) -> int:
     """Return the step at which the bound may have come down to the tolerance."""
     first = min(FIRST_CHECK, math.ceil(FIRST_SHARE * max_steps))
     excess = rms_bound / tol if tol else math.inf
