@@ -510,7 +510,7 @@ BAD = [
     ("in.png --pages 0", 2, r"--pages: '0' is no list of numbers from 1 on; give such as 1,4-6"),
     ("in.png --pages 3-2", 2, r"--pages: '3-2' is no list of numbers from 1 on"),
     ("in.png --pages 1,", 2, r"--pages: '1,' is no list of numbers from 1 on"),
-    ("in.png --strength 0", 2, r"--strength: 0\.0 is not a number from 0\.01 to 100; 1\.5 is smoother"),
+    ("in.png --strength 0", 2, r"--strength: '0' is not a number from 0\.01 to 100; 1\.5 is smoother"),
     ("in.png --strength 2 -l 0.1", 2, r"--strength: it is for a chosen lambda, and lambda is given"),
     ("- --json -l 0.1", 2, r"--json: the picture goes to standard output itself"),
     ("in.png clean.png --reference none -o new/ -l 0.1", 2, r"none: there is no such reference"),
@@ -541,7 +541,7 @@ BAD = [
     (
         "in.png -o out.png --volume --spacing 0",
         2,
-        r"--spacing: 0\.0 is not a number from 0\.001 to 1000; give the",
+        r"--spacing: '0' is not a number from 0\.001 to 1000; give the",
     ),
     ("in.png -o out.png --volume", 1, r"in\.png: a single picture has no depth; leave out --volume"),
     ("in.png -o out.png -l 0.1 --sigma 25", 2, r"--sigma: it is for choosing lambda, and lambda is given"),
@@ -550,8 +550,8 @@ BAD = [
     ("in.png -o out.png -l 0.1 --tv total", 2, r"'--tv'.*total.*anisotropic"),
     ("in.png -o out.png -l 0.1 --optimizer adan", 2, r"--optimizer: 'adan' is unknown; did you mean adam\?"),
     ("in.png -o out.png -l 0.1 --optimizer muon", 2, r"--optimizer: muon is not offered, it takes one matrix"),
-    ("in.png -o out.png -l 0.1 --lr 0", 2, r"--lr: 0\.0 is not"),
-    ("in.png -o out.png -l 0.1 --tol 0", 2, r"--tol: 0\.0 is not"),
+    ("in.png -o out.png -l 0.1 --lr 0", 2, r"--lr: '0' is not"),
+    ("in.png -o out.png -l 0.1 --tol 0", 2, r"--tol: '0' is not"),
     ("in.png -o out.png -l 0.1 --max-steps 0", 2, r"--max-steps: 0 is not"),
     ("in.png -o out.png -l 0.1 --device gpu", 2, r"--device gpu: torch knows no such device; use auto or cpu"),
     ("in.png -o out.png -l 0.1 --device cuda", 2, r"--device cuda: torch finds no such device .*; use auto or cpu"),
@@ -584,7 +584,7 @@ BAD = [
     (
         "in.png -o out.png -l 0.1 --optimizer adam --lr 1e300",
         2,
-        r"--lr: 1e\+300 is not a number above 0 and at most 1e\+10",
+        r"--lr: '1e300' is not a number above 0 and at most 1e\+10",
     ),
     *(
         (f"{name} -o out.npy -l 0.1{option}", 1, rf"{name}: {said} is too wide or too narrow a range .*; give another")
