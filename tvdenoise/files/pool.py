@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
@@ -28,6 +29,9 @@ from tvdenoise.machine.signals import ENDING, block_sigint, defer_signals
 
 EXIT_TIMEOUT = 10.0
 """Seconds that a worker is given to end by itself."""
+
+# Seconds after a start that failed: a fork server that was killed is gone a moment later, and another is started then.
+RETRY_PAUSES = (0.0, 0.05, 0.5, 0.0)
 
 PRELOAD_FROM = 8
 """Jobs a worker up to which compiled code is not loaded before the first job."""
@@ -188,14 +192,15 @@ class WorkerPool:
         self._busy[worker.pipe] = worker, order
 
     def _start_or_retry(self) -> _Worker:
-        with suppress(EOFError, OSError):  # where the fork server died, the next try starts another one
-            return self._start()
-        try:
-            return self._start()
-        except (EOFError, OSError) as error:
-            problem = f"another process cannot be started ({error})"
-            remedy = "give fewer, allow more open files (ulimit -n), or let TMPDIR be a shorter path"
-            raise SettingError("jobs", problem, remedy) from error
+        problem = ""
+        for pause in RETRY_PAUSES:
+            try:
+                return self._start()
+            except (EOFError, OSError) as error:
+                problem = f"another process cannot be started ({error})"
+                time.sleep(pause)
+        remedy = "give fewer, allow more open files (ulimit -n), or let TMPDIR be a shorter path"
+        raise SettingError("jobs", problem, remedy)
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
