@@ -35,7 +35,6 @@ STEPS_OF_CERTIFICATE = 5
 # Planes in a vector beyond which a tile on a card would hardly be more than its halo.
 MOST_PLANES = 8
 
-
 _work_done = 0
 _used: ContextVar[Engine | None] = ContextVar("engine", default=None)
 
@@ -78,9 +77,11 @@ def choose_engine(f: Tensor, *others: Tensor, axes: int = 2, planes: int = 1) ->
 
 
 def _fastest_engine(f: Tensor) -> Engine:
+    global _work_done
     if f.device.type == "cuda":
         return "triton"
     if f.device.type == "cpu" and _work_done + _work(f, STEPS_OF_SOLVE) >= LOADING_WORK:
+        _work_done = LOADING_WORK  # it is loaded now, and pays for the smallest picture too
         return "numba"
     return "torch"
 
