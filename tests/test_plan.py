@@ -243,6 +243,17 @@ class TestShards:
         after = [set(listing(plan_files([tmp_path]), shard=(part, 4))) for part in range(1, 5)]
         assert all(less <= more for less, more in zip(after, before, strict=True))
 
+    def test_part_numbered_names_as_evenly_as_chance(self, tmp_path):
+        """Pearson's chi-squared of ten names in four parts is 3 on average; that of a checksum's parts is 17."""
+        surprises = []
+        for series in range(30):
+            names = [Path(f"scan{series}_{i:02}.tif") for i in range(10)]
+            plan = plan_files([], listed=names)
+            counts = [len(listing(plan, shard=(part, 4))) for part in range(1, 5)]
+            assert sum(counts) == 10
+            surprises.append(sum((count - 2.5) ** 2 / 2.5 for count in counts))
+        assert sum(surprises) / 30 < 5
+
 
 def test_counterparts_have_the_same_path_and_any_format(tmp_path):
     (tmp_path / "sub").mkdir()

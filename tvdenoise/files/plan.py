@@ -3,10 +3,10 @@
 Only the names of files are held, in a list per folder, so that a million of them take little memory.
 """
 
+import hashlib
 import os
 import sys
 import unicodedata
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -119,11 +119,10 @@ class Plan:
 
     def pairs(self, shard: tuple[int, int] = (1, 1)) -> Iterator[Pair]:
         """Iterate over the pairs, or over part K of N, to which a picture belongs by its path alone."""
-        part, parts = shard
         for branch in self.branches:
             for name in branch.names:
                 relative = branch.relative / name
-                if parts == 1 or zlib.crc32(os.fsencode(_key(relative.as_posix()))) % parts == part - 1:
+                if _is_in_shard(relative, shard):
                     yield Pair(branch.source / name, branch.target / self.naming.target(name), relative)
 
     def add(self, source: Path, relative: Path, names: list[str]) -> None:
@@ -294,6 +293,16 @@ def _refuse_results_among_pictures(output: Path, real_root: Path, root: Path, fi
 def _key(name: str) -> str:
     """Return a name so that those are equal that some file system takes for one."""
     return unicodedata.normalize("NFC", name).casefold()
+
+
+def _is_in_shard(relative: Path, shard: tuple[int, int]) -> bool:
+    """Return whether a picture belongs to part K of N. A checksum instead would part numbered names unevenly."""
+    part, parts = shard
+    if parts == 1:
+        return True
+    name = os.fsencode(_key(relative.as_posix()))
+    digest = hashlib.blake2b(name, digest_size=8).digest()
+    return int.from_bytes(digest, "big") % parts == part - 1
 
 
 def _refuse_clashes(plan: Plan, *, are_written: bool) -> None:
