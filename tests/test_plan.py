@@ -107,6 +107,27 @@ class TestNames:
     def test_an_ending_of_the_format_stays(self):
         assert Naming(Path("out"), format="TIFF").target("a.TIFF") == "a.TIFF"
 
+    @pytest.mark.parametrize(
+        ("name", "beside", "converted"),
+        [
+            ("a.ome.tif", "a_denoised.ome.tif", "a_denoised.png"),
+            ("a.b.OME.TIFF", "a.b_denoised.OME.TIFF", "a.b_denoised.png"),
+            ("a.fits.fz", "a_denoised.fits.fz", "a_denoised.png"),
+            ("brain.nii.gz", "brain_denoised.nii.gz", "brain_denoised.png"),
+            ("chr.ome.png", "chr.ome_denoised.png", "chr.ome_denoised.png"),
+            (".ome.tif", ".ome_denoised.tif", ".ome_denoised.png"),
+        ],
+    )
+    def test_double_endings_stay_whole(self, name, beside, converted):
+        assert Naming().target(name) == beside
+        assert Naming(format="PNG").target(name) == converted
+        assert Naming(Path("out"), format="TIFF").target("a.ome.tif") == "a.ome.tif"
+
+    def test_results_with_double_endings_are_no_pictures_of_the_next_run(self, tmp_path):
+        for name in ("a.ome.tif", "a_denoised.ome.tif", "b.ome.tif", "b.ome_denoised.tif"):  # the last of old versions
+            (tmp_path / name).touch()
+        assert listing(plan_files([tmp_path])) == ["a.ome.tif", "b.ome.tif"]
+
 
 @pytest.mark.parametrize("naming", [Naming(), Naming(suffix="_x", format="TIFF")])
 @pytest.mark.parametrize("recursive", [False, True])
@@ -257,9 +278,11 @@ class TestShards:
 
 def test_counterparts_have_the_same_path_and_any_format(tmp_path):
     (tmp_path / "sub").mkdir()
-    for name in ("sub/a.png", "b.tif", "b.png"):
+    for name in ("sub/a.png", "b.tif", "b.png", "c.png", "d.ome.tif"):
         (tmp_path / name).touch()
     assert counterpart(tmp_path, Path("sub/a.jpg")) == tmp_path / "sub/a.png"
     assert counterpart(tmp_path, Path("b.tif")) == tmp_path / "b.tif"
+    assert counterpart(tmp_path, Path("c.ome.tif")) == tmp_path / "c.png"
+    assert counterpart(tmp_path, Path("d.png")) == tmp_path / "d.ome.tif"
     assert counterpart(tmp_path, Path("none.png")) == tmp_path / "none.png"
     assert counterpart(tmp_path / "b.tif", Path("sub/a.jpg")) == tmp_path / "b.tif"

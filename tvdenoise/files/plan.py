@@ -5,6 +5,7 @@ Only the names of files are held, in a list per folder, so that a million of the
 
 import hashlib
 import os
+import re
 import sys
 import unicodedata
 from collections import Counter, defaultdict
@@ -19,6 +20,16 @@ from tvdenoise.images import FORMATS, STREAM, check_source, format_by_extension
 
 SUFFIX = "_denoised"  # the end of the name of a result that is beside its picture
 ENDINGS = tuple(ending for row in FORMATS.values() for ending in row.endings)
+_DOUBLE_ENDING = re.compile(r"\.(ome\.tiff?|(fits?|fts|nii)\.[fg]z)$", re.IGNORECASE)
+
+
+def split_ending(name: str) -> tuple[str, str]:
+    """Return the name of a file without its ending, and the ending, which may be a double one such as ``.ome.tif``."""
+    double = _DOUBLE_ENDING.search(name)
+    if double is not None and double.start() > 0:
+        return name[: double.start()], double.group()
+    path = Path(name)
+    return path.stem, path.suffix
 
 
 @dataclass(frozen=True)
@@ -73,11 +84,10 @@ class Naming:
 
     def target(self, name: str) -> str:
         """Return the name of the result for the name of a picture."""
-        path = Path(name)
-        ending = path.suffix
-        if self.format is not None and ending.lower() not in FORMATS[self.format].endings:
+        stem, ending = split_ending(name)
+        if self.format is not None and Path(name).suffix.lower() not in FORMATS[self.format].endings:
             ending = FORMATS[self.format].endings[0]
-        return f"{path.stem}{self.effective_suffix}{ending}"
+        return f"{stem}{self.effective_suffix}{ending}"
 
     def beside_or_below(self, source: Path) -> Path:
         """Return the path of the result of a single picture; that of standard input is standard output."""
@@ -185,7 +195,8 @@ def counterpart(reference: Path, relative: Path) -> Path:
     if not is_folder(reference):
         return reference
     same = reference / relative
-    for path in (same, *map(same.with_suffix, ENDINGS)):
+    stem, _ = split_ending(same.name)
+    for path in (same, *(same.with_name(stem + ending) for ending in (*ENDINGS, ".ome.tif"))):
         if os.path.isfile(path):  # noqa: PTH113 (as above)
             return path
     return same
@@ -206,7 +217,7 @@ def _add_folder(plan: Plan, root: Path, file_filter: FileFilter) -> None:
     while todo:
         folder = todo.pop()
         entries = _list_entries(root / folder, root)
-        stems = None if are_beside else {Path(entry.name).stem for entry in entries}
+        stems = None if are_beside else {split_ending(entry.name)[0] for entry in entries}
         names = []
         subfolders = []
         for entry in entries:
@@ -273,7 +284,8 @@ def _reason_to_overlook(entry: os.DirEntry[str], root: Path, suffix: str, stems:
         real = Path(os.path.realpath(path))
         if real.is_dir() or not real.is_relative_to(root):
             return "links to folders or out of the folder"
-    if path.stem.endswith(suffix) and (stems is None or path.stem.removesuffix(suffix) in stems):
+    stem, _ = split_ending(entry.name)
+    if stem.endswith(suffix) and (stems is None or stem.removesuffix(suffix) in stems):
         return f"named as results are (*{suffix})"
     return ""
 
