@@ -164,6 +164,23 @@ class TestTree:
         assert found["scans/b.jpg"]["status"] == "done"
         assert (scans / "b.jpg").read_bytes() == before
 
+    def test_two_pictures_for_one_result_fail_alone(self, scans, run, here):
+        """On any file system: their names differ in case."""
+        save(scans / "A.png", picture(9))
+        code, out, _ = run("scans", "-o", "clean", "-n", "--json")
+        assert (code, Counter(row["status"] for row in rows(out).values())) == (1, {"failed": 2, "planned": 1})
+        code, out, err = run("scans", "-o", "clean", "-l", "0.1", "--json")
+        failed = {name: row["error"] for name, row in rows(out).items() if row["status"] == "failed"}
+        assert (code, failed.keys()) == (1, {"scans/A.png", "scans/a.png"})
+        assert failed["scans/a.png"] == (
+            "scans/a.png: its result would be that of scans/A.png too; "
+            "rename one, or leave it out, such as with --exclude"
+        )
+        assert "1 done, 0 skipped, 2 failed in" in err
+        assert tree(here / "clean").keys() == {"b.jpg"}
+        both = Counter(str(run("scans", "-o", "c", "-n", "--shard", f"{k}/2")[2]).count("that of") for k in (1, 2))
+        assert sum(count * number for count, number in both.items()) == 2
+
     def test_pictures_without_noise_are_counted(self, run, here):
         save(here / "flat" / "a.png", np.full((40, 48), 100, np.uint8))
         assert "1 came back as they were, since no noise was found in them" in run("flat", "-o", "clean")[2]

@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from statistics import fmean
@@ -14,11 +14,11 @@ from tqdm import tqdm
 
 from tvdenoise.cli import messages, values
 from tvdenoise.cli.arguments import Arguments
-from tvdenoise.errors import DeviceError, UnwritableError, WriteError
+from tvdenoise.errors import DeviceError, TVDenoiseError, UnwritableError, WriteError
 from tvdenoise.files import pool
-from tvdenoise.files.attempt import Outcome
+from tvdenoise.files.attempt import Outcome, failure
 from tvdenoise.files.job import Job
-from tvdenoise.files.plan import Pair, Plan
+from tvdenoise.files.plan import Pair, Plan, is_in_shard
 from tvdenoise.files.rows import Row
 
 Run = Callable[[Iterator[Job], Callable[[Outcome], None]], None]  # gives jobs to workers, and tells of each
@@ -30,13 +30,16 @@ def denoise_many(plan: Plan, make_job: Callable[[Pair], Job], arguments: Argumen
     """Denoise all pictures of a plan, or only say what would be done, and return the exit code."""
     shard = values.parse_shard(arguments.shard)
     jobs = map(make_job, plan.pairs(shard))
-    count = sum(1 for _ in plan.pairs(shard))
+    clashes = [(make_job(pair), error) for pair, error in plan.clashes if is_in_shard(pair.relative, shard)]
+    count = len(clashes) + sum(1 for _ in plan.pairs(shard))
     if plan.overlooked and not arguments.quiet:
         left_out = ", ".join(f"{number} {reason}" for reason, number in plan.overlooked.items())
         messages.note(f"{messages.format_count(count, 'picture')}; left out: {left_out}")
     if arguments.dry_run:
-        return print_plan(jobs, arguments)
+        return print_plan(jobs, arguments, clashes)
     report = Report(count, arguments)
+    for job, error in clashes:
+        report.add(failure(job, error))
     with _start_workers(count, arguments) as run:
         try:
             run(report.select(jobs), report.add)
@@ -45,9 +48,13 @@ def denoise_many(plan: Plan, make_job: Callable[[Pair], Job], arguments: Argumen
     return 1 if report.counts["failed"] else 0
 
 
-def print_plan(jobs: Iterable[Job], arguments: Arguments) -> int:
+def print_plan(jobs: Iterable[Job], arguments: Arguments, clashes: Sequence[tuple[Job, TVDenoiseError]] = ()) -> int:
     """Say what would become of every picture, and return the exit code."""
     counts: Counter[str] = Counter()
+    for job, error in clashes:
+        messages.print_error(error)
+        if arguments.as_json:
+            messages.print_json(job.row("failed", error).as_json())
     for job in jobs:
         line = f"{job.source} -> {job.target}"
         row = job.row("planned")
@@ -57,8 +64,11 @@ def print_plan(jobs: Iterable[Job], arguments: Arguments) -> int:
         counts[row.status] += 1
         messages.print_result(row.as_json(), line, as_json=arguments.as_json)
     if not arguments.quiet:
-        messages.note(f"would denoise {counts['planned']}, skip {counts['skipped']}")
-    return 0
+        text = f"would denoise {counts['planned']}, skip {counts['skipped']}"
+        if clashes:
+            text += f", fail {len(clashes)}"
+        messages.note(text)
+    return 1 if clashes else 0
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Which file becomes which: every pair is known, and every clash refused, before a picture is opened.
+"""Which file becomes which: every pair is known, and every clash set apart, before a picture is opened.
 
 Only the names of files are held, in a list per folder, so that a million of them take little memory.
 """
@@ -121,6 +121,7 @@ class Plan:
 
     naming: Naming
     branches: list[Branch] = field(default_factory=list)
+    clashes: list[tuple[Pair, OutputError]] = field(default_factory=list)  # what is not denoised, and why
     overlooked: Counter[str] = field(default_factory=Counter)  # the other files, counted by reason
 
     def __len__(self) -> int:
@@ -131,9 +132,15 @@ class Plan:
         """Iterate over the pairs, or over part K of N, to which a picture belongs by its path alone."""
         for branch in self.branches:
             for name in branch.names:
-                relative = branch.relative / name
-                if _is_in_shard(relative, shard):
-                    yield Pair(branch.source / name, branch.target / self.naming.target(name), relative)
+                if is_in_shard(branch.relative / name, shard):
+                    yield self._pair(branch, name)
+
+    def _pair(self, branch: Branch, name: str) -> Pair:
+        return Pair(branch.source / name, branch.target / self.naming.target(name), branch.relative / name)
+
+    def refuse(self, branch: Branch, name: str, problem: str, remedy: str) -> None:
+        """Note why a picture is not to be denoised."""
+        self.clashes.append((self._pair(branch, name), OutputError(branch.source / name, problem, remedy)))
 
     def add(self, source: Path, relative: Path, names: list[str]) -> None:
         """Add pictures of one folder."""
@@ -161,9 +168,10 @@ def plan_files(
     same tree. The results of ``listed`` files, which need not exist yet, keep the whole path, from the root if it is
     absolute or leads out of the current folder.
 
-    Raises :class:`InputError` if an input is missing or a folder has no picture, :class:`OutputError` if two pictures
-    have the same result or a result would be a picture to denoise, now or in the next run, and :class:`SettingError` if
-    the next run could not tell results from pictures by their names.
+    Pictures that have the same result, or whose result is one of the pictures, become the plan's clashes.
+
+    Raises :class:`InputError` if an input is missing or a folder has no picture, :class:`OutputError` if results would
+    be pictures to denoise in the next run, and :class:`SettingError` if that could not tell them by their names.
     """
     plan = Plan(naming)
     for path in inputs:
@@ -181,7 +189,7 @@ def plan_files(
         if ".." in place.parts:
             place = Path(os.path.abspath(path))  # noqa: PTH100 (Path's keeps the dots)
         plan.add(path.parent, place.relative_to(place.anchor).parent, [path.name])
-    _refuse_clashes(plan, are_written=are_written)
+    _set_clashes_apart(plan, are_written=are_written)
     return plan
 
 
@@ -307,7 +315,7 @@ def _key(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _is_in_shard(relative: Path, shard: tuple[int, int]) -> bool:
+def is_in_shard(relative: Path, shard: tuple[int, int]) -> bool:
     """Return whether a picture belongs to part K of N. A checksum instead would part numbered names unevenly."""
     part, parts = shard
     if parts == 1:
@@ -317,12 +325,10 @@ def _is_in_shard(relative: Path, shard: tuple[int, int]) -> bool:
     return int.from_bytes(digest, "big") % parts == part - 1
 
 
-def _refuse_clashes(plan: Plan, *, are_written: bool) -> None:
-    """Refuse two pictures for one result, also on file systems that ignore case or forms of Unicode.
-
-    A picture that was named twice is taken once.
-    """
+def _set_clashes_apart(plan: Plan, *, are_written: bool) -> None:
+    """Move pictures that have one result, on any file system, to the clashes; take one that was named twice once."""
     real = cache(os.path.realpath)
+    remedy = "rename one, or leave it out, such as with --exclude"
     pictures: dict[str, set[str]] = defaultdict(set)  # keys of names by folder
     for branch in plan.branches:
         pictures[_key(real(branch.source))].update(map(_key, branch.names))
@@ -333,20 +339,23 @@ def _refuse_clashes(plan: Plan, *, are_written: bool) -> None:
         names = branch.names.copy()
         branch.names.clear()
         for name in names:
-            result = plan.naming.target(name)
-            key = _key(result)
+            key = _key(plan.naming.target(name))
             if not are_written:
                 key = f"{source}/{name}"  # only the same picture twice is a clash
             elif key in pictures[folder]:
-                problem = "it is one of the pictures to denoise"
-                raise OutputError(branch.target / result, problem, "choose another --output or --suffix")
+                problem = "its result would be another of the pictures to denoise"
+                plan.refuse(branch, name, problem, "choose another --output or --suffix")
+                continue
             own = (branch, name)
             first = owners[folder].setdefault(key, own)
             if first is own:
                 branch.names.append(name)
                 continue
             other, other_name = first
-            if other_name != name or real(other.source) != source:
-                problem = f"{other.source / other_name} and {branch.source / name} would be written to it both"
-                raise OutputError(branch.target / result, problem, "leave one out, such as with --exclude")
-            plan.overlooked["named twice"] += 1
+            if other_name == name and real(other.source) == source:
+                plan.overlooked["named twice"] += 1
+                continue
+            plan.refuse(branch, name, f"its result would be that of {other.source / other_name} too", remedy)
+            if other_name in other.names:  # it is the first clash of the other
+                other.names.remove(other_name)
+                plan.refuse(other, other_name, f"its result would be that of {branch.source / name} too", remedy)
