@@ -494,8 +494,10 @@ BAD = [
     ("-l 0.1", 2, r"INPUT: there is none; name a picture or a folder"),
     ("--files-from none -l 0.1", 2, r"none: it cannot be read"),
     ("in.png clean.png --shard 3/2 -o new/ -l 0.1", 2, r"--shard: '3/2'"),
-    ("in.png -o out.png --shard 1/2 -l 0.1", 2, "--shard: a single picture is not shared out; "),
-    ("in.png -o out.png --scheduler local -l 0.1", 2, "--scheduler: a single picture is not shared out; "),
+    ("in.png -o out.png --shard 1/2 -l 0.1", 2, r"out\.png: it ends as a picture does"),
+    ("in.png -o out.png --scheduler local -l 0.1", 2, r"out\.png: it ends as a picture does"),
+    ("in.png -o scan -l 0.1", 2, r"scan: it is a file, and a name without an ending is that of a folder; name another"),
+    ("- -o new -l 0.1", 2, r"new: it is no folder and has no ending; end it in one of \.png, .*, or in / for a folder"),
     ("in.png clean.png -o new/ --shard=", 2, "--shard: '' is not part K of N"),
     (f"in.png clean.png -o new/ --shard 1/{'9' * 20}", 2, "--shard: "),
     (f"in.png clean.png -o new/ --jobs {'9' * 20}", 2, "--jobs: "),
@@ -639,6 +641,7 @@ def test_bad_input_ends_in_one_line_and_nothing_else(arguments, code, message, r
     (here / "folder").mkdir()
     (here / "loop.png").symlink_to("loop.png")
     (here / "text.png").write_text("not a picture")
+    (here / "scan").touch()
     (here / "empty.png").touch()
     (here / "cells.czi").write_bytes(b"ZISRAWFILE" + bytes(200))
     Image.fromarray(noisy).save("whole.jpg")
@@ -662,10 +665,13 @@ def test_bad_input_ends_in_one_line_and_nothing_else(arguments, code, message, r
 
 
 def test_an_empty_path_is_not_the_current_folder(run, here):
-    for words in ([""], ["in.png", ""], ["sweep", ""], ["in.png", "-o", ""]):
+    options = (["--reference="], ["--files-from="], ["-o", ""])
+    in_sweeps = (["--reference="], ["--out="], ["--report="], ["--plot="])
+    commands = [*(["in.png", *option] for option in options), *(["sweep", "in.png", *option] for option in in_sweeps)]
+    for words in ([""], ["in.png", ""], ["sweep", ""], *commands):
         code, out, err = run(*words)
         assert (code, out) == (2, "")
-        assert re.match("tvdenoise: '': an empty path names no (picture|file); check what was to be in it", err)
+        assert re.match("tvdenoise: '': an empty path names no file; check what was to be in it", err)
 
 
 def test_a_lambda_meant_for_other_intensities(run, here):
@@ -695,6 +701,22 @@ def test_a_name_without_an_ending_takes_the_format_of_the_source(run, here):
     assert (here / "scan_denoised").read_bytes().startswith(b"\x89PNG")
     assert run("scan", "-o", "out/", "-l", "0.1", "-q") == (0, "", "")
     assert names(here / "out") == {"scan"}
+
+
+@pytest.mark.parametrize("words", [["in.png"], ["i*.png"], ["in.png", "clean.png"]])
+def test_an_output_without_an_ending_is_a_folder_for_one_picture_as_for_several(run, here, words):
+    """A pattern may match one picture today, and two tomorrow."""
+    code, out, err = run(*words, "-o", "new/folder", "-l", "0", "-n")
+    assert (code, out.splitlines()[0]) == (0, "in.png -> new/folder/in.png")
+    assert run(*words[:1], "-o", "new/folder", "-l", "0", "-q") == (0, "", "")
+    assert names(here / "new" / "folder") == {"in.png"}
+
+
+def test_a_missing_reference_leaves_no_folder_of_results(run, here):
+    (here / "refs").mkdir()
+    for words, code in ((["in.png"], 2), (["in.png", "clean.png"], 1)):
+        assert run(*words, "-o", "new/folder", "-l", "0", "-q", "--reference", "refs")[0] == code
+        assert not (here / "new").exists()
 
 
 def test_the_default_name_ends_as_the_format_says(run, here):

@@ -54,7 +54,8 @@ class Arguments:
         "--output",
         "-o",
         metavar="PATH",
-        help="File, or - for standard output; a folder if it is one, ends in /, or there are several pictures. "
+        help="File, or - for standard output; a folder if it is one, has no ending, ends in /, or there are several "
+        "pictures. "
         "Default: INPUT_denoised beside each.",
     )
     suffix: str | None = _in_output(
@@ -108,6 +109,7 @@ class Arguments:
         show_default=False,
     )
     files_from: Path | None = _in_batch(
+        parser=values.parse_path,
         metavar="FILE",
         help="More pictures, one path per line, or NUL-separated; - is standard input. In an output folder "
         "they keep their folders, absolute ones all of them.",
@@ -130,6 +132,7 @@ class Arguments:
     fail_fast: bool = _in_batch("--fail-fast", default=False, help="Start no more pictures once one has failed.")
     dry_run: bool = _in_batch("--dry-run", "-n", default=False, help="Only print which picture would go where.")
     reference: Path | None = _in_report(
+        parser=values.parse_path,
         metavar="PATH",
         help="Clean picture, or folder of clean pictures of the same paths: report PSNR and SSIM before and after; "
         "the peak is the range.",
@@ -170,19 +173,25 @@ class SweepArguments:
     axes: options.Axes = None
     scale: options.Range = None
     max_pixels: options.MaxPixels = None
-    reference: Path | None = _in_report(metavar="PATH", help="Clean picture, or folder of them.")
+    reference: Path | None = _in_report(
+        parser=values.parse_path, metavar="PATH", help="Clean picture, or folder of them."
+    )
     out: Path | None = _in_report(
         "--out",
         "-o",
+        parser=values.parse_path,
         metavar="FILE",
         help="Rows, as they end: .jsonl, where those that are there already are not made again, or .csv.",
     )
     trace: bool = _in_report("--trace", default=False, help="Rows tell every certificate on the way (.jsonl).")
     report: Path | None = _in_report(
-        metavar="FILE", help="Rows, curves and pictures in one page, .html, that opens offline."
+        parser=values.parse_path,
+        metavar="FILE",
+        help="Rows, curves and pictures in one page, .html, that opens offline.",
     )
     overwrite: bool = _in_report("--overwrite", default=False, help="Replace a page, a chart or a .csv that exists.")
     plot: Path | None = _in_report(
+        parser=values.parse_path,
         metavar="FILE",
         help="Curves as .png, .svg or .pdf: PSNR and SSIM by lambda, with --trace how fast runs converge.",
     )

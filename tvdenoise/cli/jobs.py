@@ -10,7 +10,7 @@ from tvdenoise.cli.arguments import Arguments
 from tvdenoise.errors import InputError, OutputError, SettingError
 from tvdenoise.files.job import Job
 from tvdenoise.files.plan import FileFilter, Naming, Pair, counterpart, is_folder, plan_files
-from tvdenoise.images import WriteOptions, check_source, format_by_extension
+from tvdenoise.images import STREAM, WriteOptions, check_source, format_by_extension
 
 SUSPICIOUS_LAMBDA = 2  # above it hardly anything remains: it may be meant for other intensities
 SEPARATORS = ("/", os.sep)  # at the end of a path that is meant to be a folder
@@ -30,7 +30,8 @@ def denoise_files(arguments: Arguments) -> int:
     inputs = values.expand_patterns(arguments.sources or [])
     if not inputs and arguments.files_from is None:
         raise InputError("INPUT", "there is none", "name a picture or a folder, or --files-from FILE; see --help")
-    if arguments.files_from is None and len(inputs) == 1 and not is_folder(inputs[0]):
+    is_shared_out = arguments.shard is not None or arguments.scheduler is not None
+    if arguments.files_from is None and len(inputs) == 1 and not is_folder(inputs[0]) and not is_shared_out:
         source = inputs[0]
         check_source(source)
         target, makes_folder = _choose_target(source, arguments, naming)
@@ -82,6 +83,13 @@ def _choose_target(source: Path, arguments: Arguments, naming: Naming) -> tuple[
     if output is None:
         return naming.beside_or_below(source), False
     if output.endswith(SEPARATORS) or is_folder(Path(output)):
+        return naming.beside_or_below(source), True
+    # As for several pictures, of which a pattern may find one. Standard input has no name to be had in a folder.
+    has_ending = Path(output).suffix != ""
+    if not has_ending and STREAM not in (source, Path(output)):
+        if os.path.lexists(output):
+            problem = "it is a file, and a name without an ending is that of a folder"
+            raise OutputError(output, problem, "name another folder, or end it as a picture does")
         return naming.beside_or_below(source), True
     if arguments.suffix is not None:
         remedy = "leave it out, or let --output be a folder"

@@ -8,7 +8,7 @@ from tqdm import tqdm
 from tvdenoise.cli import messages
 from tvdenoise.cli.arguments import Arguments
 from tvdenoise.cli.many import print_plan
-from tvdenoise.errors import SettingError, TVDenoiseError
+from tvdenoise.errors import TVDenoiseError
 from tvdenoise.files.job import Job, Observer, denoise_file
 from tvdenoise.files.plan import is_folder
 from tvdenoise.files.rows import Row
@@ -26,15 +26,10 @@ BAR = "{desc} |{bar}| {elapsed}"
 
 def denoise_one(job: Job, arguments: Arguments, *, makes_folder: bool) -> int:
     """Denoise a picture, say what came of it, and return the exit code."""
-    for flag, is_given in (("shard", arguments.shard is not None), ("scheduler", arguments.scheduler is not None)):
-        if is_given:
-            raise SettingError(flag, "a single picture is not shared out", "leave it out, or name a folder")
-    if makes_folder and not is_folder(job.target.parent):
-        if arguments.dry_run:
-            return print_plan([job], arguments)
-        job.make_folder()
+    if arguments.dry_run and makes_folder and not is_folder(job.target.parent):
+        return print_plan([job], arguments)
     try:
-        job.check(overwrite=arguments.overwrite)
+        job.check(overwrite=arguments.overwrite, makes_folder=makes_folder)
         if arguments.dry_run:
             return print_plan([job], arguments)
         # Without --quiet tqdm shows the bar on terminals only (None).

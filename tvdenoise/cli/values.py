@@ -41,7 +41,7 @@ def parse_path(text: str | Path) -> Path:
     if "\0" in text:
         raise InputError(repr(text), "no path has such a character", "check it")
     if not text:  # as from a variable that is not set; Path would take it for the current folder
-        raise InputError("''", "an empty path names no picture", "check what was to be in it, or give . for the folder")
+        raise InputError("''", "an empty path names no file", "check what was to be in it, or give . for the folder")
     return Path(text)
 
 

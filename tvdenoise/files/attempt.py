@@ -69,8 +69,7 @@ def attempt(
         # It may link to another of the pictures, or results. (Path.is_symlink raises where a name is too long.)
         if os.path.islink(job.target):  # noqa: PTH114
             raise OutputError(job.target, "it is a link", "remove it, or choose another folder")
-        job.make_folder()
-        job.check(overwrite=overwrite)
+        job.check(overwrite=overwrite, makes_folder=True)
         row = denoise_file(job, observer)
     except TooLargeError:
         raise

@@ -80,14 +80,19 @@ class Job:
             problem = f"its folder cannot be made ({error.strerror})"
             raise WriteError(self.target, problem, "choose another folder") from error
 
-    def check(self, *, overwrite: bool) -> None:
-        """Refuse, before any work, files that cannot be read, and a target that must not or cannot be written."""
+    def check(self, *, overwrite: bool, makes_folder: bool = False) -> None:
+        """Refuse, before any work, files that cannot be read, and a target that must not or cannot be written.
+
+        Its folder may be made, between the two.
+        """
         images.check_source(self.source)
         source_format = images.find_format(self.source)
         inputs = [self.source]
         if self.reference is not None:
             images.check_source(self.reference, "reference")
             inputs.append(self.reference)
+        if makes_folder:
+            self.make_folder()
         images.check_target(
             self.target, *inputs, overwrite=overwrite, options=self.writing, source_format=source_format
         )

@@ -45,7 +45,7 @@ def check_target(
         named = f"its ending {target.suffix!r} names no format that can be written"
         problem = named if target.suffix else "it is no folder and has no ending"
         endings = ", ".join(row.endings[0] for row in FORMATS.values())
-        raise OutputError(target, problem, f"end it in one of {endings}, or name a --format")
+        raise OutputError(target, problem, f"end it in one of {endings}, or in / for a folder")
     if promised not in (None, format_):
         problem = f"its ending says {promised}, but --format says {format_}"
         raise OutputError(target, problem, f"end it in {FORMATS[format_].endings[0]}, or leave out --format")
