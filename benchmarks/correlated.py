@@ -2,9 +2,9 @@
 
 ``python benchmarks/correlated.py FOLDER`` adds Gaussian noise to the clean pictures of a folder, does to both what
 cameras and programs do, and compares ``denoise`` with the lambda of the highest PSNR on a grid of ratio 1.2, by the
-default model or that of ``--preset best``. The noise is given twice as strong before a picture is halved. With
-``--photons`` it is that of a photograph, counted and read, which a gamma of 2.2 brightens. Pictures are cut to 400 by
-400 pixels.
+plain model, that of ``TotalVariation()``, or that of ``--preset best``. The noise is given twice as strong before a
+picture is halved. With ``--photons`` it is that of a photograph, counted and read, which a gamma of 2.2 brightens.
+Pictures are cut to 400 by 400 pixels.
 """
 
 import io
@@ -24,6 +24,7 @@ from scipy.ndimage import convolve, gaussian_filter
 
 from tvdenoise import denoise, images
 from tvdenoise.files.metrics import quality
+from tvdenoise.options.settings import BEST, PLAIN
 
 SIDE = 400
 GRID = 1.2 ** np.arange(-10, 9)
@@ -40,10 +41,10 @@ def main(
     folders: list[Path],
     sigmas: Annotated[str, typer.Option(help="Of the noise, on 0 to 255.")] = "10,25",
     photons: Annotated[str, typer.Option(help="Of photographs, at most in a pixel; instead of sigmas.")] = "",
-    preset: Annotated[str | None, typer.Option(help="best, or the default model.")] = None,
+    preset: Annotated[str | None, typer.Option(help="best, or the plain model.")] = None,
 ) -> None:
     """Print a table."""
-    model = {"tv": "isotropic", "color": "auto"} if preset == "best" else {}
+    model = BEST if preset == "best" else PLAIN
     found = defaultdict[tuple[str, float, str], list[tuple[float, ...]]](list)
     for folder in folders:
         for path in sorted(folder.glob("*.png")):

@@ -51,7 +51,7 @@ class TestGood:
         assert code == 0
         assert np.array_equal(np.asarray(Image.open("out.png")), expected.image)
         chosen = f"lambda {expected.weight:.4g} by SURE for noise of sigma {255 * expected.sigma:.3g} of 0..255"
-        assert f"48x40 gray, {chosen}, alternating" in err
+        assert f"48x40 gray, {chosen}, fista" in err
         row = json.loads(run("in.png", "-o", "again.png", "-q", "--json", "-l", "auto")[1])
         assert (row["lambda"], row["sigma"], row["risk"]) == (expected.weight, expected.sigma, expected.risk)
         assert row["criterion"] == "sure"
@@ -78,6 +78,25 @@ class TestGood:
         assert (row["lambda"], row["criterion"], row["tv"], row["color"]) == (0.1, None, "anisotropic", "coupled")
         gray = json.loads(run("in.png", "-o", "d.png", "-q", "--json", "--preset", "best")[1])
         assert (gray["color"], gray["chroma"]) == ("rgb", None)
+
+    @pytest.mark.parametrize(
+        ("given", "tv", "color"),
+        [
+            ((), "isotropic", "opponent"),
+            (("--lambda", "auto", "--sigma", "20", "--optimizer", "fista"), "isotropic", "opponent"),
+            (("--tv", "anisotropic"), "anisotropic", "opponent"),
+            (("--color", "rgb"), "isotropic", "rgb"),
+            (("--lambda", "0.1"), "anisotropic", "rgb"),
+            (("--lambda", "0.1", "--color", "coupled"), "anisotropic", "coupled"),
+            (("--lambda", "0.1", "--preset", "best"), "isotropic", "opponent"),
+        ],
+    )
+    def test_the_default_model_is_the_best_where_lambda_is_chosen_else_the_plain_one(
+        self, run, noisy, given, tv, color
+    ):
+        Image.fromarray(np.dstack([noisy, noisy[::-1], noisy[:, ::-1]])[:20]).save("colour.png")
+        row = json.loads(run("colour.png", "-o", "a.png", "-q", "--json", "--max-steps", "1", *given)[1])
+        assert (row["tv"], row["color"]) == (tv, color)
 
     def test_the_row_and_the_line_tell_how_to_get_the_same_again(self, run, noisy):
         Image.fromarray(np.dstack([noisy, noisy[::-1], noisy[:, ::-1]])).save("colour.png")
@@ -159,11 +178,11 @@ class TestGood:
         ramp = np.tile(np.linspace(0.05, 0.9, 200, dtype=np.float32), (200, 1))
         photons = ramp + np.sqrt(0.02 * ramp) * random.normal(size=ramp.shape).astype(np.float32)
         np.save("photons.npy", photons)
-        assert ", changing with the signal, alternating" in run("photons.npy", "-o", "a.npy")[2]
+        assert ", changing with the signal, fista" in run("photons.npy", "-o", "a.npy")[2]
         blurred = uniform_filter(random.normal(0, 0.3, ramp.shape), 3).astype(np.float32)
         np.save("blurred.npy", 0.5 + blurred)
         assert (
-            ", shared by neighbouring pixels: if much remains, give --lambda, alternating"
+            ", shared by neighbouring pixels: if much remains, give --lambda, fista"
             in run("blurred.npy", "-o", "b.npy")[2]
         )
 

@@ -88,6 +88,17 @@ def test_what_an_option_needs(name):
     assert (getattr(without, name), getattr(with_it, name)) == (DEFAULTS[name], value)
 
 
+def test_all_runs_of_a_grid_have_one_model():
+    """Where nothing is said of it: the best if every lambda is chosen, else the plainest."""
+    grids = {
+        ("isotropic", "auto"): [Grid(), Grid(strength=(0.7, 1.5))],
+        ("anisotropic", "rgb"): [Grid((0.1, "auto")), Grid((0.1, 0.2))],
+        ("isotropic", "rgb"): [Grid((0.1, "auto"), tv=("isotropic",))],
+    }
+    for model, of_that in grids.items():
+        assert {(run.tv, run.color) for grid in of_that for run in grid.settings()} == {model}
+
+
 def test_numbers_of_any_library_become_pythons():
     settings = Settings(np.float32(0.5), max_steps=np.int64(3))
     assert (type(settings.weight), type(settings.max_steps)) == (float, int)

@@ -768,7 +768,7 @@ class TestSeveralPages:
         if row["pages"] and "volume" not in what:
             after = quality(exhibit.images["reference"], exhibit.images["denoised"]).psnr
             shown = row["pages"][: 3 if what == "channels" else 1]
-            assert after == pytest.approx(mean_psnr([page["psnr_after"] for page in shown]), abs=0.02)
+            assert after == pytest.approx(mean_psnr([page["psnr_after"] for page in shown]), abs=0.1)
 
     def test_arrays_by_the_letters_of_their_axes(self, run, stack, options, what):
         grid = Grid(color=(options[1],), volume="--volume" in options, spacing=2.0 if "--volume" in options else None)

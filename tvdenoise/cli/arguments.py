@@ -88,7 +88,8 @@ class Arguments:
     max_pixels: options.MaxPixels = None
     given: dict[str, Any] = field(default_factory=dict)  # the options of the model and the solver
     preset: Literal["best"] | None = _in_model(
-        help="best: --lambda auto --tv isotropic --color auto, save where you give another."
+        help="best: --lambda auto --tv isotropic --color auto, save where you give another. It is the default where "
+        "lambda is auto."
     )
     memory: str | None = _in_solver(
         metavar="SIZE",

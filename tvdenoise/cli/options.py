@@ -9,7 +9,7 @@ import typer
 
 from tvdenoise.cli.values import parse_path
 from tvdenoise.options.rules import DeviceName, Number
-from tvdenoise.options.settings import DEFAULTS, OPTIONS, PRESETS, Settings, flag_of
+from tvdenoise.options.settings import DEFAULTS, OPTIONS, Settings, flag_of
 
 _Arguments = TypeVar("_Arguments")
 
@@ -108,8 +108,6 @@ def _setting_parameter(name: str, *, in_sweep: bool) -> inspect.Parameter:
     kind = kinds[name]
     default = DEFAULTS[name]
     is_list = in_sweep and OPTIONS[name].is_varied
-    if not is_list and any(preset.get(name, default) != default for preset in PRESETS.values()):
-        default = None  # a preset may decide; the help says what it is else
     # Lists, numbers such as 25/255 and names are read by the rule, which says what is wrong with one.
     if is_list or isinstance(OPTIONS[name].rule, Number | DeviceName):
         kind = str

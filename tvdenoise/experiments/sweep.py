@@ -27,7 +27,7 @@ from tvdenoise.images import Page, Picture, ReadOptions
 from tvdenoise.kernels import dispatch
 from tvdenoise.options.kinds import FEW_CHANNELS
 from tvdenoise.options.rules import Whole
-from tvdenoise.options.settings import DEFAULTS, OPTIONS, Needs, Settings, check_option
+from tvdenoise.options.settings import DEFAULTS, OPTIONS, Needs, Settings, check_option, default_model
 from tvdenoise.solvers.loop import Progress
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class Grid:
     pictures that are noisy already; each is drawn with each ``seed``. The other settings are those of
     :func:`tvdenoise.denoise`: some values of tv, color, chroma, strength and optimizer, and one value, the same for all
     runs, of any other. What needs another setting (chroma needs opponent colours, strength and sigma need the weight
-    ``"auto"``) is tried where that has the value.
+    ``"auto"``) is tried where that has the value. Without a model all runs have the same: the one that comes out best
+    where every weight is ``"auto"``, else that of :class:`tvdenoise.TotalVariation`.
     Raises SettingError if a value is impossible, TypeError if a setting is unknown.
     """
 
@@ -64,6 +65,10 @@ class Grid:
         for name, values in {"weight": weight, **settings}.items():
             several = _to_tuple(name, values) if OPTIONS[name].is_varied else (values,)
             self.values[name] = tuple(check_option(name, value) for value in several)
+        # One model for all runs: they differ by what is listed, and by nothing else.
+        for name, default in default_model(*self.values["weight"]).items():
+            if self.values[name] == (None,):
+                self.values[name] = (default,)
         self.noise: tuple[Noise | None, ...] = _to_tuple("noise", noise)
         self.seed = tuple(Whole(0).check("seed", one) for one in _to_tuple("seed", seed))
         if not all(isinstance(one, Noise | None) for one in self.noise):

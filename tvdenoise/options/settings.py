@@ -35,8 +35,21 @@ MAX_FACTOR = 100.0
 MAX_RATE = 1e10
 """Far beyond any rate that is of use; what optimizers make of it is a 32-bit float."""
 
-PRESETS: dict[str, dict[str, Any]] = {"best": {"weight": AUTO, "tv": "isotropic", "color": AUTO}}
+BEST: dict[str, Any] = {"tv": "isotropic", "color": AUTO}
+"""The model that comes out best."""
+
+PLAIN: dict[str, Any] = {"tv": "anisotropic", "color": "rgb"}
+"""The plainest model: what ``TotalVariation()`` computes."""
+
+PRESETS: dict[str, dict[str, Any]] = {"best": {"weight": AUTO, **BEST}}
 """What a preset stands for, where an option is not given."""
+
+
+def default_model(*weights: object) -> dict[str, Any]:
+    """Return the model where none is asked for: the best where lambda is chosen, the plainest where any is given."""
+    if all(weight == AUTO for weight in weights):
+        return BEST
+    return PLAIN
 
 
 class Needs(NamedTuple):
@@ -83,28 +96,33 @@ class Settings:
         AUTO,
         Number(0, MAX_WEIGHT, "give such as 0.1, or 25/255", or_auto=True),
         "Weight lambda of the total variation, for intensities 0 to 1, such as 0.1 or 25/255: larger is smoother. "
-        "auto: chosen by the noise in the picture.",
+        "auto: chosen by the noise in the picture, for the model that comes out best: tv isotropic, color auto. "
+        "With a number the model is that of TotalVariation: anisotropic, rgb. Both unless you give tv or color.",
         unit="of intensities 0 to 1",
         panel=None,
         flags=("--lambda", "-l"),
         is_varied=True,
-        list_help="Such as 0.02,0.05,auto, or 0.01:1:12 for twelve evenly spaced by their logarithms; 0:0.2:5:lin.",
+        list_help="Such as 0.02,0.05,auto, or 0.01:1:12 for twelve evenly spaced by their logarithms; 0:0.2:5:lin. "
+        "With auto alone the model is isotropic, color auto, with any number anisotropic, rgb, unless you give it.",
     )
     _: KW_ONLY
+    # None stands for the default, which __post_init__ puts in its place.
     tv: TVKind = _declare(
-        "anisotropic",
+        None,
         Choice(get_args(TVKind)),
-        "What is summed: |Dx u| + |Dy u|, or sqrt(|Dx u|^2 + |Dy u|^2). Default: anisotropic.",
+        "What is summed: |Dx u| + |Dy u|, or sqrt(|Dx u|^2 + |Dy u|^2). Default: isotropic where lambda is auto, "
+        "else anisotropic.",
         is_varied=True,
         list_help=f"{', '.join(get_args(TVKind))}.",
         is_column=True,
     )
     color: ColorChoice = _declare(
-        "rgb",
+        None,
         Choice(get_args(ColorChoice)),
         "rgb: TV of each channel, summed. opponent: TV(L) + C TV(P) + C TV(Q) for L = (R+G+B)/sqrt 3, "
         "P = (R-B)/sqrt 2, Q = (R-2G+B)/sqrt 6, C by chroma; RGB only. coupled: differences as vectors over "
-        "all channels. auto: opponent for RGB, rgb for all else. Default: rgb. Transparency is never touched.",
+        "all channels. auto: opponent for RGB, rgb for all else. Default: auto where lambda is auto, else rgb. "
+        "Transparency is never touched.",
         is_varied=True,
         list_help=f"{', '.join(get_args(ColorChoice))}.",
     )
@@ -198,6 +216,9 @@ class Settings:
         """Check every field by its rule, and those that must go together."""
         for name in OPTIONS:
             object.__setattr__(self, name, check_option(name, getattr(self, name)))
+        for name, default in default_model(self.weight).items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, default)
         for name, option in OPTIONS.items():
             needs = option.needs
             is_default = getattr(self, name) == DEFAULTS[name]
@@ -205,7 +226,7 @@ class Settings:
                 raise SettingError(name, needs.problem, needs.remedy)
         if self.optimizer == "alternating" and not self._alternates:
             problem = "alternating is for anisotropic TV of pictures without coupling"
-            raise SettingError("optimizer", problem, "use auto for the fastest that a model allows")
+            raise SettingError("optimizer", problem, "let tv be anisotropic, or use auto for the fastest")
         if self.optimizer == "alternating" and self.lr is not None:
             raise SettingError("lr", "alternating needs no rate", "leave one of them out")
 
