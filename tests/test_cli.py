@@ -335,6 +335,47 @@ class TestGood:
         assert row["rms_bound"] == max(page["rms_bound"] for page in row["pages"])
         assert "48x40 gray, 3 pages" in err
 
+    @pytest.mark.parametrize("nodata", [-9999.0, np.finfo("f4").min, 0.0, np.nan])
+    @pytest.mark.parametrize("is_tag", [True, False])
+    def test_pixels_without_data_are_treated_as_nan_is(self, run, noisy, nodata, is_tag):
+        """In the range, in the solution, in what is written, and in what is measured."""
+        clean = 100 + 10 * np.float32(noisy)
+        heights = clean.copy()
+        heights[5:12, 7:20] = nodata
+        heights[30, 30] = nodata
+        gaps = heights != clean
+        tifffile.imwrite("nan.tif", np.where(gaps, np.float32(np.nan), heights))
+        np.save("clean.npy", clean)
+        tag = (42113, 2, 0, repr(float(nodata)), True)
+        tifffile.imwrite("a.tif", heights, extratags=[tag] if is_tag else [])
+        options = ["-l", "0.1", "--json", "--reference", "clean.npy"]
+        _, expected, _ = run("nan.tif", "-o", "x.tif", *options, "--nonfinite", "keep")
+        options += [] if is_tag else ["--nodata", f"{nodata:.17g}"]
+        code, out, err = run("a.tif", "-o", "b.tif", *options)
+        assert (code, "no data" in err) == (0, False)
+        result = tifffile.imread("b.tif")
+        assert np.array_equal(result[gaps].view("u4"), heights[gaps].view("u4"))
+        assert np.array_equal(result[~gaps], tifffile.imread("x.tif")[~gaps])
+        names = ("lambda", "energy", "rms_bound", "psnr", "ssim", "range")
+        rows = [json.loads(text) for text in (expected, out)]
+        assert [rows[0].get(name) for name in names] == [rows[1].get(name) for name in names]
+
+    def test_integers_without_data_in_every_conversion(self, run):
+        """No pixel with data becomes one without by rounding; arrays of floats have NaN there."""
+        depth = np.random.default_rng(0).integers(1, 3, (20, 30)).astype("u2")
+        depth[3:6, 3:9] = 0
+        tifffile.imwrite("a.tif", depth, extratags=[(42113, 2, 0, "0", True)])
+        for name in ("b.tif", "b.png", "b.npy"):
+            code, _, _ = run("a.tif", "-o", name, "-l", "1", "--range", "0,65535", "--allow-loss")
+            assert code == 0
+        assert np.array_equal(tifffile.imread("b.tif") == 0, depth == 0)
+        assert np.array_equal(np.asarray(Image.open("b.png")) == 0, depth == 0)
+        assert np.array_equal(np.isnan(np.load("b.npy")), depth == 0)
+        code, _, err = run("a.tif", "-o", "c.tif", "--nodata", "none")
+        assert (code, "--nodata: 'none' is no number; give such as -9999, 0 or nan" in err) == (2, True)
+        _, out, _ = run("info", "a.tif")
+        assert "no data at 0" in out
+
     @pytest.mark.parametrize("ending", ["tif", "npy"])
     def test_pages_that_are_not_chosen_come_back_as_they_were(self, run, noisy, ending):
         """In another format too, which has numbers of its own."""

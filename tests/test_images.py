@@ -357,8 +357,37 @@ class TestRoundTrip:
         with fits.open(tmp_path / "b.fits", checksum=True) as units:  # whose warning is an error
             assert "CHECKSUM" in units[0].header
             assert units[0].data is not None
-        is_float = source.parts[0].pixels.dtype.kind == "f"
-        assert source.notes == ("scaled integers became floats",) * is_float
+        headers = [fits.getheader(tmp_path / name) for name in ("a.fits", "b.fits")]
+        for key in ("BITPIX", "BSCALE", "BZERO"):
+            assert headers[0].get(key) == headers[1].get(key)
+
+    @pytest.mark.parametrize("is_compressed", [False, True])
+    @pytest.mark.parametrize("scaling", [{}, {"BZERO": 32768}, {"BSCALE": 0.5, "BZERO": 10}, {"BSCALE": 1e-3}], ids=str)
+    def test_blank_pixels_of_fits_stay_blank(self, scaling, is_compressed, tmp_path):
+        """The stored integers are denoised as integers of that type are, and none but the blank ones is BLANK."""
+        fits = pytest.importorskip("astropy.io.fits")
+        blank = 3
+        stored = np.random.default_rng(0).integers(1, 8, (16, 15)).astype("i2")
+        unit = (fits.CompImageHDU if is_compressed else fits.PrimaryHDU)(stored)
+        raw = {"memmap": False, "do_not_scale_image_data": True}
+        fits.HDUList([fits.PrimaryHDU(), unit] if is_compressed else [unit]).writeto(tmp_path / "plain.fits")
+        with fits.open(tmp_path / "plain.fits", **raw) as units:
+            units[-1].header.update({"BLANK": blank, **scaling})
+            units.writeto(tmp_path / "a.fits")
+        source, target = images.prepare_target(images.read(tmp_path / "a.fits"), tmp_path / "b.fits")
+        unit = source.parts[0].unit(PAGE)
+        middle = (unit[stored == 2][0] + unit[stored == 4][0]) / 2
+        target.parts[0].fill_page(PAGE, np.full((16, 15, 1), middle), source.parts[0])
+        images.write(tmp_path / "b.fits", target)
+        with fits.open(tmp_path / "b.fits", **raw) as units:
+            assert units[-1].header.get("BLANK") == blank
+            assert {key: units[-1].header[key] for key in scaling} == scaling
+            assert units[-1].data.dtype.newbyteorder("=") == np.int16
+            assert np.array_equal(units[-1].data == blank, stored == blank)
+            assert np.unique(units[-1].data[stored != blank]).tolist() == [4]
+        copied(tmp_path / "a.fits", tmp_path / "c.fits")
+        with fits.open(tmp_path / "c.fits", **raw) as units:
+            assert np.array_equal(units[-1].data, stored)
 
     @pytest.mark.parametrize("dtype", ["u1", "i2", "f4", "f8"])
     @pytest.mark.parametrize("compression", ["RICE_1", "GZIP_1", "HCOMPRESS_1"])

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,15 +43,50 @@ def is_finite(pixels: Pixels) -> bool:
     return all(np.isfinite(pixels[rows]).all() for rows in _chunks(pixels))
 
 
+def holds_number(dtype: DType, number: float) -> bool:
+    """Return whether a type has a number; floats have all of them."""
+    if not _is_integer(dtype):
+        return True
+    limits = np.iinfo(dtype)
+    return number.is_integer() and limits.min <= number <= limits.max
+
+
+def find_nodata(pixels: Pixels, nodata: float | None) -> NDArray[np.bool_]:
+    """Return where the values stand for no data: they are ``nodata``, or any NaN where that is NaN."""
+    if nodata is None:
+        return np.zeros(pixels.shape, bool)
+    if math.isnan(nodata):
+        return np.isnan(pixels)
+    with np.errstate(over="ignore"):  # a number beyond the type is none of its values
+        return np.equal(pixels, nodata)
+
+
+def find_gaps(pixels: Pixels, nodata: float | None) -> NDArray[np.bool_]:
+    """Return where the values are not finite, or stand for no data."""
+    return ~np.isfinite(pixels) | find_nodata(pixels, nodata)
+
+
+def step_off(whole: Pixels, nodata: float | None, most: float) -> None:
+    """Move whole numbers of data by one, in place, where rounding has made them the one that stands for no data."""
+    step = -1 if nodata == most else 1
+    np.add(whole, step, out=whole, where=find_nodata(whole, nodata), casting="unsafe")
+
+
 def check_finite(
-    subject: object, pixels: Pixels, remedy: str = "replace them first: a single one spreads over the whole result"
+    subject: object,
+    pixels: Pixels,
+    remedy: str = "replace them first: a single one spreads over the whole result",
+    *,
+    nodata: float | None = None,
 ) -> None:
-    """Raise :class:`ArrayError` unless there are values and each is finite."""
+    """Raise :class:`ArrayError` unless there are values and each is finite, or stands for no data."""
     if not pixels.size:
         raise ArrayError(subject, f"it is empty, of shape {pixels.shape}", "give at least one pixel")
     if is_finite(pixels):
         return
-    bad = ~np.isfinite(pixels)
+    bad = ~np.isfinite(pixels) & ~find_nodata(pixels, nodata)
+    if not bad.any():
+        return
     count = np.count_nonzero(bad)
     place = np.unravel_index(bad.argmax(), bad.shape)
     first = ", ".join(map(str, place))
@@ -66,14 +102,14 @@ def type_range(dtype: DTypeLike) -> Range:
     return 0.0, float(np.iinfo(dtype).max)
 
 
-def measure_range(pixels: Pixels) -> Range:
-    """Return the range of a file's pixels: by type for integers, by their values for floats.
+def measure_range(pixels: Pixels, nodata: float | None = None) -> Range:
+    """Return the range of a file's pixels: by type for integers, by their values for floats, without ``nodata``.
 
     Floats within :data:`NOISY_UNIT` are taken as they are. Others are scaled by their smallest and largest value.
     """
     if _is_integer(pixels.dtype):
         return type_range(pixels.dtype)
-    low, high = find_extremes(pixels)
+    low, high = find_extremes(pixels, nodata)
     least, largest = NOISY_UNIT
     if least <= low and high <= largest:
         return UNIT
@@ -82,7 +118,7 @@ def measure_range(pixels: Pixels) -> Range:
     return low, high
 
 
-def check_range(subject: object, pixels: Pixels, scale: Range) -> None:
+def check_range(subject: object, pixels: Pixels, scale: Range, nodata: float | None = None) -> None:
     """Raise :class:`ArrayError` if a range is too wide or too narrow for the pixels to be scaled by it."""
     if _is_integer(pixels.dtype) and scale == type_range(pixels.dtype):
         return
@@ -91,37 +127,39 @@ def check_range(subject: object, pixels: Pixels, scale: Range) -> None:
     dtype = unit_type(pixels.dtype)
     limits = np.finfo(dtype)
     is_number = float(limits.tiny) <= span <= float(limits.max)
-    darkest, brightest = find_extremes(pixels)
+    darkest, brightest = find_extremes(pixels, nodata)
     farthest = max(abs(darkest - low), abs(brightest - low))
     if not (is_number and farthest <= MAX_UNIT * span):
         problem = f"{low:g}..{high:g} is too wide or too narrow a range to scale its {pixels.dtype} values by"
         raise ArrayError(subject, problem, "give another --range")
 
 
-def find_extremes(pixels: Pixels) -> Range:
-    """Return the smallest and the largest of the finite values, 0 and 1 if there are none."""
+def find_extremes(pixels: Pixels, nodata: float | None = None) -> Range:
+    """Return the smallest and the largest of the finite values that stand for data, 0 and 1 if there are none."""
     if not pixels.size:
         return UNIT
     low = float(pixels.min())
     high = float(pixels.max())
     # As a rule all are finite: then no copy is needed.
-    if math.isfinite(low) and math.isfinite(high):
+    if nodata is None and math.isfinite(low) and math.isfinite(high):
         return low, high
-    return find_extremes(pixels[np.isfinite(pixels)])
+    return find_extremes(pixels[~find_gaps(pixels, nodata)])
 
 
-def fill_nonfinite(pixels: Pixels) -> Pixels:
-    """Return a page (H, W, C) with values that are not finite replaced by the nearest finite ones of their channel.
+def fill_gaps(pixels: Pixels, nodata: float | None = None) -> Pixels:
+    """Return a page (H, W, C) with gaps (see :func:`find_gaps`) replaced by the nearest values of their channel.
 
-    A channel without any becomes 0. A page that is finite is returned itself.
+    A channel without any becomes 0. A page without gaps is returned itself.
     """
-    if is_finite(pixels):
+    if nodata is None and is_finite(pixels):
+        return pixels
+    gaps = find_gaps(pixels, nodata)
+    if not gaps.any():
         return pixels
     from scipy.ndimage import distance_transform_edt  # rarely needed, slow to import
 
     filled = pixels.copy()
-    for channel in np.moveaxis(filled, -1, 0):
-        bad = ~np.isfinite(channel)
+    for channel, bad in zip(np.moveaxis(filled, -1, 0), np.moveaxis(gaps, -1, 0), strict=True):
         if bad.all():
             channel[...] = 0
         elif bad.any():
@@ -170,10 +208,10 @@ def scale_from_unit(unit: UnitPixels, scale: Range, dtype: DTypeLike) -> Pixels:
     return pixels
 
 
-def measure_rounding(unit: UnitPixels, pixels: Pixels, scale: Range) -> float:
+def measure_rounding(unit: UnitPixels, pixels: Pixels, scale: Range, nodata: float | None = None) -> float:
     """Return the RMS difference on the unit scale between ``unit`` and what :func:`scale_from_unit` made of it.
 
-    Of integers it is 0: they are meant to be rounded. Pixels that are not finite do not count.
+    Of integers it is 0: they are meant to be rounded. Gaps do not count.
     """
     is_exact = scale == UNIT and pixels.itemsize >= unit.itemsize
     if is_exact or _is_integer(pixels.dtype):
@@ -181,9 +219,31 @@ def measure_rounding(unit: UnitPixels, pixels: Pixels, scale: Range) -> float:
     total = 0.0
     for rows in _chunks(unit):
         shown = _scale(pixels[rows], scale)
-        difference = np.where(np.isfinite(shown), shown - unit[rows], 0.0)
+        difference = np.where(find_gaps(pixels[rows], nodata), 0.0, shown - unit[rows])
         total += float(np.vdot(difference, difference))
     return math.sqrt(total / unit.size)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Whole numbers n, as a file stores them, and the numbers zero + step n that they stand for."""
+
+    least: int
+    most: int
+    step: float = 1.0
+    zero: float = 0.0
+    nodata: float | None = None  # the n that stands for no data
+
+    def to_whole(self, numbers: Pixels) -> NDArray[np.float64]:
+        """Return the nearest n that can be stored; NaN stays NaN."""
+        whole = np.rint((numbers.astype(np.float64) - self.zero) / self.step)
+        whole = np.clip(whole, self.least, self.most)
+        step_off(whole, self.nodata, self.most)
+        return whole
+
+    def to_numbers(self, whole: Pixels, dtype: DTypeLike) -> Pixels:
+        """Return what some n stand for."""
+        return (whole.astype(np.float64) * self.step + self.zero).astype(dtype)
 
 
 def _scale(pixels: Pixels, scale: Range) -> NDArray[np.float64]:

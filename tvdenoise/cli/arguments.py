@@ -82,6 +82,12 @@ class Arguments:
         help="Pixels that are NaN or infinite: refuse them, or keep them: each takes the value of the nearest "
         "finite pixel while its page is denoised, and is written back as it was.",
     )
+    nodata: str | None = _in_input(
+        metavar="VALUE",
+        help="The number in the file that stands for no data, such as -9999: each such pixel takes the value of the "
+        "nearest one with data while its page is denoised, and is written back as it was. Default: what a GeoTIFF "
+        "or FITS file says.",
+    )
     pages: str | None = _in_input(
         metavar="LIST", help="Denoise only these pages, such as 1,4-6; the others come back as they are."
     )

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from tvdenoise.cli import many, messages, one, values
@@ -67,6 +68,7 @@ def _prepare_jobs(arguments: Arguments) -> Callable[[Pair], Job]:
     format_ = values.parse_format(arguments.format_)
     memory = values.parse_memory(arguments.memory)
     reading = values.parse_reading(arguments.axes, arguments.scale, arguments.max_pixels, arguments.nonfinite)
+    reading = replace(reading, nodata=values.parse_nodata(arguments.nodata))
     writing = WriteOptions(format_, allow_loss=arguments.allow_loss, metadata=not arguments.no_metadata)
     pages = values.parse_pages(arguments.pages)
 

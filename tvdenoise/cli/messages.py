@@ -133,6 +133,8 @@ def describe_file(facts: Mapping[str, Any]) -> str:
         f"{facts['dtype']} from {least:.6g} to {largest:.6g}",
         f"range {format_range(*facts['range'])}",
     ]
+    if facts["nodata"] is not None:
+        parts.append(f"no data at {facts['nodata']:.9g}")
     if facts["spacing"]:
         parts.append(f"slices {facts['spacing']:.3g} pixels apart")
     parts += [*facts["metadata"], *facts["notes"], *facts["hints"]]

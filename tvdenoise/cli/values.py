@@ -173,6 +173,16 @@ def parse_range(text: str | None) -> tuple[float, float] | None:
     return low, high
 
 
+def parse_nodata(text: str | None) -> float | None:
+    """Return the number that stands for no data; it may be nan."""
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingError("nodata", f"{text!r} is no number", "give such as -9999, 0 or nan") from None
+
+
 def parse_pages(text: str | None) -> tuple[range, ...] | None:
     """Return numbers of pages, such as 1,4-6."""
     if text is None:

@@ -70,6 +70,8 @@ def prepare_target(
         native = file.bare_native
     if format_ != file.format:  # whose writer would not know what to do with it
         native = None
+    if native is None:  # nothing but the type of its numbers says what a new file holds
+        blanks = tuple(replace(blank, levels=None) for blank in blanks)
     return source, PictureFile(format_, blanks, metadata, native)
 
 

@@ -26,7 +26,7 @@ PACKAGES = (
 def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "rgb") -> dict[str, Any]:
     """Return what there is to know of a file; one whose pages differ is described by its first part."""
     first = file.parts[0]
-    values = intensity.find_extremes(first.pixels)
+    values = intensity.find_extremes(first.pixels, first.nodata)
     lost = [f"cannot be kept: {loss}" for loss in file.losses]
     return {
         "format": file.format,
@@ -35,6 +35,7 @@ def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "r
         "dtype": str(first.pixels.dtype),
         "values": values,
         "range": first.scale,
+        "nodata": first.nodata,
         "spacing": file.spacing,
         "colours": _colours(first),
         "channels_apart": first.colours if first.is_by_channel(color) else 1,  # which are denoised one by one

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from PIL import Image
 
 from tvdenoise.arrays import intensity
-from tvdenoise.arrays.intensity import UNIT, Range
+from tvdenoise.arrays.intensity import UNIT, Levels, Range
 from tvdenoise.errors import SettingError
 from tvdenoise.machine import scratch
 from tvdenoise.options.kinds import ColorChoice
@@ -41,6 +41,8 @@ class Picture:
     is_inverted: bool = False  # whether the small numbers are the light ones (TIFF's MinIsWhite)
     is_cmyk: bool = False  # whether the samples are inks
     is_premultiplied: bool = False  # whether the colours have been multiplied by the transparency
+    nodata: float | None = None  # the number that stands for no data; such pixels come back as they are
+    levels: Levels | None = None  # what the numbers are rounded to, where the type alone does not say so
 
     @property
     def samples(self) -> int:
@@ -196,7 +198,7 @@ class Picture:
 
     def unit(self, page: Page) -> Floats:
         """Return the colours of a page (H, W, C) or volume (D, H, W, C) on the unit scale, gaps filled from nearby."""
-        colours = intensity.fill_nonfinite(self.by_page[page])
+        colours = intensity.fill_gaps(self.by_page[page], self.nodata)
         return intensity.scale_to_unit(colours, self.scale)
 
     def display_values(self, page: Page) -> Floats:
@@ -207,24 +209,47 @@ class Picture:
     def blank(self, dtype: DTypeLike, scale: Range) -> "Picture":
         """Return a picture like this one, of another type and scale: its colours are yet to be filled in."""
         blank = replace(self, pixels=scratch.empty(self.pixels.shape, dtype), scale=scale)
+        if (blank.pixels.dtype, scale) != (self.pixels.dtype, self.scale):
+            blank = replace(blank, nodata=self._convert_nodata(blank.pixels.dtype, scale), levels=None)
         if self.alpha:
             blank._hidden[...] = rescale(self._hidden, self.type_range, blank.type_range, dtype)
         return blank
 
+    def _convert_nodata(self, dtype: np.dtype[Any], scale: Range) -> float | None:
+        """Return what stands for no data in another type or scale: integers made of floats have none, gaps are filled."""
+        if self.nodata is None or (self.pixels.dtype.kind == "f" and dtype.kind != "f"):
+            return None
+        if self.pixels.dtype.kind == "f":
+            return self.nodata
+        if dtype.kind == "f":
+            return math.nan
+        unit = intensity.scale_to_unit(np.array([self.nodata]), self.scale)
+        (number,) = intensity.scale_from_unit(unit, scale, dtype)
+        return float(number)
+
     def fill_page(self, page: Page, u: Floats, source: "Picture") -> float:
         """Fill a page with ``u`` (H, W, C) on the unit scale, and return how far that is rounded (RMS).
 
-        Values that are equal in ``u`` and the source, and those that are not finite there, keep the source's bits.
+        Values that are equal in ``u`` and the source, and those that are gaps there, keep the source's bits.
         """
         target = self.by_page[page]
         original = source.by_page[page]
-        target[...] = intensity.scale_from_unit(u, self.scale, target.dtype)
+        values = intensity.scale_from_unit(u, self.scale, target.dtype)
+        if self.levels is not None:
+            values = self.levels.to_numbers(self.levels.to_whole(values), target.dtype)
+        target[...] = values
         if target.dtype.kind == original.dtype.kind == "f":
-            is_kept = ~np.isfinite(original)
+            is_kept = intensity.find_gaps(original, source.nodata)
             if target.dtype == original.dtype and self.scale == source.scale:
                 is_kept |= u == source.unit(page)
             np.copyto(target, original, where=is_kept)
-        return intensity.measure_rounding(u, target, self.scale)
+        elif self.nodata is not None:
+            _, largest = intensity.type_range(target.dtype)
+            intensity.step_off(target, self.nodata, largest)
+            target[intensity.find_nodata(original, source.nodata)] = self.nodata
+        if self.levels is not None:  # as with integers, rounding is meant
+            return 0.0
+        return intensity.measure_rounding(u, target, self.scale, self.nodata)
 
     def with_axes(self, axes: str) -> "Picture":
         """Return the picture with its axes named anew; raise :class:`SettingError` if the letters do not fit it."""
@@ -265,7 +290,7 @@ def rescale(numbers: Pixels, old: Range, new: Range, dtype: DTypeLike) -> Pixels
     if numbers.dtype == dtype and old == new:
         return numbers
     if np.dtype(dtype).kind in "iu":
-        numbers = intensity.fill_nonfinite(numbers)  # integers know no NaN
+        numbers = intensity.fill_gaps(numbers)  # integers know no NaN
     return intensity.scale_from_unit(intensity.scale_to_unit(numbers, old), new, dtype)
 
 

@@ -28,6 +28,7 @@ class ReadOptions:
     # With "keep" NaN and infinite pixels are denoised as the nearest finite one, and written back as they were.
     nonfinite: Nonfinite = "refuse"
     max_pixels: int = MAX_PIXELS  # a header that promises more a page is refused before anything is allocated for it
+    nodata: float | None = None  # the number that stands for no data, in place of what the file says
 
 
 def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
@@ -57,11 +58,15 @@ def _interpret(path: Path, part: Picture, scale: Range | None, options: ReadOpti
         problem = f"nothing says what the axes of its shape {shape} are"
         names = AXES[-len(shape) :]
         raise PictureError(path, problem, f"name them, such as --axes {names}, with C for colours")
+    nodata = part.nodata if options.nodata is None else options.nodata
+    if nodata is not None and not intensity.holds_number(part.pixels.dtype, nodata):
+        nodata = None  # none of its pixels is that
     if options.nonfinite == "refuse" or not part.pixels.size:
-        intensity.check_finite(path, part.pixels, "replace them, or denoise around them with --nonfinite keep")
-    scale = options.scale or scale or intensity.measure_range(part.pixels)
-    intensity.check_range(path, part.pixels, scale)
-    return replace(part, scale=scale)
+        remedy = "replace them, or denoise around them with --nonfinite keep"
+        intensity.check_finite(path, part.pixels, remedy, nodata=nodata)
+    scale = options.scale or scale or intensity.measure_range(part.pixels, nodata)
+    intensity.check_range(path, part.pixels, scale, nodata)
+    return replace(part, scale=scale, nodata=nodata)
 
 
 def find_format(path: Path) -> str | None:

@@ -55,6 +55,7 @@ _OWN_TAGS = {
     "artist": "Artist",
     "host": "HostComputer",
     "copyright": "Copyright",
+    "no-data value": "GDAL_NODATA",
 }
 _PRIVATE = 65000  # the first of the tags that everybody may use
 _TRANSPARENCY = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
@@ -248,7 +249,16 @@ def _part(series: TiffPageSeries) -> Picture:
         is_inverted=page.photometric == PHOTOMETRIC.MINISWHITE,
         is_cmyk=page.photometric == PHOTOMETRIC.SEPARATED,
         is_premultiplied=EXTRASAMPLE.ASSOCALPHA in page.extrasamples,
+        nodata=_nodata(page),
     )
+
+
+def _nodata(page: TiffPage) -> float | None:
+    """Return the number that stands for no data, which GDAL writes as a text."""
+    try:
+        return float(_value(page, "GDAL_NODATA", ""))
+    except (TypeError, ValueError):
+        return None
 
 
 def _make_distinct(axes: str) -> str:
