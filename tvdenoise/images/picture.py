@@ -216,7 +216,7 @@ class Picture:
         return blank
 
     def _convert_nodata(self, dtype: np.dtype[Any], scale: Range) -> float | None:
-        """Return what stands for no data in another type or scale: integers made of floats have none, gaps are filled."""
+        """Return what stands for no data in another type or scale; in integers made of floats gaps are filled."""
         if self.nodata is None or (self.pixels.dtype.kind == "f" and dtype.kind != "f"):
             return None
         if self.pixels.dtype.kind == "f":
