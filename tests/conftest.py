@@ -70,7 +70,8 @@ def full_disk():
 
 @pytest.fixture
 def run(here, capsys, monkeypatch):
-    """Run the command in this process; return its exit code, stdout and stderr."""
+    """Run the command in this process; return its exit code, stdout and stderr, without lines about progress."""
+    monkeypatch.setattr("tvdenoise.cli.messages.SECONDS_A_LINE", np.inf)  # which a busy machine would have time for
 
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["tvdenoise", *map(str, arguments)])

@@ -87,7 +87,8 @@ class TestTree:
                 is_sum = isinstance(alone[key], float)  # which is rounded in another order
                 assert together[key] == (pytest.approx(alone[key], rel=1e-5) if is_sum else alone[key]), key
         assert tree(here / "clean") == tree(here / "single")
-        assert re.search(r"^5 done, 0 skipped, 0 failed in [\d.]+ s, .* pictures or .* megapixels a second$", err, re.M)
+        summary = r"^5 done, 0 skipped, 0 failed in .* s, .* pictures or .* megapixels a second; results in clean$"
+        assert re.search(summary, err, re.M)
 
     def test_a_second_run_skips_and_overwrite_redoes(self, scans, run, here):
         assert run("scans", "-r", "-l", "0.1")[0] == 0
@@ -163,6 +164,16 @@ class TestTree:
         assert found["scans/a.png"]["error"] == "clean/a.png: it is a link; remove it, or choose another folder"
         assert found["scans/b.jpg"]["status"] == "done"
         assert (scans / "b.jpg").read_bytes() == before
+
+    def test_what_is_left_out_is_said_at_the_end(self, scans, run, here):
+        for name in ("x.NEF", "y.NEF", "z.HEIC", *(f"zz.{ending}" for ending in "abcdefghij")):
+            (scans / name).touch()
+        said = "left out: 2 .NEF (not read), 1 .HEIC (not read), " + ", ".join(f"1 .{c} (not read)" for c in "abcdefgh")
+        expected = f"{said}, 2 others\nnot entered: 1 subfolder (--recursive does)\n"
+        for options in (["-n"], ["-l", "0"]):
+            assert run("scans", *options)[2].endswith(f"\n{expected}")
+        assert "; results beside their pictures, named *_denoised\n" in run("scans", "-l", "0", "--overwrite")[2]
+        assert "not entered" not in run("scans", "-r", "-n")[2]
 
     def test_two_pictures_for_one_result_fail_alone(self, scans, run, here):
         """On any file system: their names differ in case."""

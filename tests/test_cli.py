@@ -19,6 +19,7 @@ from PIL import Image
 from scipy.ndimage import uniform_filter
 
 from tvdenoise import __version__, denoise
+from tvdenoise.cli import messages
 from tvdenoise.files.metrics import quality
 from tvdenoise.files.rows import finite
 
@@ -38,20 +39,24 @@ class TestGood:
         code, out, err = run("in.png", "-o", "out.png", "--lambda", "0.1")
         assert (code, out) == (0, "")
         assert np.array_equal(np.asarray(Image.open("out.png")), denoise(noisy, 0.1).image)
-        line = (
-            r"in\.png -> out\.png: 48x40 gray, lambda 0\.1, alternating on \w+, \d+ steps, certified within 0\.0\d+ "
+        line = r"in\.png -> out\.png: smoothed at lambda 0\.1 in \d+\.\d s\n"
+        assert re.fullmatch(line, err)
+        _, _, err = run("in.png", "-o", "out.png", "--lambda", "0.1", "--overwrite", "-v")
+        how = (
+            r"48x40 gray, lambda 0\.1, alternating on \w+, \d+ steps, certified within 0\.0\d+ "
             r"of the exact minimiser \(0\.\d+ of an 8-bit gray level\), \d+\.\d\d s of steps\n"
         )
-        assert re.fullmatch(line, err)
+        assert re.search(f"\n{line}{how}energy ", err)
         assert names(here) == {"in.png", "clean.png", "out.png"}
 
     def test_lambda_is_chosen_unless_it_is_given(self, run, noisy):
-        code, _, err = run("in.png", "-o", "out.png")
+        code, _, err = run("in.png", "-o", "out.png", "-v")
         expected = denoise(noisy)
         assert code == 0
         assert np.array_equal(np.asarray(Image.open("out.png")), expected.image)
         chosen = f"lambda {expected.weight:.4g} by SURE for noise of sigma {255 * expected.sigma:.3g} of 0..255"
         assert f"48x40 gray, {chosen}, fista" in err
+        assert re.search(f"out.png: noise of sigma {255 * expected.sigma:.3g} of 255 removed in [\\d.]+ s\n", err)
         row = json.loads(run("in.png", "-o", "again.png", "-q", "--json", "-l", "auto")[1])
         assert (row["lambda"], row["sigma"], row["risk"]) == (expected.weight, expected.sigma, expected.risk)
         assert row["criterion"] == "sure"
@@ -100,7 +105,7 @@ class TestGood:
 
     def test_the_row_and_the_line_tell_how_to_get_the_same_again(self, run, noisy):
         Image.fromarray(np.dstack([noisy, noisy[::-1], noisy[:, ::-1]])).save("colour.png")
-        _, out, err = run("colour.png", "-o", "a.tif", "--allow-loss", "--json", "--preset", "best")
+        _, out, err = run("colour.png", "-o", "a.tif", "--allow-loss", "--json", "--preset", "best", "-v")
         row = json.loads(out)
         assert f"lambda {row['lambda']:.4g} (chroma {row['chroma']:.3g} times that) by SURE" in err
         given = ("--lambda", str(row["lambda"]), "--chroma", str(row["chroma"]))
@@ -118,7 +123,7 @@ class TestGood:
 
     def test_each_page_has_a_lambda_of_its_own(self, run, noisy):
         tifffile.imwrite("stack.tif", np.stack([noisy, noisy // 2]), photometric="minisblack")
-        _, out, err = run("stack.tif", "-o", "out.tif", "--json")
+        _, out, err = run("stack.tif", "-o", "out.tif", "--json", "-v")
         row = json.loads(out)
         weights = [page["lambda"] for page in row["pages"]]
         assert weights == pytest.approx([denoise(page).weight for page in (noisy, noisy // 2)], rel=1e-6)
@@ -127,15 +132,16 @@ class TestGood:
         blurred = uniform_filter(np.random.default_rng(1).normal(128, 40, (64, 64)), 3).astype(np.uint8)
         white = np.random.default_rng(2).normal(128, 20, (64, 64)).astype(np.uint8)
         tifffile.imwrite("stack.tif", np.stack([blurred, white]), photometric="minisblack")
-        assert "shared by neighbouring pixels in 1 of 2 pages" in run("stack.tif", "-o", "more.tif")[2]
+        assert re.search(r"-> out\.tif: 2 pages, noise of sigma 10\.\d to 21\.\d of 255 removed in ", err)
+        assert "shared by neighbouring pixels in 1 of 2 pages" in run("stack.tif", "-o", "more.tif", "-v")[2]
         tifffile.imwrite("five.tif", np.stack([noisy] * 5), photometric="minisblack")
-        assert f"5 pages, mean lambda {weights[0]:.4g} by SURE" in run("five.tif", "-o", "5.tif")[2]
+        assert f"5 pages, mean lambda {weights[0]:.4g} by SURE" in run("five.tif", "-o", "5.tif", "-v")[2]
 
     def test_channels_that_are_no_colours_have_each_a_lambda_of_its_own(self, run, noisy):
         """Of what a microscope sees in two stains, one says nothing about the other."""
         channels = np.dstack([noisy, noisy[::-1] // 4])
         tifffile.imwrite("two.tif", channels, photometric="minisblack", extrasamples=["unspecified"])
-        _, out, err = run("two.tif", "-o", "out.tif", "--json")
+        _, out, err = run("two.tif", "-o", "out.tif", "--json", "-v")
         alone = [denoise(channels[..., c]) for c in (0, 1)]
         assert [page["lambda"] for page in json.loads(out)["pages"]] == pytest.approx([one.weight for one in alone])
         assert "2 channels, lambda" in err
@@ -147,7 +153,7 @@ class TestGood:
     def test_colours_called_channels_keep_their_transparency(self, run, noisy):
         pixels = np.dstack([noisy, noisy[::-1] // 4, noisy.T[: len(noisy)].repeat(2, 1)[:, : noisy.shape[1]], noisy])
         tifffile.imwrite("rgba.tif", pixels, photometric="rgb", extrasamples=["unassalpha"])
-        _, _, err = run("rgba.tif", "-o", "out.tif", "--axes", "YXC", "-l", "0.1")
+        _, _, err = run("rgba.tif", "-o", "out.tif", "--axes", "YXC", "-l", "0.1", "-v")
         assert "48x40 3 channels with alpha" in err
         out = tifffile.imread("out.tif")
         assert np.array_equal(out[..., 3], noisy)
@@ -156,7 +162,7 @@ class TestGood:
     def test_volumes_of_several_channels(self, run, noisy):
         stack = np.stack([np.stack([noisy[:20, :16], noisy[20:40, :16]]), np.zeros((2, 20, 16), np.uint8)])
         tifffile.imwrite("zc.tif", stack.transpose(1, 0, 2, 3), imagej=True, metadata={"axes": "ZCYX"})
-        _, out, err = run("zc.tif", "-o", "out.tif", "--json", "--volume", "-l", "0.2")
+        _, out, err = run("zc.tif", "-o", "out.tif", "--json", "--volume", "-l", "0.2", "-v")
         assert [page["energy"] > 0 for page in json.loads(out)["pages"]] == [True, False]
         assert np.array_equal(tifffile.imread("out.tif")[:, 0], denoise(stack[0], 0.2, volume=True).image)
         assert "16x20 2 channels, 2 pages" in err
@@ -164,7 +170,7 @@ class TestGood:
     def test_what_is_said_of_many_pages_is_said_by_channel(self, run, noisy):
         loud = np.random.default_rng(0).normal(100, 40, noisy.shape).clip(0, 255).astype(np.uint8)
         tifffile.imwrite("zc.tif", np.stack([np.stack([noisy, loud])] * 3), imagej=True, metadata={"axes": "ZCYX"})
-        _, out, err = run("zc.tif", "-o", "out.tif", "--json")
+        _, out, err = run("zc.tif", "-o", "out.tif", "--json", "-v")
         quiet, noisier = ([page["lambda"] for page in json.loads(out)["pages"]][c::2] for c in (0, 1))
         assert f"3 pages, mean lambda {sum(quiet) / 3:.4g} / {sum(noisier) / 3:.4g} by SURE" in err
 
@@ -178,17 +184,18 @@ class TestGood:
         ramp = np.tile(np.linspace(0.05, 0.9, 200, dtype=np.float32), (200, 1))
         photons = ramp + np.sqrt(0.02 * ramp) * random.normal(size=ramp.shape).astype(np.float32)
         np.save("photons.npy", photons)
-        assert ", changing with the signal, fista" in run("photons.npy", "-o", "a.npy")[2]
+        assert ", changing with the signal, fista" in run("photons.npy", "-o", "a.npy", "-v")[2]
         blurred = uniform_filter(random.normal(0, 0.3, ramp.shape), 3).astype(np.float32)
         np.save("blurred.npy", 0.5 + blurred)
-        assert (
-            ", shared by neighbouring pixels: if much remains, give --lambda, fista"
-            in run("blurred.npy", "-o", "b.npy")[2]
-        )
+        assert ", shared by neighbouring pixels, fista" in run("blurred.npy", "-o", "b.npy", "-v")[2]
+        advice = "noise shared by neighbouring pixels: if some remains, try --strength"
+        assert run("blurred.npy", "-o", "c.npy")[2].endswith(f" s\n{advice} 1.5\n")
+        assert run("blurred.npy", "-o", "d.npy", "--strength", "2")[2].endswith(f" s\n{advice} 3\n")
+        assert f"1 with {advice} 1.5\n" in run("blurred.npy", "photons.npy", "-o", "many")[2]
 
     def test_rounding_to_the_floats_of_a_file_is_certified_too(self, run, noisy):
         np.save("offset.npy", (1e6 + noisy / 255).astype(np.float32))
-        _, out, err = run("offset.npy", "-o", "out.npy", "-l", "0.01", "--json")
+        _, out, err = run("offset.npy", "-o", "out.npy", "-l", "0.01", "--json", "-v")
         assert "of 1000000..1000001), as near as its type of floats comes, " in err
         exact = denoise(np.load("offset.npy").astype(np.float64), 0.01, tol=1e-6).image
         distance = np.sqrt(np.mean((np.load("out.npy") - exact) ** 2))
@@ -236,7 +243,7 @@ class TestGood:
         assert [row[key] for key in ("energy", "gap", "rms_bound")] == pytest.approx(sums, rel=1e-9)
 
     def test_json_row_has_every_key_and_stdout_nothing_else(self, run):
-        code, out, err = run("in.png", "-o", "out.png", "-l", "0.1", "--json")
+        code, out, err = run("in.png", "-o", "out.png", "-l", "0.1", "--json", "-v")
         row = json.loads(out)
         assert list(row) == ROW_KEYS
         assert (row["input"], row["output"], row["status"], row["error"]) == ("in.png", "out.png", "done", None)
@@ -307,12 +314,12 @@ class TestGood:
     def test_running_out_of_steps_is_said(self, run):
         code, out, err = run("in.png", "-o", "out.png", "-l", "0.1", "--max-steps", "3")
         assert code == 0
-        assert "3 steps (the limit, before the tolerance 0.001)" in err
+        assert err.endswith("\nstopped at the step limit, before the tolerance 0.001: allow more --max-steps\n")
 
     def test_colour(self, run, noisy):
         colour = np.stack([noisy, noisy[::-1], 255 - noisy], axis=2)
         Image.fromarray(colour).save("c.png")
-        code, out, err = run("c.png", "-o", "out.png", "-l", "0.1")
+        code, out, err = run("c.png", "-o", "out.png", "-l", "0.1", "-v")
         assert "48x40 RGB" in err
         assert np.array_equal(np.asarray(Image.open("out.png")), denoise(colour, 0.1).image)
 
@@ -325,7 +332,7 @@ class TestGood:
         code, out, err = run(*arguments)
         assert (code, json.loads(out)["status"]) == (1, "failed")
         assert "1 of its values are not finite (NaN or infinite), the first at (0, 3, 4)" in err
-        code, out, err = run(*arguments, "--nonfinite", "keep")
+        code, out, err = run(*arguments, "--nonfinite", "keep", "-v")
         row, result = json.loads(out), np.load("out.npy")
         alone = [denoise(page, 0.1) for page in stack[1:]]
         assert np.array_equal(result[1:], [one.image for one in alone])
@@ -384,7 +391,9 @@ class TestGood:
         _, out, err = run("stack.tif", "-o", f"out.{ending}", "-l", "0.2", "--pages", "1,3-4", "--json")
         row, result = json.loads(out), (tifffile.imread if ending == "tif" else np.load)(f"out.{ending}")
         assert row["pages_given"] == "1,3-4"
-        assert "4 pages (1,3-4 denoised), lambda 0.2" in err
+        assert "pages 1,3-4 of 4 pages, smoothed at lambda 0.2 in " in err
+        only = run("stack.tif", "-o", f"one.{ending}", "-l", "0.2", "--pages", "2")[2]
+        assert "page 2 of 4 pages, smoothed at lambda 0.2 in " in only
         assert len(row["pages"]) == 3
         assert np.array_equal(result[1], stack[1] if ending == "tif" else np.float32(stack[1]) / 255)
         for number in (0, 2, 3):
@@ -411,7 +420,7 @@ class TestGood:
         assert (chosen["strength"], more["strength"]) == (1, 1.5)
         assert more["risk"] > chosen["risk"]
         line = f"lambda {more['lambda']:.4g} (1.5 times the choice) by SURE for noise of sigma "
-        assert line in run("in.png", "-o", "b.png", "--strength", "1.5")[2]
+        assert line in run("in.png", "-o", "b.png", "--strength", "1.5", "-v")[2]
 
     def test_the_reference_has_a_range_and_axes_of_its_own(self, run, noisy):
         """Those that are given say nothing of numbers of another type, and of axes that a format fixes."""
@@ -437,7 +446,7 @@ class TestGood:
         with tifffile.TiffWriter("in.tif") as writer:
             for pixels in (noisy * 4.0, noisy / np.float32(255), noisy.astype(np.uint16) * 257):
                 writer.write(pixels.astype(np.float32 if pixels.dtype == float else pixels.dtype))
-        code, out, err = run("in.tif", "-o", "out.tif", "--json", "--reference", "in.tif")
+        code, out, err = run("in.tif", "-o", "out.tif", "--json", "--reference", "in.tif", "-v")
         row = json.loads(out)
         assert code == 0
         assert [page["range"] for page in row["pages"]] == [
@@ -448,6 +457,7 @@ class TestGood:
         assert row["range"] == row["pages"][0]["range"]
         sigmas = " / ".join(f"{page['sigma']:.3g}" for page in row["pages"])
         assert f"for noise of sigma {sigmas} of the range of each, " in err
+        assert re.search(r"-> out\.tif: 3 pages, noise of sigma 0\.\d+ to 0\.\d+ of the range of each removed in ", err)
         assert "(each page by its own range)" in err
         assert "pages of other type and range too" in run("info", "in.tif")[1]
 
@@ -724,6 +734,35 @@ def test_bad_input_ends_in_one_line_and_nothing_else(arguments, code, message, r
     assert {path: path.read_bytes() for path in here.iterdir() if path.is_file()} == before
 
 
+def test_what_was_not_changed_is_said(run, here):
+    assert re.search(r"out\.png: copied at lambda 0 in [\d.]+ s\n$", run("in.png", "-o", "out.png", "-l", "0")[2])
+    np.save("flat.npy", np.full((40, 48), 100, np.uint8))
+    assert re.search(r"out\.npy: found no noise to remove in [\d.]+ s\n$", run("flat.npy", "-o", "out.npy")[2])
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["in.png"], r"in\.png: step \d+, within \S+ of the exact minimiser"),
+        (["in.png", "clean.png"], r"[12] of 2 in [\d.]+ s, the last (in|clean)\.png"),
+    ],
+)
+def test_a_run_that_no_terminal_watches_says_how_far_it_is(run, here, monkeypatch, words, line):
+    monkeypatch.setattr("tvdenoise.cli.messages.SECONDS_A_LINE", 0.0)
+    assert re.search(f"^{line}$", run(*words, "-o", "new", "-l", "0.1")[2], re.MULTILINE)
+    assert run(*words, "-o", "more", "-l", "0.1", "-q")[2] == ""
+    monkeypatch.setattr("tvdenoise.cli.messages.SECONDS_A_LINE", 1e9)
+    assert not re.search(f"^{line}$", run(*words, "-o", "last", "-l", "0.1")[2], re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (59.4, "59.4 s"), (59.6, "1 min 0 s"), (3599, "59 min 59 s"), (3720.0, "1 h 2 min")],
+)
+def test_durations(seconds, text):
+    assert messages.format_duration(seconds) == text
+
+
 def test_an_empty_path_is_not_the_current_folder(run, here):
     options = (["--reference="], ["--files-from="], ["-o", ""])
     in_sweeps = (["--reference="], ["--out="], ["--report="], ["--plot="])
@@ -738,7 +777,7 @@ def test_a_lambda_meant_for_other_intensities(run, here):
     hint = "lambda 25 is for intensities 0 to 1; if it was meant for 0 to 255, give 25/255\n"
     assert run("in.png", "-l", "25")[2].startswith(hint)
     said = run("in.png", "-l", "25/255", "--overwrite")[2]
-    assert "lambda 0.0980392, " in said
+    assert "smoothed at lambda 0.0980392 in " in said
     assert hint not in said
 
 
@@ -889,7 +928,7 @@ class TestProcess:
         done = subprocess.run(command, input=(here / "in.png").read_bytes(), capture_output=True, check=True)
         assert run("in.png", "-o", "out.png", "-l", "0.1")[0] == 0
         assert done.stdout == (here / "out.png").read_bytes()
-        assert b"certified within" in done.stderr
+        assert b"- -> -: smoothed at lambda 0.1 in " in done.stderr
 
     @pytest.mark.parametrize(
         ("arguments", "code", "said"),
@@ -1035,7 +1074,7 @@ class TestProcess:
             while chunk := _read(leader):
                 said += chunk
         assert process.returncode == 0
-        bounds = [float(b) for b in re.findall(rb"step \d+, certified within (\S+) of the exact minimiser \|", said)]
+        bounds = [float(b) for b in re.findall(rb"in\.png: step \d+, within (\S+) of the exact minimiser \|", said)]
         assert len(bounds) > 2
         assert bounds == sorted(bounds, reverse=True)
 

@@ -36,7 +36,8 @@ class TestSelection:
     def test_of_a_folder_the_pictures_in_it_by_name(self, scans):
         plan = plan_files([scans])
         assert listing(plan) == ["a.jpg", "b.png"]
-        assert plan.overlooked == {"hidden": 1, "of another kind": 2}
+        assert plan.overlooked == {"hidden": 2, ".txt (not read)": 1, "without an ending (not read)": 1}
+        assert plan.subfolders == 2
 
     def test_a_tree_is_repeated(self, scans, tmp_path):
         plan = plan_files([scans], Naming(tmp_path / "out"), FileFilter(recursive=True))
@@ -44,7 +45,8 @@ class TestSelection:
         assert listing(plan) == pictures
         assert results(plan, tmp_path / "out") == pictures
         assert all(pair.source == scans / pair.relative for pair in plan.pairs())
-        assert plan.overlooked == {"hidden": 2, "of another kind": 2}
+        assert plan.overlooked == {"hidden": 2, ".txt (not read)": 1, "without an ending (not read)": 1}
+        assert plan.subfolders == 0
 
     @pytest.mark.parametrize(
         ("include", "exclude", "expected"),

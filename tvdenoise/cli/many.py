@@ -18,11 +18,12 @@ from tvdenoise.errors import DeviceError, TVDenoiseError, UnwritableError, Write
 from tvdenoise.files import pool
 from tvdenoise.files.attempt import Outcome, failure
 from tvdenoise.files.job import Job
-from tvdenoise.files.plan import Pair, Plan, is_in_shard
+from tvdenoise.files.plan import Naming, Pair, Plan, is_in_shard
 from tvdenoise.files.rows import Row
 
 Run = Callable[[Iterator[Job], Callable[[Outcome], None]], None]  # gives jobs to workers, and tells of each
 GIVE_UP = 5  # results in a row that cannot be written: a full disk stays full
+MOST_LEFT_OUT = 10  # reasons to leave files out that are told one by one
 MOST_REASONS = 20  # for failures in the summary: about as many lines as a terminal shows
 
 
@@ -32,12 +33,12 @@ def denoise_many(plan: Plan, make_job: Callable[[Pair], Job], arguments: Argumen
     jobs = map(make_job, plan.pairs(shard))
     clashes = [(make_job(pair), error) for pair, error in plan.clashes if is_in_shard(pair.relative, shard)]
     count = len(clashes) + sum(1 for _ in plan.pairs(shard))
-    if plan.overlooked and not arguments.quiet:
-        left_out = ", ".join(f"{number} {reason}" for reason, number in plan.overlooked.items())
-        messages.note(f"{messages.format_count(count, 'picture')}; left out: {left_out}")
     if arguments.dry_run:
-        return print_plan(jobs, arguments, clashes)
-    report = Report(count, arguments)
+        code = print_plan(jobs, arguments, clashes)
+        if not arguments.quiet:
+            _note_left_out(plan)
+        return code
+    report = Report(count, arguments, _describe_place(plan.naming))
     for job, error in clashes:
         report.add(failure(job, error))
     with _start_workers(count, arguments) as run:
@@ -45,7 +46,29 @@ def denoise_many(plan: Plan, make_job: Callable[[Pair], Job], arguments: Argumen
             run(report.select(jobs), report.add)
         finally:
             report.close()
+            if not arguments.quiet:
+                _note_left_out(plan)
     return 1 if report.counts["failed"] else 0
+
+
+def _describe_place(naming: Naming) -> str:
+    """Say where results are."""
+    if naming.folder is None:
+        return f"beside their pictures, named *{naming.effective_suffix}"
+    return f"in {naming.folder}"
+
+
+def _note_left_out(plan: Plan) -> None:
+    """Say what in the folders was not denoised."""
+    reasons = plan.overlooked.most_common()
+    parts = [f"{number} {reason}" for reason, number in reasons[:MOST_LEFT_OUT]]
+    others = sum(number for _, number in reasons[MOST_LEFT_OUT:])
+    if others:
+        parts.append(f"{others} others")
+    if parts:
+        messages.note(f"left out: {', '.join(parts)}")
+    if plan.subfolders:
+        messages.note(f"not entered: {messages.format_count(plan.subfolders, 'subfolder')} (--recursive does)")
 
 
 def print_plan(jobs: Iterable[Job], arguments: Arguments, clashes: Sequence[tuple[Job, TVDenoiseError]] = ()) -> int:
@@ -91,10 +114,12 @@ def _start_workers(count: int, arguments: Arguments) -> Iterator[Run]:
 class Report:
     """Prints the outcome of each picture, and sums up."""
 
-    def __init__(self, count: int, arguments: Arguments) -> None:
+    def __init__(self, count: int, arguments: Arguments, place: str = "") -> None:
         self.counts: Counter[str] = Counter()  # by status
         self._count = count
         self._arguments = arguments
+        self._place = place  # of the results, in words
+        self._heartbeat = messages.Heartbeat()
         self._start = time.perf_counter()
         self._pixels = 0
         self._at_limit = 0  # pictures that stopped at the step limit
@@ -144,6 +169,7 @@ class Report:
             messages.print_json(row.as_json())
         with self._bar.external_write_mode(file=sys.stderr):
             self._print(outcome)
+            self._print_progress(row)
 
     def _add_done(self, row: Row, facts: Mapping[str, Any]) -> None:
         figures = row.figures
@@ -153,6 +179,8 @@ class Report:
             self._unchanged += 1
         self._pixels += messages.count_pixels(facts)
         self._hints.update(messages.find_hints(row, facts))
+        if figures.is_noise_correlated and figures.weight:
+            self._hints.update(messages.find_cautions(row)[-1:])
         _add_if_finite(self._psnrs, figures.psnr_before, figures.psnr_after)
         _add_if_finite(self._ssims, figures.ssim_before, figures.ssim_after)
 
@@ -165,11 +193,18 @@ class Report:
             return
         if row.status == "done":
             messages.note(messages.describe_result(row, outcome.facts))
+            messages.note(messages.describe_solution(row, outcome.facts))
         else:
             messages.note(f"{row.output} exists: skipped")
         for remark in set(outcome.remarks) - self._remarks:
             messages.note(remark)
         self._remarks.update(outcome.remarks)
+
+    def _print_progress(self, row: Row) -> None:
+        self._bar.set_postfix_str(messages.shorten(row.input), refresh=False)
+        if not self._arguments.quiet:
+            elapsed = messages.format_duration(time.perf_counter() - self._start)
+            self._heartbeat.note(f"{self.counts.total()} of {self._count} in {elapsed}, the last {row.input}")
 
     def close(self) -> None:
         """Print the summary."""
@@ -198,11 +233,11 @@ class Report:
         missing = self._count - self.counts.total()
         if missing:
             counts.append(f"{missing} not tried")
-        text = f"{', '.join(counts)} in {_format_duration(seconds)}"
+        text = f"{', '.join(counts)} in {messages.format_duration(seconds)}"
         if self.counts["done"]:
             pictures = self.counts["done"] / seconds
             megapixels = self._pixels / seconds / 1e6
-            text += f", {pictures:.3g} pictures or {megapixels:.3g} megapixels a second"
+            text += f", {pictures:.3g} pictures or {megapixels:.3g} megapixels a second; results {self._place}"
         return text
 
 
@@ -211,13 +246,3 @@ def _add_if_finite(pairs: list[list[float]], *pair: float | None) -> None:
     numbers = [number for number in pair if number is not None and math.isfinite(number)]
     if len(numbers) == len(pair):
         pairs.append(numbers)
-
-
-def _format_duration(seconds: float) -> str:
-    """Return seconds, or from a minute on hours, minutes and seconds."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}"

@@ -4,6 +4,7 @@ import json
 import math
 import shlex
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 EIGHT_BIT_STEPS = 255
 MOST_LAMBDAS = 4  # pages or channels whose lambdas are all said, so that the line stays one; of more, their mean
+LONGEST_BESIDE_BAR = 30  # letters of a name
+SECONDS_A_LINE = 10.0  # between lines about progress
 INTERRUPTED = 130  # the exit code, as shells have it
 
 
@@ -88,6 +91,37 @@ def command_line() -> str:
 def format_count(number: int, noun: str) -> str:
     """Return a number and its noun."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def format_duration(seconds: float) -> str:
+    """Return seconds, or from a minute on minutes, or hours."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s"
+
+
+def shorten(name: str) -> str:
+    """Return the end of a name that is long beside a bar."""
+    return name if len(name) <= LONGEST_BESIDE_BAR else f"...{name[3 - LONGEST_BESIDE_BAR :]}"
+
+
+class Heartbeat:
+    """Lines about progress where no terminal shows a bar, one in ten seconds at the most."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def note(self, message: str) -> None:
+        """Print a line if it is time for one."""
+        now = time.monotonic()
+        if now - self._last >= SECONDS_A_LINE and not sys.stderr.isatty():
+            self._last = now
+            note(message)
 
 
 def format_range(low: float, high: float) -> str:
@@ -166,33 +200,89 @@ def describe_installation(installation: Mapping[str, Any]) -> str:
     return "\n".join(f"{title}: {', '.join(items)}" for title, items in parts.items())
 
 
-def describe_result(row: "Row", facts: Mapping[str, Any]) -> str:
-    """Say in one line what was done, and how close to the exact minimiser the result is certified to be."""
+def describe_result(row: "Row", facts: Mapping[str, Any], seconds: float | None = None) -> str:
+    """Say in one plain line what was done, how strongly, in how many seconds if they are known, and where it is."""
+    text = f"{row.input} -> {row.output}: "
+    if facts["pages"] > 1:
+        text += f"{_count_pages(row, facts)}, "
+    text += _describe_effect(row)
+    if seconds is not None:
+        text += f" in {format_duration(seconds)}"
+    return text
+
+
+def _describe_effect(row: "Row") -> str:
+    figures = row.figures
+    if figures.sigma is None and figures.weight == 0:
+        return "copied at lambda 0"
+    if figures.sigma is None:
+        return f"smoothed at lambda {_format_lambda(figures, 'g')}"
+    if figures.weight == 0:
+        return "found no noise to remove"
+    pages = row.pages or (figures,)
+    scale = _find_range(row)
+    sigmas = [page.sigma or 0.0 for page in pages]
+    least = _format_difference(min(sigmas), scale or (0, 1))
+    most = _format_difference(max(sigmas), scale or (0, 1))
+    text = f"noise of sigma {most}"
+    if least != most:
+        text = f"noise of sigma {least} to {most}"
+    text += f" of {_name_range(scale)} removed"
+    if row.strength not in (None, 1):
+        text += f" at strength {row.strength:g}"
+    return text
+
+
+def _name_range(scale: tuple[float, float] | None) -> str:
+    """Name the range that a sigma is of, as people do: by its end where it begins at 0."""
+    if scale is None:
+        return "the range of each"
+    low, high = scale
+    return f"{high:g}" if low == 0 else format_range(low, high)
+
+
+def _count_pages(row: "Row", facts: Mapping[str, Any]) -> str:
+    """Say how many pages there are, or which of them were denoised."""
+    kind = "volume" if row.volume else "page"
+    if row.pages_given is None:
+        return f"{facts['pages']} pages"
+    is_single = row.pages_given.isdecimal()
+    return f"{kind if is_single else f'{kind}s'} {row.pages_given} of {facts['pages']} pages"
+
+
+def describe_solution(row: "Row", facts: Mapping[str, Any]) -> str:
+    """Say in one line how it was done, and how close to the exact minimiser the result is certified to be."""
     figures = row.figures
     bound = figures.rms_bound
     tol = figures.tol
     assert bound is not None
     assert tol is not None
-    picture = _describe_size(facts)
-    if row.pages_given is not None:
-        picture += f" ({row.pages_given} denoised)"
-    steps = format_count(figures.steps or 0, "step")
-    if figures.stop == "max_steps":
-        steps += f" (the limit, before the tolerance {tol:g})"
     certified = f"certified within {bound:.2g} of the exact minimiser{_in_own_units(row, bound)}"
     # Only the rounding of floats makes the certified distance larger than the tolerance that was met.
     is_rounded = figures.stop == "tolerance" and bound > 1.1 * tol
     if is_rounded and "float" in str(row.dtype):
         certified += ", as near as its type of floats comes"
     parts = [
-        f"{row.input} -> {row.output}: {picture}",
+        _describe_size(facts),
         _describe_lambda(row, facts),
         f"{row.optimizer} on {figures.device}",
-        steps,
+        format_count(figures.steps or 0, "step"),
         certified,
         f"{figures.seconds:.2f} s of steps",
     ]
     return ", ".join(parts)
+
+
+def find_cautions(row: "Row") -> list[str]:
+    """Return what may leave a result other than was meant, and what to do then."""
+    figures = row.figures
+    found = []
+    if figures.stop == "max_steps":
+        found.append(f"stopped at the step limit, before the tolerance {figures.tol:g}: allow more --max-steps")
+    if figures.is_noise_correlated and figures.weight:
+        strength = 1.5 * (row.strength or 1)
+        found.append(f"noise shared by neighbouring pixels: if some remains, try --strength {strength:g}")
+    return found
 
 
 def _find_range(row: "Row") -> tuple[float, float] | None:
@@ -258,7 +348,6 @@ def _describe_noise(pages: "Sequence[Figures]", kind: str) -> str:
     if correlated:
         text += ", shared by neighbouring pixels"
         text += _in_some(correlated, pages, kind)
-        text += ": if much remains, give --lambda"
     return text
 
 

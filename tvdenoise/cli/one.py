@@ -1,6 +1,7 @@
 """One picture: a bar on terminals while it is denoised, its certified distance falling, then a line about it."""
 
 import math
+import time
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -16,7 +17,6 @@ from tvdenoise.images import PictureFile
 from tvdenoise.images.facts import describe
 from tvdenoise.machine import scratch
 from tvdenoise.machine.remarks import remarks
-from tvdenoise.options.settings import Settings
 
 if TYPE_CHECKING:
     from tvdenoise.solvers.loop import Progress
@@ -28,13 +28,14 @@ def denoise_one(job: Job, arguments: Arguments, *, makes_folder: bool) -> int:
     """Denoise a picture, say what came of it, and return the exit code."""
     if arguments.dry_run and makes_folder and not is_folder(job.target.parent):
         return print_plan([job], arguments)
+    began = time.perf_counter()
     try:
         job.check(overwrite=arguments.overwrite, makes_folder=makes_folder)
         if arguments.dry_run:
             return print_plan([job], arguments)
         # Without --quiet tqdm shows the bar on terminals only (None).
         with tqdm(total=100, desc="loading torch", leave=False, bar_format=BAR, disable=arguments.quiet or None) as bar:
-            watcher = _Watcher(bar, job.settings, is_verbose=arguments.says_more)
+            watcher = _Watcher(bar, job, arguments)
             row = denoise_file(job, watcher)
     except TVDenoiseError as error:
         if arguments.as_json and error.exit_code == 1:
@@ -43,18 +44,21 @@ def denoise_one(job: Job, arguments: Arguments, *, makes_folder: bool) -> int:
     if arguments.as_json:
         messages.print_json(row.as_json())
     if not arguments.quiet:
-        _print_result(row, watcher.facts, is_verbose=arguments.says_more)
+        messages.note(messages.describe_result(row, watcher.facts, time.perf_counter() - began))
+        _print_details(row, watcher.facts, is_verbose=arguments.says_more)
         if job.reference is not None:
             messages.note(f"{messages.describe_quality(row)} against {job.reference}")
     return 0
 
 
-def _print_result(row: Row, facts: dict[str, Any], *, is_verbose: bool) -> None:
-    messages.note(messages.describe_result(row, facts))
+def _print_details(row: Row, facts: dict[str, Any], *, is_verbose: bool) -> None:
+    for caution in messages.find_cautions(row):
+        messages.note(caution)
     if not is_verbose:
         for hint in messages.find_hints(row, facts):
             messages.note(hint)
         return
+    messages.note(messages.describe_solution(row, facts))
     # The hints have been told with the facts.
     for remark in remarks():
         messages.note(remark)
@@ -68,11 +72,14 @@ def _print_result(row: Row, facts: dict[str, Any], *, is_verbose: bool) -> None:
 class _Watcher(Observer):
     """Keeps the facts of the file that was read, tells them if verbose, and moves a bar."""
 
-    def __init__(self, bar: "tqdm[Any]", settings: Settings, *, is_verbose: bool) -> None:
+    def __init__(self, bar: "tqdm[Any]", job: Job, arguments: Arguments) -> None:
         self.facts: dict[str, Any] = {}
         self._bar = bar
-        self._settings = settings
-        self._is_verbose = is_verbose
+        self._heartbeat = messages.Heartbeat()
+        self._name = messages.shorten(job.source.name)
+        self._settings = job.settings
+        self._is_quiet = arguments.quiet
+        self._is_verbose = arguments.says_more
         self._page = ""
         self._first_bound = 0.0  # of this page
 
@@ -108,5 +115,8 @@ class _Watcher(Observer):
             share = math.log(first / bound) / math.log(first / tol)
         percent = min(100, round(100 * share))
         self._bar.n = max(self._bar.n, percent)
-        certified = f"certified within {progress.certificate.rms_bound:.2g} of the exact minimiser"
-        self._bar.set_description_str(f"{self._page}step {progress.step}, {certified}")
+        certified = f"within {progress.certificate.rms_bound:.2g} of the exact minimiser"
+        text = f"{self._name}: {self._page}step {progress.step}, {certified}"
+        self._bar.set_description_str(text)
+        if not self._is_quiet:
+            self._heartbeat.note(text)

@@ -123,6 +123,7 @@ class Plan:
     branches: list[Branch] = field(default_factory=list)
     clashes: list[tuple[Pair, OutputError]] = field(default_factory=list)  # what is not denoised, and why
     overlooked: Counter[str] = field(default_factory=Counter)  # the other files, counted by reason
+    subfolders: int = 0  # that were not entered
 
     def __len__(self) -> int:
         """Return the number of pairs."""
@@ -239,8 +240,11 @@ def _add_folder(plan: Plan, root: Path, file_filter: FileFilter) -> None:
             elif file_filter.takes(folder + entry.name):
                 names.append(entry.name)
         plan.add(root / folder, Path(folder), names)
+        wanted = [f"{path}/" for path in reversed(subfolders) if _is_wanted(plan, path, file_filter)]
         if file_filter.recursive:
-            todo += [f"{path}/" for path in reversed(subfolders) if _is_entered(plan, path, file_filter)]
+            todo += wanted
+        else:
+            plan.subfolders += len(wanted)
     if len(plan) == count:
         raise _no_picture(root, file_filter)
 
@@ -270,7 +274,7 @@ def _list_entries(folder: Path, root: Path) -> list[os.DirEntry[str]]:
         raise InputError(folder, f"it cannot be looked into ({error.strerror})", remedy) from error
 
 
-def _is_entered(plan: Plan, path: str, file_filter: FileFilter) -> bool:
+def _is_wanted(plan: Plan, path: str, file_filter: FileFilter) -> bool:
     if path.rpartition("/")[2].startswith("."):
         plan.overlooked["hidden"] += 1
         return False
@@ -287,7 +291,7 @@ def _reason_to_overlook(entry: os.DirEntry[str], root: Path, suffix: str, stems:
     path = Path(entry.path)
     is_link = entry.is_symlink()
     if format_by_extension(path) is None and not (is_link and entry.is_dir()):
-        return "of another kind"
+        return f"{path.suffix or 'without an ending'} (not read)"
     if is_link:
         real = Path(os.path.realpath(path))
         if real.is_dir() or not real.is_relative_to(root):
