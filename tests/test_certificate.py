@@ -123,5 +123,5 @@ def test_squares_that_are_too_small_for_floats_prove_nothing(scale, tv):
 
 def test_flat_picture_and_its_energy(tv):
     problem = Problem(picture(2, 9, 8), 0.1, tv)
-    assert problem.flat_energy == pytest.approx(energy(problem, problem.flat))
-    torch.testing.assert_close(problem.flat.mean((1, 2)), problem.f.mean((1, 2)))
+    assert problem.flat_energy == pytest.approx(energy(problem, problem.make_flat()))
+    torch.testing.assert_close(problem.make_flat().mean((1, 2)), problem.f.mean((1, 2)))

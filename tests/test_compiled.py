@@ -188,3 +188,10 @@ def test_where_nothing_can_be_kept_torch_goes_on_and_the_remedy_is_named(copy_of
     )
     said = run_program(program, HOME="/dev/null", XDG_CACHE_HOME="/dev/null", NUMBA_CACHE_DIR="/dev/null")
     assert said.endswith("; let NUMBA_CACHE_DIR be a folder that may be written to\n")
+
+
+def test_the_flat_picture_is_judged_by_compiled_code(tv):
+    """It is the answer to a blank page, whose certificate takes torch many times as long."""
+    problem = Problem(picture(3, 9, 8), 10.0, tv)
+    with dispatch.use("numba"):
+        assert problem.kernels(problem.make_flat()) is not None

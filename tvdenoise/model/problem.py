@@ -103,21 +103,27 @@ class Problem:
         return groups
 
     @cached_property
-    def flat(self) -> Tensor:
-        """The picture that is the mean of each channel everywhere: the answer for a large enough lambda."""
+    def means(self) -> Tensor:
+        """The mean of each channel, (C, 1, 1) or (C, 1, 1, 1)."""
         spatial = tuple(range(-self.axes, 0))
         means = tensors.array(self.f).mean(spatial)
         shape = (*self.f.shape[: -self.axes], *[1] * self.axes)
-        return torch.as_tensor(means, device=self.f.device).reshape(shape).expand_as(self.f)
+        return torch.as_tensor(means, device=self.f.device).reshape(shape)
+
+    def make_flat(self) -> Tensor:
+        """Return the picture that is the mean of each channel everywhere: the answer for a large enough lambda."""
+        flat = tensors.empty(self.f.shape, self.f)  # no expanded view, which compiled code does not take
+        tensors.array(flat)[...] = tensors.array(self.means)
+        return flat
 
     @cached_property
     def flat_energy(self) -> float:
-        """The energy of :attr:`flat`, which has no variation: half the sum of squares around the mean."""
+        """The energy of the flat picture, which has no variation: half the sum of squares around the mean."""
+        means = tensors.array(self.means)
         total = 0.0
         for start, rows in tensors.row_chunks(self.f, -self.axes):
             f = tensors.array(self.f.narrow(-self.axes, start, rows))
-            mean = tensors.array(self.flat.narrow(-self.axes, start, rows))
-            total += float(((f - mean) ** 2).sum())
+            total += float(((f - means) ** 2).sum())
         return 0.5 * total
 
     @property

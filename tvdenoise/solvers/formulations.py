@@ -52,7 +52,7 @@ class Dual:
         """
         certificate = self._write_centre(self.average)
         if self.problem.flat_energy < certificate.energy:
-            certificate = self._write_centre(self.problem.flat)
+            certificate = self._write_centre(self.problem.make_flat())
         return self.ascent.scratch, certificate
 
     def _write_centre(self, v: Tensor) -> Certificate:
