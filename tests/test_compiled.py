@@ -195,3 +195,47 @@ def test_the_flat_picture_is_judged_by_compiled_code(tv):
     problem = Problem(picture(3, 9, 8), 10.0, tv)
     with dispatch.use("numba"):
         assert problem.kernels(problem.make_flat()) is not None
+
+
+AFTER_A_FORK = """
+import multiprocessing, sys
+from concurrent.futures import ProcessPoolExecutor
+import torch
+from torch.utils.data import DataLoader
+from tvdenoise import denoise
+from tvdenoise.kernels import dispatch
+
+pictures = torch.rand(2, 300, 300, generator=torch.Generator().manual_seed(0))
+
+class Denoised(torch.utils.data.Dataset):
+    def __len__(self):
+        return 2
+    def __getitem__(self, i):
+        return denoised(i)
+
+def denoised(i):
+    return denoise(pictures[i], 0.02).image
+
+if __name__ == "__main__":
+    torch.set_num_threads(2)
+    with dispatch.use("torch"):
+        expected = [denoised(i) for i in range(2)]
+    dispatch.load()
+    again = [denoised(i) for i in range(2)]  # both kinds of threads are there now
+    results = [again, list(DataLoader(Denoised(), batch_size=None, num_workers=2))]
+    for way in ("fork", "spawn", "forkserver"):
+        with ProcessPoolExecutor(1, multiprocessing.get_context(way)) as pool:
+            results.append(list(pool.map(denoised, range(2))))
+    print(*(torch.equal(torch.stack(result), torch.stack(expected)) for result in results))
+"""
+
+
+def test_processes_of_all_kinds_denoise_where_this_one_has(tmp_path):
+    """Threads do not outlive a fork: a child that waits for those of its parent waits for ever."""
+    script = tmp_path / "script.py"
+    script.write_text(AFTER_A_FORK)
+    environment = os.environ | {"PYTHONPATH": str(Path(tvdenoise.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.split() == ["True"] * 5

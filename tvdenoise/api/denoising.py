@@ -122,8 +122,7 @@ denoise.__doc__ = rf"""Minimise :math:`\frac12\|u - f\|^2 + \lambda\,\mathrm{{TV
 
     Float64 images, 32-bit integers, and tolerances too fine for float32 are solved in float64, all else in float32. No
     gradient flows from the result to the image; :class:`tvdenoise.TotalVariation` is the loss for one's own training.
-    In a process forked from one that has used torch, call ``torch.set_num_threads(1)`` first: threads do not outlive a
-    fork.
+    A process that is forked from one that has denoised computes on one thread: threads do not outlive a fork.
 
     Examples
     --------

@@ -4,6 +4,7 @@ On a CPU the pictures are the same bit by bit. Loading numba takes as long as de
 computes until it has done as much work. Work is counted in values, not seconds: the same on every machine.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -50,6 +51,16 @@ def use(engine: Engine) -> Iterator[None]:
         yield
     finally:
         _used.reset(token)
+
+
+def _compute_alone() -> None:
+    """Let a process that was forked from one that has denoised use one thread: threads do not outlive a fork."""
+    if _work_done:
+        torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):  # not every system forks
+    os.register_at_fork(after_in_child=_compute_alone)
 
 
 def count_steps(f: Tensor, steps: int) -> None:

@@ -1,5 +1,6 @@
 """Jobs on as many threads as torch uses: compiled code lets the others run."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,3 +32,7 @@ def _work(queue: deque[Callable[[], object]]) -> None:
 @cache
 def _pool(workers: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, thread_name_prefix="tvdenoise")
+
+
+if hasattr(os, "register_at_fork"):  # not every system forks
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # the threads of a pool do not outlive a fork
