@@ -549,7 +549,44 @@ class TestGood:
         assert run()[0] == 0
 
     def test_version(self, run):
-        assert run("--version") == (0, f"tvdenoise {__version__}\n", "")
+        assert run("--version") == run("version") == (0, f"tvdenoise {__version__}\n", "")
+
+    def test_help_is_a_word_too_where_no_file_is_called_so(self, run, here):
+        assert run("help") == run("--help")
+        assert run("help", "sweep") == run("sweep", "--help")
+        (here / "help").mkdir()
+        assert "help: there is no picture in it" in run("help")[2]
+
+    def test_the_help_shows_no_types_of_python(self, run):
+        for command in ([], ["info"], ["compare"], ["sweep"], ["report"]):
+            assert not re.search(r"list\[|<bool>|<path>|Path\b", run(*command, "--help")[1])
+
+    def test_names_are_read_in_any_case(self, run):
+        words = (
+            "--tv",
+            "Isotropic",
+            "--color",
+            "RGB",
+            "--optimizer",
+            "FISTA",
+            "--device",
+            "CPU",
+            "--nonfinite",
+            "Keep",
+        )
+        row = json.loads(run("in.png", "-o", "a.png", "-l", "Auto", "--preset", "Best", *words, "--json", "-q")[1])
+        assert (row["criterion"], row["tv"], row["color"], row["optimizer"]) == ("sure", "isotropic", "rgb", "fista")
+        grid = ("--tv", "Isotropic", "--optimizer", "Adam,adam", "--noise", "Gaussian:0.1", "-l", "AUTO")
+        (row,) = run("sweep", "in.png", *grid, "--max-steps", "1", "--json", "-q")[1].splitlines()
+        assert (json.loads(row)["optimizer"], json.loads(row)["noise"]) == ("adam", "gaussian:0.1")
+
+    def test_sigma_may_be_a_percentage_of_the_range(self, run):
+        row = json.loads(run("in.png", "-o", "a.png", "--sigma", "8%", "--max-steps", "1", "--json", "-q")[1])
+        assert row["sigma"] == pytest.approx(0.08)
+
+    def test_what_follows_two_hyphens_is_a_file(self, run, here):
+        (here / "-tv").write_bytes((here / "in.png").read_bytes())
+        assert run("-n", "--", "-tv")[1] == "-tv -> -tv_denoised\n"
 
 
 BAD = [
@@ -625,7 +662,18 @@ BAD = [
     ("in.png -o out.png -l 0.1 --lr 0", 2, r"--lr: '0' is not"),
     ("in.png -o out.png -l 0.1 --tol 0", 2, r"--tol: '0' is not"),
     ("in.png -o out.png -l 0.1 --max-steps 0", 2, r"--max-steps: 0 is not"),
-    ("in.png -o out.png -l 0.1 --device gpu", 2, r"--device gpu: torch knows no such device; use auto or cpu"),
+    ("in.png -o out.png -l 0.1 --device gpu:x", 2, r"--device cuda:x: torch knows no such device; use auto or cpu"),
+    ("in.png -lambda 0.1", 2, r"-lambda: a long option has two hyphens; write --lambda"),
+    ("sweep in.png -tv=isotropic", 2, r"-tv: a long option has two hyphens; write --tv"),
+    ("in.png --best", 2, r"there is no option --best, it is called --preset best here; see tvdenoise --help"),
+    ("in.png -R", 2, r"there is no option -R, it is called --recursive here; see tvdenoise --help"),
+    ("sweep in.png --weight 0.1", 2, r"no option --weight, it is called --lambda here; see tvdenoise sweep --help"),
+    ("in.png --sigma 10%%", 2, r"--sigma: '10%%' is not a number"),
+    ("in.png 0.1", 2, r"0\.1: there is no such file; check the path, or write values behind their option, with commas"),
+    ("sweep in.png --lambda 0.1 25/255", 2, r"25/255: there is no such file; .* with commas: --lambda 0\.1,0\.2"),
+    ("sweep in.png --tv isotropic anisotropic", 2, r"anisotropic: there is no such file; .* with commas"),
+    ("sweep in.png --lambda 0.1-0.5", 2, r"--lambda: '0\.1-0\.5' is neither a number nor such a range; .* 0\.01:1:12"),
+    ("sweep in.png --noise 25", 2, r"--noise: '25' is unknown; choose from gaussian, .*, such as gaussian:25/255"),
     ("in.png -o out.png -l 0.1 --device cuda", 2, r"--device cuda: torch finds no such device .*; use auto or cpu"),
     ("in.png -o clean.png -l 0.1", 2, r"clean\.png: it exists; .*--overwrite"),
     ("in.png -o in.png -l 0.1 --overwrite", 2, r"in\.png: it is a file this run reads"),

@@ -7,12 +7,13 @@ import sys
 import tempfile
 import threading
 from difflib import get_close_matches
+from itertools import takewhile
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from tvdenoise.cli import compare, denoise, info, messages, report, sweep
 from tvdenoise.errors import InputError, TVDenoiseError
@@ -23,6 +24,27 @@ DEFAULT = "denoise"  # the command that need not be typed
 RESEND_DELAY = 0.05  # seconds until a signal is sent again: a finalizer that swallowed it has ended by then
 SIGNALLED = 128  # is added to the number of a signal for an exit code, as shells do
 _GROUP_OPTIONS = ("--install-completion", "--show-completion")
+_GUESSES = {  # options that people try because other programs have them, and what they are called here
+    "--best": "--preset best",
+    "--force": "--overwrite",
+    "--gpu": "--device cuda",
+    "--isotropic": "--tv isotropic",
+    "--weight": "--lambda",
+    "-R": "--recursive",
+    "-y": "--overwrite",
+}
+
+
+class _Command(TyperCommand):
+    """A command whose help shows no types of Python's, such as ``<list[Path]>`` and ``<bool>``."""
+
+    def get_params(self, ctx: Any) -> Any:  # noqa: ANN401 (Typer keeps its classes to itself)
+        """Return the parameters, of which only options with a value show what it is."""
+        parameters = super().get_params(ctx)
+        for parameter in parameters:
+            if not isinstance(parameter, TyperOption) or parameter.is_flag:
+                vars(parameter)["display_type_rich"] = lambda ctx: None  # noqa: ARG005 (in Typer's words)
+        return parameters
 
 
 class _Group(TyperGroup):
@@ -31,12 +53,25 @@ class _Group(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (Typer keeps its class to itself)
         """Put the default command in front, unless a command or an option of the group is there."""
         first = args[0] if args else ""
+        if first in ("help", "version") and not os.path.lexists(first):
+            args = [*args[1:], f"--{first}"]
+            first = args[0]
         if first not in (*self.commands, *_GROUP_OPTIONS):
             similar = get_close_matches(first, self.commands, n=1, cutoff=0.75)
             if similar and not os.path.lexists(first):
                 raise InputError(first, "there is no such file", f"did you mean the command {similar[0]}?")
             args = [DEFAULT, *args]
+        self._refuse_single_hyphens(args)
         return super().parse_args(ctx, args)
+
+    def _refuse_single_hyphens(self, args: list[str]) -> None:
+        """Refuse ``-lambda``, which would be ``-l`` with the value ``ambda``."""
+        command = self.commands.get(args[0])
+        known = {name for parameter in command.params for name in parameter.opts} if command else set()
+        for word in takewhile("--".__ne__, args):
+            name, _, _ = word.partition("=")
+            if len(name) > 2 and f"-{name}" in known:
+                raise InputError(name, "a long option has two hyphens", f"write -{name}")
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 (Typer keeps its classes to itself)
         """Give the default command the program's name in its usage line."""
@@ -50,11 +85,11 @@ class _Group(TyperGroup):
 app = typer.Typer(cls=_Group, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 _MENTIONS = "\n\n".join(["Other commands:", *(module.MENTION for module in (info, compare, sweep, report))])
-app.command(DEFAULT, context_settings=_SETTINGS, epilog=_MENTIONS)(denoise.command)
-app.command("info", context_settings=_SETTINGS)(info.command)
-app.command("compare", context_settings=_SETTINGS)(compare.command)
-app.command("sweep", context_settings=_SETTINGS)(sweep.command)
-app.command("report", context_settings=_SETTINGS)(report.command)
+app.command(DEFAULT, cls=_Command, context_settings=_SETTINGS, epilog=_MENTIONS)(denoise.command)
+app.command("info", cls=_Command, context_settings=_SETTINGS)(info.command)
+app.command("compare", cls=_Command, context_settings=_SETTINGS)(compare.command)
+app.command("sweep", cls=_Command, context_settings=_SETTINGS)(sweep.command)
+app.command("report", cls=_Command, context_settings=_SETTINGS)(report.command)
 
 
 def main() -> None:
@@ -79,6 +114,9 @@ def main() -> None:
         code = app(words or [DEFAULT], prog_name="tvdenoise", standalone_mode=False)
     except typer.TyperException as error:
         problem = " ".join(error.format_message().split()).replace(": Value error, ", ": ", 1).removesuffix(".")
+        guess = _GUESSES.get(getattr(error, "option_name", ""))
+        if guess:
+            problem = f"there is no option {error.option_name}, it is called {guess} here"  # type: ignore[attr-defined]
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "tvdenoise"
         messages.print_failure(f"{problem}; see {command} --help")

@@ -61,7 +61,7 @@ def _check_output(arguments: Arguments) -> None:
 def _prepare_jobs(arguments: Arguments) -> Callable[[Pair], Job]:
     """Return what makes a job of a picture and the place of its result."""
     settings, file_sigma = values.parse_settings(arguments.given, arguments.preset)
-    is_fraction = "/" in arguments.given["weight"]
+    is_fraction = values.is_fraction(arguments.given["weight"])
     if settings.weight != "auto" and settings.weight > SUSPICIOUS_LAMBDA and not is_fraction and not arguments.quiet:
         number = f"{settings.weight:g}"
         messages.note(f"lambda {number} is for intensities 0 to 1; if it was meant for 0 to 255, give {number}/255")

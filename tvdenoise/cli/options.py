@@ -42,7 +42,7 @@ def in_panel(panel: str | None) -> Callable[..., Any]:
     """Return what declares a field as an option in a part of the help, by flags and what else Typer takes."""
 
     def declare(*flags: str, default: object = None, **details: Any) -> Any:  # noqa: ANN401 (as dataclasses' field)
-        option = typer.Option(*flags, rich_help_panel=panel, **details)
+        option = typer.Option(*flags, rich_help_panel=panel, case_sensitive=False, **details)
         return field(default=default, metadata={"option": option})
 
     return declare
@@ -73,7 +73,9 @@ def setting(name: str, *, in_sweep: bool = False) -> Any:  # noqa: ANN401 (typer
         return [f"{listed}{comma}{word}" for word in option.rule.names if word.startswith(last)]
 
     flags = option.flags or (flag_of(name),)
-    return typer.Option(*flags, metavar=metavar, help=text, autocompletion=complete, rich_help_panel=panel)
+    return typer.Option(
+        *flags, metavar=metavar, help=text, autocompletion=complete, rich_help_panel=panel, case_sensitive=False
+    )
 
 
 def with_settings(

@@ -52,8 +52,22 @@ def expand_patterns(paths: list[Path]) -> list[Path]:
         matches: list[Path] = []
         if not os.path.lexists(path):
             matches = sorted(map(Path, glob.glob(str(path))))  # noqa: PTH207 (Path's finds hidden files too)
+            if not matches and _is_value(str(path)):
+                remedy = "check the path, or write values behind their option, with commas: --lambda 0.1,0.2"
+                raise InputError(path, "there is no such file", remedy)
         result += matches or [path]
     return result
+
+
+def _is_value(text: str) -> bool:
+    """Return whether a word is what an option takes, as the second of ``--lambda 0.1 0.2``."""
+    if any(text.lower() in option.rule.names for option in OPTIONS.values()):
+        return True
+    try:
+        parse_number(text)
+    except ValueError:
+        return False
+    return True
 
 
 def read_list(path: Path) -> list[Path]:
@@ -80,10 +94,15 @@ def parse_settings(given: Mapping[str, Any], preset: str | None = None) -> tuple
     if preset is not None:
         values = PRESETS[preset] | values
     settings = Settings(**{name: _read(name, value) for name, value in values.items()})
-    if settings.sigma is None or "/" in given["sigma"]:
+    if settings.sigma is None or is_fraction(given["sigma"]):
         return settings, None
     # Each picture has units of its own, but what settings refuse is told here once.
     return replace(settings, sigma=None), settings.sigma
+
+
+def is_fraction(text: str) -> bool:
+    """Return whether a number is written as a fraction, of the range."""
+    return "/" in text or text.endswith("%")
 
 
 def parse_grid(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,7 +111,7 @@ def parse_grid(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         read = parse_list if OPTIONS[name].is_varied else _read
         values[name] = read(name, value)
-    if "/" not in given.get("sigma", "/"):
+    if "sigma" in given and not is_fraction(given["sigma"]):
         problem = "for pictures of many ranges it is a fraction of the range"
         raise SettingError("sigma", problem, "give such as 25/255, or 0.1/1")
     return values
@@ -122,7 +141,8 @@ def split_list(text: str) -> list[str]:
 
 def _expand_range(text: str) -> tuple[float | Literal["auto"], ...]:
     """Return one lambda, or FROM:TO:COUNT, evenly spaced by their logarithms, or with ``:lin`` by themselves."""
-    if ":" not in text:
+    is_span = re.fullmatch(r"[\d.]+-[\d.]+", text) is not None  # no such range, but hardly anything else
+    if ":" not in text and not is_span:
         return (OPTIONS["weight"].rule.read("weight", text),)
     remedy = f"give such as 0.02,0.05,0.1, or 0.01:1:12 (above 0), or 0:0.2:5:lin, and {MOST_IN_RANGE} at most"
     no_range = SettingError("weight", f"{text!r} is neither a number nor such a range", remedy)

@@ -34,8 +34,8 @@ class Noise:
     def __post_init__(self) -> None:
         """Check kind and amount."""
         if self.kind not in list(LIMITS):  # a list, as it may be anything
-            kinds = ", ".join(LIMITS)
-            raise SettingError("noise", f"{self.kind!r} is unknown", f"choose from {kinds}")
+            remedy = f"choose from {', '.join(LIMITS)}, such as gaussian:25/255"
+            raise SettingError("noise", f"{self.kind!r} is unknown", remedy)
         if self.kind == "poisson" and self.amount is None:
             return
         least, most = LIMITS[self.kind]
@@ -56,7 +56,7 @@ class Noise:
         except ValueError:
             example = EXAMPLES.get(kind, "0.1")
             raise SettingError("noise", f"{amount!r} is no number", f"give such as {kind}:{example}") from None
-        return cls(kind, value, is_clipped)  # type: ignore[arg-type]
+        return cls(kind.lower(), value, is_clipped)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
         """Return kind and amount as :meth:`read` takes them, with every digit: it tells rows of a sweep apart."""

@@ -48,8 +48,8 @@ class Number(Rule):
 
     def check(self, name: str, value: object) -> Any:  # noqa: ANN401 (a number or "auto")
         """Return a number as a float."""
-        if self.or_auto and isinstance(value, str) and value == AUTO:
-            return value
+        if self.or_auto and isinstance(value, str) and value.lower() == AUTO:
+            return AUTO
         number = math.nan
         if is_number(value):
             try:
@@ -60,8 +60,8 @@ class Number(Rule):
 
     def read(self, name: str, text: str) -> Any:  # noqa: ANN401 (a number or "auto")
         """Return a number, which may be written as a fraction such as 25/255."""
-        if self.or_auto and text == AUTO:
-            return text
+        if self.or_auto and text.lower() == AUTO:
+            return AUTO
         try:
             number = parse_number(text)
         except ValueError:
@@ -108,8 +108,8 @@ class Choice(Rule):
 
     def check(self, name: str, value: object) -> str:
         """Return a name that is one of them."""
-        if isinstance(value, str) and value in self.names:
-            return value
+        if isinstance(value, str) and value.lower() in self.names:
+            return value.lower()
         raise SettingError(name, f"{show(value)} is unknown", f"choose from {', '.join(self.names)}")
 
 
@@ -134,7 +134,8 @@ class DeviceName(Rule):
         """Return a name, that of a ``torch.device`` too."""
         is_device = type(value).__module__ == "torch" and type(value).__name__ == "device"
         if is_device or isinstance(value, str):
-            return str(value)
+            kind, colon, number = str(value).lower().partition(":")
+            return f"{'cuda' if kind == 'gpu' else kind}{colon}{number}"
         raise SettingError(name, f"{show(value)} is no name", "give such as auto, cpu, or cuda:1")
 
 
@@ -148,23 +149,27 @@ class MethodName(Rule):
         """Return the name of a row."""
         if not isinstance(value, str):
             raise SettingError(name, f"{show(value)} is no name", "leave it out for the fastest")
-        if value in self.names:
-            return value
-        if value in NOT_OFFERED:
-            raise SettingError(name, f"{value} is not offered, it {NOT_OFFERED[value]}", "leave it out for the fastest")
-        near = get_close_matches(value.lower(), self.names, n=1)
+        method = value.lower()
+        if method in self.names:
+            return method
+        if method in NOT_OFFERED:
+            problem = f"{method} is not offered, it {NOT_OFFERED[method]}"
+            raise SettingError(name, problem, "leave it out for the fastest")
+        near = get_close_matches(method, self.names, n=1)
         remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(self.names)}"
         raise SettingError(name, f"{value!r} is unknown", remedy)
 
 
 def parse_number(text: str) -> float:
-    """Return a number that is written as one, or as a fraction such as 25/255.
+    """Return a number that is written as one, or as a fraction such as 25/255 or 10%.
 
     Raises
     ------
     ValueError
         If it is none.
     """
+    if text.endswith("%"):
+        return float(text[:-1]) / 100
     numerator, slash, denominator = text.partition("/")
     if not slash:
         return float(numerator)
