@@ -34,7 +34,11 @@ Range = Annotated[
 
 MaxPixels = Annotated[
     int | None,
-    typer.Option(metavar="INTEGER", help="Refuse pictures of more pixels per page [2^30].", rich_help_panel="Input"),
+    typer.Option(
+        metavar="INTEGER",
+        help="Refuse pictures of more pixels per page. Default: 2^29, fewer in files too small to hold so many.",
+        rich_help_panel="Input",
+    ),
 ]
 
 

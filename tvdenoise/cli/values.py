@@ -28,11 +28,11 @@ def parse_reading(
     axes: str | None, scale: str | None, max_pixels: int | None, nonfinite: Nonfinite = "refuse"
 ) -> "ReadOptions":
     """Return what the flags say of reading, or raise :class:`SettingError`."""
-    from tvdenoise.images import MAX_PIXELS, ReadOptions
+    from tvdenoise.images import ReadOptions
 
     if max_pixels is not None and max_pixels < 1:
         raise SettingError("max_pixels", f"{max_pixels} is not a number of 1 or more", "leave it out")
-    return ReadOptions(axes, parse_range(scale), nonfinite, max_pixels or MAX_PIXELS)
+    return ReadOptions(axes, parse_range(scale), nonfinite, max_pixels)
 
 
 def parse_path(text: str | Path) -> Path:

@@ -5,12 +5,11 @@ from tvdenoise.images.checks import STREAM, check_place, check_source
 from tvdenoise.images.conversion import WriteOptions, check_target, fit_to_format, prepare_target
 from tvdenoise.images.formats.table import FORMATS, format_by_extension, format_called, holds_type
 from tvdenoise.images.picture import Page, Picture, PictureFile
-from tvdenoise.images.reading import MAX_PIXELS, ReadOptions, find_format, options_for_other, read
+from tvdenoise.images.reading import ReadOptions, find_format, options_for_other, read
 from tvdenoise.images.writing import write
 
 __all__ = [
     "FORMATS",
-    "MAX_PIXELS",
     "STREAM",
     "Page",
     "Picture",

@@ -2,8 +2,10 @@
 
 import itertools
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -352,5 +354,10 @@ class Source:
 
     name: str
     open: Callable[[], BinaryIO]
-    max_pixels: int  # of a page
-    max_in_frames: int = 2**30  # of all frames of an animation together, unless a single page may have more
+    max_pixels: int | None = None  # that a page may have; None for the default, which depends on the size of the file
+
+    @cached_property
+    def length(self) -> int:
+        """The size of the file in bytes."""
+        with self.open() as stream:
+            return stream.seek(0, os.SEEK_END)

@@ -14,8 +14,6 @@ from tvdenoise.images.formats.table import FORMATS, HEAD, MARKS, UNREAD, find_ma
 from tvdenoise.images.picture import Picture, PictureFile, Source
 from tvdenoise.options.kinds import Nonfinite
 
-MAX_PIXELS = 2**30  # pixels a page; a header that promises more is more likely damaged than right
-
 AXES = "ABDEFGHIJKLMNOPQRUVWTZYX"  # names for axes of which nothing is known; the last ones first
 
 
@@ -27,7 +25,9 @@ class ReadOptions:
     scale: Range | None = None  # the numbers that stand for black and white, in place of the rule for their type
     # With "keep" NaN and infinite pixels are denoised as the nearest finite one, and written back as they were.
     nonfinite: Nonfinite = "refuse"
-    max_pixels: int = MAX_PIXELS  # a header that promises more a page is refused before anything is allocated for it
+    # A header that promises more a page is refused before anything is allocated for it. None stands for the default,
+    # and for fewer in a small file.
+    max_pixels: int | None = None
     nodata: float | None = None  # the number that stands for no data, in place of what the file says
 
 

@@ -22,6 +22,8 @@ def read(source: Source) -> PictureFile:
         for unit in filter(_is_picture, units):
             *_, height, width = unit.shape
             limits.check_size(source, width, height)
+            problem = f"its header promises numbers of shape {unit.shape}"
+            limits.check_bytes(source, problem, math.prod(unit.shape), abs(unit.header["BITPIX"]) // 8)
             parts.append(_part(unit))
         last = units[-1].fileinfo()
         stream.seek(last["datLoc"] + last["datSpan"])

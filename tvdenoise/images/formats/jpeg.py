@@ -4,6 +4,7 @@ Source: ITU-T T.81 (1992), annex B; ISO/IEC 10918-5 (JFIF).
 """
 
 import io
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -27,7 +28,9 @@ _READABLE = _SEQUENTIAL | {0xC2, 0xC9, 0xCA}
 _BASELINE = 255  # the largest number in a quantisation table of 8 bits
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # a marker, but for those that stand within a scan
+_SCAN = b"\xda"
 _END = b"\xd9"
+_MOST_SCANS = 100  # encoders make about ten, and each takes a pass over all pixels, be it empty
 _FURTHER_PICTURES = b"MPF\0"
 _JFIF = b"JFIF\0"
 _STRAY = 32  # bytes behind a picture that are not worth a word
@@ -83,6 +86,10 @@ def check_kind(source: Source, content: bytes) -> None:
         if segment.marker in _FRAMES and (segment.marker not in _READABLE or bits != 8):
             problem = "its kind of JPEG (lossless, JPEG-LS, hierarchical or of more than 8 bits) is not supported"
             raise PictureError(source.name, problem, CONVERT)
+    later = itertools.takewhile(lambda marker: not marker[0].endswith(_END), _later_markers(content))
+    scans = sum(marker[0].endswith(_SCAN) for marker in later)
+    if scans > _MOST_SCANS:
+        raise PictureError(source.name, f"its pixels are spread over {scans} scans", CONVERT)
 
 
 def segments(content: bytes) -> tuple[bytes, ...]:
@@ -120,16 +127,22 @@ def _length_at(content: bytes, at: int) -> int:
 
 def trailer(content: bytes) -> bytes:
     """Return what stands behind the end of the picture: a film, a gain map, pictures; nothing where none is marked."""
+    for marker in _later_markers(content):
+        if marker[0].endswith(_END):
+            rest = content[marker.end() :]
+            is_padding = len(rest.strip(b"\0\xff")) <= _STRAY
+            return b"" if is_padding else rest
+    return b""
+
+
+def _later_markers(content: bytes) -> Iterator[re.Match[bytes]]:
+    """Iterate over the markers behind the first scan, and on into what stands behind the end of the picture."""
     *_, scan = _segments(content)
     marker = _AFTER_SCAN.search(content, scan.end)
     while marker is not None:
+        yield marker
         at = marker.end()
-        if marker[0].endswith(_END):
-            rest = content[at:]
-            is_padding = len(rest.strip(b"\0\xff")) <= _STRAY
-            return b"" if is_padding else rest
         marker = _AFTER_SCAN.search(content, at + _length_at(content, at))
-    return b""
 
 
 def check_whole(content: bytes) -> None:

@@ -35,7 +35,7 @@ def read(source: Source) -> PictureFile:
         if len(shape) >= 2:
             height, width, *_ = shape
             limits.check_size(source, width, height)
-        if math.prod(shape) * dtype.itemsize > stream.seek(0, os.SEEK_END):
+        if math.prod(shape) * max(dtype.itemsize, 1) > stream.seek(0, os.SEEK_END):
             raise ValueError(f"it is too short for an array of shape {shape}")
         stream.seek(0)
         pixels = npy_format.read_array(stream, allow_pickle=False)

@@ -60,7 +60,7 @@ def read(source: Source) -> PictureFile:
     if not chunks or chunks[0].type != b"IHDR" or chunks[-1].type != b"IEND":
         raise ValueError("it does not begin with its header or has no end")
     width, height, depth, colour_type = struct.unpack(">IIBB3x", chunks[0].data)
-    limits.check_size(source, width, height)
+    limits.check_size(source, width, height, _pixel_bytes(depth, colour_type, chunks))
     losses: Names = ()
     timing = None
     # Where no frame begins before the pixels, they are a still picture for viewers that know no animations.
@@ -148,6 +148,14 @@ def _pack(chunks: Iterable[_Chunk]) -> Iterator[bytes]:
 
 def _checksum(kind: bytes, data: bytes) -> bytes:
     return zlib.crc32(data, zlib.crc32(kind)).to_bytes(4)
+
+
+def _pixel_bytes(depth: int, colour_type: int, chunks: Iterable[_Chunk]) -> int:
+    """Return the bytes a pixel that libpng makes: of palettes colours, of few bits eight, of tRNS transparency."""
+    samples = 3 if colour_type == 3 else _SAMPLES.get(colour_type, 4)  # libpng refuses other types
+    if any(chunk.type == b"tRNS" for chunk in chunks):
+        samples += 1
+    return samples * max(1, depth // 8)
 
 
 def _frame_count(chunks: Iterable[_Chunk]) -> int:

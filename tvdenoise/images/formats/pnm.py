@@ -29,8 +29,7 @@ def read(source: Source) -> PictureFile:
             raise ValueError(f"it is of kind {magic}")
         limits.check_size(source, file.width, file.height)
         stream.seek(file.dataoffset)
-        if _has_more(file, stream.read()):
-            raise PictureError(source.name, "more stands behind its first picture", "split it first")
+        _check_length(source, file, stream.read())
         pixels = file.asarray()
         axes = file.axes.removeprefix("I")
         white = file.maxval
@@ -68,16 +67,24 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     imwrite(stream, squeeze(pixels), magicnumber=magic, maxval=native.white)
 
 
-def _has_more(file: NetpbmFile, content: bytes) -> bool:
-    """Return whether there is more than white space behind the pixels; netpbmfile takes any bytes for pictures."""
+def _check_length(source: Source, file: NetpbmFile, content: bytes) -> None:
+    """Refuse too few pixels, and more than white space behind them; netpbmfile takes any bytes for pictures."""
     numbers = file.width * file.depth  # in a row
     if file.magicnumber in ("P1", "P2", "P3"):
         words = _COMMENT.sub(b"", content).split()
         found = len(words)
         if file.magicnumber == "P1":  # whose bits need no space between them
             found = len(b"".join(words))
-        return found > file.height * numbers
-    row = numbers * file.dtype.itemsize
-    if file.magicnumber == "P4":
-        row = (file.width + 7) // 8
-    return bool(content[file.height * row :].strip())
+        needed = file.height * numbers
+        has_more = found > needed
+    else:
+        row = numbers * file.dtype.itemsize
+        if file.magicnumber == "P4":
+            row = (file.width + 7) // 8
+        found = len(content)
+        needed = file.height * row
+        has_more = bool(content[needed:].strip())
+    if found < needed:
+        raise ValueError("it ends before its pixels do")
+    if has_more:
+        raise PictureError(source.name, "more stands behind its first picture", "split it first")

@@ -8,6 +8,7 @@ import itertools
 import logging
 import math
 import os
+import re
 import shutil
 import struct
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from tifffile import (
     RESUNIT,
     TIFF,
     TiffFile,
+    TiffFormat,
     TiffPage,
     TiffPageSeries,
     TiffWriter,
@@ -57,6 +59,8 @@ _OWN_TAGS = {
     "copyright": "Copyright",
     "no-data value": "GDAL_NODATA",
 }
+_SUB_PAGES = 330
+_PLANES = 1000  # more than a page has
 _PRIVATE = 65000  # the first of the tags that everybody may use
 _TRANSPARENCY = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
 # Units of length in OME's metadata
@@ -80,12 +84,15 @@ def read(source: Source) -> PictureFile:
     """Read all series of a TIFF; each becomes a part."""
     with source.open() as stream, TiffFile(stream) as tif:
         length = stream.seek(0, os.SEEK_END)
-        _check_chain(stream, tif)
+        pages = _check_chain(source, stream, tif)
+        _check_planes(source, tif, pages)
         if not tif.series:
             raise ValueError("it has no pictures")
         for series in tif.series:
             _check(source, series)
             _check_length(series, length)
+        promised = sum(series.nbytes for series in tif.series)
+        limits.check_bytes(source, f"its pages promise {promised} bytes", promised, 1)
         file = PictureFile(
             "TIFF",
             tuple(_part(series) for series in tif.series),
@@ -118,19 +125,43 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
             _write_new(tif, part, file.metadata)
 
 
-def _check_chain(stream: BinaryIO, tif: TiffFile) -> None:
-    """Refuse pages that lead back to one another: tifffile would go round for ever."""
+def _check_chain(source: Source, stream: BinaryIO, tif: TiffFile) -> int:
+    """Return the number of pages; refuse too many, and those that lead back to one another: tifffile would not end."""
     layout = tif.tiff
     offset = tif.pages.first.offset
     seen = set()
+    pages = 0
     while offset:
         if offset in seen:
             raise ValueError("its pages lead round in a circle")
         seen.add(offset)
         stream.seek(offset)
         (tags,) = struct.unpack(layout.tagnoformat, stream.read(layout.tagnosize))
-        stream.seek(tags * layout.tagsize, os.SEEK_CUR)
+        pages += 1 + _count_sub_pages(stream.read(tags * layout.tagsize), layout)
+        limits.check_pages(source, pages)
         (offset,) = struct.unpack(layout.offsetformat, stream.read(layout.offsetsize))
+    return pages
+
+
+def _check_planes(source: Source, tif: TiffFile, pages: int) -> None:
+    """Refuse OME metadata that tell of far more planes than there are pages: tifffile would make room for each."""
+    planes = 1
+    for axis in "ZCT":
+        sizes = re.findall(rf'Size{axis}="(\d+)"', tif.ome_metadata or "")
+        planes *= max(map(int, sizes), default=1)
+    if planes > _PLANES * pages:
+        problem = f"its OME metadata tell of {planes} planes, and it has {pages} pages"
+        raise PictureError(source.name, problem, "put all of them into one file")
+
+
+def _count_sub_pages(directory: bytes, layout: TiffFormat) -> int:
+    """Return how many pages the SubIFDs tags of a page lead to."""
+    count = 0
+    for at in range(0, len(directory), layout.tagsize):
+        (code,) = struct.unpack_from(f"{layout.byteorder}H", directory, at)
+        if code == _SUB_PAGES:
+            count += struct.unpack_from(layout.offsetformat, directory, at + 4)[0]
+    return count
 
 
 def _check(source: Source, series: TiffPageSeries) -> None:
