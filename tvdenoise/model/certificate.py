@@ -31,7 +31,7 @@ class Certificate:
     energy
         :math:`E(u)`, a sum over all values.
     gap
-        :math:`E(u) - d(p)`, which is at least :math:`E(u) - E(u^*)`.
+        :math:`E(u) - d(p)` and what rounding may have taken of it: at least :math:`E(u) - E(u^*)`.
     rms_bound
         An upper bound on the root mean square of :math:`u - u^*`, in units of the intensity range.
     """
@@ -55,33 +55,37 @@ def certify(
 ) -> Certificate:
     r"""Judge the picture ``u`` with the field ``p`` and a second picture ``v``, any of them, in float64.
 
-    ``p`` is first projected on the feasible set. Let :math:`q = f - D^\top p` and :math:`G = E(v) - d(p)`. Strong
-    convexity of both problems gives :math:`\frac12\|v - u^*\|^2 + \frac12\|q - u^*\|^2 \le G`, and the parallelogram
-    law turns the left side into :math:`\|c - u^*\|^2 + \frac14\|v - q\|^2` with :math:`c = (v + q)/2`. So the exact
+    ``p`` is first projected on the feasible set. Let :math:`q = f - D^\top p` and :math:`G = E(v) - d(p)`. E is
+    strongly convex in the picture and -d in :math:`q`, so :math:`\frac12\|v - u^*\|^2 + \frac12\|q - u^*\|^2 \le G`.
+    The parallelogram law turns the left side into :math:`\|c - u^*\|^2 + \frac14\|v - q\|^2` with :math:`c = (v + q)/2`. So the exact
     minimiser lies in a ball around ``c``, and
 
     .. math::
         \|u - u^*\| \le \|u - c\| + \sqrt{G - \tfrac14\|v - q\|^2}.
 
     ``u`` itself takes the part of ``v`` where that is better (or ``v`` is left out), and the bound is then at most
-    :math:`\sqrt{2 (E(u) - d(p))}`, the one in common use. At :math:`u = c` it is smaller than that by :math:`\sqrt2` or
-    more.
+    :math:`\sqrt{2 (E(u) - d(p))}`, the one in common use. At :math:`u = c` it is at most :math:`\sqrt G`.
+
+    All bounds have room for what rounding and underflow may have taken of the sums.
     """
     sums = _sums(problem, u, p, u if v is None else v, chunk_values)
     energy_u, energy_v, dual, dual_magnitude, u_to_q, v_to_q, u_to_centre = sums
 
-    is_exact = not (energy_u or dual_magnitude) and torch.equal(u, problem.f)
+    is_exact = problem.weight == 0 and torch.equal(u, problem.f)
     least_slack = 0.0 if is_exact else UNDERFLOW * problem.f.numel()
 
-    def radius(energy: float, to_q: float) -> float:
-        slack = max(ROUNDING * (energy + dual_magnitude), least_slack)
-        squared = max(energy - dual - 0.25 * to_q, 0.0)  # in this order max lets a NaN through
-        return math.sqrt(squared + slack)
+    def slack(energy: float) -> float:
+        return max(ROUNDING * (energy + dual_magnitude), least_slack)
 
+    def radius(energy: float, to_q: float) -> float:
+        squared = max(energy - dual - 0.25 * to_q, 0.0)  # in this order max lets a NaN through
+        return math.sqrt(squared + slack(energy))
+
+    gap = max(energy_u - dual, 0.0) + slack(energy_u)
     around_u = 0.5 * math.sqrt(u_to_q) + radius(energy_u, u_to_q)
     around_v = math.sqrt(u_to_centre) + radius(energy_v, v_to_q)
     rms_bound = min(around_u, around_v) / math.sqrt(problem.f.numel())
-    return Certificate(energy_u, energy_u - dual, rms_bound)
+    return Certificate(energy_u, gap, rms_bound)
 
 
 def _sums(problem: Problem, u: Tensor, p: Tensor, v: Tensor, chunk_values: int | None) -> Sequence[float]:
