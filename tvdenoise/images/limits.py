@@ -43,10 +43,10 @@ def check_pages(source: Source, count: int) -> None:
         raise PictureError(source.name, problem, "get a whole copy of it, or split it")
 
 
-def check_bytes(source: Source, problem: str, pixels: int, pixel_bytes: int) -> None:
+def check_bytes(source: Source, problem: str, pixels: int, pixel_bytes: int, *, in_memory: bool = True) -> None:
     """Raise :class:`PictureError` for what no file of its size holds, unless ``--max-pixels`` allows as many pixels.
 
-    Raise it too for what memory has no room for.
+    Raise it too for what memory has no room for, if that is where pixels go: those of a TIFF may go to the disk.
     """
     needed = pixels * pixel_bytes
     if needed <= _ANY_SIZE:
@@ -56,7 +56,7 @@ def check_bytes(source: Source, problem: str, pixels: int, pixel_bytes: int) -> 
     if needed > plausible and pixels > (source.max_pixels or 0):
         raise PictureError(source.name, f"{problem} from a file of {source.length} bytes", _raise_to(pixels))
     free = available()
-    if needed > free:
+    if in_memory and needed > free:
         raise PictureError(source.name, f"{problem}, and {free / 2**20:.0f} MiB of memory are free", "free some")
 
 

@@ -57,8 +57,8 @@ def certify(
 
     ``p`` is first projected on the feasible set. Let :math:`q = f - D^\top p` and :math:`G = E(v) - d(p)`. E is
     strongly convex in the picture and -d in :math:`q`, so :math:`\frac12\|v - u^*\|^2 + \frac12\|q - u^*\|^2 \le G`.
-    The parallelogram law turns the left side into :math:`\|c - u^*\|^2 + \frac14\|v - q\|^2` with :math:`c = (v + q)/2`.
-    So the exact minimiser lies in a ball around ``c``, and
+    By the parallelogram law the left side is :math:`\|c - u^*\|^2 + \frac14\|v - q\|^2` with :math:`c = (v + q)/2`. So
+    the exact minimiser lies in a ball around ``c``, and
 
     .. math::
         \|u - u^*\| \le \|u - c\| + \sqrt{G - \tfrac14\|v - q\|^2}.

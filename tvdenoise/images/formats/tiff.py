@@ -92,7 +92,7 @@ def read(source: Source) -> PictureFile:
             _check(source, series)
             _check_length(series, length)
         promised = sum(series.nbytes for series in tif.series)
-        limits.check_bytes(source, f"its pages promise {promised} bytes", promised, 1)
+        limits.check_bytes(source, f"its pages promise {promised} bytes", promised, 1, in_memory=False)
         file = PictureFile(
             "TIFF",
             tuple(_part(series) for series in tif.series),
