@@ -965,6 +965,12 @@ class TestRefused:
             (bytes(128) + b"DICM" + bytes(20), "DICOM"),
             *((b"\0\0\0\x18ftyp" + brand + bytes(8), "HEIF") for brand in (b"heic", b"hevc", b"mif1", b"msf1")),
             (b"v/1\x01", "OpenEXR"),
+            (b"8BPS\0\1", r"Photoshop \(PSD\)"),
+            (b"#?RADIANCE\n", r"Radiance \(HDR\)"),
+            (b"PF\n8 8\n-1\n", r"floats \(PFM\)"),
+            (b"\0\0\1\0\1\0", r"icons \(ICO, CUR\)"),
+            (b"\0\0\2" + bytes(9) + b"\x08\0\x08\0\x18\0", r"Targa \(TGA\)"),
+            (b"<!DOCTYPE html><html>", r"web pages \(HTML\)"),
             (b"%PDF-1.7", "PDF"),
         ],
     )

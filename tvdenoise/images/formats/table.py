@@ -157,6 +157,21 @@ UNREAD = {
     "LIF (Leica)": rb"\x70\0\0\0",
     "raw camera data": _CANON + rb"|FUJIFILMCCD-RAW|IIRO|IIRS|MMOR|IIU\0|....ftypcrx",
     "DICOM": rb".{128}DICM",
+    "Photoshop (PSD)": rb"8BPS",
+    "GIMP (XCF)": rb"gimp xcf",
+    "Radiance (HDR)": rb"#\?(RADIANCE|RGBE)",
+    "floats (PFM)": rb"P[Ff]\s",
+    "icons (ICO, CUR)": rb"\0\0[\x01\x02]\0[^\0]",
+    "DirectDraw (DDS)": rb"DDS ",
+    "film scans (DPX)": rb"SDPX|XPDS",
+    "QOI": rb"qoif",
+    "SVG drawings": rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<(!DOCTYPE )?svg",
+    "PostScript": rb"%!PS",
+    "web pages (HTML)": rb"\s*<(!DOCTYPE )?html",
+    "films (MP4, MOV)": rb"....ftyp(isom|mp4|qt  |avc1|M4V)",
+    "NRRD volumes": rb"NRRD00",
+    "packed files (ZIP, gzip)": rb"PK\x03\x04|\x1f\x8b",
+    "Targa (TGA)": rb".[\0\x01][\x01\x02\x03\x09-\x0b].{13}[\x08\x0f\x10\x18\x20]",  # which has no mark
 }
 
 
