@@ -1,11 +1,12 @@
 """What of a JPEG outlives new pixels: its encoding, and the marker segments that hold metadata.
 
-Source: ITU-T T.81 (1992), annex B; ISO/IEC 10918-5 (JFIF).
+Sources: ITU-T T.81 (1992), annex B; ISO/IEC 10918-5 (JFIF); CIPA DC-007 (2009), "Multi-Picture Format".
 """
 
 import io
 import itertools
 import re
+import struct
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -32,6 +33,9 @@ _SCAN = b"\xda"
 _END = b"\xd9"
 _MOST_SCANS = 100  # encoders make about ten, and each takes a pass over all pixels, be it empty
 _FURTHER_PICTURES = b"MPF\0"
+_ENTRIES = 0xB002  # the tag of the list of pictures in an MPF segment
+_MPF_HEADER = 8  # bytes of an MPF segment before its TIFF header, from which places are counted
+_ENTRY = 16  # bytes: attributes, size, place and two numbers of others
 _JFIF = b"JFIF\0"
 _STRAY = 32  # bytes behind a picture that are not worth a word
 _TOO_SHORT = "it ends before its pixels do, or a length in it is wrong"
@@ -93,15 +97,54 @@ def check_kind(source: Source, content: bytes) -> None:
 
 
 def segments(content: bytes) -> tuple[bytes, ...]:
-    """Return JFIF's resolution, EXIF, XMP, colour profile, IPTC, comments and what else applications put there."""
+    """Return JFIF's resolution, EXIF, XMP, colour profile, IPTC, comments and what else applications put there.
+
+    The list of pictures that stand behind the first (MPF) comes with places counted from its end, as
+    :func:`insert_segments` needs it, and is left out where there are none.
+    """
     found = []
+    behind = trailer(content)
+    picture_end = len(content) - len(behind)
     for marker, start, end in _segments(content):
-        is_metadata = marker == _COMMENT or (_APP0 < marker <= _APP15 and marker != _APP14)
-        if marker == _APP0:
-            is_metadata = content.startswith(_JFIF, start + 4)
-        if is_metadata and not content.startswith(_FURTHER_PICTURES, start + 4):
-            found.append(content[start:end])
+        is_metadata = marker == _COMMENT or (_APP0 <= marker <= _APP15 and marker != _APP14)
+        segment = content[start:end]
+        if segment.startswith(_FURTHER_PICTURES, 4):
+            is_metadata = bool(behind)
+            segment = _move_pictures(segment, -picture_end, start + _MPF_HEADER - picture_end)
+        if is_metadata:
+            found.append(segment)
     return tuple(found)
+
+
+def _move_pictures(segment: bytes, growth: int, shift: int) -> bytes:
+    """Return an MPF segment in which the first picture has grown and the others have moved by so many bytes.
+
+    A list that makes no sense stays.
+    """
+    moved = bytearray(segment)
+    order = "<" if segment.startswith(b"II", _MPF_HEADER) else ">"
+    number = struct.Struct(f"{order}I")
+    try:
+        first, *others = _picture_entries(segment, order)
+        (size,) = number.unpack_from(segment, first + 4)
+        number.pack_into(moved, first + 4, (size + growth) % 2**32)
+        for entry in others:
+            (place,) = number.unpack_from(segment, entry + 8)
+            number.pack_into(moved, entry + 8, (place + shift) % 2**32)
+    except (struct.error, ValueError):  # or there is no list
+        return segment
+    return bytes(moved)
+
+
+def _picture_entries(segment: bytes, order: str) -> Iterator[int]:
+    """Iterate over the places in an MPF segment where its list says four bytes of a picture, its size and its place."""
+    (directory,) = struct.unpack_from(f"{order}I", segment, _MPF_HEADER + 4)
+    (count,) = struct.unpack_from(f"{order}H", segment, _MPF_HEADER + directory)
+    for number in range(count):
+        tag_at = _MPF_HEADER + directory + 2 + 12 * number
+        tag, _, length, entries = struct.unpack_from(f"{order}HHII", segment, tag_at)
+        if tag == _ENTRIES:
+            yield from range(_MPF_HEADER + entries, _MPF_HEADER + entries + length, _ENTRY)
 
 
 def _segments(content: bytes) -> Iterator[_Segment]:
@@ -170,7 +213,7 @@ def metadata_names(found: tuple[bytes, ...]) -> list[str]:
             names.append("comment")
         elif segment[1] == _APP13:
             names.append("IPTC")
-        elif segment[1] == _APP0 and segment[11:12] == b"\0":  # JFIF's numbers are a ratio, no resolution
+        elif segment.startswith(_JFIF, 4) and segment[11:12] == b"\0":  # JFIF's numbers are a ratio, no resolution
             is_stretched |= segment[12:14] != segment[14:16]
     if is_stretched:
         names.append("shape of pixels")
@@ -178,9 +221,16 @@ def metadata_names(found: tuple[bytes, ...]) -> list[str]:
 
 
 def insert_segments(content: bytes, found: tuple[bytes, ...]) -> bytes:
-    """Return a JPEG with these segments behind JFIF's own, or in its place if that is among them."""
+    """Return a JPEG with these segments, made by :func:`segments`, behind JFIF's own or in its place."""
     first = next(_segments(content))
     rest = first.end if first.marker == _APP0 else first.start
-    has_jfif = any(segment[1] == _APP0 for segment in found)
+    has_jfif = any(segment.startswith(_JFIF, 4) for segment in found)
     head = first.start if has_jfif else rest
-    return content[:head] + b"".join(found) + content[rest:]
+    picture_end = head + sum(map(len, found)) + len(content) - rest
+    inserted = content[:head]
+    for segment in found:
+        if segment.startswith(_FURTHER_PICTURES, 4):
+            place = len(inserted) + _MPF_HEADER
+            segment = _move_pictures(segment, picture_end, picture_end - place)
+        inserted += segment
+    return inserted + content[rest:]

@@ -53,15 +53,10 @@ def read(source: Source) -> PictureFile:
         bare_encoding = dict(native.encoding)
         if bare_encoding.pop("comment", None):
             own_metadata.append("comment")
-        losses = []
-        if is_mpo:
-            losses.append(f"{getattr(image, 'n_frames', 1) - 1} further pictures of an MPO file")
-        elif native.trailer and "mp" in image.info:
-            losses.append("what stands behind it, such as a gain map")
-        elif native.trailer:
-            own_metadata.append("what stands behind it, such as a film")
-        if losses:  # a list in the file says where they are, and would be wrong
-            native = native._replace(trailer=b"")
+        if native.trailer:
+            own_metadata.append("what stands behind it, such as a film or a gain map")
+        if native.trailer and (is_mpo or "mp" in image.info):
+            notes = (*notes, "further pictures behind it, such as a gain map, stay as they are")
         return PictureFile(
             name,
             (picture,),
@@ -70,7 +65,6 @@ def read(source: Source) -> PictureFile:
             bare_native=_Native(bare_encoding),
             own_metadata=tuple(own_metadata),
             notes=notes,
-            losses=tuple(losses),
         )
 
 
