@@ -20,6 +20,7 @@ from PIL import Image, ImageOps
 from tvdenoise import images
 from tvdenoise.errors import ArrayError, InputError, OutputError, PictureError, SettingError
 from tvdenoise.images import Picture, PictureFile, ReadOptions, WriteOptions
+from tvdenoise.images.facts import describe
 from tvdenoise.images.formats import pnm
 from tvdenoise.images.formats.table import module_for
 
@@ -988,9 +989,14 @@ class TestRefused:
             assert np.array_equal(images.read(tmp_path / name).parts[0].pixels, pixels)
 
     def test_an_ending_that_says_something_else(self, tmp_path):
-        (tmp_path / "a.png").write_bytes(b"P6 1 1 255\n\1\2\3")
-        with pytest.raises(PictureError, match=r"says PNG, but it is a PNM file; rename it to end in \.pnm"):
-            images.read(tmp_path / "a.png")
+        """Such a file is read as what it is, and its result, of the same ending, is what it is too."""
+        GRAY.convert("RGBA").save(tmp_path / "a.jpg", "PNG")
+        file = images.read(tmp_path / "a.jpg")
+        assert (file.format, file.misnamed) == ("PNG", "JPEG")
+        assert_same(file, copied(tmp_path / "a.jpg", tmp_path / "b.jpg"))
+        assert copied(tmp_path / "a.jpg", tmp_path / "b.tif").format == "TIFF"
+        (warning,) = describe(file)["warnings"]
+        assert warning.startswith("its ending says JPEG, but it is a PNG file")
 
     def test_packed_files(self, tmp_path):
         fits = pytest.importorskip("astropy.io.fits")

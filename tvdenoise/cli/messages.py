@@ -171,7 +171,7 @@ def describe_file(facts: Mapping[str, Any]) -> str:
         parts.append(f"no data at {facts['nodata']:.9g}")
     if facts["spacing"]:
         parts.append(f"slices {facts['spacing']:.3g} pixels apart")
-    parts += [*facts["metadata"], *facts["notes"], *facts["hints"]]
+    parts += [*facts["metadata"], *facts["notes"], *facts["warnings"], *facts["hints"]]
     mebibytes = math.ceil(facts["memory"] / 2**20)
     memory = f"{mebibytes} MiB to denoise"
     if "device" in facts:
@@ -180,14 +180,14 @@ def describe_file(facts: Mapping[str, Any]) -> str:
 
 
 def find_hints(row: "Row", facts: Mapping[str, Any]) -> list[str]:
-    """Return what may have been meant otherwise in a file, if the result depends on its range."""
+    """Return what is wrong with a file, and what may be meant otherwise if the result depends on its range."""
     from tvdenoise.images import holds_type  # loaded by now
 
     # Where the noise was estimated the range cancels out, unless PSNR or another type of output is scaled by it.
     is_adaptive = row.figures.is_noise_correlated is not None and row.figures.psnr_after is None
     if is_adaptive and (row.output is None or holds_type(Path(row.output), facts["dtype"])):
-        return []
-    return list(facts["hints"])
+        return list(facts["warnings"])
+    return [*facts["warnings"], *facts["hints"]]
 
 
 def describe_installation(installation: Mapping[str, Any]) -> str:

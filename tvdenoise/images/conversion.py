@@ -59,7 +59,10 @@ def prepare_target(
 
     Raises :class:`OutputError` if the target's format cannot hold ``file``, or would lose something without leave.
     """
-    format_ = options.format or format_by_extension(target) or file.format
+    promised = format_by_extension(target)
+    if promised == file.misnamed:  # the result has the wrong ending of its source, and is what that is
+        promised = None
+    format_ = options.format or promised or file.format
     _check_conversion(file, target, format_, options)
     source = fit_to_format(file, format_, options)
     blanks = tuple(_blank(part, source, format_) for part in source.parts)

@@ -42,6 +42,7 @@ def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "r
         "pages": file.page_count,
         "metadata": list(file.metadata_names),
         "notes": [*_differences(file), *file.notes, *lost],
+        "warnings": _warnings(file),
         "hints": _hints(first, values),
         "memory": _memory(file, volume=volume, color=color),
     }
@@ -69,6 +70,12 @@ def _differences(file: PictureFile) -> list[str]:
         if len(found) > 1:
             differing.append(name)
     return [f"pages of other {' and '.join(differing)} too"] if differing else []
+
+
+def _warnings(file: PictureFile) -> list[str]:
+    if file.misnamed is None:
+        return []
+    return [f"its ending says {file.misnamed}, but it is a {file.format} file: it is treated as one and keeps its name"]
 
 
 def _hints(part: Picture, values: intensity.Range) -> list[str]:

@@ -336,6 +336,7 @@ class PictureFile:
     scale: Range | None = None  # the numbers that stand for black and white, where the file itself says so
     spacing: float | None = None  # the distance between slices in pixel widths, where the file itself says so
     is_interleaved: bool = False  # whether pages of one part stand between those of another; only a copy keeps them so
+    misnamed: str | None = None  # the format that the ending of its name says, where that is another
 
     @property
     def metadata_names(self) -> Names:

@@ -39,6 +39,9 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
     """
     source = _source(path, options)
     file = decode(source, _format_of(path, source))
+    promised = format_by_extension(path)
+    if promised not in (None, file.format):
+        file = replace(file, misnamed=promised)
     if options.axes is not None and not FORMATS[file.format].open_axes:
         able = ", ".join(name for name, row in FORMATS.items() if row.open_axes)
         problem = f"the axes of a {file.format} file are fixed, --axes is for {able}"
@@ -112,10 +115,6 @@ def _format_of(path: Path, source: Source) -> str:
         if other is not None:
             raise PictureError(path, f"it is a file of {other}, which is not read", f"convert it, and {remedy}")
         raise PictureError(path, "it is not a picture of a kind that can be read", remedy)
-    promised = format_by_extension(path)
-    if promised not in (None, format_):
-        problem = f"its ending says {promised}, but it is a {format_} file"
-        raise PictureError(path, problem, f"rename it to end in {FORMATS[format_].endings[0]}")
     return format_
 
 
