@@ -17,8 +17,11 @@ Nonfinite = Literal["refuse", "keep"]
 FEW_CHANNELS = 4
 """The longest last axis of an array that is taken for its channels where nothing says so."""
 
+MIN_SPACING = 0.01
+"""Far below any spacing between slices, in pixel widths; a solver needs steps in proportion to its inverse."""
+
 MAX_SPACING = 1000
-"""Far beyond any spacing between slices, in pixel widths, at which they have to do with each other."""
+"""Far beyond any spacing at which they have to do with each other."""
 
 
 class Group(NamedTuple):

@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from tvdenoise.errors import SettingError
-from tvdenoise.options.kinds import MAX_SPACING, ColorChoice, TVKind
+from tvdenoise.options.kinds import MAX_SPACING, MIN_SPACING, ColorChoice, TVKind
 from tvdenoise.options.methods import AUTO, METHODS, Method
 from tvdenoise.options.rules import Choice, DeviceName, Flag, MethodName, Number, Rule, Whole
 
@@ -168,7 +168,7 @@ class Settings:
     )
     spacing: float | None = _declare(
         None,
-        Number(1 / MAX_SPACING, MAX_SPACING, "give the distance of slices in pixel widths, such as 2.5"),
+        Number(MIN_SPACING, MAX_SPACING, "give the distance of slices in pixel widths, such as 2.5"),
         "Distance between the slices of a volume, in pixel widths: 2.5 for 500 nm where pixels have 200. "
         "Default: what a TIFF of ImageJ or OME tells, else 1.",
         unit="pixel widths",

@@ -35,7 +35,7 @@ from tvdenoise.images import limits
 from tvdenoise.images.orientation import UPRIGHT, exif_of, orientation
 from tvdenoise.images.picture import Metadata, Names, Picture, PictureFile, Pixels, Source, to_native_order
 from tvdenoise.machine import scratch
-from tvdenoise.options.kinds import MAX_SPACING
+from tvdenoise.options.kinds import MAX_SPACING, MIN_SPACING
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)  # what it would say, PictureError says
 
@@ -231,7 +231,7 @@ def _spacing(tif: TiffFile) -> float | None:
             return None
     except (LookupError, TypeError, ValueError, ZeroDivisionError, ElementTree.ParseError):  # or not as it should be
         return None
-    return spacing if 1 / MAX_SPACING <= spacing <= MAX_SPACING else None
+    return spacing if MIN_SPACING <= spacing <= MAX_SPACING else None
 
 
 def _ome_spacing(tif: TiffFile) -> float:
