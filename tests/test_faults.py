@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -200,12 +199,12 @@ class TestWriting:
 
     def test_a_file_that_reads_back_as_something_else_is_not_kept(self, tmp_path, monkeypatch):
         """A writer that goes wrong without a word: here one that drops the lowest bit."""
-        from tvdenoise.images.formats import png
+        from tvdenoise.images.formats import chunks
 
         (tmp_path / "a.png").write_bytes(b"old")
         encode = imagecodecs.png_encode
         monkeypatch.setattr(
-            png.imagecodecs, "png_encode", lambda pixels, **options: encode(pixels & ~np.uint16(1), **options)
+            chunks.imagecodecs, "png_encode", lambda pixels, **options: encode(pixels & ~np.uint16(1), **options)
         )
         with pytest.raises(WriteError, match=r"a\.png: what was written reads back as something else"):
             images.write(tmp_path / "a.png", large_file("png", 0))
@@ -214,7 +213,7 @@ class TestWriting:
 
     def test_lost_transparency_and_lost_frames_are_not_kept(self, tmp_path, monkeypatch):
         """Even where the file that was written is sound in itself: here Pillow is given less than there is."""
-        save, frames = Image.Image.save, numbers((3, 9, 8, 4), "u1") // 128 * 255
+        save, frames = Image.Image.save, numbers((3, 9, 8, 4), "u1")
 
         def broken(first: Image.Image, stream: BinaryIO, format_: str, **options: Any) -> None:
             pictures = [first, *options.pop("append_images")]
@@ -225,16 +224,9 @@ class TestWriting:
             save(pictures[0], stream, format_, append_images=pictures[1:], **options)
 
         monkeypatch.setattr(Image.Image, "save", broken)
-        opaque = Picture(frames[..., :3], "TYXS")
-        cases = {"GIF": [Picture(frames, "TYXS", 1)], "PNG": [Picture(frames, "TYXS", 1), opaque]}
-        for format_, pictures in cases.items():
-            for picture in pictures:
-                with pytest.raises(WriteError, match="reads back as something else"):
-                    images.write(tmp_path / "a", PictureFile(format_, (picture,)))
-        monkeypatch.undo()
-        repeated = opaque.pixels[[0, 0, 1, 1, 0]]
-        for format_ in ("GIF", "PNG"):
-            images.write(tmp_path / "a", PictureFile(format_, (replace(opaque, pixels=repeated),)))
+        for picture in (Picture(frames, "TYXS", 1), Picture(frames[..., :3], "TYXS")):
+            with pytest.raises(WriteError, match="reads back as something else"):
+                images.write(tmp_path / "a", PictureFile("AVIF", (picture,)))
 
     def test_failure_leaves_the_old_file_and_nothing_else(self, tmp_path):
         target = tmp_path / "a.bin"

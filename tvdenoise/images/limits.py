@@ -66,7 +66,7 @@ def _raise_to(pixels: int) -> str:
 
 @contextmanager
 def open_image(source: Source, formats: tuple[str, ...] | None = None) -> Iterator[Image.Image]:
-    """Open a picture with Pillow, under Pillow's own limit too: it alone sees the frames that enlarge a GIF."""
+    """Open a picture with Pillow, whose own limit makes way for this one."""
     before = Image.MAX_IMAGE_PIXELS
     most = source.max_pixels or MAX_PIXELS
     Image.MAX_IMAGE_PIXELS = (most + 1) // 2  # above it Pillow warns; it refuses above twice as many

@@ -298,10 +298,15 @@ def rescale(numbers: Pixels, old: Range, new: Range, dtype: DTypeLike) -> Pixels
 
 @dataclass(frozen=True)
 class Timing:
-    """How long each frame lasts, in milliseconds, and how often all of them are shown; None for once, 0 for ever."""
+    """How long each frame lasts, in milliseconds, and how often all of them are shown; 0 for ever."""
 
     durations: tuple[float, ...]
-    loop: int | None
+    loop: int
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it is more than what holds where nothing is said."""
+        return self.loop != 1 or any(self.durations)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Picture files written whole or not at all, and read back before they take their place."""
 
 import io
-import itertools
 import sys
 import warnings
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from tvdenoise.errors import PictureError, WriteError, reason
 from tvdenoise.images.atomic import atomic
 from tvdenoise.images.checks import STREAM
 from tvdenoise.images.formats.table import FORMATS, Format, module_for
-from tvdenoise.images.picture import Picture, PictureFile, Pixels, Source
+from tvdenoise.images.picture import Picture, PictureFile, Source
 from tvdenoise.images.reading import decode
 
 
@@ -80,7 +79,7 @@ def _is_same(file: PictureFile, again: PictureFile) -> bool:
 
 
 def _shows_the_same(picture: Picture, copy: Picture, row: Format) -> bool:
-    """Return whether a copy shows the same: gray as RGB, equal frames as one, without an alpha that hides nothing."""
+    """Return whether a copy shows the same: gray as RGB, without an alpha that hides nothing."""
     frames = picture.frames
     copied = copy.frames
     if picture.samples != copy.samples:
@@ -91,11 +90,6 @@ def _shows_the_same(picture: Picture, copy: Picture, row: Format) -> bool:
         _, white = picture.type_range
         if not copy.alpha and (frames[..., 3] < white / 2).any():
             return False
-    if row.merges and len(copied) < len(frames):
-        if not row.exact:
-            return True
-        frames = _merge_repeats(frames)
-        copied = _merge_repeats(copied)
     if frames.shape != copied.shape:
         return False
     return not row.exact or np.array_equal(frames, copied, equal_nan=frames.dtype.kind == "f")
@@ -109,11 +103,3 @@ def _rgba_frames(picture: Picture) -> NDArray[Any]:
     if picture.alpha:
         rgba[..., 3] = frames[..., -1]
     return rgba
-
-
-def _merge_repeats(frames: Pixels) -> Pixels:
-    """Return the frames that are not the same as the one before."""
-    is_new = [True]
-    for before, frame in itertools.pairwise(frames):
-        is_new.append(not np.array_equal(before, frame))
-    return frames[is_new]

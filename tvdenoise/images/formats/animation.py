@@ -1,131 +1,113 @@
-"""Animations (GIF, WebP, AVIF, animated PNG) through Pillow: whole frames as a viewer shows them, with their timing."""
+"""Animations: frames composed of what is drawn on one another, and what changes from one frame to the next."""
 
-import io
-import itertools
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageSequence
+from PIL import ImageSequence
 
 from tvdenoise.images import limits
-from tvdenoise.images.picture import Picture, Pixels, Source, Timing, squeeze
+from tvdenoise.images.picture import Picture, PictureFile, Pixels, Source, Timing, squeeze
 
-# What makes Pillow keep every frame as it is, as far as the format can
-OPTIONS: Mapping[str, Any] = {
-    "GIF": {"disposal": 2, "optimize": False},
-    "PNG": {"disposal": 0, "blend": 0},
-    "WEBP": {"lossless": True, "exact": True},
-    "AVIF": {"quality": 100, "subsampling": "4:4:4"},
-}
-MAX_COLOURS = 256  # of a GIF frame, transparency among them
-_HALF_OPAQUE = 128  # the least transparency value that counts as opaque where a format knows only holes
+STAYS, CLEARED, RESTORED = range(3)
+"""What becomes of the place of a patch when its time is over: nothing, all transparent, as it was before."""
+
+
+class Patch(NamedTuple):
+    """What makes a frame of the one before: pixels (H, W, samples), the last sample transparency, and their place."""
+
+    pixels: NDArray[Any]
+    x: int
+    y: int
+    disposal: int  # one of those above
+    is_over: bool  # whether it is laid over what is there; if not, it replaces that
+
+
+def compose(patches: Iterable[Patch], frames: NDArray[Any]) -> Picture:
+    """Fill frames (N, H, W, samples) with what is seen when patches are drawn; return them as a picture, TYXS."""
+    canvas = np.zeros_like(frames[0])
+    for patch, frame in zip(patches, frames, strict=True):
+        height, width = patch.pixels.shape[:2]
+        place = canvas[patch.y : patch.y + height, patch.x : patch.x + width]
+        before = place.copy()
+        place[...] = _lay_over(before, patch.pixels) if patch.is_over else patch.pixels
+        frame[...] = canvas
+        if patch.disposal == CLEARED:
+            place[...] = 0
+        elif patch.disposal == RESTORED:
+            place[...] = before
+    picture = Picture(frames, "TYXS", alpha=1)
+    return picture.opaque if picture.is_opaque else picture
+
+
+def _lay_over(below: NDArray[Any], above: NDArray[Any]) -> NDArray[Any]:
+    """Return pixels laid over others, neither multiplied by their transparency: Porter and Duff's "over"."""
+    white = np.iinfo(above.dtype).max
+    share_above = above[..., -1:] / white
+    share_below = below[..., -1:] / white * (1 - share_above)
+    alpha = share_above + share_below
+    colours = share_above * above[..., :-1] + share_below * below[..., :-1]
+    colours /= np.where(alpha, alpha, 1)
+    laid: NDArray[Any] = np.rint(np.concatenate([colours, white * alpha], axis=-1))
+    return laid
+
+
+class Change(NamedTuple):
+    """What of a frame differs from the one before: a rectangle of pixels, as libraries take them, and its place."""
+
+    pixels: Pixels
+    x: int
+    y: int
+    duration: float  # of the frame, in milliseconds
+
+
+def changes(file: PictureFile, single: Timing | None = None) -> Iterator[Change]:
+    """Iterate over the changes from frame to frame; where nothing differs, some pixel stands for the frame.
+
+    They begin at even numbers, as WebP has it. ``single`` is the timing of an only frame.
+    """
+    (picture,) = file.parts
+    frames = picture.frames
+    before = ~frames[0]  # from which all of the first frame differs
+    for frame, duration in zip(frames, timing_of(file, single).durations, strict=True):
+        is_changed = (before != frame).any(axis=-1)
+        rows = _extent(is_changed.any(axis=1))
+        columns = _extent(is_changed.any(axis=0))
+        yield Change(squeeze(frame[rows, columns]), columns.start, rows.start, duration)
+        before = frame
+
+
+def _extent(is_changed: NDArray[np.bool_]) -> slice:
+    if not is_changed.any():
+        return slice(0, 1)
+    numbers = np.flatnonzero(is_changed)
+    first = int(numbers[0])
+    return slice(first // 2 * 2, int(numbers[-1]) + 1)
+
+
+def timing_of(file: PictureFile, single: Timing | None = None) -> Timing:
+    """Return the timing of the frames of a file; ``single`` is that of an only one."""
+    timing = file.metadata.timing or single
+    if timing is not None and len(timing.durations) == file.page_count:
+        return timing
+    return Timing((0,) * file.page_count, 1)
 
 
 def read(source: Source) -> tuple[Picture, Timing | None]:
-    """Return all frames, TYXS, as RGB, or RGBA if any of them is transparent somewhere; a hidden still is no frame."""
+    """Return all frames of a WebP or AVIF file, TYXS, which Pillow composes as their libraries do."""
     with limits.open_image(source) as image:
-        size = image.size  # which a damaged frame may change
-        width, height = size
-        hidden = int(getattr(image, "default_image", False))
-        count = getattr(image, "n_frames", 1) - hidden
+        width, height = image.size
+        count = getattr(image, "n_frames", 1)
         limits.check_frames(source, count, width, height)
-        pixels = np.empty((count, height, width, 4), np.uint8)
+        samples = len(image.getbands())
+        pixels = np.empty((count, height, width, samples), np.uint8)
         durations = []
-        frames = itertools.islice(ImageSequence.Iterator(image), hidden, None)
-        for target, frame in zip(pixels, frames, strict=True):
-            if frame.size != size:
-                raise ValueError("a frame reaches beyond the picture")
-            target[...] = frame.convert("RGBA")
+        for target, frame in zip(pixels, ImageSequence.Iterator(image), strict=True):
+            target[...] = np.asarray(frame).reshape(target.shape)
             durations.append(float(frame.info.get("duration", 0)))
-        loop = image.info.get("loop")
-    picture = Picture(pixels, "TYXS", alpha=1)
+        timing = Timing(tuple(durations), image.info.get("loop", 0))
+    picture = Picture(pixels, "TYXS", alpha=int(samples == 4))
     if picture.is_opaque:
         picture = picture.opaque
-    if loop is None and not any(durations):
-        return picture, None
-    return picture, Timing(tuple(durations), loop)
-
-
-def encode(picture: Picture, timing: Timing | None, format_: str, **options: Any) -> bytes:  # noqa: ANN401 (Pillow's)
-    """Return the frames as a file."""
-    images = _gif_images(picture.frames) if format_ == "GIF" else list(map(_as_image, picture.frames))
-    stream = io.BytesIO()
-    options = {**OPTIONS[format_], **_timing_options(timing, format_), **options}
-    images[0].save(stream, format_, save_all=True, append_images=images[1:], **options)
-    return stream.getvalue()
-
-
-def _timing_options(timing: Timing | None, format_: str) -> dict[str, Any]:
-    if timing is None:
-        return {}
-    durations = list(timing.durations)
-    if format_ == "AVIF":
-        durations = [round(duration) for duration in durations]
-    options: dict[str, Any] = {"duration": durations}
-    if timing.loop is not None:
-        options["loop"] = timing.loop
-    elif format_ != "GIF":  # which is shown once where nothing is said
-        options["loop"] = 1
-    return options
-
-
-def _as_image(frame: Pixels) -> Image.Image:
-    return Image.fromarray(squeeze(frame))
-
-
-def _gif_images(frames: NDArray[Any]) -> list[Image.Image]:
-    """Return frames with a palette each; what is less than half opaque is the index 0 of all of them."""
-    samples = frames.shape[-1]
-    if samples == 1:
-        return list(map(_as_image, frames))
-    if samples == 3:
-        return [_with_own_palette(frame, MAX_COLOURS) for frame in frames]
-    holes = frames[..., -1] < _HALF_OPAQUE
-    images = []
-    for frame, hole in zip(frames, holes, strict=True):
-        images.append(_with_own_palette(_fill_hole(frame, hole), MAX_COLOURS - 1))
-    # Pillow takes the colour of a hole for what it cleared and leaves it out, so no frame may show it.
-    unused = _unused_colour(images)
-    return [_with_hole(image, hole, unused) for image, hole in zip(images, holes, strict=True)]
-
-
-def _fill_hole(frame: Pixels, hole: NDArray[np.bool_]) -> Pixels:
-    """Return the colours of a frame; in its holes one that is there anyhow."""
-    count = min(3, frame.shape[-1] - 1)
-    colours = np.broadcast_to(frame[..., :count], (*hole.shape, 3)).copy()  # gray stands for all three
-    if not hole.all():
-        colours[hole] = colours[~hole][0]
-    return colours
-
-
-def _unused_colour(images: list[Image.Image]) -> tuple[int, ...]:
-    used: set[tuple[int, ...]] = set()
-    for image in images:
-        palette = image.getpalette() or []
-        used.update(zip(palette[::3], palette[1::3], palette[2::3], strict=True))
-    colours = itertools.product(range(256), repeat=3)
-    return next(colour for colour in colours if colour not in used)
-
-
-def _with_hole(image: Image.Image, hole: NDArray[np.bool_], colour: tuple[int, ...]) -> Image.Image:
-    """Return an image whose palette begins with the colour of its hole."""
-    palette = image.getpalette() or []
-    index = np.asarray(image) + np.uint8(1)
-    result = Image.fromarray(np.where(hole, 0, index))
-    result.putpalette([*colour, *palette[: 3 * (MAX_COLOURS - 1)]])
-    result.info["transparency"] = 0
-    return result
-
-
-def _with_own_palette(frame: Pixels, count: int) -> Image.Image:
-    """Return an RGB frame with the palette of its very colours; of more than ``count`` the closest are merged."""
-    image = _as_image(frame)
-    if image.getcolors(count) is None:
-        return image.quantize(count, dither=Image.Dither.NONE)
-    colours, index = np.unique(frame.reshape(-1, 3), axis=0, return_inverse=True)
-    index = index.astype(np.uint8)
-    exact = Image.fromarray(index.reshape(frame.shape[:2]), "P")
-    exact.putpalette(colours.tobytes())
-    return exact
+    return picture, timing if timing.is_given else None

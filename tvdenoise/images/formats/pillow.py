@@ -1,4 +1,4 @@
-"""The 8-bit formats, through Pillow: JPEG, WebP, BMP, GIF and AVIF. What it would reduce is refused."""
+"""The 8-bit formats, through Pillow: JPEG, WebP, BMP and AVIF. What it would reduce is refused."""
 
 import io
 import re
@@ -12,13 +12,27 @@ from PIL import Image, JpegImagePlugin
 
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
-from tvdenoise.images.formats import animation, jpeg
+from tvdenoise.images.formats import animation, jpeg, webp
 from tvdenoise.images.formats.table import FORMATS
-from tvdenoise.images.picture import EXIF_MARK, Metadata, Picture, PictureFile, Pixels, Source, from_samples, squeeze
+from tvdenoise.images.picture import (
+    EXIF_MARK,
+    Metadata,
+    Picture,
+    PictureFile,
+    Pixels,
+    Source,
+    Timing,
+    from_samples,
+    squeeze,
+)
 
 _NAMES = tuple(name for name, row in FORMATS.items() if row.module == "pillow")
 # How a picture that was of another format is encoded
-_ENCODINGS: Mapping[str, Any] = {**animation.OPTIONS, "JPEG": jpeg.DEFAULT}
+_ENCODINGS: Mapping[str, Any] = {
+    "JPEG": jpeg.DEFAULT,
+    "WEBP": webp.LOSSLESS,
+    "AVIF": {"quality": 100, "subsampling": "4:4:4"},
+}
 # Modes of Pillow in which it has read all that was there
 _WHOLE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK")
 _NOTES = {"P": ("palette resolved",), "PA": ("palette resolved",), "1": ("1-bit became 8-bit",)}
@@ -42,7 +56,7 @@ def read(source: Source) -> PictureFile:
         is_mpo = image.format == "MPO"
         name = "JPEG" if is_mpo else str(image.format)
         _check_whole(source, name, image, content)
-        notes = _NOTES.get(image.mode, ())  # loading changes the mode of a GIF
+        notes = _NOTES.get(image.mode, ())
         timing = None
         if getattr(image, "is_animated", False) and not is_mpo:
             picture, timing = animation.read(source)
@@ -74,13 +88,19 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     (picture,) = file.parts
     options = {name: block for name, block in vars(file.metadata).items() if block and name != "timing"}
     options |= native.encoding
-    if file.format == "GIF" or file.page_count > 1:
-        stream.write(animation.encode(picture, file.metadata.timing, file.format, **options))
+    if file.format == "WEBP" and (file.page_count > 1 or "timing" in options):
+        stream.write(webp.encode(file, **native.encoding))
         return
     if file.format == "BMP" and picture.alpha:
         stream.write(_bmp_with_alpha(picture.frames[0], file.metadata.dpi))
         return
-    image = Image.fromarray(squeeze(picture.frames[0]), "CMYK" if picture.is_cmyk else None)
+    mode = "CMYK" if picture.is_cmyk else None
+    image, *others = [Image.fromarray(squeeze(frame), mode) for frame in picture.frames]
+    if file.format == "AVIF" and picture.colours == 1:
+        options["subsampling"] = "4:0:0"
+    if others:
+        durations = map(round, animation.timing_of(file).durations)
+        options |= {"save_all": True, "append_images": others, "duration": list(durations)}
     if native.segments:  # which hold all other metadata too
         for name in ("icc_profile", "exif", "xmp"):
             options.pop(name, None)
@@ -150,7 +170,7 @@ def _native(content: bytes, image: Image.Image) -> _Native:
         return _Native(jpeg.encoding(image), jpeg.segments(content), jpeg.trailer(content))
     name = str(image.format)
     encoding = dict(_ENCODINGS.get(name, {}))
-    kept = "background" if name == "WEBP" else "comment"
-    if image.info.get(kept):
-        encoding[kept] = image.info[kept]
+    if name == "WEBP" and webp.is_animation(content):
+        encoding["background"] = image.info["background"]
+        encoding["timing"] = Timing((float(image.info.get("duration", 0)),), image.info["loop"])  # of a single frame
     return _Native(encoding)

@@ -1,26 +1,20 @@
-"""PNG of every depth and colour type, its chunks kept: pixels through libpng, animations through Pillow.
+"""PNG of every depth and colour type, its chunks kept: pixels through libpng.
 
 Source: W3C, "Portable Network Graphics (PNG) Specification", third edition (2025).
 """
 
-import logging
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO, NamedTuple
-
-import imagecodecs
+from collections.abc import Iterable
+from typing import Any, BinaryIO
 
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
-from tvdenoise.images.formats import animation
+from tvdenoise.images.formats import apng
+from tvdenoise.images.formats.chunks import Chunk, decode, encode, pack, split
 from tvdenoise.images.formats.table import FORMATS
 from tvdenoise.images.picture import EXIF_MARK, Metadata, Names, Picture, PictureFile, Source, from_samples, squeeze
 
-logging.getLogger("imagecodecs").setLevel(logging.CRITICAL + 1)  # libpng warns of every interlaced picture
-
-LEVEL = 5  # of zlib: twice as fast as the usual 6, for files that are 3 % larger (denoised 512x512 photographs)
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # samples a pixel, by colour type
 # What says which colours the numbers mean
 _COLOUR = frozenset({b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI"})
@@ -48,15 +42,10 @@ _METRE = 1 / 0.0254  # inches a metre
 _PIXELS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
 
-class _Chunk(NamedTuple):
-    type: bytes
-    data: bytes
-
-
 def read(source: Source) -> PictureFile:
     """Read a PNG or an animated PNG."""
     with source.open() as stream:
-        chunks = list(_chunks(stream.read()))
+        chunks = list(split(stream.read()))
     if not chunks or chunks[0].type != b"IHDR" or chunks[-1].type != b"IEND":
         raise ValueError("it does not begin with its header or has no end")
     width, height, depth, colour_type = struct.unpack(">IIBB3x", chunks[0].data)
@@ -67,10 +56,8 @@ def read(source: Source) -> PictureFile:
     types = [chunk.type for chunk in chunks if chunk.type in (b"acTL", b"fcTL", b"IDAT")]
     if types[:2] == [b"acTL", b"IDAT"]:
         losses = ("the still picture that stands for its frames",)
-    if losses or _frame_count(chunks) > 1:
-        if depth == 16:
-            raise PictureError(source.name, "a 16-bit animation cannot be kept whole", "save its frames one by one")
-        picture, timing = animation.read(source)
+    if losses or apng.frame_count(chunks) > 1:
+        picture, timing = apng.read(source, chunks)
     else:
         picture = _read_still(source, width, height, chunks)
     notes: Names = ()
@@ -81,6 +68,8 @@ def read(source: Source) -> PictureFile:
     has_same_samples = picture.samples == _SAMPLES[colour_type]
     has_same_depth = picture.pixels.itemsize * 8 == depth
     kept = _KEPT_WITH_SAMPLES if has_same_samples and has_same_depth else frozenset()
+    if timing is None and types.count(b"fcTL") == 1:  # a single frame, which may last and be repeated
+        kept |= {b"acTL", b"fcTL"}
     native = [chunk for chunk in chunks if _is_kept(chunk.type) or chunk.type in kept]
     return PictureFile(
         "PNG",
@@ -98,16 +87,12 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     """Write a PNG with the chunks of its source, or those its metadata amount to."""
     kept = _chunks_for(file.metadata) if file.native is None else file.native
     (picture,) = file.parts
-    if file.page_count > 1:
-        encoded = animation.encode(picture, file.metadata.timing, "PNG")
+    has_timing = file.metadata.timing is not None and file.native is not None
+    if file.page_count > 1 or has_timing:
+        header, *rest = apng.write(file)
     else:
-        pixels = squeeze(picture.frames[0])
-        raw = pixels.nbytes + len(pixels)  # a byte a row names its filter, which imagecodecs leaves no room for
-        most = raw + raw // 50 + 4096
-        encoded = bytes(imagecodecs.png_encode(pixels, level=LEVEL, out=most))
-    header, *others = _chunks(encoded)
-    rest = [chunk for chunk in others if not _is_kept(chunk.type)]
-    stream.writelines(_pack([header, *kept, *rest]))
+        header, *rest = encode(squeeze(picture.frames[0]))
+    stream.writelines(pack([header, *kept, *rest]))
 
 
 def _is_kept(kind: bytes) -> bool:
@@ -117,40 +102,7 @@ def _is_kept(kind: bytes) -> bool:
     return kind in _KEPT or (is_ancillary and is_safe_to_copy and kind not in _DROPPED)
 
 
-def _chunks(content: bytes) -> Iterator[_Chunk]:
-    """Iterate over the chunks up to the end mark, each checked."""
-    at = len(_SIGNATURE)
-    while at < len(content):
-        length = int.from_bytes(content[at : at + 4])
-        kind = content[at + 4 : at + 8]
-        end = at + 8 + length
-        data = content[at + 8 : end]
-        checksum = content[end : end + 4]
-        if len(checksum) < 4:
-            raise ValueError("it breaks off")
-        if not kind.isalpha() or _checksum(kind, data) != checksum:
-            raise ValueError(f"the checksum of its {kind.decode('ascii', 'replace')} chunk is wrong")
-        yield _Chunk(kind, data)
-        if kind == b"IEND":
-            return
-        at = end + 4
-
-
-def _pack(chunks: Iterable[_Chunk]) -> Iterator[bytes]:
-    """Iterate over the pieces of a file of these chunks."""
-    yield _SIGNATURE
-    for kind, data in chunks:
-        yield len(data).to_bytes(4)
-        yield kind
-        yield data
-        yield _checksum(kind, data)
-
-
-def _checksum(kind: bytes, data: bytes) -> bytes:
-    return zlib.crc32(data, zlib.crc32(kind)).to_bytes(4)
-
-
-def _pixel_bytes(depth: int, colour_type: int, chunks: Iterable[_Chunk]) -> int:
+def _pixel_bytes(depth: int, colour_type: int, chunks: Iterable[Chunk]) -> int:
     """Return the bytes a pixel that libpng makes: of palettes colours, of few bits eight, of tRNS transparency."""
     samples = 3 if colour_type == 3 else _SAMPLES.get(colour_type, 4)  # libpng refuses other types
     if any(chunk.type == b"tRNS" for chunk in chunks):
@@ -158,24 +110,15 @@ def _pixel_bytes(depth: int, colour_type: int, chunks: Iterable[_Chunk]) -> int:
     return samples * max(1, depth // 8)
 
 
-def _frame_count(chunks: Iterable[_Chunk]) -> int:
-    for chunk in chunks:
-        if chunk.type == b"acTL":
-            count, _ = struct.unpack(">II", chunk.data)
-            return int(count)
-    return 1
-
-
-def _read_still(source: Source, width: int, height: int, chunks: Iterable[_Chunk]) -> Picture:
+def _read_still(source: Source, width: int, height: int, chunks: Iterable[Chunk]) -> Picture:
     if max(width, height) > FORMATS["PNG"].max_side:  # libpng's own words name no remedy
         problem = f"its {width}x{height} pixels are more along an axis than libpng allows"
         raise PictureError(source.name, problem, "convert it to TIFF first")
     # Of all other chunks it knows too little, and refuses some.
-    packed = b"".join(_pack(chunk for chunk in chunks if chunk.type in _PIXELS))
-    return from_samples(imagecodecs.png_decode(packed))
+    return from_samples(decode(chunk for chunk in chunks if chunk.type in _PIXELS))
 
 
-def _own_metadata(chunks: Iterable[_Chunk]) -> Names:
+def _own_metadata(chunks: Iterable[Chunk]) -> Names:
     names = []
     for chunk in chunks:
         is_own = chunk.type in _OWN_METADATA and not chunk.data.startswith(_XMP) and chunk.data != _SRGB
@@ -187,7 +130,7 @@ def _own_metadata(chunks: Iterable[_Chunk]) -> Names:
     return tuple(dict.fromkeys(names))
 
 
-def _shared_metadata(chunks: Iterable[_Chunk]) -> dict[str, Any]:
+def _shared_metadata(chunks: Iterable[Chunk]) -> dict[str, Any]:
     metadata: dict[str, Any] = {}
     for kind, data in chunks:
         if kind == b"iCCP":
@@ -210,15 +153,15 @@ def _xmp(data: bytes) -> bytes:
     return limits.inflate(text, _MAX_PROFILE) if rest[0] else text
 
 
-def _chunks_for(metadata: Metadata) -> list[_Chunk]:
+def _chunks_for(metadata: Metadata) -> list[Chunk]:
     chunks = []
     if metadata.icc_profile:
-        chunks.append(_Chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc_profile)))
+        chunks.append(Chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc_profile)))
     if metadata.dpi:
         x, y = (round(value * _METRE) for value in metadata.dpi)
-        chunks.append(_Chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
+        chunks.append(Chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
     if metadata.exif:
-        chunks.append(_Chunk(b"eXIf", metadata.exif.removeprefix(EXIF_MARK)))
+        chunks.append(Chunk(b"eXIf", metadata.exif.removeprefix(EXIF_MARK)))
     if metadata.xmp:
-        chunks.append(_Chunk(b"iTXt", _XMP + b"\0\0\0\0\0" + metadata.xmp))
+        chunks.append(Chunk(b"iTXt", _XMP + b"\0\0\0\0\0" + metadata.xmp))
     return chunks

@@ -36,7 +36,6 @@ class Format:
     open_axes: bool = False  # whether a user may know the axes of its arrays better than the file does
     cmyk: bool = False  # whether it holds inks
     exact: bool = True  # whether what is read is what was written, bit by bit
-    merges: bool = False  # whether equal frames that follow one another may become one
     shapes: bool = False  # whether its pictures may differ in shape
     max_side: int = sys.maxsize  # the most pixels along an axis that it, or the library that writes it, allows
 
@@ -50,7 +49,6 @@ FORMATS: Mapping[str, Format] = {
         alpha=True,
         metadata=_COMMON,
         orientation=True,
-        merges=True,
         max_side=1_000_000,
     ),
     "JPEG": Format(
@@ -71,19 +69,17 @@ FORMATS: Mapping[str, Format] = {
         frames=True,
         metadata=_COMMON | {"timing"},
         orientation=True,
-        merges=True,
         max_side=16_383,
     ),
     "BMP": Format("pillow", (".bmp", ".dib"), rb"BM"),
     "GIF": Format(
-        "pillow",
+        "gif",
         (".gif",),
         rb"GIF8",
         alpha=True,
         frames=True,
-        metadata={"timing"},
+        metadata={"XMP", "timing"},
         exact=False,
-        merges=True,
         max_side=65_535,
     ),
     "AVIF": Format(

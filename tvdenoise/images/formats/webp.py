@@ -1,0 +1,70 @@
+"""Animated WebP, each frame of it encoded by itself: libwebp's own encoder of animations joins frames that are equal.
+
+Source: Google, "WebP Container Specification" (RFC 9649).
+"""
+
+import io
+import struct
+
+from PIL import Image
+
+from tvdenoise.images.formats.animation import Change, changes, timing_of
+from tvdenoise.images.picture import EXIF_MARK, PictureFile, Timing
+
+LOSSLESS = {"lossless": True, "exact": True}  # exact: colours under full transparency too
+_HAS_PROFILE, _HAS_ALPHA, _HAS_EXIF, _HAS_XMP, _IS_ANIMATION = 32, 16, 8, 4, 2  # bits of VP8X
+_REPLACES = 2  # the bit of a frame that is not laid over the one before
+
+
+def is_animation(content: bytes) -> bool:
+    """Return whether a file says that it is one; it may have a single frame."""
+    return content[12:16] == b"VP8X" and bool(content[20] & _IS_ANIMATION)
+
+
+def encode(
+    file: PictureFile, *, background: tuple[int, ...] = (0, 0, 0, 0), timing: Timing | None = None, **_options: bool
+) -> bytes:
+    """Return a file that shows the pages of another one after the other.
+
+    Some of it only the source knows: the RGBA background, and the timing of a single frame.
+    """
+    (picture,) = file.parts
+    metadata = file.metadata
+    exif = (metadata.exif or b"").removeprefix(EXIF_MARK)
+    blocks = {_HAS_PROFILE: metadata.icc_profile, _HAS_EXIF: exif, _HAS_XMP: metadata.xmp}
+    flags = _IS_ANIMATION | sum(bit for bit, block in blocks.items() if block)
+    if picture.alpha:
+        flags |= _HAS_ALPHA
+    height, width = picture.size
+    red, green, blue, alpha = background
+    chunks = [
+        _chunk(b"VP8X", struct.pack("<I", flags) + _three_bytes(width - 1, height - 1)),
+        _chunk(b"ICCP", metadata.icc_profile),
+        _chunk(b"ANIM", struct.pack("<4BH", blue, green, red, alpha, timing_of(file, timing).loop)),
+        *map(_frame, changes(file, timing)),
+        _chunk(b"EXIF", exif),
+        _chunk(b"XMP ", metadata.xmp),
+    ]
+    return _chunk(b"RIFF", b"WEBP" + b"".join(chunks))
+
+
+def _frame(change: Change) -> bytes:
+    height, width = change.pixels.shape[:2]
+    # places are counted in pairs of pixels
+    control = _three_bytes(change.x // 2, change.y // 2, width - 1, height - 1, round(change.duration))
+    stream = io.BytesIO()
+    Image.fromarray(change.pixels).save(stream, "WEBP", **LOSSLESS)
+    pixels = stream.getvalue()[12:]  # behind the head of a file
+    return _chunk(b"ANMF", control + bytes([_REPLACES]) + pixels)
+
+
+def _chunk(kind: bytes, data: bytes | None) -> bytes:
+    """Return a chunk, padded to an even length; nothing for one without data."""
+    if not data:
+        return b""
+    padding = bytes(len(data) % 2)
+    return kind + struct.pack("<I", len(data)) + data + padding
+
+
+def _three_bytes(*numbers: int) -> bytes:
+    return b"".join(number.to_bytes(3, "little") for number in numbers)
