@@ -648,12 +648,12 @@ class TestConversion:
         chunks = [pq, (b"mDCV", bytes(24)), (b"cLLI", bytes(8))]
         (tmp_path / "a.png").write_bytes(_with_chunks(_png(GRAY.convert("RGB")), *chunks))
         for name in ("b.jpg", "b.tif"):
-            with pytest.raises(OutputError, match=r"would lose colour space \(cICP\), light levels"):
+            with pytest.raises(OutputError, match="would lose colour space, light levels"):
                 copied(tmp_path / "a.png", tmp_path / name)
         again = copied(tmp_path / "a.png", tmp_path / "b.png", WriteOptions(metadata=False))
-        assert again.own_metadata == ("colour space (cICP)", "light levels")
+        assert again.metadata_names == ("colour space", "light levels")
         (tmp_path / "c.png").write_bytes(_with_chunks(_png(GRAY), srgb))
-        assert images.read(tmp_path / "c.png").own_metadata == ()
+        assert images.read(tmp_path / "c.png").metadata_names == ()
 
     @pytest.mark.parametrize("is_packed", [False, True])
     def test_xmp_of_a_png_goes_into_other_formats_as_text(self, is_packed, tmp_path):
@@ -1035,6 +1035,43 @@ class TestRefused:
                     PictureError, match=rf"a\.avif: a {bits}-bit AVIF picture cannot be kept whole; conv"
                 ):
                     images.read(tmp_path / "a.avif")
+
+    @pytest.mark.parametrize("numbers", [(12, 13), (9, 16), (1, 1)])
+    def test_avif_keeps_its_colour_space(self, numbers, colour, tmp_path):
+        """Display P3, BT.2020 with PQ, BT.709: in a single picture, in an animation, and from and to PNG."""
+        primaries, transfer = numbers
+        content = imagecodecs.avif_encode(colour, level=100, primaries=primaries, transfer=transfer, matrix=6)
+        (tmp_path / "a.avif").write_bytes(content)
+        box = b"nclx" + struct.pack(">3HB", *numbers, 6, 128)
+        frames = [Image.fromarray(colour), Image.fromarray(colour[::-1])]
+        frames[0].save(tmp_path / "film.avif", save_all=True, append_images=frames[1:])
+        film = (tmp_path / "film.avif").read_bytes()
+        (tmp_path / "film.avif").write_bytes(film.replace(b"nclx" + struct.pack(">3HB", 1, 13, 6, 128), box))
+        for name, count in (("a", 1), ("film", 2)):
+            for options in (WriteOptions(), WriteOptions(metadata=False)):
+                copied(tmp_path / f"{name}.avif", tmp_path / "b.avif", options)
+                assert (tmp_path / "b.avif").read_bytes().count(box) == count
+        copied(tmp_path / "a.avif", tmp_path / "c.png")
+        chunk = b"cICP" + bytes([*numbers, 0, 1])
+        # Browsers show BT.709 as sRGB in an AVIF, and not in a PNG.
+        assert (chunk in (tmp_path / "c.png").read_bytes()) == (numbers != (1, 1))
+        if numbers == (1, 1):
+            return
+        copied(tmp_path / "c.png", tmp_path / "d.avif")
+        assert box in (tmp_path / "d.avif").read_bytes()
+        with pytest.raises(OutputError, match="a WEBP file would lose colour space"):
+            copied(tmp_path / "a.avif", tmp_path / "b.webp")
+
+    @pytest.mark.parametrize("alpha", [False, True])
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_gray_avif_stays_gray(self, count, alpha, noisy, tmp_path):
+        mode = "LA" if alpha else "L"
+        pages = [Image.fromarray(np.dstack([noisy, noisy[::-1]])).convert(mode) for _ in range(count)]
+        pages[0].save(tmp_path / "a.avif", save_all=True, append_images=pages[1:], quality=100, subsampling="4:0:0")
+        file, again = images.read(tmp_path / "a.avif"), copied(tmp_path / "a.avif", tmp_path / "b.avif")
+        for found in (file.parts[0], again.parts[0]):
+            assert (found.colours, found.alpha, math.prod(found.page_shape)) == (1, alpha, count)
+            assert np.abs(found.frames[..., 0].astype(int) - noisy).max() <= 2
 
     @pytest.mark.parametrize("kind", ["lossless", "12 bits", "JPEG-LS"])
     def test_jpeg_of_a_kind_that_libjpeg_does_not_read(self, kind, tmp_path):

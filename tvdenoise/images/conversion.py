@@ -10,7 +10,7 @@ from tvdenoise.errors import OutputError
 from tvdenoise.images.checks import STREAM, check_place
 from tvdenoise.images.formats.table import FORMATS, format_by_extension, losses, module_for, why_impossible
 from tvdenoise.images.orientation import orientation, turn
-from tvdenoise.images.picture import Metadata, Picture, PictureFile
+from tvdenoise.images.picture import Picture, PictureFile
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def prepare_target(
     metadata = file.metadata
     native = file.native
     if not options.metadata:
-        metadata = Metadata(icc_profile=metadata.icc_profile, timing=metadata.timing)
+        metadata = replace(metadata, exif=None, xmp=None, dpi=None)
         native = file.bare_native
     if format_ != file.format:  # whose writer would not know what to do with it
         native = None

@@ -314,6 +314,7 @@ class Metadata:
     """What picture formats have in common beside pixels; blocks as they stand in the file."""
 
     icc_profile: bytes | None = None
+    colour_space: bytes | None = None  # primaries and transfer function by their numbers in ITU-T H.273; None for sRGB
     exif: bytes | None = None  # begins with EXIF_MARK
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None  # pixels an inch, horizontally and vertically
@@ -322,7 +323,14 @@ class Metadata:
     @property
     def names(self) -> Names:
         """What people call the blocks that are there."""
-        names = {"icc_profile": "ICC profile", "exif": "EXIF", "xmp": "XMP", "dpi": "resolution", "timing": "timing"}
+        names = {
+            "icc_profile": "ICC profile",
+            "colour_space": "colour space",
+            "exif": "EXIF",
+            "xmp": "XMP",
+            "dpi": "resolution",
+            "timing": "timing",
+        }
         return tuple(name for key, name in names.items() if getattr(self, key))
 
 

@@ -1,9 +1,9 @@
 """The 8-bit formats, through Pillow: JPEG, WebP, BMP and AVIF. What it would reduce is refused."""
 
 import io
-import re
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple
 
 import imagecodecs
@@ -12,7 +12,7 @@ from PIL import Image, JpegImagePlugin
 
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
-from tvdenoise.images.formats import animation, jpeg, webp
+from tvdenoise.images.formats import animation, avif, jpeg, webp
 from tvdenoise.images.formats.table import FORMATS
 from tvdenoise.images.picture import (
     EXIF_MARK,
@@ -31,7 +31,7 @@ _NAMES = tuple(name for name, row in FORMATS.items() if row.module == "pillow")
 _ENCODINGS: Mapping[str, Any] = {
     "JPEG": jpeg.DEFAULT,
     "WEBP": webp.LOSSLESS,
-    "AVIF": {"quality": 100, "subsampling": "4:4:4"},
+    "AVIF": avif.BEST,
 }
 # Modes of Pillow in which it has read all that was there
 _WHOLE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK")
@@ -44,6 +44,7 @@ class _Native(NamedTuple):
     encoding: Mapping[str, Any]
     segments: tuple[bytes, ...] = ()
     trailer: bytes = b""
+    colour_space: bytes | None = None  # of an AVIF, even one like sRGB
 
 
 def read(source: Source) -> PictureFile:
@@ -62,6 +63,12 @@ def read(source: Source) -> PictureFile:
             picture, timing = animation.read(source)
         else:
             picture = _picture(image)
+        metadata = _shared_metadata(image)
+        if name == "AVIF":
+            numbers = avif.colour_space(content)
+            metadata["colour_space"] = None if numbers in avif.LIKE_SRGB else numbers
+            if avif.is_gray(content) and picture.samples > 2:  # the same sample three times
+                picture = replace(picture, pixels=picture.pixels[..., ::3])
         native = _native(content, image)
         own_metadata = jpeg.metadata_names(native.segments)
         bare_encoding = dict(native.encoding)
@@ -74,9 +81,9 @@ def read(source: Source) -> PictureFile:
         return PictureFile(
             name,
             (picture,),
-            Metadata(timing=timing, **_shared_metadata(image)),
+            Metadata(timing=timing, **metadata),
             native,
-            bare_native=_Native(bare_encoding),
+            bare_native=_Native(bare_encoding, colour_space=native.colour_space),
             own_metadata=tuple(own_metadata),
             notes=notes,
         )
@@ -109,6 +116,9 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     encoded = content.getvalue()
     if file.format == "JPEG":
         encoded = jpeg.insert_segments(encoded, native.segments) + native.trailer
+    numbers = native.colour_space or file.metadata.colour_space
+    if file.format == "AVIF" and numbers:
+        encoded = avif.with_colour_space(encoded, numbers)
     stream.write(encoded)
 
 
@@ -125,20 +135,11 @@ def _check_whole(source: Source, name: str, image: Image.Image, content: bytes) 
     """Raise :class:`PictureError` for a picture that Pillow would reduce."""
     depth = 8
     if name == "AVIF":
-        depth = _avif_depth(content)
+        depth = avif.depth(content)
     if depth > 8:
         raise PictureError(source.name, f"a {depth}-bit {name} picture cannot be kept whole", jpeg.CONVERT)
     if image.mode not in _WHOLE_MODES:
         raise PictureError(source.name, f"a {name} picture of mode {image.mode} cannot be kept whole", jpeg.CONVERT)
-
-
-def _avif_depth(content: bytes) -> int:
-    """Return the most bits a channel that the boxes of an AVIF file name which configure its decoder."""
-    depths = [8]
-    for (flags,) in re.findall(rb"\0\0..av1C\x81.(.)", content, re.DOTALL):
-        high_and_twelve = flags & 0b0110_0000  # AV1's flags of more than 8, and of more than 10 bits
-        depths.append(8 + 2 * high_and_twelve.bit_count())
-    return max(depths)
 
 
 def _picture(image: Image.Image) -> Picture:
@@ -173,4 +174,6 @@ def _native(content: bytes, image: Image.Image) -> _Native:
     if name == "WEBP" and webp.is_animation(content):
         encoding["background"] = image.info["background"]
         encoding["timing"] = Timing((float(image.info.get("duration", 0)),), image.info["loop"])  # of a single frame
+    if name == "AVIF":
+        return _Native(encoding, colour_space=avif.colour_space(content))
     return _Native(encoding)

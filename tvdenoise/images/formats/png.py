@@ -31,10 +31,10 @@ _OWN_METADATA = {
     b"cHRM": "gamma",
     b"mDCV": "light levels",
     b"cLLI": "light levels",
-    b"cICP": "colour space (cICP)",
     b"pHYs": "shape of pixels",
 }
-_SRGB = bytes([1, 13, 0, 1])  # the colour space that is taken for granted, in cICP
+_SRGB = bytes([1, 13])  # the colour space that is taken for granted, in cICP
+_FULL_RGB = bytes([0, 1])  # what follows in cICP: the colours are not turned into others, and use all numbers
 _XMP = b"XML:com.adobe.xmp"
 _MAX_PROFILE = 2**26  # bytes beyond any colour profile and any XMP
 _METRE = 1 / 0.0254  # inches a metre
@@ -121,7 +121,7 @@ def _read_still(source: Source, width: int, height: int, chunks: Iterable[Chunk]
 def _own_metadata(chunks: Iterable[Chunk]) -> Names:
     names = []
     for chunk in chunks:
-        is_own = chunk.type in _OWN_METADATA and not chunk.data.startswith(_XMP) and chunk.data != _SRGB
+        is_own = chunk.type in _OWN_METADATA and not chunk.data.startswith(_XMP)
         if chunk.type == b"pHYs":
             x, y, unit = struct.unpack(">IIB", chunk.data)
             is_own = unit == 0 and x != y
@@ -136,6 +136,8 @@ def _shared_metadata(chunks: Iterable[Chunk]) -> dict[str, Any]:
         if kind == b"iCCP":
             _, packed = data.split(b"\0", 1)  # behind the name and a byte for the method
             metadata["icc_profile"] = limits.inflate(packed[1:], _MAX_PROFILE)
+        elif kind == b"cICP" and data[:2] != _SRGB:
+            metadata["colour_space"] = data[:2]
         elif kind == b"eXIf":
             metadata["exif"] = EXIF_MARK + data
         elif kind == b"iTXt" and data.startswith(_XMP):
@@ -157,6 +159,8 @@ def _chunks_for(metadata: Metadata) -> list[Chunk]:
     chunks = []
     if metadata.icc_profile:
         chunks.append(Chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc_profile)))
+    if metadata.colour_space:
+        chunks.append(Chunk(b"cICP", metadata.colour_space + _FULL_RGB))
     if metadata.dpi:
         x, y = (round(value * _METRE) for value in metadata.dpi)
         chunks.append(Chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))

@@ -1,0 +1,45 @@
+"""What Pillow does not say of an AVIF file, or does not write into it.
+
+Source: Alliance for Open Media, "AV1 Image File Format" (2024); ITU-T H.273 (2024) for the numbers of colour spaces.
+"""
+
+import re
+
+BEST = {"quality": 100, "subsampling": "4:4:4"}  # of Pillow's options
+# What browsers show as sRGB: that, what is not said, and BT.709 and BT.601 with its primaries
+LIKE_SRGB = (None, bytes([1, 13]), bytes([2, 2]), bytes([1, 1]), bytes([1, 6]))
+_COLOURS = rb"colrnclx\0(.)\0(.)"  # primaries and transfer function
+_MONOCHROME = 0b0001_0000  # AV1's flag
+
+
+def _flags(content: bytes) -> list[int]:
+    """Return the flags of AV1 in the boxes which configure its decoder: for colours, and for transparency."""
+    return [flags[0] for flags in re.findall(rb"\0\0..av1C\x81.(.)", content, re.DOTALL)]
+
+
+def depth(content: bytes) -> int:
+    """Return the most bits a channel."""
+    depths = [8]
+    for flags in _flags(content):
+        high_and_twelve = flags & 0b0110_0000  # of more than 8, and of more than 10 bits
+        depths.append(8 + 2 * high_and_twelve.bit_count())
+    return max(depths)
+
+
+def is_gray(content: bytes) -> bool:
+    """Return whether it has no colours, as Pillow says only of pictures without transparency."""
+    found = _flags(content)
+    return bool(found) and all(flags & _MONOCHROME for flags in found)
+
+
+def colour_space(content: bytes) -> bytes | None:
+    """Return the numbers of primaries and transfer function, if it says them."""
+    found = re.search(_COLOURS, content, re.DOTALL)
+    return b"".join(found.groups()) if found else None
+
+
+def with_colour_space(content: bytes, numbers: bytes) -> bytes:
+    """Return a file whose pixels mean colours of another space than Pillow, which knows sRGB alone, has written."""
+    primaries, transfer = numbers
+    box = b"colrnclx" + bytes([0, primaries, 0, transfer])
+    return re.sub(_COLOURS, lambda _: box, content, flags=re.DOTALL)
