@@ -122,17 +122,38 @@ class TestRoundTrip:
         assert np.array_equal(found.reshape(shape), pixels)
 
     @pytest.mark.parametrize(
-        ("stem", "kept"),
+        ("stem", "kind", "expected"),
         [
-            *(("bggn4a16", b"bKGD"), ("bgyn6a16", b"bKGD"), ("cs3n2c16", b"sBIT"), ("cs5n2c08", b"sBIT")),
-            *(("cs3n3p08", b""), ("tbbn0g04", b""), ("tbrn2c08", b"")),
+            ("bggn4a16", b"bKGD", struct.pack(">H", 43908)),
+            ("bgyn6a16", b"bKGD", struct.pack(">3H", 65535, 65535, 0)),
+            ("tbbn0g04", b"bKGD", struct.pack(">H", 0)),  # 4 bits
+            ("tbwn3p08", b"bKGD", struct.pack(">3H", 255, 255, 255)),  # a number of a palette
+            ("cs3n2c16", b"sBIT", bytes([13, 13, 13])),
+            ("cs3n3p08", b"sBIT", bytes([3, 3, 3])),  # a palette
         ],
     )
-    def test_png_keeps_what_tells_of_its_samples(self, stem, kept, tmp_path):
-        """Significant bits, the background; not where a palette, few bits or a transparent colour are resolved."""
+    def test_png_keeps_what_tells_of_its_samples(self, stem, kind, expected, tmp_path):
+        """Significant bits, the background: as it is right for the samples that were read."""
         copied(next(path for path in PNGSUITE if path.stem == stem), tmp_path / "b.png")
         content = (tmp_path / "b.png").read_bytes()
-        assert b"".join(kind for kind in (b"bKGD", b"sBIT") if kind in content) == kept
+        assert struct.pack(">I", len(expected)) + kind + expected in content
+
+    def test_png_of_few_bits_keeps_chunks_that_no_test_picture_has(self, tmp_path):
+        """The halves of a stereo picture, its scale, and the bits of an alpha that becomes a sample."""
+        for depth, white in ((1, 1), (2, 3), (4, 15)):
+            Image.new("L", (4, 4)).save(tmp_path / "a.png", bits=depth)
+            content = _with_chunks(
+                (tmp_path / "a.png").read_bytes(),
+                *((b"sBIT", b"\1"), (b"bKGD", struct.pack(">H", white)), (b"tRNS", b"\0\0")),
+                *((b"sTER", b"\1"), (b"sCAL", b"\1" + b"1.5\0" + b"1.5")),
+            )
+            (tmp_path / "a.png").write_bytes(content)
+            again = copied(tmp_path / "a.png", tmp_path / "b.png")
+            assert again.parts[0].alpha == 1
+            assert again.own_metadata == ("layout of a stereo pair", "scale of what is shown")
+            written = (tmp_path / "b.png").read_bytes()
+            for chunk in (b"sBIT\1\x08", b"bKGD\0\xff", b"sTER\1", b"sCAL\0011.5\0001.5"):
+                assert chunk in written
 
     @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
     def test_png_of_few_bits_palettes_and_interlacing(self, mode, tmp_path, colour):

@@ -5,7 +5,7 @@ Source: W3C, "Portable Network Graphics (PNG) Specification", third edition (202
 
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, BinaryIO
 
 from tvdenoise.errors import PictureError
@@ -18,9 +18,8 @@ from tvdenoise.images.picture import EXIF_MARK, Metadata, Names, Picture, Pictur
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # samples a pixel, by colour type
 # What says which colours the numbers mean
 _COLOUR = frozenset({b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI"})
-_KEPT = _COLOUR | {b"pHYs", b"eXIf", b"tIME", b"tEXt", b"zTXt", b"iTXt"}  # what outlives new pixels
-# What describes the samples as they are in the file: their bits, the background
-_KEPT_WITH_SAMPLES = frozenset({b"sBIT", b"bKGD"})
+# What outlives new pixels; of sBIT and bKGD, what they say of samples of another kind
+_KEPT = _COLOUR | {b"pHYs", b"sCAL", b"sTER", b"eXIf", b"tIME", b"tEXt", b"zTXt", b"iTXt", b"sBIT", b"bKGD"}
 _DROPPED = frozenset({b"sPLT", b"iDOT"})  # what would be kept by the case of its letters, but describes the old pixels
 # Names of what no other format takes over
 _OWN_METADATA = {
@@ -32,6 +31,8 @@ _OWN_METADATA = {
     b"mDCV": "light levels",
     b"cLLI": "light levels",
     b"pHYs": "shape of pixels",
+    b"sCAL": "scale of what is shown",
+    b"sTER": "layout of a stereo pair",
 }
 _SRGB = bytes([1, 13])  # the colour space that is taken for granted, in cICP
 _FULL_RGB = bytes([0, 1])  # what follows in cICP: the colours are not turned into others, and use all numbers
@@ -65,12 +66,9 @@ def read(source: Source) -> PictureFile:
         notes = (f"{2**depth}-colour palette resolved",)
     elif depth < 8:
         notes = (f"{depth}-bit gray became 8-bit",)
-    has_same_samples = picture.samples == _SAMPLES[colour_type]
-    has_same_depth = picture.pixels.itemsize * 8 == depth
-    kept = _KEPT_WITH_SAMPLES if has_same_samples and has_same_depth else frozenset()
+    native = [_adapt(chunk, chunks, picture) for chunk in chunks if _is_kept(chunk.type)]
     if timing is None and types.count(b"fcTL") == 1:  # a single frame, which may last and be repeated
-        kept |= {b"acTL", b"fcTL"}
-    native = [chunk for chunk in chunks if _is_kept(chunk.type) or chunk.type in kept]
+        native += [chunk for chunk in chunks if chunk.type in (b"acTL", b"fcTL")]
     return PictureFile(
         "PNG",
         (picture,),
@@ -108,6 +106,24 @@ def _pixel_bytes(depth: int, colour_type: int, chunks: Iterable[Chunk]) -> int:
     if any(chunk.type == b"tRNS" for chunk in chunks):
         samples += 1
     return samples * max(1, depth // 8)
+
+
+def _adapt(chunk: Chunk, chunks: Sequence[Chunk], picture: Picture) -> Chunk:
+    """Return a chunk that describes samples as it is right for those that were read."""
+    depth, colour_type = chunks[0].data[8:10]
+    data = chunk.data
+    if chunk.type == b"sBIT":  # significant bits: of an alpha that stood elsewhere, all
+        colours = data[: picture.colours]
+        alpha = data[len(colours) :] or bytes([8 * picture.pixels.itemsize])
+        data = colours + alpha[: picture.alpha]
+    elif chunk.type == b"bKGD" and colour_type == 3:
+        palette = next(other.data for other in chunks if other.type == b"PLTE")
+        at = 3 * data[0]
+        data = struct.pack(">3H", *palette[at : at + 3])
+    elif chunk.type == b"bKGD" and depth < 8:
+        white = 2**depth - 1
+        data = struct.pack(">H", int.from_bytes(data) * 255 // white)
+    return Chunk(chunk.type, data)
 
 
 def _read_still(source: Source, width: int, height: int, chunks: Iterable[Chunk]) -> Picture:
