@@ -290,3 +290,15 @@ def test_gif_keeps_xmp_and_what_programs_wrote(tmp_path):
     assert other + block in (tmp_path / "b.gif").read_bytes()
     assert copied(tmp_path / "a.gif", tmp_path / "b.webp").metadata.xmp == xmp
     assert copied(tmp_path / "b.webp", tmp_path / "c.gif").metadata.xmp == xmp
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("count", [1, 3])
+def test_lossy_webp_comes_back_lossless_and_that_is_said(count, alpha, tmp_path):
+    frames = list(map(Image.fromarray, numbers((3, 16, 16, 3 + alpha), "u1")[:count]))
+    for quality in ({"quality": 50}, {"lossless": True}):
+        frames[0].save(tmp_path / "a.webp", save_all=count > 1, append_images=frames[1:], **quality)
+        file, again = images.read(tmp_path / "a.webp"), copied(tmp_path / "a.webp", tmp_path / "b.webp")
+        assert_same(file, again)
+        said = ("lossy compression, which becomes lossless",)
+        assert (file.notes, again.notes) == (said if "quality" in quality else (), ())

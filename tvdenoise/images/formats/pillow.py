@@ -69,6 +69,8 @@ def read(source: Source) -> PictureFile:
             metadata["colour_space"] = None if numbers in avif.LIKE_SRGB else numbers
             if avif.is_gray(content) and picture.samples > 2:  # the same sample three times
                 picture = replace(picture, pixels=picture.pixels[..., ::3])
+        if name == "WEBP" and webp.is_lossy(content):
+            notes = ("lossy compression, which becomes lossless",)
         native = _native(content, image)
         own_metadata = jpeg.metadata_names(native.segments)
         bare_encoding = dict(native.encoding)

@@ -4,6 +4,7 @@ Source: Google, "WebP Container Specification" (RFC 9649).
 """
 
 import io
+import re
 import struct
 
 from PIL import Image
@@ -19,6 +20,11 @@ _REPLACES = 2  # the bit of a frame that is not laid over the one before
 def is_animation(content: bytes) -> bool:
     """Return whether a file says that it is one; it may have a single frame."""
     return content[12:16] == b"VP8X" and bool(content[20] & _IS_ANIMATION)
+
+
+def is_lossy(content: bytes) -> bool:
+    """Return whether colours were compressed with loss; nothing in the file says how much of it was allowed."""
+    return re.search(rb"VP8 .{7}\x9d\x01\x2a", content, re.DOTALL) is not None
 
 
 def encode(
