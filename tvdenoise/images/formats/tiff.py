@@ -147,7 +147,7 @@ def _check_planes(source: Source, tif: TiffFile, pages: int) -> None:
     """Refuse OME metadata that tell of far more planes than there are pages: tifffile would make room for each."""
     planes = 1
     for axis in "ZCT":
-        sizes = re.findall(rf'Size{axis}="(\d+)"', tif.ome_metadata or "")
+        sizes = re.findall(rf'\sSize{axis}="(\d+)"', tif.ome_metadata or "")
         planes *= max(map(int, sizes), default=1)
     if planes > _PLANES * pages:
         problem = f"its OME metadata tell of {planes} planes, and it has {pages} pages"
