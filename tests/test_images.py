@@ -1106,6 +1106,27 @@ class TestRefused:
         with pytest.raises(PictureError, match=r"a\.jpg: its kind of JPEG \(.*\) is not supported; convert it to PNG"):
             images.read(tmp_path / "a.jpg")
 
+    @pytest.mark.parametrize("marker", [0xC9, 0xCA])
+    def test_arithmetic_jpeg(self, marker, tmp_path):
+        GRAY.save(tmp_path / "a.jpg")
+        content = (tmp_path / "a.jpg").read_bytes()
+        (tmp_path / "a.jpg").write_bytes(content.replace(b"\xff\xc0", bytes([0xFF, marker])))
+        with pytest.raises(PictureError, match=r"its kind of JPEG \(.*arithmetic.*\) is not supported; convert"):
+            images.read(tmp_path / "a.jpg")
+
+    def test_damage_is_not_told_in_words_of_python(self, tmp_path):
+        tifffile.imwrite(tmp_path / "a.tif", numbers((9, 8), "u1"), compression="zlib", metadata=None)
+        content = bytearray((tmp_path / "a.tif").read_bytes())
+        with tifffile.TiffFile(tmp_path / "a.tif") as tif:
+            rows = tif.pages[0].tags["RowsPerStrip"].offset
+            pixels = tif.pages[0].dataoffsets[0]
+        for at, problem in ((rows + 8, "its structure makes no sense"), (pixels + 1, "its pixels cannot be unpacked")):
+            broken = content.copy()
+            broken[at : at + 4] = bytes(4)
+            (tmp_path / "b.tif").write_bytes(broken)
+            with pytest.raises(PictureError, match=rf"the TIFF file is damaged \({problem}\); get a whole"):
+                images.read(tmp_path / "b.tif")
+
     @pytest.mark.parametrize("is_ultra_hdr", [False, True])
     def test_the_further_pictures_of_a_phone(self, is_ultra_hdr, colour, tmp_path):
         """They stand behind the first, such as a gain map, stay as they are, and are found where the list says."""

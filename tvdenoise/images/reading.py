@@ -2,6 +2,7 @@
 
 import io
 import sys
+import traceback
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -129,6 +130,18 @@ def decode(source: Source, format_: str) -> PictureFile:
     except MemoryError as error:
         raise PictureError(source.name, "it does not fit into memory", "cut it into parts") from error
     except Exception as error:  # broken files make the libraries raise dozens of kinds of exceptions
-        is_single_word = " " not in str(error)  # such as the key of a KeyError
-        problem = f"the {format_} file is damaged ({reason(error, named=is_single_word)})"
+        problem = f"the {format_} file is damaged ({_describe_damage(error)})"
         raise PictureError(source.name, problem, "get a whole copy of it") from error
+
+
+def _describe_damage(error: Exception) -> str:
+    """Say what is wrong with a file in words of ours or of Pillow, not in those of Python or of a codec."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    module = str(frame.f_globals.get("__name__"))  # which compiled code lacks
+    is_ours = module.startswith("tvdenoise.") and type(error) is ValueError
+    text = reason(error, named=False)
+    if (is_ours or isinstance(error, OSError)) and text.isprintable():
+        return text
+    if type(error).__module__.startswith("imagecodecs"):
+        return "its pixels cannot be unpacked"
+    return "its structure makes no sense"
