@@ -42,15 +42,21 @@ def compose(patches: Iterable[Patch], frames: NDArray[Any]) -> Picture:
 
 
 def _lay_over(below: NDArray[Any], above: NDArray[Any]) -> NDArray[Any]:
-    """Return pixels laid over others, neither multiplied by their transparency: Porter and Duff's "over"."""
     white = np.iinfo(above.dtype).max
-    share_above = above[..., -1:] / white
-    share_below = below[..., -1:] / white * (1 - share_above)
+    opacity = above[..., -1]
+    result = np.where(opacity[..., np.newaxis] == white, above, below)
+    is_mixed = (opacity > 0) & (opacity < white)
+    result[is_mixed] = white * _mix(below[is_mixed] / white, above[is_mixed] / white) + 0.5  # rounded
+    return result
+
+
+def _mix(below: NDArray[Any], above: NDArray[Any]) -> NDArray[Any]:
+    """Return pixels laid over others, neither multiplied by their transparency: Porter and Duff's "over"."""
+    share_above = above[..., -1:]
+    share_below = below[..., -1:] * (1 - share_above)
     alpha = share_above + share_below
-    colours = share_above * above[..., :-1] + share_below * below[..., :-1]
-    colours /= np.where(alpha, alpha, 1)
-    laid: NDArray[Any] = np.rint(np.concatenate([colours, white * alpha], axis=-1))
-    return laid
+    colours = (share_above * above[..., :-1] + share_below * below[..., :-1]) / alpha
+    return np.concatenate([colours, alpha], axis=-1)
 
 
 class Change(NamedTuple):
