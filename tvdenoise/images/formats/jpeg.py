@@ -24,8 +24,8 @@ _APP15 = 0xEF
 _NOT_FRAMES = {0xC4, 0xC8, 0xCC}  # Huffman tables, reserved, arithmetic coding
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - _NOT_FRAMES
 _SEQUENTIAL = {0xC0, 0xC1}
-# Frames that are sequential or progressive; others are lossless, hierarchical or JPEG-LS
-_READABLE = _SEQUENTIAL | {0xC2, 0xC9, 0xCA}
+# Frames that are sequential or progressive; others are lossless, hierarchical, arithmetic or JPEG-LS
+_READABLE = _SEQUENTIAL | {0xC2}
 _BASELINE = 255  # the largest number in a quantisation table of 8 bits
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # a marker, but for those that stand within a scan
@@ -60,6 +60,8 @@ def encoding(image: JpegImagePlugin.JpegImageFile) -> Mapping[str, Any]:
         # Subsampling that Pillow cannot write, -1, becomes none, so that no resolution is lost.
         options["subsampling"] = max(JpegImagePlugin.get_sampling(image), 0)
         options["keep_rgb"] = _is_rgb(image)
+        if options["keep_rgb"]:
+            options["subsampling"] = 0  # Pillow writes red, green and blue with no other
     return options
 
 
@@ -88,7 +90,9 @@ def check_kind(source: Source, content: bytes) -> None:
     for segment in _segments(content):
         bits = content[segment.start + 4]
         if segment.marker in _FRAMES and (segment.marker not in _READABLE or bits != 8):
-            problem = "its kind of JPEG (lossless, JPEG-LS, hierarchical or of more than 8 bits) is not supported"
+            problem = (
+                "its kind of JPEG (lossless, JPEG-LS, hierarchical, arithmetic or of more than 8 bits) is not supported"
+            )
             raise PictureError(source.name, problem, CONVERT)
     later = itertools.takewhile(lambda marker: not marker[0].endswith(_END), _later_markers(content))
     scans = sum(marker[0].endswith(_SCAN) for marker in later)
