@@ -3,6 +3,7 @@
 import io
 import math
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -574,6 +575,39 @@ class TestRoundTrip:
             assert [component[1:] for component in a.layer] == [(2, 2, 0), (1, 1, 1), (1, 1, 1), (2, 2, 0)]
             assert [component[1:] for component in b.layer] == [(1, 1, 0)] * 4
             assert b.quantization == {0: a.quantization[0]}
+
+    @pytest.mark.parametrize(
+        "head", [b"P5\n# one\n2 1 #two\n255\n", b"P7\n# a\nWIDTH 2\nHEIGHT 1\n#b\nDEPTH 1\nMAXVAL 255\nENDHDR\n"]
+    )
+    def test_comments_of_pnm(self, head, tmp_path):
+        (tmp_path / "a.pnm").write_bytes(head + b"#\7")  # a pixel is no comment
+        assert_same(images.read(tmp_path / "a.pnm"), copied(tmp_path / "a.pnm", tmp_path / "b.pnm"))
+        comments = re.findall(rb"#[^\n]+", head)
+        written = (tmp_path / "b.pnm").read_bytes()
+        assert re.findall(rb"#[^\n]+", written[:-2]) == comments
+        copied(tmp_path / "a.pnm", tmp_path / "b.pnm", WriteOptions(metadata=False))
+        assert b"#" not in (tmp_path / "b.pnm").read_bytes()[:-2]
+
+    def test_segments_app0_of_jpeg(self, colour, tmp_path):
+        """The thumbnail of JFIF's extension, and the block of Canon's cameras."""
+        segments = [b"JFXX\0\x13\1\1\1\2\3", b"II\x1a\0\0\0HEAPJPGM" + bytes(9)]
+        packed = b"".join(b"\xff\xe0" + (len(data) + 2).to_bytes(2, "big") + data for data in segments)
+        Image.fromarray(colour).save(tmp_path / "a.jpg")
+        content = (tmp_path / "a.jpg").read_bytes()
+        end = content.index(b"\xff\xdb")
+        (tmp_path / "a.jpg").write_bytes(content[:end] + packed + content[end:])
+        copied(tmp_path / "a.jpg", tmp_path / "b.jpg")
+        assert packed in (tmp_path / "b.jpg").read_bytes()
+
+    def test_an_rgb_jpeg_with_subsampling(self, colour, tmp_path):
+        """Its result has none, which Pillow cannot write."""
+        Image.fromarray(colour).save(tmp_path / "a.jpg", keep_rgb=True, subsampling=0)
+        content = bytearray((tmp_path / "a.jpg").read_bytes())
+        green = content.index(b"\xff\xc0") + 14
+        content[green] = content[green + 3] = 0x11
+        content[green - 3] = 0x21
+        (tmp_path / "a.jpg").write_bytes(content)
+        assert images.read(tmp_path / "a.jpg").native.encoding["subsampling"] == 0
 
 
 class TestConversion:

@@ -1,5 +1,6 @@
 """PBM, PGM, PPM and PAM of every depth, through netpbmfile. The file itself says which number stands for white."""
 
+import io
 import re
 from dataclasses import replace
 from typing import BinaryIO, Literal, NamedTuple
@@ -15,10 +16,11 @@ _COMMENT = re.compile(rb"#[^\r\n]*")
 
 
 class _Native(NamedTuple):
-    """What restores a file: its kind, P1 to P7, and its number for white."""
+    """What restores a file: its kind, P1 to P7, its number for white, and the lines of comment in its header."""
 
     magic: str
     white: int
+    comments: tuple[bytes, ...] = ()
 
 
 def read(source: Source) -> PictureFile:
@@ -28,7 +30,8 @@ def read(source: Source) -> PictureFile:
         if not re.fullmatch("P[1-7]", magic):  # such as XV's thumbnails, P7 332
             raise ValueError(f"it is of kind {magic}")
         limits.check_size(source, file.width, file.height)
-        stream.seek(file.dataoffset)
+        stream.seek(0)
+        comments = tuple(_COMMENT.findall(stream.read(file.dataoffset)))
         _check_length(source, file, stream.read())
         pixels = file.asarray()
         axes = file.axes.removeprefix("I")
@@ -49,8 +52,15 @@ def read(source: Source) -> PictureFile:
         picture = replace(picture, pixels=pixels.copy())
         hidden = picture.pixels[..., -1]
         hidden[...] = rescale(hidden, scale, picture.type_range, hidden.dtype)
-    native = _Native(magic, white)
-    return PictureFile("PNM", (picture,), native=native, bare_native=native, notes=tuple(notes), scale=scale)
+    return PictureFile(
+        "PNM",
+        (picture,),
+        native=_Native(magic, white, comments),
+        bare_native=_Native(magic, white),
+        own_metadata=("comment",) if comments else (),
+        notes=tuple(notes),
+        scale=scale,
+    )
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
@@ -64,7 +74,12 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     magic: Literal["P5", "P6", "P7"] = "P5" if picture.samples == 1 else "P6"
     if native.magic == "P7":
         magic = "P7"
-    imwrite(stream, squeeze(pixels), magicnumber=magic, maxval=native.white)
+    content = io.BytesIO()
+    imwrite(content, squeeze(pixels), magicnumber=magic, maxval=native.white)
+    lines = b"".join(b"\n" + comment for comment in native.comments)
+    if lines and magic != "P7":  # whose header has a line for each field
+        lines += b"\n"
+    stream.writelines([magic.encode(), lines, content.getbuffer()[len(magic) :]])
 
 
 def _check_length(source: Source, file: NetpbmFile, content: bytes) -> None:
