@@ -1148,6 +1148,15 @@ class TestRefused:
         with pytest.raises(PictureError, match=r"its kind of JPEG \(.*arithmetic.*\) is not supported; convert"):
             images.read(tmp_path / "a.jpg")
 
+    def test_a_bmp_with_unusual_masks(self, tmp_path):
+        GRAY.convert("RGB").save(tmp_path / "a.bmp")
+        content = bytearray((tmp_path / "a.bmp").read_bytes())
+        content[28:34] = struct.pack("<HI", 16, 3)
+        masks = struct.pack("<3I", 0xF00, 0xF0, 0xF)
+        (tmp_path / "a.bmp").write_bytes(content[:54] + masks + content[54:])
+        with pytest.raises(PictureError, match=r"its kind of BMP is not supported \(Unsupp.*; convert it to PNG or"):
+            images.read(tmp_path / "a.bmp")
+
     def test_damage_is_not_told_in_words_of_python(self, tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", numbers((9, 8), "u1"), compression="zlib", metadata=None)
         content = bytearray((tmp_path / "a.tif").read_bytes())

@@ -130,7 +130,11 @@ def decode(source: Source, format_: str) -> PictureFile:
     except MemoryError as error:
         raise PictureError(source.name, "it does not fit into memory", "cut it into parts") from error
     except Exception as error:  # broken files make the libraries raise dozens of kinds of exceptions
-        problem = f"the {format_} file is damaged ({_describe_damage(error)})"
+        damage = _describe_damage(error)
+        if damage.startswith("Unsupported"):  # as Pillow says of whole files of rare kinds
+            problem = f"its kind of {format_} is not supported ({damage})"
+            raise PictureError(source.name, problem, "convert it to PNG or TIFF first") from error
+        problem = f"the {format_} file is damaged ({damage})"
         raise PictureError(source.name, problem, "get a whole copy of it") from error
 
 
