@@ -731,6 +731,7 @@ BAD = [
         r"in\.png: its header promises 48x40 pixels, more than 100",
     ),
     ("in.png -o out.png -l 0.1 --max-pixels 0", 2, r"--max-pixels: 0 is not"),
+    ("in.png -o out.jpg -l 0.1 --quality 0", 2, r"--quality: 0 is not between 1 and 100"),
     ("cells.czi", 1, r"cells\.czi: it is a file of CZI \(Zeiss\), which is not read; convert it, and give a"),
     (
         "in.png -o out.png -l 0.1 --reference small.png",

@@ -588,6 +588,16 @@ class TestRoundTrip:
         copied(tmp_path / "a.pnm", tmp_path / "b.pnm", WriteOptions(metadata=False))
         assert b"#" not in (tmp_path / "b.pnm").read_bytes()[:-2]
 
+    @pytest.mark.parametrize("ending", ["png", "jpg"])
+    def test_quality_and_subsampling_of_a_jpeg(self, ending, colour, tmp_path):
+        Image.fromarray(colour).save(tmp_path / f"a.{ending}")
+        Image.fromarray(colour).save(tmp_path / "expected.jpg", quality=60, subsampling="4:2:2")
+        options = WriteOptions(quality=60, subsampling="4:2:2")
+        copied(tmp_path / f"a.{ending}", tmp_path / "b.jpg", options)
+        with Image.open(tmp_path / "expected.jpg") as expected, Image.open(tmp_path / "b.jpg") as image:
+            assert image.quantization == expected.quantization
+            assert [part[1:3] for part in image.layer] == [part[1:3] for part in expected.layer]
+
     def test_segments_app0_of_jpeg(self, colour, tmp_path):
         """The thumbnail of JFIF's extension, and the block of Canon's cameras."""
         segments = [b"JFXX\0\x13\1\1\1\2\3", b"II\x1a\0\0\0HEAPJPGM" + bytes(9)]

@@ -8,7 +8,7 @@ import typer
 
 from tvdenoise import __version__
 from tvdenoise.cli import experiment_file, messages, options, values
-from tvdenoise.options.kinds import Nonfinite
+from tvdenoise.options.kinds import Nonfinite, Subsampling
 
 # The parts of the help.
 _in_front = options.in_panel(None)
@@ -69,6 +69,12 @@ class Arguments:
         autocompletion=values.complete_format,
     )
     overwrite: bool = _in_output("--overwrite", default=False, help="Replace an output that exists.")
+    quality: int | None = _in_output(
+        metavar="1..100", help="Of a JPEG that is written. Default: what its source had, 95 from another format."
+    )
+    subsampling: Subsampling | None = _in_output(
+        help="Of the colours of a JPEG that is written. Default: what its source had, 4:4:4 from another format."
+    )
     allow_loss: bool = _in_output(
         "--allow-loss", default=False, help="Convert even if depth, alpha, pages or metadata are lost."
     )

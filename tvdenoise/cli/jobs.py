@@ -69,7 +69,17 @@ def _prepare_jobs(arguments: Arguments) -> Callable[[Pair], Job]:
     memory = values.parse_memory(arguments.memory)
     reading = values.parse_reading(arguments.axes, arguments.scale, arguments.max_pixels, arguments.nonfinite)
     reading = replace(reading, nodata=values.parse_nodata(arguments.nodata))
-    writing = WriteOptions(format_, allow_loss=arguments.allow_loss, metadata=not arguments.no_metadata)
+    if arguments.quality is not None and not 1 <= arguments.quality <= 100:
+        raise SettingError(
+            "quality", f"{arguments.quality} is not between 1 and 100", "give such as 90, or leave it out"
+        )
+    writing = WriteOptions(
+        format_,
+        allow_loss=arguments.allow_loss,
+        metadata=not arguments.no_metadata,
+        quality=arguments.quality,
+        subsampling=arguments.subsampling,
+    )
     pages = values.parse_pages(arguments.pages)
 
     def make_job(pair: Pair) -> Job:

@@ -11,6 +11,7 @@ from tvdenoise.images.checks import STREAM, check_place
 from tvdenoise.images.formats.table import FORMATS, format_by_extension, losses, module_for, why_impossible
 from tvdenoise.images.orientation import orientation, turn
 from tvdenoise.images.picture import Picture, PictureFile
+from tvdenoise.options.kinds import Subsampling
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class WriteOptions:
     format: str | None = None  # a row of the table of formats; None for what the target's ending says
     allow_loss: bool = False  # make conversions that lose something
     metadata: bool = True  # keep what is there beside pixels; if not, only what colours mean, and turn the picture
+    quality: int | None = None  # of a JPEG, 1 to 100; None for what its source had
+    subsampling: Subsampling | None = None  # of the colours of a JPEG; None for what its source had
 
 
 def check_target(
@@ -75,7 +78,8 @@ def prepare_target(
         native = None
     if native is None:  # nothing but the type of its numbers says what a new file holds
         blanks = tuple(replace(blank, levels=None) for blank in blanks)
-    return source, PictureFile(format_, blanks, metadata, native)
+    target_file = PictureFile(format_, blanks, metadata, native)
+    return source, replace(target_file, quality=options.quality, subsampling=options.subsampling)
 
 
 def _check_conversion(file: PictureFile, target: Path, format_: str, options: WriteOptions) -> None:

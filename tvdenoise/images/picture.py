@@ -16,7 +16,7 @@ from tvdenoise.arrays import intensity
 from tvdenoise.arrays.intensity import UNIT, Levels, Range
 from tvdenoise.errors import SettingError
 from tvdenoise.machine import scratch
-from tvdenoise.options.kinds import ColorChoice
+from tvdenoise.options.kinds import ColorChoice, Subsampling
 
 Names = tuple[str, ...]
 Pixels = NDArray[np.generic]
@@ -350,6 +350,8 @@ class PictureFile:
     spacing: float | None = None  # the distance between slices in pixel widths, where the file itself says so
     is_interleaved: bool = False  # whether pages of one part stand between those of another; only a copy keeps them so
     misnamed: str | None = None  # the format that the ending of its name says, where that is another
+    quality: int | None = None  # with which a JPEG is to be written; None for what its source had
+    subsampling: Subsampling | None = None  # the same of its colours
 
     @property
     def metadata_names(self) -> Names:

@@ -14,6 +14,9 @@ TVKind = Literal["anisotropic", "isotropic"]
 Nonfinite = Literal["refuse", "keep"]
 """What becomes of a picture with pixels that are NaN or infinite."""
 
+Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]
+"""How often a JPEG holds the colour of a pixel: at each, at every other one of a row, at one of four."""
+
 FEW_CHANNELS = 4
 """The longest last axis of an array that is taken for its channels where nothing says so."""
 

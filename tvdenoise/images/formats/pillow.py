@@ -113,6 +113,12 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     if native.segments:  # which hold all other metadata too
         for name in ("icc_profile", "exif", "xmp"):
             options.pop(name, None)
+    if file.format == "JPEG" and file.quality is not None:
+        options["quality"] = file.quality
+        options.pop("qtables", None)  # which would go before it
+    if file.format == "JPEG" and file.subsampling is not None:
+        options["subsampling"] = file.subsampling
+        options["keep_rgb"] = False  # as red, green and blue it is always 4:4:4
     content = io.BytesIO()
     image.save(content, file.format, **options)
     encoded = content.getvalue()
