@@ -107,12 +107,12 @@ def segments(content: bytes) -> tuple[bytes, ...]:
     :func:`insert_segments` needs it, and is left out where there are none.
     """
     found = []
-    behind = trailer(content)
-    picture_end = len(content) - len(behind)
     for marker, start, end in _segments(content):
         is_metadata = marker == _COMMENT or (_APP0 <= marker <= _APP15 and marker != _APP14)
         segment = content[start:end]
         if segment.startswith(_FURTHER_PICTURES, 4):
+            behind = trailer(content)
+            picture_end = len(content) - len(behind)
             is_metadata = bool(behind)
             segment = _move_pictures(segment, -picture_end, start + _MPF_HEADER - picture_end)
         if is_metadata:
