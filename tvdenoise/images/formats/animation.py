@@ -29,16 +29,22 @@ def compose(patches: Iterable[Patch], frames: NDArray[Any]) -> Picture:
     canvas = np.zeros_like(frames[0])
     for patch, frame in zip(patches, frames, strict=True):
         height, width = patch.pixels.shape[:2]
-        place = canvas[patch.y : patch.y + height, patch.x : patch.x + width]
+        bottom = patch.y + height
+        right = patch.x + width
+        place = canvas[patch.y : bottom, patch.x : right]
         before = place.copy()
-        place[...] = _lay_over(before, patch.pixels) if patch.is_over else patch.pixels
+        place[...] = patch.pixels
+        if patch.is_over:
+            place[...] = _lay_over(before, patch.pixels)
         frame[...] = canvas
         if patch.disposal == CLEARED:
             place[...] = 0
         elif patch.disposal == RESTORED:
             place[...] = before
     picture = Picture(frames, "TYXS", alpha=1)
-    return picture.opaque if picture.is_opaque else picture
+    if picture.is_opaque:
+        picture = picture.opaque
+    return picture
 
 
 def _lay_over(below: NDArray[Any], above: NDArray[Any]) -> NDArray[Any]:
@@ -46,7 +52,8 @@ def _lay_over(below: NDArray[Any], above: NDArray[Any]) -> NDArray[Any]:
     opacity = above[..., -1]
     result = np.where(opacity[..., np.newaxis] == white, above, below)
     is_mixed = (opacity > 0) & (opacity < white)
-    result[is_mixed] = white * _mix(below[is_mixed] / white, above[is_mixed] / white) + 0.5  # rounded
+    mixed = _mix(below[is_mixed] / white, above[is_mixed] / white)
+    result[is_mixed] = np.rint(white * mixed)
     return result
 
 
@@ -55,7 +62,9 @@ def _mix(below: NDArray[Any], above: NDArray[Any]) -> NDArray[Any]:
     share_above = above[..., -1:]
     share_below = below[..., -1:] * (1 - share_above)
     alpha = share_above + share_below
-    colours = (share_above * above[..., :-1] + share_below * below[..., :-1]) / alpha
+    weighted_above = share_above * above[..., :-1]
+    weighted_below = share_below * below[..., :-1]
+    colours = (weighted_above + weighted_below) / alpha
     return np.concatenate([colours, alpha], axis=-1)
 
 
@@ -89,7 +98,8 @@ def _extent(is_changed: NDArray[np.bool_]) -> slice:
         return slice(0, 1)
     numbers = np.flatnonzero(is_changed)
     first = int(numbers[0])
-    return slice(first // 2 * 2, int(numbers[-1]) + 1)
+    last = int(numbers[-1])
+    return slice(first - first % 2, last + 1)
 
 
 def timing_of(file: PictureFile, single: Timing | None = None) -> Timing:

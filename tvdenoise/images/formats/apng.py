@@ -110,7 +110,8 @@ def write(file: PictureFile) -> Iterator[Chunk]:
         number = next(numbers)
         delay = _fraction(duration / 1000).as_integer_ratio()
         yield Chunk(b"fcTL", _CONTROL.pack(number, width, height, x, y, *delay, 0, 0))
-        data = b"".join(chunk.data for chunk in png.encode(pixels) if chunk.type == b"IDAT")
+        pieces = [chunk.data for chunk in png.encode(pixels) if chunk.type == b"IDAT"]
+        data = b"".join(pieces)
         if number:
             yield Chunk(b"fdAT", struct.pack(">I", next(numbers)) + data)
         else:  # the first frame is what viewers show that know no animations

@@ -35,7 +35,9 @@ def is_gray(content: bytes) -> bool:
 def colour_space(content: bytes) -> bytes | None:
     """Return the numbers of primaries and transfer function, if it says them."""
     found = re.search(_COLOURS, content, re.DOTALL)
-    return b"".join(found.groups()) if found else None
+    if found is None:
+        return None
+    return b"".join(found.groups())
 
 
 def with_colour_space(content: bytes, numbers: bytes) -> bytes:

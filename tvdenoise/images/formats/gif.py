@@ -16,7 +16,7 @@ from PIL import GifImagePlugin, Image
 from tvdenoise.images import limits
 from tvdenoise.images.formats import animation
 from tvdenoise.images.formats.animation import Patch
-from tvdenoise.images.picture import Metadata, PictureFile, Pixels, Source, Timing, squeeze
+from tvdenoise.images.picture import Metadata, Names, PictureFile, Pixels, Source, Timing, squeeze
 
 _COLOURS = 256  # of a frame, transparency among them
 _HALF_OPAQUE = 128  # the least transparency value that counts as opaque
@@ -27,7 +27,8 @@ _CONTROL_MARK = b"!\xf9\4"
 _LOOP_MARKS = (b"!\xff\x0bNETSCAPE2.0\3\1", b"!\xff\x0bANIMEXTS1.0\3\1")
 _XMP_MARK = b"!\xff\x0bXMP DataXMP"
 _XMP_END = b"\1" + bytes(range(255, -1, -1)) + b"\0"  # leads those out who take the text for blocks with lengths
-_PROGRAMS = (b"!\xfe", b"!\xff")  # comments, and what programs wrote for themselves
+_COMMENT = b"!\xfe"
+_PROGRAM = b"!\xff"
 _DISPOSALS = {2: animation.CLEARED, 3: animation.RESTORED}
 
 
@@ -58,33 +59,52 @@ def read(source: Source) -> PictureFile:
         raise ValueError("it holds no picture")
     limits.check_frames(source, len(frames), width, height)
     pixels = np.empty((len(frames), height, width, 4), np.uint8)
-    picture = animation.compose((_patch(source, content[:end], frame) for frame in frames), pixels)
-    is_gray = not picture.alpha and bool((pixels[..., :2] == pixels[..., 1:3]).all())
-    if is_gray:
+    head = content[:end]
+    picture = animation.compose((_patch(source, head, frame) for frame in frames), pixels)
+    notes: Names = ("palette resolved",)
+    if not picture.alpha and (pixels[..., :2] == pixels[..., 1:3]).all():  # gray
         picture = replace(picture, pixels=picture.pixels[..., :1])
+        notes = ()
     delays = [_CONTROL.unpack(frame.control)[2] for frame in frames]
     timing = Timing(tuple(10.0 * delay for delay in delays), _loop(blocks))
-    kept = [block for block in blocks if block.startswith(_PROGRAMS) and not block.startswith(_LOOP_MARKS)]
-    xmp = next((block for block in kept if block.startswith(_XMP_MARK)), b"")
-    is_animation = len(frames) > 1
+    kept = [block for block in blocks if _is_kept(block)]
+    metadata = Metadata(xmp=_xmp(kept))
+    if len(frames) == 1:
+        picture = picture.first_page
+    elif timing.is_given:
+        metadata = replace(metadata, timing=timing)
+    own_metadata: Names = ()
+    if any(block.startswith(_COMMENT) for block in kept):
+        own_metadata = ("comment",)
     return PictureFile(
         "GIF",
-        (picture if is_animation else picture.first_page,),
-        Metadata(
-            xmp=xmp.removeprefix(_XMP_MARK).removesuffix(_XMP_END) or None,
-            timing=timing if is_animation and timing.is_given else None,
-        ),
+        (picture,),
+        metadata,
         _Native(kept, timing),
         bare_native=_Native([], timing),
-        own_metadata=("comment",) if any(block.startswith(b"!\xfe") for block in kept) else (),
-        notes=() if is_gray else ("palette resolved",),
+        own_metadata=own_metadata,
+        notes=notes,
     )
+
+
+def _is_kept(block: bytes) -> bool:
+    """Return whether a block is a comment, or what a program wrote for itself."""
+    return block.startswith((_COMMENT, _PROGRAM)) and not block.startswith(_LOOP_MARKS)
+
+
+def _xmp(blocks: Sequence[bytes]) -> bytes | None:
+    for block in blocks:
+        if block.startswith(_XMP_MARK):
+            return block.removeprefix(_XMP_MARK).removesuffix(_XMP_END) or None
+    return None
 
 
 def _table_size(flags: int) -> int:
     """Return the bytes of the palette that a head or an image announces."""
     has_table = flags & 0x80
-    return 3 * (2 << (flags & 7)) if has_table else 0
+    if not has_table:
+        return 0
+    return 3 * (2 << (flags & 7))
 
 
 def _blocks(content: bytes, at: int) -> Iterator[bytes]:
@@ -125,7 +145,8 @@ def _loop(blocks: Sequence[bytes]) -> int:
     for block in blocks:
         if block.startswith(_LOOP_MARKS):
             repeats = int.from_bytes(block[16:18], "little")
-            return repeats + 1 if repeats else 0
+            is_finite = repeats > 0
+            return repeats + is_finite
     return 1
 
 
@@ -144,7 +165,8 @@ def _patch(source: Source, head: bytes, frame: _Frame) -> Patch:
     has_holes = flags & 1
     if has_holes:
         pixels[index == transparent, 3] = 0
-    return Patch(pixels, x, y, _DISPOSALS.get(flags >> 2 & 7, animation.STAYS), is_over=True)
+    disposal = _DISPOSALS.get(flags >> 2 & 7, animation.STAYS)
+    return Patch(pixels, x, y, disposal, is_over=True)
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
@@ -170,7 +192,9 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
 
 
 def _blocks_for(metadata: Metadata) -> list[bytes]:
-    return [_XMP_MARK + metadata.xmp + _XMP_END] if metadata.xmp else []
+    if metadata.xmp is None:
+        return []
+    return [_XMP_MARK + metadata.xmp + _XMP_END]
 
 
 def _encode(image: Image.Image, place: tuple[int, int], duration: float, **options: int) -> list[bytes]:
@@ -187,17 +211,20 @@ def _image_with_holes(frame: NDArray[Any]) -> Image.Image:
     image = _image(colours, _COLOURS - 1)
     index = np.asarray(image) + np.uint8(1)
     result = Image.fromarray(np.where(hole, 0, index))
-    result.putpalette([0, 0, 0, *(image.getpalette() or [])[: 3 * (_COLOURS - 1)]])
+    palette = image.getpalette() or []
+    result.putpalette([0, 0, 0, *palette[: 3 * (_COLOURS - 1)]])
     return result
 
 
 def _image(pixels: Pixels, count: int) -> Image.Image:
     """Return colours or grays with the palette of those that occur; of more than ``count`` the closest are merged."""
     image = Image.fromarray(pixels).convert("RGB")
-    colours = np.asarray(image).astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    bytes_of_number = np.array([1 << 16, 1 << 8, 1], np.uint32)
+    colours = np.asarray(image).astype(np.uint32) @ bytes_of_number
     found, index = np.unique(colours, return_inverse=True)
     if len(found) > count:
         return image.quantize(count, dither=Image.Dither.NONE)
     exact = Image.fromarray(index.astype(np.uint8))
-    exact.putpalette(found.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:].tobytes())
+    palette = found.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:]
+    exact.putpalette(palette.tobytes())
     return exact

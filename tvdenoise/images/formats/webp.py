@@ -13,7 +13,12 @@ from tvdenoise.images.formats.animation import Change, changes, timing_of
 from tvdenoise.images.picture import EXIF_MARK, PictureFile, Timing
 
 LOSSLESS = {"lossless": True, "exact": True}  # exact: colours under full transparency too
-_HAS_PROFILE, _HAS_ALPHA, _HAS_EXIF, _HAS_XMP, _IS_ANIMATION = 32, 16, 8, 4, 2  # bits of VP8X
+# Bits of VP8X
+_HAS_PROFILE = 32
+_HAS_ALPHA = 16
+_HAS_EXIF = 8
+_HAS_XMP = 4
+_IS_ANIMATION = 2
 _REPLACES = 2  # the bit of a frame that is not laid over the one before
 
 
@@ -43,10 +48,12 @@ def encode(
         flags |= _HAS_ALPHA
     height, width = picture.size
     red, green, blue, alpha = background
+    canvas = struct.pack("<I", flags) + _three_bytes(width - 1, height - 1)
+    loop = timing_of(file, timing).loop
     chunks = [
-        _chunk(b"VP8X", struct.pack("<I", flags) + _three_bytes(width - 1, height - 1)),
+        _chunk(b"VP8X", canvas),
         _chunk(b"ICCP", metadata.icc_profile),
-        _chunk(b"ANIM", struct.pack("<4BH", blue, green, red, alpha, timing_of(file, timing).loop)),
+        _chunk(b"ANIM", struct.pack("<4BH", blue, green, red, alpha, loop)),
         *map(_frame, changes(file, timing)),
         _chunk(b"EXIF", exif),
         _chunk(b"XMP ", metadata.xmp),
@@ -56,12 +63,14 @@ def encode(
 
 def _frame(change: Change) -> bytes:
     height, width = change.pixels.shape[:2]
-    # places are counted in pairs of pixels
-    control = _three_bytes(change.x // 2, change.y // 2, width - 1, height - 1, round(change.duration))
+    place = _three_bytes(change.x // 2, change.y // 2)  # is counted in pairs of pixels
+    size = _three_bytes(width - 1, height - 1)
+    duration = _three_bytes(round(change.duration))
+    control = place + size + duration + bytes([_REPLACES])
     stream = io.BytesIO()
     Image.fromarray(change.pixels).save(stream, "WEBP", **LOSSLESS)
     pixels = stream.getvalue()[12:]  # behind the head of a file
-    return _chunk(b"ANMF", control + bytes([_REPLACES]) + pixels)
+    return _chunk(b"ANMF", control + pixels)
 
 
 def _chunk(kind: bytes, data: bytes | None) -> bytes:
