@@ -78,11 +78,12 @@ def compressed(samples: np.ndarray) -> bytes:
     return zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
 
 
-def gif(drawings: list[tuple[np.ndarray, int, int, int, bool]], palette: np.ndarray, *blocks: bytes) -> bytes:
+def gif(drawings: list[tuple[np.ndarray, int, int, int | None, bool]], palette: np.ndarray, *blocks: bytes) -> bytes:
     """A GIF of the numbers of colours, of which 0 may be transparent."""
     content = [b"GIF89a", struct.pack("<HHBBB", WIDTH, HEIGHT, 0xF7, 0, 0), palette.tobytes(), *blocks]
     for index, x, y, disposal, has_holes in drawings:
-        content.append(b"!\xf9\4" + struct.pack("<BHBB", disposal << 2 | has_holes, 7, 0, 0))
+        if disposal is not None:
+            content.append(b"!\xf9\4" + struct.pack("<BHBB", disposal << 2 | has_holes, 7, 0, 0))
         content.append(b"," + struct.pack("<HHHHBB", x, y, index.shape[1], index.shape[0], 0, 8))
         bits = sum(code << 9 * at for at, code in enumerate([256, *map(int, index.ravel()), 257]))
         data = bits.to_bytes(-(-9 * (index.size + 2) // 8), "little")
@@ -160,6 +161,21 @@ def test_gif_frames_are_composed_as_in_browsers(first, second, tmp_path):
         assert file.metadata == again.metadata
 
 
+def test_a_gif_frame_of_which_nothing_is_said_is_opaque_and_stays(tmp_path):
+    palette = numbers((256, 3), "u1")
+    drawings = [
+        (np.zeros((HEIGHT, WIDTH), np.uint8), 0, 0, 2, True),
+        (np.eye(3, dtype=np.uint8), 0, 0, None, False),
+        (np.ones((2, 2), np.uint8), 4, 3, 1, True),
+    ]
+    (tmp_path / "a.gif").write_bytes(gif(drawings, palette))
+    file = images.read(tmp_path / "a.gif")
+    for frame in rgba(file)[1:]:
+        assert np.array_equal(frame[:3, :3, :3], palette[np.eye(3, dtype=int)])
+        assert (frame[:3, :3, 3] == 255).all()
+    assert file.metadata.timing.durations == (70, 0, 70)
+
+
 @pytest.mark.parametrize("samples", [1, 2, 3, 4])
 @pytest.mark.parametrize("dtype", ["u1", "u2"])
 def test_png_animations_keep_depth_and_colours(dtype, samples, tmp_path):
@@ -222,6 +238,7 @@ def test_equal_frames_stay_apart(name, samples, tmp_path):
     frames = np.zeros((5, 9, 8, samples), np.uint8)
     frames[:3, 2:] = 200
     frames[3:, 5:8, 5] = 190
+    frames[4, 7, 3] = 120
     frames[..., 3:][frames[..., 3:] > 0] = 255
     picture = Picture(frames, "TYXS", alpha=int(samples == 4))
     timing = Timing((10, 20, 30, 40, 50), 0)
