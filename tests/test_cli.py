@@ -196,7 +196,7 @@ class TestGood:
     def test_rounding_to_the_floats_of_a_file_is_certified_too(self, run, noisy):
         np.save("offset.npy", (1e6 + noisy / 255).astype(np.float32))
         _, out, err = run("offset.npy", "-o", "out.npy", "-l", "0.01", "--json", "-v")
-        assert "of 1000000..1000001), as near as its type of floats comes, " in err
+        assert "of 1000000..1000001), as close as the arithmetic allows, " in err
         exact = denoise(np.load("offset.npy").astype(np.float64), 0.01, tol=1e-6).image
         distance = np.sqrt(np.mean((np.load("out.npy") - exact) ** 2))
         assert 0.5 * json.loads(out)["rms_bound"] < distance <= json.loads(out)["rms_bound"]

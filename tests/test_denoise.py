@@ -119,7 +119,7 @@ class TestVolumes:
         plain, turned = (denoise(f, 0.1, volume=True) for f in (volume, volume.transpose(2, 0, 1)))
         assert rms(turned.image, plain.image.transpose(2, 0, 1)) <= plain.rms_bound + turned.rms_bound + FLOOR
 
-    @pytest.mark.parametrize("spacing", [1, 0.001])
+    @pytest.mark.parametrize("spacing", [1, 0.01])
     def test_one_slice_is_a_picture(self, unit, tv, spacing):
         picture, volume = denoise(unit, 0.1, tv=tv), denoise(unit[None], 0.1, tv=tv, volume=True, spacing=spacing)
         assert volume.status == "tolerance"
@@ -294,6 +294,28 @@ class TestPrecision:
         for level, contrast in ((0.9, 3e-4), (300.0, 0.01)):
             result = denoise((level + contrast * unit).astype(np.float32), 0.1 * contrast, tv=tv)
             assert result.status == "tolerance"
+
+    @pytest.mark.parametrize("offset", [1e3, -1e6])
+    def test_total_variation_does_not_see_an_offset(self, unit, tv, offset):
+        plain, moved = (denoise(unit[:24, :24] + by, 0.1, tv=tv, tol=1e-5) for by in (0.0, offset))
+        assert (plain.status, moved.status) == ("tolerance", "tolerance")
+        assert rms(moved.image - offset, plain.image) <= plain.rms_bound + moved.rms_bound
+
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+    @pytest.mark.parametrize(("tol", "offset"), [(1e-3, 0.0), (1e-4, 0.0), (1e-3, 1e4), (1e-3, 1e6)])
+    def test_what_is_certified_by_status_is_so_by_its_bound(self, unit, dtype, tol, offset):
+        """Rounding to the type of the image counts: room is left for it, or the status says that there is none."""
+        f = torch.as_tensor(unit[:24, :24] + min(offset, torch.finfo(dtype).max / 2)).to(dtype)
+        result = denoise(f, 0.1, tol=tol)
+        assert result.status == ("tolerance" if result.rms_bound <= tol else "precision")
+        half_a_unit = torch.finfo(dtype).eps / 2 * float(f.double().square().mean().sqrt())
+        assert result.status == "tolerance" or half_a_unit > tol / 4
+
+    @pytest.mark.parametrize("weight", [1e-20, 1e-200, 1e-300])
+    def test_a_lambda_below_what_floats_resolve_is_answered_at_once(self, unit, weight, tv):
+        result = denoise(unit, weight, tv=tv)
+        assert (result.status, result.steps) == ("precision", 20)
+        assert rms(result.image, unit) <= result.rms_bound < 1e-15
 
     def test_a_picture_that_fills_little_of_its_range_is_denoised_all_the_same(self, unit, tv):
         """The default tolerance follows lambda: a thousandth of the picture with a thousandth of lambda is the same."""

@@ -124,6 +124,29 @@ def test_best_candidate_is_kept(problem):
     assert energy_of(problem, solution.u) == pytest.approx(solution.certificate.energy)
 
 
+def test_a_finer_tolerance_returns_no_worse_a_picture():
+    """Where lambda is large the certified distance rises again: of two runs to one limit the finer keeps its best."""
+    f = torch.kron(torch.tensor([[0.0, 1.0]], dtype=torch.float64), torch.ones(24, 12, dtype=torch.float64))
+    problem, seen = Problem(f[None], 10.0, "isotropic"), []
+    limited = replace(METHODS["fista"], max_steps=400)
+    coarse = solve(problem, limited, tol=1.6e-3)
+    fine = solve(problem, limited, tol=1e-3, callback=lambda p: seen.append(p.certificate.rms_bound))
+    assert (coarse.status, fine.status) == ("tolerance", "max_steps")
+    assert fine.certificate.rms_bound <= coarse.certificate.rms_bound < seen[-1]
+    assert energy_of(problem, fine.u) == pytest.approx(fine.certificate.energy)
+
+
+def test_ends_as_close_as_the_arithmetic_allows(tv):
+    """A checkerboard is solved at once, and no number of steps brings what rounding keeps."""
+    checkerboard = torch.eye(2, dtype=torch.float64).repeat(8, 8)[None]
+    problem = Problem(checkerboard, 0.05, tv)
+    best = solve(problem, METHODS["fista"], tol=1e-300)
+    assert best.status == "precision"
+    assert best.steps < 1000
+    within_reach = 1.01 * best.certificate.rms_bound
+    assert solve(problem, METHODS["fista"], tol=within_reach).status == "tolerance"
+
+
 def test_divergence_is_a_status_and_returns_the_best_seen(problem):
     solution = solve(problem, replace(METHODS["sgd"], lr=1e200), tol=1e-6)
     assert solution.status == "non_finite"

@@ -37,7 +37,7 @@ def whether_any(values: Sequence[bool | None]) -> bool | None:
 
 def worst(values: Sequence[Status]) -> Status:
     """Return the status of all."""
-    return max(values, key=("tolerance", "max_steps", "non_finite").index)
+    return max(values, key=("tolerance", "precision", "max_steps", "non_finite").index)
 
 
 @dataclass(frozen=True)

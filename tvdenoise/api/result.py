@@ -1,6 +1,6 @@
 """What is known of a denoised picture: what ``denoise`` returns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic
 
 from tvdenoise.arrays.planes import Image
@@ -17,8 +17,9 @@ class Result(Generic[Image]):
     image
         Of the kind, shape and type of the input.
     status
-        Why it stopped: ``"tolerance"`` (certified), ``"max_steps"`` or ``"non_finite"``. The image is the
-        best seen, of a method on the dual the last.
+        Why it stopped: ``"tolerance"`` (certified: ``rms_bound`` is at most ``tol``), ``"precision"`` (as close as the
+        arithmetic, or the type of the image, allows), ``"max_steps"`` or ``"non_finite"``. The image is the best seen,
+        of a method on the dual the last, or the best since a tenth of its step limit.
     steps
         Steps taken at full size; in a stack the largest number.
     energy
@@ -72,3 +73,10 @@ class Result(Generic[Image]):
     is_noise_correlated: bool | None = None
     is_noise_signal_dependent: bool | None = None
     pages: "tuple[Result[Image], ...]" = ()
+
+    def with_rounding(self, distance: float) -> "Result[Image]":
+        """Return the result for an image that rounding has moved by so much, RMS."""
+        bound = self.rms_bound + distance
+        if self.status == "tolerance" and bound > self.tol:
+            return replace(self, rms_bound=bound, status="precision")
+        return replace(self, rms_bound=bound)

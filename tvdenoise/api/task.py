@@ -30,6 +30,10 @@ MAX_SPREAD = 1e150
 """The largest standard deviation of a picture whose square, the variance, is still a number."""
 
 
+ROOM = 1.1
+"""What is left for rounding, as a multiple of what it is expected to move."""
+
+
 class _Posed(NamedTuple):
     """A problem with its lambda, and how that was chosen, if it was."""
 
@@ -114,7 +118,12 @@ class Task(Generic[Image]):
         if posed.selection is not None and posed.selection.field is not None:
             start = posed.selection.field.to(problem.f)
         tol = settings.tolerance(problem.weight)
-        solution = solve(problem, settings.method, tol=tol, start=start, callback=callback)
+        goal = max(tol - self._expect_rounding(problem), 0.5 * tol)
+        centred = _centre(problem)
+        solution = solve(centred, settings.method, tol=goal, start=start, callback=callback)
+        if centred is not problem:
+            u = tensors.array(solution.u)
+            u += tensors.array(problem.means)
         return self._result(posed, solution, tol)
 
     def _pose(self, device: torch.device, dtype: torch.dtype, settings: Settings) -> _Posed:
@@ -153,14 +162,14 @@ class Task(Generic[Image]):
             steps=solution.steps,
             energy=certificate.energy,
             gap=certificate.gap,
-            rms_bound=certificate.rms_bound + self._rounding(problem, solution.u, u),
+            rms_bound=certificate.rms_bound,
             tol=tol,
             seconds=solution.seconds,
             device=str(problem.f.device),
             weight=problem.weight,
             color=self._color,
             chroma=chroma,
-        )
+        ).with_rounding(self._rounding(problem, solution.u, u))
         if selection is None:
             return result
         sigma = math.sqrt(sum(channel.sigma**2 for channel in noise) / len(noise))
@@ -178,10 +187,23 @@ class Task(Generic[Image]):
         distance = 0.0
         if problem.ratios:
             distance += colour.rounding_bound(problem.f) + colour.rounding_bound(solved)
+        if _is_centred(problem):
+            distance += torch.finfo(torch.float64).eps * (float(problem.means.abs().max()) + problem.spread)
         dtype = self._planes.dtype
         if dtype is not None and dtype.itemsize < u.dtype.itemsize:
             distance += tensors.cast_error(u, dtype)
         return distance
+
+    def _expect_rounding(self, problem: Problem) -> float:
+        """Return about how large :meth:`_rounding` will be, and not less: as if the answer were as large as f."""
+        distance = 0.0
+        if problem.ratios:
+            distance += 2 * colour.rounding_bound(problem.f)
+        dtype = self._planes.dtype
+        if dtype is not None and dtype.itemsize < problem.f.itemsize:
+            rms = float(torch.linalg.vector_norm(problem.f)) / math.sqrt(problem.f.numel())
+            distance += 0.5 * torch.finfo(dtype).eps * rms
+        return ROOM * distance
 
 
 def _precision(f: Tensor, tol: float, weight: float) -> torch.dtype:
@@ -196,6 +218,26 @@ def _precision(f: Tensor, tol: float, weight: float) -> torch.dtype:
     largest = max(abs(float(values.min())), abs(float(values.max())))
     least_tol = max(1e-3 * weight ** (2 / 3), 6e-4 * math.sqrt(weight * largest))
     return torch.float64 if tol < least_tol else torch.float32
+
+
+def _is_centred(problem: Problem) -> bool:
+    """Return whether a problem is solved around the mean of each channel.
+
+    Total variation does not see the mean, and beside a large one rounding would keep the certificate from closing. In
+    float32 it would round anew what the picture has, and opponent colours have means of their own.
+    """
+    is_exact = problem.f.dtype == torch.float64 and not problem.ratios
+    return is_exact and problem.weight > 0 and problem.spread < MAX_SPREAD
+
+
+def _centre(problem: Problem) -> Problem:
+    """Return the problem around the mean of each channel, if that is how it is solved."""
+    if not _is_centred(problem):
+        return problem
+    f = tensors.contiguous_copy(problem.f)
+    values = tensors.array(f)
+    values -= tensors.array(problem.means)
+    return replace(problem, f=f)
 
 
 def _is_on_unit_scale(f: Tensor) -> bool:

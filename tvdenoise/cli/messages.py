@@ -258,10 +258,8 @@ def describe_solution(row: "Row", facts: Mapping[str, Any]) -> str:
     assert bound is not None
     assert tol is not None
     certified = f"certified within {bound:.2g} of the exact minimiser{_in_own_units(row, bound)}"
-    # Only the rounding of floats makes the certified distance larger than the tolerance that was met.
-    is_rounded = figures.stop == "tolerance" and bound > 1.1 * tol
-    if is_rounded and "float" in str(row.dtype):
-        certified += ", as near as its type of floats comes"
+    if figures.stop == "precision":
+        certified += ", as close as the arithmetic allows"
     parts = [
         _describe_size(facts),
         _describe_lambda(row, facts),

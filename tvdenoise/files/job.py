@@ -200,7 +200,7 @@ class _PageJob:
         if result.status == "non_finite":
             raise divergence(job.source, self.settings.method_name, result.steps)
         rounding = self.target.fill_page(self.index, result.image, self.noisy)
-        result = replace(result, rms_bound=result.rms_bound + rounding)
+        result = result.with_rounding(rounding)
         before, after = self._qualities()
         return figures_of(result, self.noisy.scale, before, after)
 

@@ -18,7 +18,7 @@ from tvdenoise.total_variation import TotalVariation
 class Formulation(Protocol):
     """A way to put the problem to an optimizer."""
 
-    returns_last: bool  # whether the last candidate may stand for the best, which need not be kept then
+    returns_last: bool  # whether the last candidate stands for the best, but where the step limit is near
 
     def advance(self, steps: int) -> None:
         """Take some steps."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from tvdenoise.machine.devices import synchronize
+from tvdenoise.model import tensors
 from tvdenoise.model.certificate import Certificate
 from tvdenoise.model.problem import Problem
 from tvdenoise.options.methods import Method
@@ -19,12 +20,20 @@ from tvdenoise.solvers.ascents import AlternatingAscent, FISTAAscent
 from tvdenoise.solvers.coarse import coarse_start
 from tvdenoise.solvers.formulations import Dual, Formulation, Primal
 
-Status = Literal["tolerance", "max_steps", "non_finite"]
-"""Why the loop stopped: certified within the tolerance, out of steps, or no longer finite."""
+Status = Literal["tolerance", "precision", "max_steps", "non_finite"]
+"""Why the loop stopped: certified within the tolerance, as close as the arithmetic allows, out of steps, or no longer
+finite."""
 
 # Steps before the first certificate, which takes as long as several steps; at most this share of the step limit.
 FIRST_CHECK = 20
 FIRST_SHARE = 0.1
+
+# The share of the step limit from which on the best picture of a method on the dual is kept, in one more copy: before
+# that its certified distance falls from check to check, but where lambda is large.
+KEPT_SHARE = 0.1
+
+# How many times the least bound that rounding leaves is as close as the arithmetic allows.
+NEAR = 1.5
 
 # Certified distances fall about as the step number to the power of minus this.
 CERTIFIED_RATE = 1.5
@@ -59,7 +68,7 @@ class Progress:
 class Solution:
     """The answer, its certificate, and why and when the loop stopped."""
 
-    u: Tensor  # (C, H, W): the last candidate of a method on the dual, the best of any other
+    u: Tensor  # (C, H, W): the best candidate; of those of a method on the dual before the limit was near, the last
     certificate: Certificate
     status: Status
     steps: int  # taken at full size, by the optimizer's own count
@@ -85,18 +94,22 @@ def solve(
     synchronize(device)
     seconds = time.perf_counter() - began
     steps = 0
-    best: tuple[Tensor, Certificate] | None = None
+    kept: tuple[Tensor, Certificate] | None = None
     while True:
         u, certificate = formulation.candidate()
-        if formulation.returns_last:
+        best = kept
+        if best is None or certificate.is_better_than(best[1]):
             best = u, certificate
-        elif best is None or certificate.is_better_than(best[1]):
-            best = u.clone(), certificate  # the next step overwrites u
         if callback is not None:
             callback(Progress(steps, seconds, certificate, tol))
         status = _find_status(certificate, tol, steps, method.max_steps)
         if status is not None:
             return Solution(*best, status, steps, seconds)
+        is_late = steps >= KEPT_SHARE * method.max_steps
+        if best is not kept and (is_late or not formulation.returns_last):
+            room = tensors.empty(u.shape, u) if kept is None else kept[0]
+            tensors.array(room)[...] = tensors.array(u)  # the next step overwrites u
+            kept = room, certificate
         next_check = _plan_next_check(steps, certificate.rms_bound, tol, method.max_steps)
         began = time.perf_counter()
         formulation.advance(next_check - steps)
@@ -122,6 +135,8 @@ def _find_status(certificate: Certificate, tol: float, steps: int, max_steps: in
         return "non_finite"
     if certificate.rms_bound <= tol:
         return "tolerance"
+    if tol < certificate.least_bound and certificate.rms_bound <= NEAR * certificate.least_bound:
+        return "precision"
     if steps >= max_steps:
         return "max_steps"
     return None
