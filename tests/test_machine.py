@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+import torch
 
 from tvdenoise.machine import resources
 
@@ -64,6 +65,26 @@ def test_openmp_is_told_of_a_limit_unless_the_user_has(asked, allowed, expected,
         monkeypatch.setenv("OMP_NUM_THREADS", asked)
     run("--version")
     assert os.environ.get("OMP_NUM_THREADS") == expected
+
+
+def test_waiting_threads_leave_the_cores_to_others_unless_the_user_wants_else(run, monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    run("--version")
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    run("--version")
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+def test_a_picture_is_solved_on_as_many_threads_as_asked_for(run):
+    before = torch.get_num_threads()
+    try:
+        for number in (3, 1):
+            assert run("in.png", "-o", f"{number}.png", "-l", "0.1", "--threads", str(number))[0] == 0
+            assert torch.get_num_threads() == number
+    finally:
+        torch.set_num_threads(before)
+    assert run("in.png", "--threads", "0")[0] == 2
 
 
 def test_limits_of_version_1(container):

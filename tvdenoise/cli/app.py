@@ -104,6 +104,8 @@ def main() -> None:
     cores = resources.cores()
     if cores < (os.cpu_count() or 1):  # OpenMP does not see the limits of containers
         os.environ.setdefault("OMP_NUM_THREADS", str(cores))
+    # Threads that wait by trying again and again take the cores from programs that have work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if os.name == "nt":  # fewer names to try in a folder that refuses all of them (CPython's issue 66305)
         tempfile.TMP_MAX = 100  # type: ignore[misc]
     try:

@@ -10,6 +10,9 @@ from tvdenoise import __version__
 from tvdenoise.cli import experiment_file, messages, options, values
 from tvdenoise.options.kinds import Nonfinite, Subsampling
 
+# Far beyond any number of threads that a picture has use for.
+MOST_THREADS = 1024
+
 # The parts of the help.
 _in_front = options.in_panel(None)
 _in_input = options.in_panel("Input")
@@ -107,6 +110,12 @@ class Arguments:
         metavar="SIZE",
         help="What the process may take, such as 4G or 800M; what does not fit lies in a scratch file beside the "
         "output. Default: half of what is free.",
+    )
+    threads: int | None = _in_solver(
+        metavar="INTEGER",
+        min=1,
+        max=MOST_THREADS,
+        help="Threads for a picture. Default: one per core, of several pictures at once the share of each.",
     )
     recursive: bool = _in_batch(
         "--recursive", "-r", default=False, help="Enter subfolders too; the output repeats their tree."

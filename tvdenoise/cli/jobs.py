@@ -81,10 +81,11 @@ def _prepare_jobs(arguments: Arguments) -> Callable[[Pair], Job]:
         subsampling=arguments.subsampling,
     )
     pages = values.parse_pages(arguments.pages)
+    threads = arguments.threads
 
     def make_job(pair: Pair) -> Job:
         clean = arguments.reference and counterpart(arguments.reference, pair.relative)
-        return Job(pair.source, pair.target, settings, clean, file_sigma, reading, writing, pages, memory)
+        return Job(pair.source, pair.target, settings, clean, file_sigma, reading, writing, pages, memory, threads)
 
     return make_job
 

@@ -40,6 +40,8 @@ class Job:
     """Which pages, or volumes, are denoised, counted from 1; None for all. The others come back as they are."""
     memory: int | None = None
     """The bytes that the process may take; None for half of what is free when the job begins."""
+    threads: int | None = None
+    """How many threads solve a picture; None for as many as torch uses."""
 
     @property
     def is_done(self) -> bool:
@@ -190,7 +192,11 @@ class _PageJob:
     def denoise(self, job: Job, observer: Observer) -> Figures:
         """Denoise the page, write the result into the target, and return its figures."""
         with defer_signals(*ENDING):  # torch would abort in the middle of its import
+            import torch
+
             from tvdenoise.api.denoising import denoise_as_set  # late: it takes longer than most failures
+        if job.threads is not None:
+            torch.set_num_threads(job.threads)
         result: Result[NDArray[Any]]
         try:
             unit = self.noisy.unit(self.index)
