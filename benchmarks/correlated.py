@@ -1,10 +1,11 @@
 """How much is lost by choosing lambda from the picture alone where noise is not white, or not the same everywhere.
 
-``python benchmarks/correlated.py FOLDER`` adds Gaussian noise to the clean pictures of a folder, does to both what
-cameras and programs do, and compares ``denoise`` with the lambda of the highest PSNR on a grid of ratio 1.2, by the
-plain model, that of ``TotalVariation()``, or that of ``--preset best``. The noise is given twice as strong before a
-picture is halved. With ``--photons`` it is that of a photograph, counted and read, which a gamma of 2.2 brightens.
-Pictures are cut to 400 by 400 pixels.
+``python benchmarks/correlated.py FOLDER`` adds Gaussian noise to the clean pictures of a folder, does to them what
+cameras and programs do (to the clean ones too where pixels are resampled; they are never compressed), and compares
+``denoise`` with the lambda of the highest PSNR on a grid of ratio 1.2, by the plain model, that of
+``TotalVariation()``, or that of ``--preset best``. The noise is given twice as strong before a picture is halved. With
+``--photons`` it is that of a photograph, counted and read, which a gamma of 2.2 brightens. Pictures are cut to 400 by
+400 pixels.
 """
 
 import io

@@ -48,6 +48,9 @@ class TotalVariation(nn.Module):
 
     Notes
     -----
+    The differences are forward ones: mirrored or turned by a quarter, a picture has another isotropic variation, but
+    for its transpose. The anisotropic one is the same.
+
     At a difference of 0 the gradient is the subgradient 0, never NaN. A direction with one pixel contributes 0.
 
     Sources: Rudin, Osher and Fatemi, "Nonlinear total variation based noise removal algorithms", Physica D 60 (1992);

@@ -114,6 +114,9 @@ denoise.__doc__ = rf"""Minimise :math:`\frac12\|u - f\|^2 + \lambda\,\mathrm{{TV
 
     Notes
     -----
+    A mirrored or turned picture has the mirrored or turned result with ``tv="anisotropic"``. With ``"isotropic"`` that
+    holds of the transpose alone, for its differences are forward ones: turn pictures upright first.
+
     With ``tv="isotropic"`` lambda is the ``weight`` of scikit-image's ``denoise_tv_chambolle``. How it is chosen for a
     picture: :mod:`tvdenoise.auto.selection`.
 

@@ -21,7 +21,8 @@ DEFAULT_TOL = 1e-3
 
 TOL_OVER_WEIGHT = 0.04
 """The default tolerance is no more than this times lambda: of a picture that fills little of its range 1e-3 may be
-all that is to be removed (no pixel of a gray answer lies further from f than 2 lambda an axis)."""
+all that is to be removed (no pixel of a gray answer lies further from f than 2 lambda for each axis, over the spacing
+along it)."""
 
 OPPONENT = ("opponent", "auto")
 """The colour models that come to opponent colours where a picture is RGB."""

@@ -20,7 +20,9 @@ class AlternatingDescent(UncompiledOptimizer):
         x_2^k = \arg\min_{x_2} F(x_1^k, x_2).
 
     For :math:`F = \frac12 \|A_1 x_1 + A_2 x_2 - f\|^2` under convex constraints on either block,
-    :math:`F(x^k) - F^* \le 2 \|A_2 (x_2^0 - x_2^*)\|^2 / (k+1)^2`: no step size is asked for.
+    the source proves
+    :math:`F(x^k) - F^* \le 2 \|A_2 (x_2^0 - x_2^*)\|^2 / (k+1)^2` for the momentum of one step earlier; the tests hold
+    this one to the same bound. No step size is asked for.
 
     The closure is called while the second block holds the extrapolated :math:`y_k`, and :math:`x_2^{k-1}` is in its
     state; it may return the loss. Each product and each sum is rounded for itself, as by :class:`FISTA`.
@@ -37,7 +39,7 @@ class AlternatingDescent(UncompiledOptimizer):
     Notes
     -----
     Source: Chambolle, Tan and Vaiter, "Accelerated alternating descent methods for Dykstra-like problems", J.
-    Mathematical Imaging and Vision 59 (2017), with :math:`t_k = (k+1)/2`.
+    Mathematical Imaging and Vision 59 (2017), with :math:`t_k = (k+2)/2`.
     """
 
     def __init__(self, blocks: Iterable[dict[str, Any]]) -> None:

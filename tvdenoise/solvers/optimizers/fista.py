@@ -18,8 +18,9 @@ class FISTA(UncompiledOptimizer):
         r_k = p_{k-1} + \frac{k-1}{k+2} (p_{k-1} - p_{k-2}), \qquad
         p_k = P(r_k - \tau \nabla F(r_k)).
 
-    For convex :math:`F` whose gradient is Lipschitz with constant :math:`L \le 1/\tau`,
-    :math:`F(p_k) - F^* \le 2 \|p_0 - p^*\|^2 / (\tau (k+1)^2)`.
+    For convex :math:`F` whose gradient is Lipschitz with constant :math:`L \le 1/\tau` the source proves
+    :math:`F(p_k) - F^* \le 2 \|p_0 - p^*\|^2 / (\tau (k+1)^2)` for the momentum of one step earlier,
+    :math:`(k-2)/(k+1)`, whose :math:`t_k` is :math:`(k+1)/2`; the tests hold this one to the same bound.
 
     After each step the parameters hold the feasible point :math:`p_k`; the closure is called while they hold the
     extrapolated point :math:`r_k`. The momentum depends on the step number alone. Each product and each sum is rounded
@@ -42,7 +43,7 @@ class FISTA(UncompiledOptimizer):
     Notes
     -----
     Source: Beck and Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear inverse problems", SIAM J.
-    Imaging Sciences 2 (2009), with :math:`t_k = (k+1)/2`.
+    Imaging Sciences 2 (2009), with :math:`t_k = (k+2)/2`.
     """
 
     def __init__(
