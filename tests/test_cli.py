@@ -483,6 +483,18 @@ class TestGood:
             assert row["spacing"] == pytest.approx(expected)
             one = denoise(micrograph, 0.1, volume=True, spacing=expected)
             assert np.load("zc.npy") == pytest.approx(one.image, abs=1e-5)
+        tifffile.imwrite("yx.tif", micrograph, imagej=True, resolution=(10, 5), metadata=metadata)
+        assert "slices 5 pixels apart, rows 2 pixels apart" in run("info", "yx.tif")[1]
+        for name, options, expected in (
+            ("yx.tif", ["--volume"], [5, 2, 1]),
+            ("yx.tif", [], [2, 1]),
+            ("yx.tif", ["--volume", "--spacing", "3"], [3, 2, 1]),
+            ("yx.tif", ["--spacing", "1,1"], None),
+            ("in.png", ["--spacing", ".3,.1"], [3, 1]),
+        ):
+            row = json.loads(run(name, "-o", "y.npy", "-l", "0.1", "--json", "--overwrite", *options)[1])
+            assert row["spacing"] == (expected and pytest.approx(expected))
+            assert row["rms_bound"] <= row["tol"]
         code, out, err = run(*arguments, "--axes", "TPYX")
         assert "stack.npy: none of its axes TPYX is known to be the depth of a volume; call it Z, such as" in err
         assert code == 1
@@ -646,7 +658,11 @@ BAD = [
         2,
         r"--sigma: noise of 0\.1 is less than the rounding of whole numbers; a fraction",
     ),
-    ("in.png -o out.png --spacing 2", 2, r"--spacing: it is for the slices of a volume; leave it out, or take them"),
+    ("in.png -o out.png --spacing 2", 2, r"--spacing: it is for the slices of a volume; leave it out, take them as"),
+    ("in.png -o out.png --spacing 2,x", 2, r"--spacing: 'x' is not a finite number above 0; give the distance"),
+    ("in.png -o out.png --spacing 1,0", 2, r"--spacing: '0' is not a finite number above 0; give the distance"),
+    ("in.png -o out.png --spacing 1,1,1,1", 2, r"--spacing: .* are not two or three numbers above 0; give the"),
+    ("in.png -o out.png --volume --spacing 1,2", 2, r"--spacing: a volume has three axes; give such as 2\.5, or 0\.5"),
     (
         "in.png -o out.png --volume --spacing 0",
         2,

@@ -135,6 +135,23 @@ class TestVolumes:
         result = denoise(np.array([[[0.0]], [[1.0]]]), 0.1, tv=tv, volume=True, spacing=spacing, tol=1e-7)
         assert result.image.ravel() == pytest.approx([0.1 / spacing, 1 - 0.1 / spacing], abs=1e-6)
 
+    @pytest.mark.parametrize("volume_of", [None, 1])
+    def test_rows_apart_are_slices_apart(self, unit, tv, volume_of):
+        """A picture is a volume whose slices have one row each."""
+        slices = denoise(unit[:, None, :], 0.1, tv=tv, volume=True, spacing=2.0)
+        if volume_of is None:
+            rows = denoise(unit, 0.1, tv=tv, spacing=(0.4, 0.2))
+            image = rows.image
+        else:
+            rows = denoise(unit[None], 0.1, tv=tv, volume=True, spacing=(7, 2, 1))
+            image = rows.image[0]
+        assert rows.status == "tolerance"
+        assert rms(image, slices.image[:, 0]) <= rows.rms_bound + slices.rms_bound
+        assert rms(image, denoise(unit, 0.1, tv=tv).image) > 10 * rows.rms_bound
+
+    def test_columns_and_rows_as_far_apart_are_an_ordinary_picture(self, unit, tv):
+        assert np.array_equal(denoise(unit, 0.1, tv=tv, spacing=(3, 3)).image, denoise(unit, 0.1, tv=tv).image)
+
     def test_slices_far_apart_are_pictures(self, volume, tv):
         whole = denoise(volume, 0.1, tv=tv, volume=True, spacing=1000)
         for solved, single in zip(whole.image, volume, strict=True):

@@ -1341,7 +1341,18 @@ OME = {"axes": "ZYX", "PhysicalSizeX": 0.2, "PhysicalSizeZ": 0.5}
 )
 def test_the_distance_of_slices_is_that_of_imagej_and_ome(metadata, expected, tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", numbers((4, 9, 8), "u1"), photometric="minisblack", **metadata)
-    assert images.read(tmp_path / "a.tif").spacing == (expected and pytest.approx(expected))
+    assert images.read(tmp_path / "a.tif").spacing == (expected and pytest.approx((expected, 1)))
+
+
+@pytest.mark.parametrize("is_ome", [True, False])
+def test_the_distance_of_rows_is_that_of_imagej_and_ome(is_ome, tmp_path):
+    if is_ome:
+        sizes = {"PhysicalSizeX": 0.1, "PhysicalSizeY": 200, "PhysicalSizeYUnit": "nm", "PhysicalSizeZ": 0.5}
+        options = {"ome": True, "metadata": {"axes": "ZYX", **sizes}}
+    else:
+        options = {"imagej": True, "resolution": (10, 5), "metadata": {"axes": "ZYX", "spacing": 0.5, "unit": "um"}}
+    tifffile.imwrite(tmp_path / "a.tif", numbers((4, 9, 8), "u1"), photometric="minisblack", **options)
+    assert images.read(tmp_path / "a.tif").spacing == pytest.approx((5, 2))
 
 
 @pytest.mark.parametrize(("unit", "size"), [("&#181;m", 0.5), ("nm", 500), ("pm", 500_000), ("in", 0.5e-6 / 0.0254)])
@@ -1360,4 +1371,4 @@ def test_units_of_ome_however_they_are_written(unit, size, tmp_path):
     written = b'"' + unit.encode() + b'"'
     content = (tmp_path / "a.tif").read_bytes().replace(b'"???????"', written.ljust(9))
     (tmp_path / "a.tif").write_bytes(content)
-    assert images.read(tmp_path / "a.tif").spacing == pytest.approx(2.5)
+    assert images.read(tmp_path / "a.tif").spacing == pytest.approx((2.5, 1))

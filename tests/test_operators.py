@@ -10,6 +10,7 @@ from tvdenoise.model import dual_ball
 from tvdenoise.model.operators import ForwardDifference
 
 DIFFERENCES = [ForwardDifference(2), ForwardDifference(3), ForwardDifference(3, 2.5), ForwardDifference(3, 0.5)]
+DIFFERENCES += [ForwardDifference(2, (0.5, 1.0)), ForwardDifference(3, (3.0, 0.5, 1.0))]
 
 
 def dot(a, b):

@@ -79,6 +79,8 @@ def test_slices_further_apart_differ_by_less_a_width():
     assert float(TotalVariation(axes=3, spacing=2)(middle)) == 4 + 2 / 2
     assert float(TotalVariation(tv="isotropic", axes=3, spacing=2)(middle)) == pytest.approx(2.25**0.5 + 2 + 1 / 2)
     assert float(TotalVariation(axes=3, spacing=2, is_mean_reduction=True)(middle)) == pytest.approx(5 / 18)
+    assert float(TotalVariation(axes=3, spacing=(2.0, 4.0, 0.5))(middle)) == 2 / 2 + 2 / 4 + 2 / 0.5
+    assert float(TotalVariation(spacing=(4.0, 1.0))(middle[1])) == 2 / 4 + 2
 
 
 @pytest.mark.parametrize("shape", [(1, 6), (6, 1), (1, 1), (2, 1, 6), (2, 3, 6, 1)])
@@ -117,7 +119,9 @@ def test_integers_are_refused_because_their_differences_wrap():
         ({"smoothing": float("nan")}, "0 or more, and finite, not nan"),
         ({"smoothing": float("inf")}, "0 or more, and finite, not inf"),
         ({"axes": 1}, r"2 \(pictures\) or 3 \(volumes\), not 1"),
-        ({"axes": 3, "spacing": 0}, "above 0, and 1 without axes=3, not 0"),
+        ({"axes": 3, "spacing": 0}, "above 0, or a tuple of 3, not 0"),
+        ({"spacing": (1.0, 0.0)}, r"above 0, or a tuple of 2, not \(1.0, 0.0\)"),
+        ({"axes": 3, "spacing": (1.0, 2.0)}, "a tuple of 3, not"),
         ({"spacing": 2}, "1 without axes=3, not 2"),
     ],
 )

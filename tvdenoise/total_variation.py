@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tvdenoise.options.kinds import TVKind
+from tvdenoise.options.kinds import Spacing, TVKind, spacing_by_axis
 
 _LAYOUTS = {
     2: "2-, 3- or 4-dimensional ((H, W), (C, H, W) or (N, C, H, W))",
@@ -26,7 +26,8 @@ class TotalVariation(nn.Module):
         \mathrm{TV}(u) = \sum |D_v u| + |D_h u| \quad\text{(anisotropic)}, \qquad
         \mathrm{TV}(u) = \sum \sqrt{(D_v u)^2 + (D_h u)^2} \quad\text{(isotropic)}.
 
-    A volume adds the differences between its slices, divided by ``spacing``, as a third term or a third square.
+    A volume adds the differences between its slices as a third term or a third square. Differences are divided by the
+    ``spacing`` of their axis.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ class TotalVariation(nn.Module):
         Sum the 2-norms at each pixel: over the channels in each direction (anisotropic), or over channels and
         directions (isotropic). Not with ``is_mean_reduction``.
     spacing
-        The distance between the slices of a volume, in pixel widths.
+        The distance between the slices of a volume, in pixel widths; or a tuple of the distances along all axes.
 
     Notes
     -----
@@ -76,7 +77,7 @@ class TotalVariation(nn.Module):
         smoothing: float = 0.0,
         axes: Literal[2, 3] = 2,
         coupled: bool = False,
-        spacing: float = 1.0,
+        spacing: Spacing = 1.0,
     ) -> None:
         super().__init__()
         if tv not in ("anisotropic", "isotropic"):
@@ -89,8 +90,11 @@ class TotalVariation(nn.Module):
             raise ValueError(f"smoothing must be 0 or more, and finite, not {smoothing}")
         if axes not in _LAYOUTS:
             raise ValueError(f"axes must be 2 (pictures) or 3 (volumes), not {axes}")
-        if not (0 < spacing < math.inf and (axes == 3 or spacing == 1)):
-            raise ValueError(f"spacing must be a finite number above 0, and 1 without axes=3, not {spacing}")
+        distances = spacing_by_axis(spacing, axes)
+        if not (len(distances) == axes and all(0 < distance < math.inf for distance in distances)):
+            raise ValueError(f"spacing must be a finite number above 0, or a tuple of {axes}, not {spacing}")
+        if axes == 2 and spacing != 1 and not isinstance(spacing, tuple):
+            raise ValueError(f"spacing as one number is that of slices, and 1 without axes=3, not {spacing}")
         self.is_mean_reduction = is_mean_reduction
         self.tv = tv
         self.smoothing = smoothing
@@ -121,10 +125,10 @@ class TotalVariation(nn.Module):
             u = u.float()
         picture = tuple(range(-min(u.ndim, self.axes + 1), 0))  # the axes of one picture, its channels too
         differences = []
-        for axis in range(-self.axes, 0):
+        for axis, distance in zip(range(-self.axes, 0), spacing_by_axis(self.spacing, self.axes), strict=True):
             d = u.diff(dim=axis)
-            if axis == -3 and self.spacing != 1:
-                d = d / self.spacing
+            if distance != 1:
+                d = d / distance
             if self.coupled and u.ndim > self.axes:
                 d = reduce(_length, torch.split(d, 1, -self.axes - 1))
             if self.tv == "isotropic":  # with 0 at the end all have the shape of the picture

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvdenoise.errors import DeviceError, SettingError, TVDenoiseError, WriteError
+from tvdenoise.options.kinds import Spacing
 from tvdenoise.options.settings import flag_of
 
 if TYPE_CHECKING:
@@ -138,6 +139,13 @@ def _find_size(facts: Mapping[str, Any]) -> tuple[int, int]:
     return sizes["Y"], sizes["X"]
 
 
+def format_spacing(spacing: Spacing) -> str:
+    """Return one number, or several with a cross between them."""
+    if isinstance(spacing, float):
+        return f"{spacing:g}"
+    return " x ".join(f"{distance:.3g}" for distance in spacing)
+
+
 def count_pixels(facts: Mapping[str, Any]) -> int:
     """Return the number of pixels in all pages."""
     return math.prod(_find_size(facts)) * int(facts["pages"])
@@ -170,7 +178,9 @@ def describe_file(facts: Mapping[str, Any]) -> str:
     if facts["nodata"] is not None:
         parts.append(f"no data at {facts['nodata']:.9g}")
     if facts["spacing"]:
-        parts.append(f"slices {facts['spacing']:.3g} pixels apart")
+        slices, rows = facts["spacing"]
+        named = {"slices": slices, "rows": rows}
+        parts += [f"{name} {distance:.3g} pixels apart" for name, distance in named.items() if distance != 1]
     parts += [*facts["metadata"], *facts["notes"], *facts["warnings"], *facts["hints"]]
     mebibytes = math.ceil(facts["memory"] / 2**20)
     memory = f"{mebibytes} MiB to denoise"

@@ -65,7 +65,9 @@ def _print_details(row: Row, facts: dict[str, Any], *, is_verbose: bool) -> None
     figures = row.figures
     model = f"{row.tv}, {figures.color}"
     if row.volume:
-        model += f", slices coupled, {row.spacing:g} apart"
+        model += ", slices coupled"
+    if row.spacing is not None:
+        model += f", {messages.format_spacing(row.spacing)} apart"
     messages.note(f"energy {figures.energy:.6g}, gap {figures.gap:.3g}, {model}")
 
 

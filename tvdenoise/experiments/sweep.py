@@ -126,7 +126,7 @@ class Specimen:
     files. Where noise is added to the picture, it is clean itself, and there is no reference. ``axes`` has a letter for
     each axis of the arrays, as ``--axes`` takes them: ``"TYX"`` for several pictures, ``"ZYX"`` for a volume, ``"CYX"``
     for channels that are no colours; by default (H, W), or (H, W, C) with at most 4 channels. ``spacing`` is the known
-    distance between the slices of a volume, in pixel widths.
+    distance between the slices of a volume, in pixel widths, or that and the distance between rows.
     Raises ArrayError if an array is empty, not finite, of no known range, or unlike the other, SettingError if axes or
     spacing are impossible.
     """
@@ -136,11 +136,11 @@ class Specimen:
     reference: Image | None = None
     axes: str | None = None
     reference_name: str | None = None
-    spacing: float | None = None
+    spacing: float | tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         """Check both pictures."""
-        Settings(volume=True, spacing=self.spacing)  # which checks it
+        Settings(volume=True, spacing=self.distances and (*self.distances, 1.0))  # which checks it
         shape = self.picture.content_shape
         clean_shape = shape if self.clean is None else self.clean.content_shape
         if clean_shape != shape:
@@ -159,6 +159,13 @@ class Specimen:
             return specimen
         (clean,) = read_reference(Path(reference), file, file.format, options).parts
         return replace(specimen, reference=clean.opaque, reference_name=str(reference))
+
+    @property
+    def distances(self) -> tuple[float, float] | None:
+        """The distances between slices and between rows, if they are known."""
+        if self.spacing is None or isinstance(self.spacing, tuple):
+            return self.spacing
+        return self.spacing, 1.0
 
     @cached_property
     def picture(self) -> Picture:
@@ -257,7 +264,7 @@ def _list_models(grid: Grid, specimen: Specimen) -> list[Settings]:
     for settings in grid.settings():
         model = settings
         with suppress(TVDenoiseError):  # which the run says
-            model = page_settings(settings, specimen.picture, specimen.name, spacing=specimen.spacing)
+            model = page_settings(settings, specimen.picture, specimen.name, spacing=specimen.distances)
         models[replace(model, optimizer=model.method_name)] = None
     return list(models)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from tvdenoise import images
 from tvdenoise.errors import PictureError, SettingError
 from tvdenoise.images import Page, Picture, PictureFile, ReadOptions, WriteOptions
-from tvdenoise.options.kinds import ColorKind
+from tvdenoise.options.kinds import ColorKind, Spacing
 from tvdenoise.options.settings import Settings
 
 LEAST_SIGMA = 12**-0.5
@@ -19,7 +19,7 @@ def page_settings(
     picture: Picture,
     name: object,
     *,
-    spacing: float | None = None,
+    spacing: tuple[float, float] | None = None,
     sigma: float | None = None,
 ) -> Settings:
     """Return the settings for every page of a picture.
@@ -33,7 +33,7 @@ def page_settings(
     name
         What errors call the picture.
     spacing
-        The distance between slices in pixel widths, where the file tells it.
+        The distances between slices and between rows in pixel widths, where the file tells them.
     sigma
         The standard deviation of the noise in the picture's own units; None to leave that of ``settings``.
 
@@ -46,9 +46,20 @@ def page_settings(
     """
     if sigma is not None:
         settings = replace(settings, sigma=_sigma_on_unit_scale(sigma, picture))
-    if settings.volume:
-        settings = replace(settings, spacing=settings.spacing or spacing or 1.0)
+    settings = replace(settings, spacing=_spacing(settings, spacing or (1.0, 1.0)))
     return settings.with_color(_color_model(settings, picture, name))
+
+
+def _spacing(settings: Settings, own: tuple[float, float]) -> Spacing | None:
+    """Return the spacing for a page: as one number, or none, where rows are as far apart as columns."""
+    slices, rows = own
+    if isinstance(settings.spacing, tuple):
+        slices, rows, _ = (1.0, *settings.spacing)[-3:]
+    elif settings.spacing is not None:
+        slices = settings.spacing
+    if rows != 1:
+        return (slices, rows, 1.0)[-settings.axes :]
+    return slices if settings.volume else None
 
 
 def _color_model(settings: Settings, picture: Picture, name: object) -> ColorKind:

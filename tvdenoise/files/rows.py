@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tvdenoise import __version__
 from tvdenoise.api.aggregation import RULES, Figures, aggregate
+from tvdenoise.options.kinds import Spacing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,7 +40,7 @@ class Row:
     dtype: str | None = None
     tv: str | None = None
     volume: bool | None = None
-    spacing: float | None = None
+    spacing: Spacing | None = None
     strength: float | None = None
     pages_given: str | None = None
     optimizer: str | None = None

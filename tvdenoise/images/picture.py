@@ -347,7 +347,7 @@ class PictureFile:
     notes: Names = ()  # what reading made different, such as a palette resolved into colours
     losses: Names = ()  # what was not read at all and would be lost
     scale: Range | None = None  # the numbers that stand for black and white, where the file itself says so
-    spacing: float | None = None  # the distance between slices in pixel widths, where the file itself says so
+    spacing: tuple[float, float] | None = None  # the distances between slices and rows in pixel widths, if it says so
     is_interleaved: bool = False  # whether pages of one part stand between those of another; only a copy keeps them so
     misnamed: str | None = None  # the format that the ending of its name says, where that is another
     quality: int | None = None  # with which a JPEG is to be written; None for what its source had

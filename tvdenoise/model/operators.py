@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tvdenoise.model import tensors
+from tvdenoise.options.kinds import Spacing, spacing_by_axis
 
 
 class Operator(Protocol):
@@ -37,15 +38,16 @@ class ForwardDifference:
     """
 
     axes: Literal[2, 3] = 2  # 2 for pictures, 3 for volumes
-    spacing: float = 1.0  # of the slices of a volume, in pixel widths: their differences are divided by it
+    spacing: Spacing = 1.0  # differences are divided by that of their axis
 
     @property
     def squared_norm_bound(self) -> float:
         """4 for each axis, over the square of its spacing (Chambolle 2004)."""
-        in_plane = 4.0 + 4.0
-        if self.axes == 2:
-            return in_plane
-        return in_plane + 4.0 / self.spacing**2
+        return sum(4.0 / distance**2 for distance in reversed(self._distances))
+
+    @property
+    def _distances(self) -> tuple[float, ...]:
+        return spacing_by_axis(self.spacing, self.axes)
 
     def forward(self, u: Tensor) -> Tensor:
         """Return the differences of ``u``."""
@@ -53,11 +55,11 @@ class ForwardDifference:
 
     def forward_into(self, u: Tensor, out: Tensor) -> Tensor:
         """Write the differences of ``u`` into ``out``, which holds 0 where no neighbour is, and return it."""
-        for component, axis in zip(out, range(-self.axes, 0), strict=True):
+        for component, axis, distance in zip(out, range(-self.axes, 0), self._distances, strict=True):
             n = u.shape[axis] - 1
             torch.sub(u.narrow(axis, 1, n), u.narrow(axis, 0, n), out=component.narrow(axis, 0, n))
-        if self.axes == 3 and self.spacing != 1:
-            out[0].div_(self.spacing)
+            if distance != 1:
+                component.div_(distance)
         return out
 
     def adjoint(self, p: Tensor) -> Tensor:
@@ -68,11 +70,11 @@ class ForwardDifference:
     def subtract_adjoint(self, f: Tensor, p: Tensor, out: Tensor) -> Tensor:
         r"""Write :math:`f - D^\top p` into ``out`` and return it."""
         out.copy_(f)
-        for component, axis in zip(p, range(-self.axes, 0), strict=True):
+        for component, axis, distance in zip(p, range(-self.axes, 0), self._distances, strict=True):
             n = out.shape[axis] - 1
             inside = component.narrow(axis, 0, n)
-            if axis == -3 and self.spacing != 1:
-                inside = inside / self.spacing
+            if distance != 1:
+                inside = inside / distance
             out.narrow(axis, 0, n).add_(inside)
             out.narrow(axis, 1, n).sub_(inside)
         return out

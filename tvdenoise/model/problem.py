@@ -20,7 +20,7 @@ from torch import Tensor
 from tvdenoise.kernels import dispatch
 from tvdenoise.model import dual_ball, tensors
 from tvdenoise.model.operators import ForwardDifference
-from tvdenoise.options.kinds import Group, TVKind
+from tvdenoise.options.kinds import Group, Spacing, TVKind, spacing_by_axis
 
 # How much longer than 1/L a step is. FISTA's rate is proven up to 1; with its momentum a quadratic is stable up to 4/3,
 # and the certificate judges what comes of it. (Liang, Luo and Schönlieb, "Improving FISTA: faster, smarter, and
@@ -36,7 +36,7 @@ class Problem:
     weight: float  # lambda
     tv: TVKind
     axes: Literal[2, 3] = 2  # the number of spatial axes: 2 for a picture, 3 for a volume
-    spacing: float = 1.0  # the distance between the slices of a volume in units of that between pixels
+    spacing: Spacing = 1.0  # between the slices of a volume, or along all axes, in units of that between columns
     coupled: bool = False  # whether the channels of a pixel make one vector
     ratios: tuple[float, ...] = ()  # the weight of each channel as a multiple of lambda; empty for lambda itself
 
@@ -50,14 +50,25 @@ class Problem:
         r"""The step size on the dual: :data:`STRETCH` times :math:`1/L`, with :math:`L = \|D\|^2`."""
         difference = self.difference
         if self.axes == 3 and self.f.shape[-3] == 1:  # a single slice has no differences along D
-            difference = ForwardDifference(2)
+            difference = ForwardDifference(2, self.spacing)
         return STRETCH / difference.squared_norm_bound
 
     @property
     def alternates(self) -> bool:
         """Whether each difference counts for itself, so that edges without common pixels are independent."""
         is_coupled = self.coupled and len(self.f) > 1
-        return self.tv == "anisotropic" and self.axes == 2 and not is_coupled
+        return self.tv == "anisotropic" and self.axes == 2 and not is_coupled and self.is_square
+
+    @property
+    def is_square(self) -> bool:
+        """Whether rows are as far apart as columns, as compiled code takes them to be."""
+        return spacing_by_axis(self.spacing, 2) == (1, 1)
+
+    @property
+    def slice_spacing(self) -> float:
+        """The distance between slices, which means nothing for a picture."""
+        first, *_ = spacing_by_axis(self.spacing, self.axes)
+        return first
 
     def project(self, p: Tensor, scratch: Tensor | None = None) -> Tensor:
         """Project a field in place on the feasible set; ``scratch`` may be any tensor like ``f``."""
@@ -82,7 +93,7 @@ class Problem:
 
     def kernels(self, *others: Tensor) -> ModuleType | None:
         """Return what :func:`tvdenoise.kernels.dispatch.kernels` does for ``f`` and other tensors."""
-        if self.weight == 0:
+        if self.weight == 0 or not self.is_square:
             return None
         planes = len(self.f) if self.coupled else 1
         return dispatch.kernels(self.f, *others, tv=self.tv, axes=self.axes, planes=planes)
@@ -99,7 +110,7 @@ class Problem:
             else:
                 planes = 1
                 firsts = range(first * stride, stop * stride)
-            groups += [Group(plane, stride, planes, weight, self.spacing) for plane in firsts]
+            groups += [Group(plane, stride, planes, weight, self.slice_spacing) for plane in firsts]
         return groups
 
     @cached_property

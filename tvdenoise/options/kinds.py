@@ -26,6 +26,16 @@ MIN_SPACING = 0.01
 MAX_SPACING = 1000
 """Far beyond any spacing at which they have to do with each other."""
 
+Spacing = float | tuple[float, ...]
+"""The distance between slices, in pixel widths, or the distances along the last axes, ending with columns."""
+
+
+def spacing_by_axis(spacing: Spacing, axes: int) -> tuple[float, ...]:
+    """Return the distance between neighbours along each of the spatial axes."""
+    if isinstance(spacing, tuple):
+        return spacing[-axes:]
+    return (spacing, 1.0, 1.0)[-axes:]
+
 
 class Group(NamedTuple):
     """The planes ``first``, ``first + stride``, ... whose differences at a pixel make one vector, and their weight.

@@ -83,6 +83,28 @@ class Number(Rule):
         raise SettingError(name, f"{show(given)} is {complaint}", self.remedy)
 
 
+class Distances(Number):
+    """A number, or numbers above 0 along two or three axes, of any unit, as multiples of the last one."""
+
+    metavar = "NUMBER|Z,Y,X"
+
+    def check(self, name: str, value: object) -> Any:  # noqa: ANN401 (a number or several)
+        """Return a number as a float, several as a tuple."""
+        if not isinstance(value, tuple | list):
+            return super().check(name, value)
+        if len(value) not in (2, 3) or not all(is_number(item) and 0 < item < math.inf for item in value):
+            raise SettingError(name, f"{show(value)} are not two or three numbers above 0", self.remedy)
+        return tuple(self._require(name, item / value[-1], value) for item in value)
+
+    def read(self, name: str, text: str) -> Any:  # noqa: ANN401 (as above)
+        """Return a number, or several between commas."""
+        items = text.split(",")
+        if len(items) == 1:
+            return super().read(name, text)
+        each = Number(0, math.inf, self.remedy, is_open=True)
+        return self.check(name, [each.read(name, item) for item in items])
+
+
 class Whole(Rule):
     """Whole numbers of ``least`` or more."""
 

@@ -9,9 +9,9 @@ from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from tvdenoise.errors import SettingError
-from tvdenoise.options.kinds import MAX_SPACING, MIN_SPACING, ColorChoice, TVKind
+from tvdenoise.options.kinds import MAX_SPACING, MIN_SPACING, ColorChoice, Spacing, TVKind
 from tvdenoise.options.methods import AUTO, METHODS, Method
-from tvdenoise.options.rules import Choice, DeviceName, Flag, MethodName, Number, Rule, Whole
+from tvdenoise.options.rules import Choice, DeviceName, Distances, Flag, MethodName, Number, Rule, Whole
 
 if TYPE_CHECKING:
     import torch
@@ -167,13 +167,13 @@ class Settings:
         "Couple the slices of a stack along its depth too, instead of denoising them one by one.",
         is_column=True,
     )
-    spacing: float | None = _declare(
+    spacing: Spacing | None = _declare(
         None,
-        Number(MIN_SPACING, MAX_SPACING, "give the distance of slices in pixel widths, such as 2.5"),
-        "Distance between the slices of a volume, in pixel widths: 2.5 for 500 nm where pixels have 200. "
-        "Default: what a TIFF of ImageJ or OME tells, else 1.",
+        Distances(MIN_SPACING, MAX_SPACING, "give the distance of slices in pixel widths, such as 2.5"),
+        "Distance between the slices of a volume, in pixel widths: 2.5 for 500 nm where pixels have 200. Or the "
+        "distances along all axes, in any unit: 0.5,0.1,0.2 between slices, rows and columns, 0.1,0.2 in a picture. "
+        "Differences are divided by them. Default: what a TIFF of ImageJ or OME tells, else 1.",
         unit="pixel widths",
-        needs=Needs("volume", (True,), "it is for the slices of a volume", "leave it out, or take them as a volume"),
         is_column=True,
     )
     optimizer: str = _declare(
@@ -225,11 +225,20 @@ class Settings:
             is_default = getattr(self, name) == DEFAULTS[name]
             if needs is not None and not is_default and getattr(self, needs.name) not in needs.values:
                 raise SettingError(name, needs.problem, needs.remedy)
+        self._check_spacing()
         if self.optimizer == "alternating" and not self._alternates:
-            problem = "alternating is for anisotropic TV of pictures without coupling"
+            problem = "alternating is for anisotropic TV of pictures without coupling, and of square pixels"
             raise SettingError("optimizer", problem, "let tv be anisotropic, or use auto for the fastest")
         if self.optimizer == "alternating" and self.lr is not None:
             raise SettingError("lr", "alternating needs no rate", "leave one of them out")
+
+    def _check_spacing(self) -> None:
+        """Refuse a number for slices where there are none, and two numbers for three axes."""
+        if isinstance(self.spacing, float) and not self.volume:
+            problem = "it is for the slices of a volume"
+            raise SettingError("spacing", problem, "leave it out, take them as a volume, or give those of rows,columns")
+        if isinstance(self.spacing, tuple) and len(self.spacing) < self.axes:
+            raise SettingError("spacing", "a volume has three axes", "give such as 2.5, or 0.5,0.1,0.2")
 
     def with_color(self, color: ColorChoice) -> "Settings":
         """Return the settings with another colour model, and without ``chroma`` where that has none."""
@@ -270,7 +279,8 @@ class Settings:
 
     @property
     def _alternates(self) -> bool:
-        return self.tv == "anisotropic" and self.color != "coupled" and not self.volume
+        is_square = not isinstance(self.spacing, tuple) or self.spacing[-2] == 1
+        return self.tv == "anisotropic" and self.color != "coupled" and not self.volume and is_square
 
 
 OPTIONS: dict[str, Option] = {one.name: one.metadata["option"] for one in fields(Settings)}

@@ -62,7 +62,7 @@ class Dual:
         out = self.ascent.scratch
         kernels = problem.kernels(p, v)
         if kernels is not None and kernels.CERTIFIES:
-            kernels.centre(problem.f, p, v, out, problem.spacing)
+            kernels.centre(problem.f, p, v, out, problem.slice_spacing)
         else:
             q = problem.difference.subtract_adjoint(problem.f, p, out)
             q.mul_(0.5).add_(v, alpha=0.5)

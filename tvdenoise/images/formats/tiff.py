@@ -75,6 +75,7 @@ _METRES = {
     "\N{LATIN CAPITAL LETTER A WITH RING ABOVE}": 1e-10,
     "in": 0.0254,
 }
+_SQUARE = 1e-3  # how far from 1 a spacing is the rounding of a fraction
 CHUNK = 2**20  # values written at a time, so that their copy in the order of bytes of the file takes little memory
 _CONVERT = "convert it to a plain TIFF first"
 _TOO_SHORT = "it ends before its pixels do"
@@ -218,30 +219,43 @@ def _own_metadata(tif: TiffFile) -> Names:
     return tuple(names)
 
 
-def _spacing(tif: TiffFile) -> float | None:
-    """Return the distance between slices in pixel widths, as ImageJ or OME name it, None where nothing does."""
-    try:
-        if tif.is_imagej:
-            pixels, units = _value(tif.pages.first, "XResolution")
-            metadata = tif.imagej_metadata or {}
-            spacing = float(metadata["spacing"]) * pixels / units
-        elif tif.is_ome:
-            spacing = _ome_spacing(tif)
-        else:
-            return None
-    except (LookupError, TypeError, ValueError, ZeroDivisionError, ElementTree.ParseError):  # or not as it should be
+def _spacing(tif: TiffFile) -> tuple[float, float] | None:
+    """Return the distances between slices and rows in pixel widths, as ImageJ or OME name them, else 1."""
+    if not (tif.is_imagej or tif.is_ome):
         return None
-    return spacing if MIN_SPACING <= spacing <= MAX_SPACING else None
+    find = _imagej_spacing if tif.is_imagej else _ome_spacing
+    found = []
+    for axis in "ZY":
+        try:
+            spacing = find(tif, axis)
+        except (LookupError, TypeError, ValueError, ZeroDivisionError, ElementTree.ParseError):  # not as it should be
+            spacing = 1.0
+        if abs(spacing - 1) < _SQUARE or not MIN_SPACING <= spacing <= MAX_SPACING:
+            spacing = 1.0
+        found.append(spacing)
+    slices, rows = found
+    return None if found == [1, 1] else (slices, rows)
 
 
-def _ome_spacing(tif: TiffFile) -> float:
+def _imagej_spacing(tif: TiffFile, axis: str) -> float:
+    pixels, units = _value(tif.pages.first, "XResolution")
+    if axis == "Z":
+        metadata = tif.imagej_metadata or {}
+        pixels *= float(metadata["spacing"])
+        return float(pixels / units)
+    rows, row_units = _value(tif.pages.first, "YResolution")
+    spacing: float = pixels / units * row_units / rows
+    return spacing
+
+
+def _ome_spacing(tif: TiffFile, axis: str) -> float:
     pixels, *_ = ElementTree.fromstring(tif.ome_metadata or "").findall(".//{*}Pixels")
     values = pixels.attrib
-    spacing = float(values["PhysicalSizeZ"]) / float(values["PhysicalSizeX"])
-    unit_z = values.get("PhysicalSizeZUnit", "\N{MICRO SIGN}m")
+    spacing = float(values[f"PhysicalSize{axis}"]) / float(values["PhysicalSizeX"])
+    unit = values.get(f"PhysicalSize{axis}Unit", "\N{MICRO SIGN}m")
     unit_x = values.get("PhysicalSizeXUnit", "\N{MICRO SIGN}m")
-    if unit_z != unit_x:  # equal ones may be of any name
-        spacing *= _METRES[unit_z] / _METRES[unit_x]
+    if unit != unit_x:  # equal ones may be of any name
+        spacing *= _METRES[unit] / _METRES[unit_x]
     return spacing
 
 
