@@ -107,7 +107,7 @@ FORMATS: Mapping[str, Format] = {
         _MANY,
         alpha=True,
         frames=True,
-        metadata=_COMMON - {"EXIF"},
+        metadata=_COMMON,
         orientation=True,
         open_axes=True,
         cmyk=True,

@@ -1,7 +1,8 @@
 """Every TIFF, through tifffile. A result is a copy of its source in which nothing but the pixels has changed.
 
 So byte order, layout, compression, EXIF, GPS, ImageJ and OME metadata and tags nobody knows come back as they were.
-Only where the source cannot hold the result (palettes, 1-bit pictures), or there is none, a new file is written.
+Where a page cannot hold the result (palettes, 1-bit pictures), its directory is written anew with all its other tags.
+Only where there is no source a new file is written.
 """
 
 import itertools
@@ -11,7 +12,8 @@ import os
 import re
 import shutil
 import struct
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO
 from xml.etree import ElementTree
@@ -33,7 +35,7 @@ from tifffile import (
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.orientation import UPRIGHT, exif_of, orientation
-from tvdenoise.images.picture import Metadata, Names, Picture, PictureFile, Pixels, Source, to_native_order
+from tvdenoise.images.picture import EXIF_MARK, Metadata, Names, Picture, PictureFile, Pixels, Source, to_native_order
 from tvdenoise.machine import scratch
 from tvdenoise.options.kinds import MAX_SPACING, MIN_SPACING
 
@@ -62,6 +64,15 @@ _OWN_TAGS = {
 _SUB_PAGES = 330
 _PLANES = 1000  # more than a page has
 _PRIVATE = 65000  # the first of the tags that everybody may use
+# Tags that say how pixels are stored, none of which holds for others
+_LAYOUT = {TIFF.TAGS[name] for name in ("FillOrder", "MinSampleValue", "MaxSampleValue", "PlanarConfiguration")}
+_LAYOUT |= {TIFF.TAGS[name] for name in ("GrayResponseUnit", "GrayResponseCurve", "T4Options", "T6Options")}
+_LAYOUT |= {TIFF.TAGS[name] for name in ("Predictor", "ColorMap", "SampleFormat", "CleanFaxData")}
+_LAYOUT |= {TIFF.TAGS[name] for name in ("TileWidth", "TileLength", "TileOffsets", "TileByteCounts")}
+# What a block of EXIF tells beside the places of EXIF and GPS: maker, model, software, date, artist, copyright, ...
+_EXIF_TAGS = {270, 271, 272, 305, 306, 315, 316, 33432, 34665, 34853, *range(40091, 40096)}
+Links = dict[int, int]  # where the offset of each page stands
+Directory = dict[int, bytes]
 _TRANSPARENCY = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
 # Units of length in OME's metadata
 _METRES = {
@@ -104,8 +115,9 @@ def read(source: Source) -> PictureFile:
             is_interleaved=_is_interleaved(tif.series),
         )
         if not all(_holds_result(series) for series in tif.series):
-            notes = ("palette or bits resolved",)
-            file = replace(file, native=None, notes=notes, losses=file.own_metadata)
+            file = replace(file, notes=("palette or bits resolved",))
+            if tif.is_shaped or tif.is_imagej or tif.is_ome:  # which tell the old shape or type in words
+                file = replace(file, native=None, losses=file.own_metadata)
     return file
 
 
@@ -117,13 +129,26 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
         stream.seek(0)
         written: set[int] = set()
         with TiffFile(stream) as tif:
+            links = _find_links(stream, tif)
             for part, series in zip(file.parts, tif.series, strict=True):
-                _replace_series(stream, tif, series, part.pixels, written)
+                if _holds_result(series):
+                    _replace_series(stream, tif, series, part.pixels, written)
+                else:
+                    _resolve_series(stream, tif, series, part.pixels, links)
         return
     size = sum(part.pixels.nbytes for part in file.parts)
-    with TiffWriter(stream, bigtiff=size > 2**32 - 2**25) as tif:  # offsets of 32 bits reach no further
+    is_big = size > 2**32 - 2**25  # offsets of 32 bits reach no further
+    exif = file.metadata.exif
+    has_exif = exif is not None and exif != exif_of(orientation(file.metadata))
+    if exif is not None and has_exif:
+        if is_big:
+            raise ValueError("beyond 4 GiB it holds no EXIF")
+        _write_exif(stream, exif.removeprefix(EXIF_MARK))
+    with TiffWriter(stream, bigtiff=is_big and not has_exif, append=has_exif) as tif:
         for part in file.parts:
             _write_new(tif, part, file.metadata)
+    if has_exif:
+        _adopt_exif(stream, is_single=file.page_count == 1)
 
 
 def _check_chain(source: Source, stream: BinaryIO, tif: TiffFile) -> int:
@@ -163,6 +188,113 @@ def _count_sub_pages(directory: bytes, layout: TiffFormat) -> int:
         if code == _SUB_PAGES:
             count += struct.unpack_from(layout.offsetformat, directory, at + 4)[0]
     return count
+
+
+def _find_links(stream: BinaryIO, tif: TiffFile) -> Links:
+    """Return where the offset of each page stands, in a file whose chain has been checked."""
+    layout = tif.tiff
+    link = layout.offsetsize  # in the header: at 4, or 8 of a large file
+    offset = tif.pages.first.offset
+    links: Links = {}
+    while offset:
+        links[offset] = link
+        _read_directory(stream, tif, offset)
+        link = stream.tell()
+        (offset,) = struct.unpack(layout.offsetformat, stream.read(layout.offsetsize))
+    return links
+
+
+def _read_directory(stream: BinaryIO, tif: TiffFile, offset: int) -> Directory:
+    """Return the entries of a directory as they stand there, by their codes; the link to the next comes then."""
+    layout = tif.tiff
+    stream.seek(offset)
+    (count,) = struct.unpack(layout.tagnoformat, stream.read(layout.tagnosize))
+    content = stream.read(count * layout.tagsize)
+    entries = [content[start : start + layout.tagsize] for start in range(0, len(content), layout.tagsize)]
+    return {struct.unpack(f"{layout.byteorder}H", entry[:2])[0]: entry for entry in entries}
+
+
+def _write_directory(stream: BinaryIO, tif: TiffFile, page: TiffPage, entries: Directory, links: Links) -> None:
+    """Write the directory of a page anew at the end of the file, and let what leads to the old one lead there."""
+    layout = tif.tiff
+    _read_directory(stream, tif, page.offset)
+    following = stream.read(layout.offsetsize)
+    start = stream.seek(0, os.SEEK_END)
+    start += stream.write(bytes(start % 2))  # which stands at an even offset
+    stream.write(struct.pack(layout.tagnoformat, len(entries)))
+    stream.write(b"".join(entry for _, entry in sorted(entries.items())))
+    (next_page,) = struct.unpack(layout.offsetformat, following)
+    if next_page:
+        links[next_page] = stream.tell()
+    stream.write(following)
+    stream.seek(links[page.offset])
+    stream.write(struct.pack(layout.offsetformat, start))
+
+
+def _make_entry(stream: BinaryIO, tif: TiffFile, code: int, values: Sequence[int]) -> bytes:
+    """Return an entry with whole numbers, which are written at the end of the file if they do not fit into it."""
+    layout = tif.tiff
+    large = layout.offsetformat[-1]  # I, or Q in a large file
+    small = "H" if max(values) < 2**16 else large
+    kind = {"H": 3, "I": 4, "Q": 16}[small]
+    content = struct.pack(f"{layout.byteorder}{len(values)}{small}", *values)
+    if len(content) > layout.offsetsize:
+        place = stream.seek(0, os.SEEK_END)
+        stream.write(content)
+        content = struct.pack(layout.offsetformat, place)
+    head = struct.pack(f"{layout.byteorder}HH{large}", code, kind, len(values))
+    return head + content.ljust(layout.offsetsize, b"\0")
+
+
+def _resolve_series(stream: BinaryIO, tif: TiffFile, series: TiffPageSeries, pixels: Pixels, links: Links) -> None:
+    """Put colours in the place of the palettes and single bits of some pages, with all their other tags."""
+    pages = [page.aspage() for page in series.pages if page is not None]
+    for page, values in zip(pages, pixels.reshape(len(pages), series.keyframe.imagelength, -1), strict=True):
+        samples = values.shape[1] // page.imagewidth
+        rows = max(1, CHUNK // values.shape[1])
+        offsets = []
+        counts = []
+        for top in range(0, len(values), rows):
+            offsets.append(stream.seek(0, os.SEEK_END))
+            strip = values[top : top + rows].astype(pixels.dtype.newbyteorder(tif.byteorder))
+            counts.append(stream.write(zlib.compress(strip.tobytes())))
+        changed: dict[str, Sequence[int]] = {
+            "BitsPerSample": [8 * pixels.itemsize] * samples,
+            "Compression": [COMPRESSION.ADOBE_DEFLATE],
+            "PhotometricInterpretation": [PHOTOMETRIC.RGB if samples == 3 else page.photometric],
+            "StripOffsets": offsets,
+            "SamplesPerPixel": [samples],
+            "RowsPerStrip": [rows],
+            "StripByteCounts": counts,
+        }
+        entries = _read_directory(stream, tif, page.offset)
+        entries = {code: entry for code, entry in entries.items() if code not in _LAYOUT}
+        for name, numbers in changed.items():
+            entries[TIFF.TAGS[name]] = _make_entry(stream, tif, TIFF.TAGS[name], numbers)
+        _write_directory(stream, tif, page, entries, links)
+
+
+def _write_exif(stream: BinaryIO, block: bytes) -> None:
+    """Begin a file with a block of EXIF, a TIFF itself: what leads from place to place in it stays right."""
+    stream.write(block + bytes(len(block) % 2))
+    stream.seek(0)
+    with TiffFile(stream) as tif:
+        _read_directory(stream, tif, tif.pages.first.offset)
+        stream.write(bytes(tif.tiff.offsetsize))  # the small picture is of other pixels
+    stream.seek(0)
+
+
+def _adopt_exif(stream: BinaryIO, *, is_single: bool) -> None:
+    """Let the first picture take the place, and the tags, of the directory of the EXIF block in front of it."""
+    stream.seek(0)
+    with TiffFile(stream) as tif:
+        first, second, *_ = _find_links(stream, tif)
+        exif = _read_directory(stream, tif, first)
+        entries = _read_directory(stream, tif, second)
+        for code in _EXIF_TAGS & exif.keys():
+            if is_single or code not in entries:
+                entries[code] = exif[code]
+        _write_directory(stream, tif, tif.pages[1].aspage(), entries, {second: tif.tiff.offsetsize})
 
 
 def _check(source: Source, series: TiffPageSeries) -> None:
@@ -322,7 +454,7 @@ def _colours(index: Pixels, series: TiffPageSeries) -> Pixels:
     high = tables >> 8
     if (tables == high * 257).all() or (tables == high * 256).all():
         tables = high.astype(np.uint8)
-    indices = index.reshape(len(tables), -1)
+    indices = index.reshape(len(tables), -1).astype(np.intp)  # single bits would be a mask
     colours = [table[numbers] for table, numbers in zip(tables, indices, strict=True)]
     return np.reshape(colours, (*index.shape, 3))
 
