@@ -68,7 +68,6 @@ def prepare_target(
     format_ = options.format or promised or file.format
     _check_conversion(file, target, format_, options)
     source = fit_to_format(file, format_, options)
-    blanks = tuple(_blank(part, source, format_) for part in source.parts)
     metadata = file.metadata
     native = file.native
     if not options.metadata:
@@ -76,6 +75,7 @@ def prepare_target(
         native = file.bare_native
     if format_ != file.format:  # whose writer would not know what to do with it
         native = None
+    blanks = tuple(_blank(part, source, format_, is_copy=native is not None) for part in source.parts)
     if native is None:  # nothing but the type of its numbers says what a new file holds
         blanks = tuple(replace(blank, levels=None) for blank in blanks)
     target_file = PictureFile(format_, blanks, metadata, native)
@@ -125,15 +125,15 @@ def fit_to_format(file: PictureFile, format_: str, options: WriteOptions) -> Pic
     return replace(file, parts=parts)
 
 
-def _blank(part: Picture, source: PictureFile, target: str) -> Picture:
+def _blank(part: Picture, source: PictureFile, target: str, *, is_copy: bool) -> Picture:
     """Return a picture of the source's type and scale, or those which the target can hold; an array is not rounded."""
     dtype = _stored_dtype(part, target)
     scale = part.scale
     if target == "NPY" and source.format != "NPY" and part.pixels.dtype.kind in "iu":
         dtype = part.unit_type
         scale = intensity.UNIT
-    elif dtype != part.pixels.dtype or (target != source.format and scale == source.scale):
-        scale = intensity.type_range(dtype)  # as no other format says which number is white
+    elif dtype != part.pixels.dtype or (not is_copy and scale == source.scale):
+        scale = intensity.type_range(dtype)  # as no other file says which number is white
     blank = part.blank(dtype, scale)
     if part.is_inverted and target not in (source.format, "TIFF"):
         blank = replace(blank, scale=blank.scale[::-1], is_inverted=False)

@@ -5,6 +5,7 @@ Where a page cannot hold the result (palettes, 1-bit pictures), its directory is
 Only where there is no source a new file is written.
 """
 
+import hashlib
 import itertools
 import logging
 import math
@@ -12,6 +13,7 @@ import os
 import re
 import shutil
 import struct
+import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,6 +21,7 @@ from typing import Any, BinaryIO
 from xml.etree import ElementTree
 
 import numpy as np
+from imagecodecs import packints_encode
 from tifffile import (
     COMPRESSION,
     EXTRASAMPLE,
@@ -32,6 +35,8 @@ from tifffile import (
     TiffWriter,
 )
 
+from tvdenoise.arrays import intensity
+from tvdenoise.arrays.intensity import Levels
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.orientation import UPRIGHT, exif_of, orientation
@@ -71,6 +76,8 @@ _LAYOUT |= {TIFF.TAGS[name] for name in ("Predictor", "ColorMap", "SampleFormat"
 _LAYOUT |= {TIFF.TAGS[name] for name in ("TileWidth", "TileLength", "TileOffsets", "TileByteCounts")}
 # What a block of EXIF tells beside the places of EXIF and GPS: maker, model, software, date, artist, copyright, ...
 _EXIF_TAGS = {270, 271, 272, 305, 306, 315, 316, 33432, 34665, 34853, *range(40091, 40096)}
+_MASK = 4  # the bit of a page's kind that says so
+_PACKED = (2, 4, 12)  # bits a sample that do not fill bytes
 Links = dict[int, int]  # where the offset of each page stands
 Directory = dict[int, bytes]
 _TRANSPARENCY = {EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA}
@@ -98,23 +105,30 @@ def read(source: Source) -> PictureFile:
         length = stream.seek(0, os.SEEK_END)
         pages = _check_chain(source, stream, tif)
         _check_planes(source, tif, pages)
-        if not tif.series:
+        pictures = _pictures(tif)
+        if not pictures:
             raise ValueError("it has no pictures")
-        for series in tif.series:
+        for series in pictures:
             _check(source, series)
             _check_length(series, length)
         promised = sum(series.nbytes for series in tif.series)
         limits.check_bytes(source, f"its pages promise {promised} bytes", promised, 1, in_memory=False)
+        whites = {_white(series) for series in pictures}
+        if len(whites) > 1:
+            raise PictureError(source.name, "pages of several depths cannot be kept whole", _CONVERT)
+        reduced = sum(len(series.levels) - 1 for series in pictures)
         file = PictureFile(
             "TIFF",
-            tuple(_part(series) for series in tif.series),
+            tuple(_part(series) for series in pictures),
             _shared_metadata(tif.pages.first),
             native=source,
             own_metadata=_own_metadata(tif),
             spacing=_spacing(tif),
-            is_interleaved=_is_interleaved(tif.series),
+            is_interleaved=_is_interleaved(pictures),
+            scale=whites.pop(),
+            notes=(f"{reduced} reduced copies made anew",) if reduced else (),
         )
-        if not all(_holds_result(series) for series in tif.series):
+        if not all(_holds_result(series) for series in pictures):
             file = replace(file, notes=("palette or bits resolved",))
             if tif.is_shaped or tif.is_imagej or tif.is_ome:  # which tell the old shape or type in words
                 file = replace(file, native=None, losses=file.own_metadata)
@@ -130,9 +144,13 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
         written: set[int] = set()
         with TiffFile(stream) as tif:
             links = _find_links(stream, tif)
-            for part, series in zip(file.parts, tif.series, strict=True):
+            _mark_edition(stream)
+            if tif.is_ome:
+                _renew_uuid(tif, file)
+            for part, series in zip(file.parts, _pictures(tif), strict=True):
                 if _holds_result(series):
-                    _replace_series(stream, tif, series, part.pixels, written)
+                    for level in series.levels:
+                        _replace_series(stream, tif, level, _reduce(part, level.shape), written)
                 else:
                     _resolve_series(stream, tif, series, part.pixels, links)
         return
@@ -188,6 +206,54 @@ def _count_sub_pages(directory: bytes, layout: TiffFormat) -> int:
         if code == _SUB_PAGES:
             count += struct.unpack_from(layout.offsetformat, directory, at + 4)[0]
     return count
+
+
+def _renew_uuid(tif: TiffFile, file: PictureFile) -> None:
+    """Give a copy of an OME file a UUID of its own, which depends on the pixels, and forget the name of the source."""
+    text = tif.ome_metadata or ""
+    found = re.search(r'\bUUID="(urn:uuid:[^"]+)"', text)
+    if found is None:
+        return
+    digest = hashlib.sha256()
+    for part in file.parts:
+        digest.update(np.ascontiguousarray(part.pixels).data)
+    new = uuid.uuid5(uuid.NAMESPACE_OID, found[1] + digest.hexdigest()).urn
+    text = text.replace(found[1], new)
+    text = re.sub(rf'(<[\w:]*UUID) FileName="[^"]*"(\s*>\s*{new})', r"\1\2", text)
+    tif.pages.first.aspage().tags["ImageDescription"].overwrite(text.encode())
+
+
+def _mark_edition(stream: BinaryIO) -> None:
+    """Say in a cloud-optimized GeoTIFF, as GDAL does, that its tiles no longer lie where its first lines promise."""
+    stream.seek(0)
+    head = stream.read(1024)
+    stream.seek(0)
+    stream.write(head.replace(b"KNOWN_INCOMPATIBLE_EDITION=NO\n ", b"KNOWN_INCOMPATIBLE_EDITION=YES\n"))
+
+
+def _pictures(tif: TiffFile) -> list[TiffPageSeries]:
+    """Return the series that are pictures; masks of transparency stay as they are."""
+    return [series for series in tif.series if not series.keyframe.subfiletype & _MASK]
+
+
+def _reduce(picture: Picture, shape: tuple[int, ...]) -> Pixels:
+    """Return the pixels at a size that is no larger: means over areas, or where there are gaps the middle of each."""
+    values: Pixels = picture.pixels
+    if values.shape == shape:
+        return values
+    has_gaps = intensity.find_gaps(values, picture.nodata).any()
+    for axis, length in enumerate(shape):
+        size = values.shape[axis]
+        starts = np.arange(length) * size // length
+        ends = np.append(starts[1:], size)
+        if has_gaps:
+            values = values.take((starts + ends) // 2, axis)
+        elif length < size:
+            counts = (ends - starts).reshape([-1 if other == axis else 1 for other in range(values.ndim)])
+            values = np.add.reduceat(values, starts, axis, dtype=np.float64) / counts
+    if picture.pixels.dtype.kind != "f":
+        values = np.rint(values)
+    return values.astype(picture.pixels.dtype)
 
 
 def _find_links(stream: BinaryIO, tif: TiffFile) -> Links:
@@ -302,16 +368,22 @@ def _check(source: Source, series: TiffPageSeries) -> None:
     page = series.keyframe
     limits.check_size(source, page.imagewidth, page.imagelength)
     is_jpeg = page.compression == COMPRESSION.JPEG
+    axes = {level.axes for level in series.levels}
+    sizes = {tuple(n for n, axis in zip(one.shape, one.axes, strict=True) if axis not in "YX") for one in series.levels}
     refusal = None
-    if len(series.levels) > 1 or page.subifds:
-        refusal = "with reduced copies or sub-pictures"
+    if len(page.subifds or ()) > len(series.levels) - 1 or len(axes) > 1 or len(sizes) > 1:
+        refusal = "with sub-pictures that are no reduced copies"
+    elif len(series.levels) > 1 and not _holds_result(series):
+        refusal = "of a palette or single bits with reduced copies"
     elif series.is_multifile:
         refusal = "spread over several files"
     elif page.photometric not in _PHOTOMETRIC or (page.photometric == PHOTOMETRIC.YCBCR and not is_jpeg):
         refusal = f"of colours {getattr(page.photometric, 'name', page.photometric)}"
     elif page.photometric == PHOTOMETRIC.PALETTE and page.samplesperpixel > 1:
         refusal = "of a palette beside other samples"
-    elif page.bitspersample not in (1, 8, 16, 32, 64):
+    elif page.bitspersample in _PACKED and page.extrasamples:
+        refusal = f"of {page.bitspersample} bits a sample with transparency"
+    elif page.bitspersample not in (1, *_PACKED, 8, 16, 32, 64):
         refusal = f"of {page.bitspersample} bits a sample"
     elif page.imagedepth > 1 and series.dataoffset is None:
         refusal = "of volumes in tiles or compressed strips"
@@ -340,6 +412,8 @@ def _check_length(series: TiffPageSeries, length: int) -> None:
 def _own_metadata(tif: TiffFile) -> Names:
     first = tif.pages.first
     names = [name for name, tag in _OWN_TAGS.items() if tag in first.tags]
+    if len(tif.series) > len(_pictures(tif)):
+        names.append("masks")
     if any(tag.code >= _PRIVATE for tag in first.tags):
         names.append("private tags")
     if first.description and not (tif.is_shaped or tif.is_imagej or tif.is_ome):
@@ -403,8 +477,15 @@ def _holds_result(series: TiffPageSeries) -> bool:
     return not is_bits and series.keyframe.photometric != PHOTOMETRIC.PALETTE
 
 
+def _white(series: TiffPageSeries) -> tuple[float, float] | None:
+    """Return the range of samples that do not fill their bytes; None for all others."""
+    bits = series.keyframe.bitspersample
+    return (0.0, 2.0**bits - 1) if bits in _PACKED and _holds_result(series) else None
+
+
 def _part(series: TiffPageSeries) -> Picture:
     page = series.keyframe
+    white = _white(series)
     axes = series.axes
     target = None
     if _holds_result(series):
@@ -427,6 +508,7 @@ def _part(series: TiffPageSeries) -> Picture:
         is_cmyk=page.photometric == PHOTOMETRIC.SEPARATED,
         is_premultiplied=EXTRASAMPLE.ASSOCALPHA in page.extrasamples,
         nodata=_nodata(page),
+        levels=None if white is None else Levels(0, int(white[1])),
     )
 
 
@@ -506,6 +588,8 @@ def _replace_series(stream: BinaryIO, tif: TiffFile, series: TiffPageSeries, pix
 
 def _replace_page(stream: BinaryIO, page: TiffPage, pixels: Pixels, written: set[int]) -> None:
     """Put new pixels (planes, 1, H, W, samples) into a page: where the old ones were if they fit there, else behind."""
+    if page.bitspersample in _PACKED:
+        _overwrite(page, "Predictor", 1)
     if page.compression not in _REPEATABLE:
         _overwrite(page, "Compression", COMPRESSION.ADOBE_DEFLATE)
         _overwrite(page, "Predictor", 1)
@@ -549,11 +633,14 @@ def _segments(page: TiffPage, pixels: Pixels) -> Iterator[Pixels]:
 def _encode(page: TiffPage, segment: Pixels) -> bytes:
     """Compress a segment as its page was, or with Deflate."""
     compression = page.compression
+    if page.bitspersample in _PACKED:  # each row begins with a byte of its own
+        rows = [packints_encode(to_native_order(row).ravel(), page.bitspersample) for row in segment]
+        segment = np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1, 1)
     if compression == COMPRESSION.NONE:
         return segment.tobytes()
     if compression not in _REPEATABLE:
         compression = COMPRESSION.ADOBE_DEFLATE
-    elif page.predictor != 1:
+    elif page.predictor != 1 and page.bitspersample not in _PACKED:
         segment = TIFF.PREDICTORS[page.predictor](segment, axis=-2)
     options = {"axis": -2} if compression == COMPRESSION.PACKBITS else {}  # which packs each row by itself
     return bytes(TIFF.COMPRESSORS[compression](segment, **options))
