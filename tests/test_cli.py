@@ -666,7 +666,7 @@ BAD = [
     (
         "in.png -o out.png --volume --spacing 0",
         2,
-        r"--spacing: '0' is not a number from 0\.001 to 1000; give the",
+        r"--spacing: '0' is not a number from 0\.01 to 1000; give the",
     ),
     ("in.png -o out.png --volume", 1, r"in\.png: a single picture has no depth; leave out --volume"),
     ("in.png -o out.png -l 0.1 --sigma 25", 2, r"--sigma: it is for choosing lambda, and lambda is given"),
