@@ -733,7 +733,11 @@ BAD = [
             ("wide.npy", "", r"-3\.4e\+38\.\.3\.4e\+38"),
         ]
     ),
-    ("exif.jpg -o out.tif", 2, r"out\.tif: a TIFF file would lose EXIF; end it in \.png or \.jpg, or say --allow-loss"),
+    (
+        "exif.jpg -o out.bmp",
+        2,
+        r"out\.bmp: a BMP file would lose EXIF; end it in \.tif or \.png or \.jpg, or say --allow-loss",
+    ),
     ("info ./-", 2, r"/-: there is no such file; check the path"),
     ("info float.npy --axes ZYX", 2, r"--axes: ZYX does not name the 2 axes"),
     (
