@@ -31,6 +31,8 @@ class Result(Generic[Image]):
         rounding to the type of the image, which may exceed ``tol``; of integers before they are rounded, and clipped to
         the range of their type, which opponent colours may leave. Not counted is what scaling integers to float32
         moves, 6e-8 at most. In a stack the largest.
+    range
+        The numbers of the image that stand for 0 and 1; in a stack those of its first picture.
     tol
         The tolerance that was to be reached; in a stack the largest.
     seconds
@@ -62,6 +64,7 @@ class Result(Generic[Image]):
     energy: float
     gap: float
     rms_bound: float
+    range: tuple[float, float]
     tol: float
     seconds: float
     device: str

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tvdenoise.api.result import Result
 from tvdenoise.arrays import colour
-from tvdenoise.arrays.intensity import NOISY_UNIT
+from tvdenoise.arrays.intensity import NOISY_UNIT, Range
 from tvdenoise.arrays.planes import Image, Planes, as_planes
 from tvdenoise.auto.noise_level import Noise
 from tvdenoise.auto.probe import draw_probe
@@ -53,8 +53,8 @@ class Task(Generic[Image]):
         If sigma is beyond the range of the picture.
     """
 
-    def __init__(self, image: Image, settings: Settings, channel_axis: int | None) -> None:
-        self._planes: Planes[Image] = as_planes(image, channel_axis, settings.axes)
+    def __init__(self, image: Image, settings: Settings, channel_axis: int | None, scale: Range | None = None) -> None:
+        self._planes: Planes[Image] = as_planes(image, channel_axis, settings.axes, scale)
         self._home = image.device if isinstance(image, Tensor) else torch.device("cpu")
         self._color = colour.choose_model(settings.color, len(self._planes.f))
         self.settings = settings.with_color(self._color)
@@ -154,22 +154,26 @@ class Task(Generic[Image]):
         u = solution.u
         chroma = None
         if problem.ratios:
-            u = colour.from_opponent(u)
             chroma = problem.ratios[1]
+            u = colour.from_opponent(u)
+        if problem.weight == 0:  # as it is, so that no bit changes on the way to other colours and back
+            u = self._planes.f.to(u, copy=True)
+        image, rounding = self._planes.restore(u)
         result = Result(
-            image=self._planes.restore(u),
+            image=image,
             status=solution.status,
             steps=solution.steps,
             energy=certificate.energy,
             gap=certificate.gap,
             rms_bound=certificate.rms_bound,
+            range=self._planes.scale,
             tol=tol,
             seconds=solution.seconds,
             device=str(problem.f.device),
             weight=problem.weight,
             color=self._color,
             chroma=chroma,
-        ).with_rounding(self._rounding(problem, solution.u, u))
+        ).with_rounding(self._rounding(problem, solution.u) + rounding)
         if selection is None:
             return result
         sigma = math.sqrt(sum(channel.sigma**2 for channel in noise) / len(noise))
@@ -182,26 +186,26 @@ class Task(Generic[Image]):
             is_noise_signal_dependent=any(channel.slope != 0 for channel in noise),
         )
 
-    def _rounding(self, problem: Problem, solved: Tensor, u: Tensor) -> float:
-        """Return how far, RMS, rounding moves the picture: in opponent colours and back, and in a narrower type."""
+    def _rounding(self, problem: Problem, solved: Tensor) -> float:
+        """Return how far, RMS, rounding moves the picture: in opponent colours and back, and without its means."""
         distance = 0.0
-        if problem.ratios:
+        if problem.ratios and problem.weight:
             distance += colour.rounding_bound(problem.f) + colour.rounding_bound(solved)
         if _is_centred(problem):
             distance += torch.finfo(torch.float64).eps * (float(problem.means.abs().max()) + problem.spread)
-        dtype = self._planes.dtype
-        if dtype is not None and dtype.itemsize < u.dtype.itemsize:
-            distance += tensors.cast_error(u, dtype)
         return distance
 
     def _expect_rounding(self, problem: Problem) -> float:
-        """Return about how large :meth:`_rounding` will be, and not less: as if the answer were as large as f."""
+        """Return about how far rounding will move the answer, and not less: as if that were as large as f."""
         distance = 0.0
         if problem.ratios:
             distance += 2 * colour.rounding_bound(problem.f)
         dtype = self._planes.dtype
-        if dtype is not None and dtype.itemsize < problem.f.itemsize:
+        low, high = self._planes.scale
+        is_narrow = dtype is not None and dtype.itemsize < problem.f.itemsize
+        if dtype is not None and (is_narrow or low):
             rms = float(torch.linalg.vector_norm(problem.f)) / math.sqrt(problem.f.numel())
+            rms += abs(low) / (high - low)
             distance += 0.5 * torch.finfo(dtype).eps * rms
         return ROOM * distance
 

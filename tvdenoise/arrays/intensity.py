@@ -20,6 +20,8 @@ CHUNK = 2**20  # Values rounded at a time, so that what lies between costs no me
 
 UNIT: Range = (0.0, 1.0)
 NOISY_UNIT: Range = (-1.0, 2.0)  # where floats lie that are on the unit scale, with room for the noise on it
+LEAST_SPREAD = 1 / 255  # Floats that spread less would be one gray level of 8 bits: their unit is another.
+LEAST_WIDTH = 1e-36  # A narrower range is lost among the smallest numbers of float32.
 MAX_UNIT = 1e9  # Far beyond any picture on the unit scale, and safe from overflow when squared and summed.
 
 
@@ -34,6 +36,16 @@ def check_type(subject: object, dtype: DType) -> None:
     if dtype.itemsize > largest.get(dtype.kind, -1):
         problem = f"values of type {dtype} have no intensity range"
         raise ArrayError(subject, problem, "convert it to 8-, 16- or 32-bit integers or to floats")
+
+
+def check_plain(subject: object, array: Pixels) -> None:
+    """Raise :class:`ArrayError` if an array holds more than numbers, such as a mask or a unit, which would be lost."""
+    if np.ma.is_masked(array):
+        problem = "it has a mask, which would be lost"
+        raise ArrayError(subject, problem, "fill it with values like those around it, and mask the result again")
+    if type(array) not in (np.ndarray, np.memmap):
+        problem = f"it is a {type(array).__name__}, and what that adds to numbers, such as a unit, would be lost"
+        raise ArrayError(subject, problem, "give numpy.asarray(image), and put it back on the result")
 
 
 def is_finite(pixels: Pixels) -> bool:
@@ -103,15 +115,22 @@ def type_range(dtype: DTypeLike) -> Range:
 
 
 def measure_range(pixels: Pixels, nodata: float | None = None) -> Range:
-    """Return the range of a file's pixels: by type for integers, by their values for floats, without ``nodata``.
+    """Return the range of pixels: by type for integers, by the values of floats that are not ``nodata``.
 
-    Floats within :data:`NOISY_UNIT` are taken as they are. Others are scaled by their smallest and largest value.
+    Floats within :data:`NOISY_UNIT` are taken as they are, unless they spread less than :data:`LEAST_SPREAD`, as those
+    of small physical units. Others are scaled by their smallest and largest value.
     """
     if _is_integer(pixels.dtype):
         return type_range(pixels.dtype)
-    low, high = find_extremes(pixels, nodata)
+    return choose_range(*find_extremes(pixels, nodata))
+
+
+def choose_range(low: float, high: float) -> Range:
+    """Return the range of floats from ``low`` to ``high``."""
     least, largest = NOISY_UNIT
-    if least <= low and high <= largest:
+    is_near_unit = least <= low and high <= largest
+    is_small_unit = LEAST_WIDTH <= high - low < LEAST_SPREAD
+    if is_near_unit and not is_small_unit:
         return UNIT
     if low == high:  # a range needs a width that is not lost beside so large a number
         high = low + max(1.0, 1e-9 * abs(low))
@@ -131,7 +150,7 @@ def check_range(subject: object, pixels: Pixels, scale: Range, nodata: float | N
     farthest = max(abs(darkest - low), abs(brightest - low))
     if not (is_number and farthest <= MAX_UNIT * span):
         problem = f"{low:g}..{high:g} is too wide or too narrow a range to scale its {pixels.dtype} values by"
-        raise ArrayError(subject, problem, "give another --range")
+        raise ArrayError(subject, problem, "give another range")
 
 
 def find_extremes(pixels: Pixels, nodata: float | None = None) -> Range:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tvdenoise.arrays import intensity
+from tvdenoise.arrays.intensity import UNIT, Range
 from tvdenoise.errors import ArrayError
 from tvdenoise.model import tensors
 from tvdenoise.options.kinds import FEW_CHANNELS
@@ -23,32 +24,55 @@ class Planes(NamedTuple, Generic[Image]):
     """A picture (C, H, W), or a volume (C, D, H, W), on the unit scale, and the way back."""
 
     f: Tensor
-    restore: Callable[[Tensor], Image]  # from planes to the kind, shape and type of the image they were made of
+    scale: Range  # the numbers of the image that stand for black and white
+    # From planes to the kind, shape and type of the image they were made of, and how far that moves them: RMS, on the
+    # unit scale, where the type is one of floats.
+    restore: Callable[[Tensor], tuple[Image, float]]
     dtype: torch.dtype | None  # that type, if it is one of floats
 
 
-def as_planes(image: Image, channel_axis: Axis, axes: Literal[2, 3] = 2) -> Planes[Image]:
-    """Return one picture, or with ``axes=3`` one volume, as planes.
+def as_planes(image: Image, channel_axis: Axis, axes: Literal[2, 3] = 2, scale: Range | None = None) -> Planes[Image]:
+    """Return one picture, or with ``axes=3`` one volume, as planes; without a scale, by :func:`measure_range`.
 
     Raises :class:`ArrayError` unless it has finite numbers, of a type that has an intensity range.
     """
     if isinstance(image, np.ndarray):
         axis = _find_channel_axis(image.shape, channel_axis, axes, default=-1)
-        return _array_as_planes(image, axis)
+        return _array_as_planes(image, axis, scale)
     if isinstance(image, Tensor):
+        _check_tensor(image)
         axis = _find_channel_axis(image.shape, channel_axis, axes, default=0)
-        return _tensor_as_planes(image, axis)
+        return _tensor_as_planes(image, axis, scale)
     problem = f"it is of type {type(image).__name__}"
-    raise ArrayError("image", problem, "give a NumPy array, such as numpy.asarray makes, or a torch tensor")
+    remedy = "give a NumPy array, such as numpy.asarray makes (of a PIL image in mode L or RGB), or a torch tensor"
+    raise ArrayError("image", problem, remedy)
 
 
-def _array_as_planes(image: Array, axis: Axis) -> Planes[Array]:
-    if np.ma.is_masked(image):
-        problem = "it has a mask, which means nothing here"
-        raise ArrayError("image", problem, "fill it, such as with image.filled(0)")
+def _check_tensor(image: Tensor) -> None:
+    """Raise :class:`ArrayError` unless the values are there, and of a type that has a range."""
+    is_narrow = image.is_floating_point() and image.itemsize < 2
+    is_packed = image.layout != torch.strided or image.is_nested or image.is_quantized
+    if is_packed or is_narrow or image.is_meta:
+        problem = f"it is a tensor of layout {image.layout}, type {image.dtype} on {image.device}"
+        remedy = "give a dense one, with values, of floats of 16 bits or more, or integers"
+        raise ArrayError("image", problem, remedy)
+    try:
+        image.data_ptr()  # which no tensor has under torch.func.grad, ...
+        image.detach().reshape(-1)[:1].tolist()  # ... and this none that is masked or functionalized
+    except RuntimeError as error:
+        problem = "its values cannot be read inside vmap, torch.func or other transforms of functions"
+        remedy = "call denoise outside, on plain tensors; for gradients TotalVariation is the loss"
+        raise ArrayError("image", problem, remedy) from error
+
+
+def _array_as_planes(image: Array, axis: Axis, scale: Range | None) -> Planes[Array]:
+    intensity.check_plain("image", image)
     intensity.check_type("image", image.dtype)
     intensity.check_finite("image", image)
-    scale = intensity.type_range(image.dtype)
+    if scale is None:
+        scale = intensity.measure_range(image)
+    if scale != UNIT:
+        intensity.check_range("image", image, scale)
     unit = intensity.scale_to_unit(image, scale)
     # torch takes no read-only arrays and none with negative strides.
     f = torch.from_numpy(np.require(unit, requirements=["C", "W"]))
@@ -56,38 +80,56 @@ def _array_as_planes(image: Array, axis: Axis) -> Planes[Array]:
     if image.dtype.kind == "f":
         dtype = getattr(torch, image.dtype.name)
 
-    def restore(u: Tensor) -> Array:
-        unit = tensors.contiguous_copy(_from_front(u, axis))
-        values = intensity.scale_from_unit(unit.numpy(force=True), scale, image.dtype)
-        return np.ascontiguousarray(values)
+    def restore(u: Tensor) -> tuple[Array, float]:
+        solved = tensors.contiguous_copy(_from_front(u, axis)).numpy(force=True)
+        values = intensity.scale_from_unit(solved, scale, image.dtype)
+        if dtype is not None and scale != UNIT:  # what has not changed keeps its bits
+            np.copyto(values, image, where=solved == unit)
+        return np.ascontiguousarray(values), intensity.measure_rounding(solved, values, scale)
 
-    return Planes(_to_front(f, axis), restore, dtype)
+    return Planes(_to_front(f, axis), scale, restore, dtype)
 
 
-def _tensor_as_planes(image: Tensor, axis: Axis) -> Planes[Tensor]:
-    is_narrow = image.is_floating_point() and image.itemsize < 2
-    if image.layout != torch.strided or image.is_meta or is_narrow:
-        problem = f"it is a tensor of layout {image.layout}, type {image.dtype} on {image.device}"
-        remedy = "give a dense one, with values, of floats of 16 bits or more, or integers"
-        raise ArrayError("image", problem, remedy)
+def _tensor_as_planes(image: Tensor, axis: Axis, scale: Range | None) -> Planes[Tensor]:
     image = image.detach().resolve_neg()
-    if not image.is_floating_point():
-        array = _array_as_planes(image.numpy(force=True), axis)
-        return Planes(
-            array.f,
-            lambda u: torch.from_numpy(array.restore(u)).to(image.device),
-            array.dtype,
-        )
-    # From an accelerator only what is refused anyway is copied to the CPU.
-    if image.device.type == "cpu" or image.numel() == 0 or not torch.isfinite(image).all():
-        # NumPy knows no bfloat16.
-        readable = image.to(torch.promote_types(image.dtype, torch.float32))
-        intensity.check_finite("image", readable.numpy(force=True))
-    return Planes(
-        _to_front(image, axis),
-        lambda u: _from_front(u, axis).to(image.device, image.dtype),
-        image.dtype,
-    )
+    readable = image
+    if image.is_floating_point():
+        if image.numel() and torch.isfinite(image).all():
+            low, high = image.aminmax()
+            scale = scale or intensity.choose_range(float(low), float(high))
+            if scale == UNIT:
+                return _unit_tensor_as_planes(image, axis)
+        readable = image.to(torch.promote_types(image.dtype, torch.float32))  # NumPy knows no bfloat16
+    # Scaled, or refused, as an array is, on the CPU.
+    array = _array_as_planes(readable.numpy(force=True), axis, scale)
+
+    def restore(u: Tensor) -> tuple[Tensor, float]:
+        values, rounding = array.restore(u)
+        wide = torch.from_numpy(values)
+        low, high = array.scale
+        rounding += _cast_error(wide, image.dtype) / (high - low)
+        return wide.to(image.device, image.dtype), rounding
+
+    dtype = None
+    if image.is_floating_point():
+        dtype = image.dtype
+    return Planes(array.f, array.scale, restore, dtype)
+
+
+def _unit_tensor_as_planes(image: Tensor, axis: Axis) -> Planes[Tensor]:
+    """Return finite floats that are on the unit scale, on the device where they are."""
+
+    def restore(u: Tensor) -> tuple[Tensor, float]:
+        return _from_front(u, axis).to(image.device, image.dtype), _cast_error(u, image.dtype)
+
+    return Planes(_to_front(image, axis), UNIT, restore, image.dtype)
+
+
+def _cast_error(u: Tensor, dtype: torch.dtype) -> float:
+    """Return how far, RMS, a narrower type moves the numbers."""
+    if dtype.itemsize < u.dtype.itemsize:
+        return tensors.cast_error(u, dtype)
+    return 0.0
 
 
 def _to_front(picture: Tensor, axis: Axis) -> Tensor:

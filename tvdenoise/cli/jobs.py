@@ -12,8 +12,8 @@ from tvdenoise.errors import InputError, OutputError, SettingError
 from tvdenoise.files.job import Job
 from tvdenoise.files.plan import FileFilter, Naming, Pair, counterpart, is_folder, plan_files
 from tvdenoise.images import STREAM, WriteOptions, check_source, format_by_extension
+from tvdenoise.options.settings import doubt_weight
 
-SUSPICIOUS_LAMBDA = 2  # above it hardly anything remains: it may be meant for other intensities
 SEPARATORS = ("/", os.sep)  # at the end of a path that is meant to be a folder
 
 
@@ -62,9 +62,9 @@ def _prepare_jobs(arguments: Arguments) -> Callable[[Pair], Job]:
     """Return what makes a job of a picture and the place of its result."""
     settings, file_sigma = values.parse_settings(arguments.given, arguments.preset)
     is_fraction = values.is_fraction(arguments.given["weight"])
-    if settings.weight != "auto" and settings.weight > SUSPICIOUS_LAMBDA and not is_fraction and not arguments.quiet:
-        number = f"{settings.weight:g}"
-        messages.note(f"lambda {number} is for intensities 0 to 1; if it was meant for 0 to 255, give {number}/255")
+    doubt = doubt_weight(settings.weight)
+    if doubt is not None and not is_fraction and not arguments.quiet:
+        messages.note(doubt)
     format_ = values.parse_format(arguments.format_)
     memory = values.parse_memory(arguments.memory)
     reading = values.parse_reading(arguments.axes, arguments.scale, arguments.max_pixels, arguments.nonfinite)

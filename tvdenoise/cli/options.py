@@ -27,7 +27,8 @@ Range = Annotated[
     typer.Option(
         "--range",
         metavar="LO,HI",
-        help="The numbers that stand for 0 and 1. Default: the type's range; floats beyond -1 to 2, their own.",
+        help="The numbers that stand for 0 and 1. Default: the type's range; of floats beyond -1 to 2, or that spread "
+        "less than 1/255, their own.",
         rich_help_panel="Input",
     ),
 ]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tvdenoise.errors import InputError, SettingError
 from tvdenoise.options.kinds import Nonfinite
-from tvdenoise.options.rules import parse_number
+from tvdenoise.options.rules import check_range, parse_number
 from tvdenoise.options.settings import OPTIONS, PRESETS, Settings
 
 if TYPE_CHECKING:
@@ -184,13 +184,7 @@ def parse_range(text: str | None) -> tuple[float, float] | None:
     """Return the two numbers of a range."""
     if text is None:
         return None
-    try:
-        low, high = map(float, text.split(","))
-    except ValueError:
-        low = high = math.nan
-    if not -math.inf < low < high < math.inf:
-        raise SettingError("range", f"{text!r} is not two finite numbers, the smaller first", "give such as 0,4095")
-    return low, high
+    return check_range(text.split(","), repr(text))
 
 
 def parse_nodata(text: str | None) -> float | None:

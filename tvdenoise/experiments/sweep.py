@@ -206,6 +206,7 @@ class Specimen:
             return image
         if not isinstance(image, np.ndarray) or image.size == 0:
             raise ArrayError(self.name, "it is no array, or an empty one", "give a NumPy array of pixels")
+        intensity.check_plain(self.name, image)
         intensity.check_type(self.name, image.dtype)
         intensity.check_finite(self.name, image)
         picture = Picture(image, "YXS"[: image.ndim], scale=intensity.type_range(image.dtype))

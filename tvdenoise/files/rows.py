@@ -121,8 +121,8 @@ def figures_of(
 ) -> Figures:
     """Return the figures of a page of some range, measured before and after if there is a clean one."""
     shared = {name: getattr(result, name) for name in RULES if hasattr(result, name)}
+    shared["range"] = scale  # of the file: the page was on the unit scale already
     return Figures(
-        range=scale,
         **shared,
         criterion=None if result.risk is None else "sure",
         stop=result.status,

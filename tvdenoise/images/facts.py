@@ -79,16 +79,19 @@ def _warnings(file: PictureFile) -> list[str]:
 
 
 def _hints(part: Picture, values: intensity.Range) -> list[str]:
-    """Say where an integer picture uses so little of its type's range that its white may be elsewhere."""
+    """Say where a picture uses so little of its range, which nobody gave, that its white may be elsewhere."""
     least, largest = values
     _, top = part.scale
-    bits = max(8, int(largest).bit_length())
-    bits += bits % 2  # cameras have 8, 10, 12 or 14
-    white = 2**bits - 1
-    is_by_type = part.pixels.dtype.kind in "iu" and part.scale == part.type_range
-    if not is_by_type or least < 0 or largest == 0 or 4 * white > top:
+    if part.scale != part.type_range or least < 0 or largest == 0:
         return []
-    return [f"no value above {white} of {top:.0f}: if that is its white, say --range 0,{white}"]
+    white = largest
+    if part.pixels.dtype.kind in "iu":
+        bits = max(8, int(largest).bit_length())
+        bits += bits % 2  # cameras have 8, 10, 12 or 14
+        white = 2**bits - 1
+    if 4 * white > top:
+        return []
+    return [f"no value above {white:.6g} of {top:.0f}: if that is its white, say --range 0,{white:.6g}"]
 
 
 def _colours(part: Picture) -> str:

@@ -200,6 +200,17 @@ def parse_number(text: str) -> float:
     return float(numerator) / float(denominator)
 
 
+def check_range(given: Any, shown: str) -> tuple[float, float]:  # noqa: ANN401 (whatever is given for two numbers)
+    """Return the numbers that stand for 0 and 1, or raise :class:`SettingError`."""
+    try:
+        low, high = map(float, given)
+    except (TypeError, ValueError, OverflowError):
+        low = high = math.nan
+    if not -math.inf < low < high < math.inf:
+        raise SettingError("range", f"{shown} is not two finite numbers, the smaller first", "give such as 0,4095")
+    return low, high
+
+
 def show(value: object) -> str:
     """Return a value of any kind, such as an array, in part of a line."""
     return " ".join(reprlib.repr(value).split())

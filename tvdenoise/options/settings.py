@@ -30,6 +30,9 @@ OPPONENT = ("opponent", "auto")
 MAX_WEIGHT = 1e9
 """Far beyond any weight that leaves more than a flat picture, and safe from overflow."""
 
+SUSPICIOUS_WEIGHT = 2
+"""Above it hardly anything remains of a picture."""
+
 MAX_FACTOR = 100.0
 """Far beyond any multiple of lambda that is of use, for chroma and for a lambda chosen for the picture."""
 
@@ -295,6 +298,13 @@ def check_option(name: str, value: object) -> Any:  # noqa: ANN401 (each option 
     if value is None and DEFAULTS[name] is None:
         return None
     return OPTIONS[name].rule.check(name, value)
+
+
+def doubt_weight(weight: float | str) -> str | None:
+    """Return a sentence about a lambda that leaves hardly anything, as one that is meant for other intensities."""
+    if weight == AUTO or float(weight) <= SUSPICIOUS_WEIGHT:
+        return None
+    return f"lambda {weight:g} is for intensities 0 to 1; if it was meant for 0 to 255, give {weight:g}/255"
 
 
 def flag_of(name: str) -> str:
