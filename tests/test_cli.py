@@ -15,7 +15,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy.ndimage import uniform_filter
 
 from tvdenoise import __version__, denoise
@@ -112,6 +112,25 @@ class TestGood:
         again = json.loads(run("colour.png", "-o", "b.tif", "--allow-loss", "--json", "--preset", "best", *given)[1])
         assert (again["lambda"], again["chroma"]) == (row["lambda"], row["chroma"])
         assert again["energy"] == pytest.approx(row["energy"], abs=row["gap"] + again["gap"])
+
+    def test_a_turned_picture_gives_what_its_upright_copy_gives(self, run, noisy):
+        """The differences of isotropic total variation reach to the right and below, as a viewer shows it."""
+        upright = Image.fromarray(np.dstack([noisy, noisy[::-1], noisy[:, ::-1]])[:24, :16])
+        turn_back = (None, 0, 3, 1, 5, 2, 6, 4)  # the transpositions of Pillow that undo those of EXIF
+        for number, undo in enumerate(turn_back, 1):
+            exif = Image.Exif()
+            exif[0x0112] = number
+            stored = upright if undo is None else upright.transpose(Image.Transpose(undo))
+            stored.save(f"{number}.png", exif=exif)
+            with Image.open(f"{number}.png") as picture:
+                assert np.array_equal(ImageOps.exif_transpose(picture), upright)
+            assert run(f"{number}.png", "-o", f"out{number}.png", "-q", "--sigma", "20")[0] == 0
+            with Image.open(f"out{number}.png") as result:
+                assert result.size == stored.size
+                shown = np.asarray(ImageOps.exif_transpose(result))
+            if number == 1:
+                expected = shown
+            assert np.array_equal(shown, expected)
 
     def test_transparency_is_no_colour(self, run, noisy):
         colour = np.dstack([noisy, noisy[::-1], noisy[:, ::-1]])

@@ -19,6 +19,7 @@ from PIL import Image
 from processes import begun, fill
 
 from tvdenoise import Grid, Noise, Specimen, __version__, denoise, sweep
+from tvdenoise.api import denoising
 from tvdenoise.api.aggregation import mean_psnr
 from tvdenoise.api.denoising import denoise_as_set
 from tvdenoise.cli.values import parse_list
@@ -239,7 +240,7 @@ class TestSweep:
             return denoise_as_set(image, *arguments, **options)
 
         # No picture of a test can be sure to exhaust the memory of a machine.
-        monkeypatch.setattr(sweeping, "denoise_as_set", greedy)
+        monkeypatch.setattr(denoising, "denoise_as_set", greedy)
         pictures = [Specimen("large", np.zeros((50, 50))), Specimen("small", np.eye(20))]
         large, small = sweep(pictures, Grid(weight=(0.1,)))
         assert (large.status, small.status) == ("failed", "done")

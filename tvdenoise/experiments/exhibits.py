@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvdenoise.api.denoising import denoise_as_set
 from tvdenoise.errors import TVDenoiseError
 from tvdenoise.experiments.degradations import Noise
 from tvdenoise.experiments.report import Exhibit
 from tvdenoise.experiments.sweep import Specimen
-from tvdenoise.files.pages import pages_of
+from tvdenoise.files.pages import denoise_page, pages_of
 from tvdenoise.files.rows import RowDict
 from tvdenoise.images import ReadOptions
 from tvdenoise.images.picture import squeeze
@@ -86,9 +85,8 @@ def _make_images(specimen: Specimen, row: RowDict) -> tuple[dict[str, NDArray[An
     planes = defaultdict(list)
     for page, figures in zip(pages[:channels], row["pages"] or [row], strict=False):
         own_settings = replace(settings, weight=figures["lambda"], chroma=figures["chroma"])
-        noisy = draw.noisy.unit(page)
-        planes["noisy"].append(noisy)
-        planes["denoised"].append(denoise_as_set(noisy, own_settings, channel_axis=-1).image)
+        planes["noisy"].append(draw.noisy.unit(page))
+        planes["denoised"].append(denoise_page(draw.noisy, page, own_settings).image)
         if draw.clean is not None:
             planes["reference"].append(draw.clean.unit(page))
     images = {}

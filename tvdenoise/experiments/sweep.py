@@ -21,7 +21,7 @@ from tvdenoise.arrays import intensity
 from tvdenoise.errors import ArrayError, DeviceError, PictureError, SettingError, TVDenoiseError, divergence
 from tvdenoise.experiments.degradations import Noise
 from tvdenoise.files.job import is_lack_of_memory, picture_columns
-from tvdenoise.files.pages import page_settings, pages_of, read_reference
+from tvdenoise.files.pages import denoise_page, page_settings, pages_of, read_reference
 from tvdenoise.files.rows import TracePoint, TrialRow, figures_of, summed
 from tvdenoise.images import Page, Picture, ReadOptions
 from tvdenoise.kernels import dispatch
@@ -358,8 +358,7 @@ def _run_pages(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) ->
         points.append(TracePoint(progress.step, progress.seconds, **certificate))
 
     for page in pages:
-        noisy: NDArray[Any] = draw.noisy.unit(page)
-        result = denoise_as_set(noisy, settings, channel_axis=-1, callback=note)
+        result = denoise_page(draw.noisy, page, settings, note)
         if result.status == "non_finite":
             raise divergence(row.input, settings.method_name, result.steps)
         before, after = draw.measure(page, result.image)
@@ -374,7 +373,7 @@ def _run_pages(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) ->
 
 def _hash_picture(picture: Picture) -> str:
     pixels = picture.pixels
-    words = f"{picture.axes} {picture.is_cmyk} {pixels.shape} {pixels.dtype} "
+    words = f"{picture.axes} {picture.is_cmyk} {picture.orientation} {pixels.shape} {pixels.dtype} "
     return _hash(words.encode() + np.ascontiguousarray(pixels).tobytes())
 
 

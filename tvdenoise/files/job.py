@@ -6,12 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from numpy.typing import NDArray
-
 from tvdenoise import images
 from tvdenoise.api.aggregation import Figures
 from tvdenoise.errors import PictureError, PrecisionError, TVDenoiseError, WriteError, divergence
-from tvdenoise.files.pages import page_settings, pages_of, read_reference
+from tvdenoise.files.pages import denoise_page, page_settings, pages_of, read_reference
 from tvdenoise.files.rows import Row, figures_of, summed
 from tvdenoise.images import Page, Picture, PictureFile, ReadOptions, WriteOptions
 from tvdenoise.machine import scratch
@@ -19,7 +17,6 @@ from tvdenoise.machine.signals import ENDING, defer_signals
 from tvdenoise.options.settings import Settings
 
 if TYPE_CHECKING:
-    from tvdenoise.api.result import Result
     from tvdenoise.files.metrics import Quality
     from tvdenoise.solvers.loop import Progress
 
@@ -193,14 +190,10 @@ class _PageJob:
         """Denoise the page, write the result into the target, and return its figures."""
         with defer_signals(*ENDING):  # torch would abort in the middle of its import
             import torch
-
-            from tvdenoise.api.denoising import denoise_as_set  # late: it takes longer than most failures
         if job.threads is not None:
             torch.set_num_threads(job.threads)
-        result: Result[NDArray[Any]]
         try:
-            unit = self.noisy.unit(self.index)
-            result = denoise_as_set(unit, self.settings, channel_axis=-1, callback=observer.on_progress)
+            result = denoise_page(self.noisy, self.index, self.settings, observer.on_progress)
         except PrecisionError as error:
             raise PictureError(job.source, error.problem, error.remedy) from error
         if result.status == "non_finite":

@@ -1,14 +1,22 @@
 """The pages of a picture: which are solved together, with which settings, and the clean ones to measure them by."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from tvdenoise import images
 from tvdenoise.errors import PictureError, SettingError
 from tvdenoise.images import Page, Picture, PictureFile, ReadOptions, WriteOptions
+from tvdenoise.machine.signals import ENDING, defer_signals
 from tvdenoise.options.kinds import ColorKind, Spacing
 from tvdenoise.options.settings import Settings
+
+if TYPE_CHECKING:
+    from tvdenoise.api.result import Result
+    from tvdenoise.solvers.loop import Progress
 
 LEAST_SIGMA = 12**-0.5
 """The standard deviation that rounding to whole numbers adds: noise of less says nothing about them."""
@@ -97,6 +105,23 @@ def pages_of(picture: Picture, settings: Settings, name: object) -> Iterator[Pag
         problem = f"none of its axes {picture.axes} is known to be the depth of a volume"
         raise PictureError(name, problem, "call it Z, such as --axes ZYX, or leave out --volume")
     return picture.pages_to_solve(volume=settings.volume, color=settings.color)
+
+
+def denoise_page(
+    picture: Picture, page: Page, settings: Settings, callback: "Callable[[Progress], object] | None" = None
+) -> "Result[NDArray[Any]]":
+    """Denoise a page as viewers show it, whichever way the file has it.
+
+    The differences at a pixel reach to its right and below: isotropic total variation knows which way is up.
+    """
+    with defer_signals(*ENDING):  # torch would abort in the middle of its import
+        from tvdenoise.api.denoising import denoise_as_set  # late: it takes longer than most failures
+    number = picture.orientation
+    if isinstance(settings.spacing, tuple):  # a grid of an instrument, whose rows and columns are not alike
+        number = 1
+    unit = images.turn_page(picture.unit(page), number)
+    result = denoise_as_set(unit, settings, channel_axis=-1, callback=callback)
+    return replace(result, image=images.turn_back(result.image, number))
 
 
 def read_reference(

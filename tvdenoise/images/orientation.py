@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from tvdenoise.images.picture import Metadata, Picture
+from tvdenoise.images.picture import Floats, Metadata, Picture
 
 UPRIGHT = 1
 
@@ -35,13 +36,26 @@ def exif_of(number: int) -> bytes | None:
 
 def turn(picture: Picture, number: int) -> Picture:
     """Return the picture as viewers show it; the pixels are views of those given."""
-    y = picture.axes.index("Y")
-    x = picture.axes.index("X")
-    pixels = picture.pixels
+    pixels = _turn_axes(picture.pixels, number, picture.axes.index("Y"), picture.axes.index("X"))
+    return replace(picture, pixels=pixels, orientation=UPRIGHT)
+
+
+def turn_page(page: Floats, number: int) -> Floats:
+    """Return a view of a page (H, W, C), or volume (D, H, W, C), as viewers show it."""
+    return _turn_axes(page, number, -3, -2)
+
+
+def turn_back(page: Floats, number: int) -> Floats:
+    """Undo :func:`turn_page`."""
+    inverse = {6: 8, 8: 6}  # all others are their own
+    return turn_page(page, inverse.get(number, number))
+
+
+def _turn_axes(pixels: NDArray[Any], number: int, y: int, x: int) -> NDArray[Any]:
     if number >= 5:
         pixels = pixels.swapaxes(y, x)
     if number in (3, 4, 7, 8):
         pixels = np.flip(pixels, y)
     if number in (2, 3, 6, 7):
         pixels = np.flip(pixels, x)
-    return replace(picture, pixels=pixels)
+    return pixels

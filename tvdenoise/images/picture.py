@@ -45,6 +45,7 @@ class Picture:
     is_premultiplied: bool = False  # whether the colours have been multiplied by the transparency
     nodata: float | None = None  # the number that stands for no data; such pixels come back as they are
     levels: Levels | None = None  # what the numbers are rounded to, where the type alone does not say so
+    orientation: int = 1  # EXIF's number, 1 to 8, of the turn by which viewers show it upright
 
     @property
     def samples(self) -> int:
@@ -143,7 +144,8 @@ class Picture:
         for page in self.pages():
             unit[page] = self.display_values(page)
         channel_axis = self._channel_axis or "S"
-        return Picture(unit, f"{self.page_axes}YX{channel_axis}", is_cmyk=self.is_cmyk)
+        axes = f"{self.page_axes}YX{channel_axis}"
+        return Picture(unit, axes, is_cmyk=self.is_cmyk, orientation=self.orientation)
 
     @property
     def type_range(self) -> Range:

@@ -12,6 +12,7 @@ from tvdenoise.arrays.intensity import Range
 from tvdenoise.errors import InputError, PictureError, TVDenoiseError, reason
 from tvdenoise.images.checks import STREAM, check_source
 from tvdenoise.images.formats.table import FORMATS, HEAD, MARKS, UNREAD, find_mark, format_by_extension, module_for
+from tvdenoise.images.orientation import orientation
 from tvdenoise.images.picture import Picture, PictureFile, Source
 from tvdenoise.options.kinds import Nonfinite
 
@@ -47,7 +48,9 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
         able = ", ".join(name for name, row in FORMATS.items() if row.open_axes)
         problem = f"the axes of a {file.format} file are fixed, --axes is for {able}"
         raise InputError(path, problem, "leave --axes out")
-    return replace(file, parts=tuple(_interpret(path, part, file.scale, options) for part in file.parts))
+    parts = [_interpret(path, part, file.scale, options) for part in file.parts]
+    turned = orientation(file.metadata)
+    return replace(file, parts=tuple(replace(part, orientation=turned) for part in parts))
 
 
 def _interpret(path: Path, part: Picture, scale: Range | None, options: ReadOptions) -> Picture:
