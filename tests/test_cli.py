@@ -132,6 +132,19 @@ class TestGood:
                 expected = shown
             assert np.array_equal(shown, expected)
 
+    def test_noise_that_whole_numbers_cannot_lose_is_said(self, run, here):
+        """Its lambda is too small for any pixel to reach the next number; floats keep what is taken off."""
+        random = np.random.default_rng(0)
+        waves = 128 + 60 * np.sin(np.arange(64) / 1.5) * np.cos(np.arange(64) / 1.7)[:, None]
+        for sigma, is_lost in ((0.3, True), (20, False)):
+            noisy = np.clip(np.rint(waves + random.normal(0, sigma, waves.shape)), 0, 255).astype(np.uint8)
+            Image.fromarray(noisy).save("weak.png")
+            _, _, err = run("weak.png", "-o", "out.png", "--overwrite")
+            assert ("no pixel changes; -o NAME.npy keeps" in err) == is_lost
+            assert np.array_equal(np.asarray(Image.open("out.png")), noisy) == is_lost
+            assert "no pixel changes" not in run("weak.png", "-o", "out.npy", "--allow-loss", "--overwrite")[2]
+            assert not np.array_equal(np.load("out.npy"), noisy.astype(np.float32) / 255)
+
     def test_transparency_is_no_colour(self, run, noisy):
         colour = np.dstack([noisy, noisy[::-1], noisy[:, ::-1]])
         Image.fromarray(np.dstack([colour, noisy])).save("alpha.png")
