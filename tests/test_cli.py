@@ -24,7 +24,7 @@ from tvdenoise.files.metrics import quality
 from tvdenoise.files.rows import finite
 
 ROW_KEYS = (
-    "input output status error shape axes dtype tv volume spacing strength pages_given optimizer range lambda color "
+    "input output status error shape axes dtype tv volume spacing strength pages_given optimizer range weight color "
     "chroma sigma criterion risk is_noise_correlated is_noise_signal_dependent device steps stop energy gap rms_bound "
     "tol psnr_before psnr_after ssim_before ssim_after seconds version pages"
 ).split()
@@ -58,7 +58,7 @@ class TestGood:
         assert f"48x40 gray, {chosen}, fista" in err
         assert re.search(f"out.png: noise of sigma {255 * expected.sigma:.3g} of 255 removed in [\\d.]+ s\n", err)
         row = json.loads(run("in.png", "-o", "again.png", "-q", "--json", "-l", "auto")[1])
-        assert (row["lambda"], row["sigma"], row["risk"]) == (expected.weight, expected.sigma, expected.risk)
+        assert (row["weight"], row["sigma"], row["risk"]) == (expected.weight, expected.sigma, expected.risk)
         assert row["criterion"] == "sure"
 
     def test_sigma_is_in_the_units_of_the_file_or_a_fraction(self, run, noisy):
@@ -70,7 +70,7 @@ class TestGood:
             )
         ]
         assert [row["sigma"] for row in rows] == pytest.approx([20 / 255] * 4)
-        assert [row["lambda"] for row in rows] == pytest.approx([rows[0]["lambda"]] * 4, rel=1e-4)
+        assert [row["weight"] for row in rows] == pytest.approx([rows[0]["weight"]] * 4, rel=1e-4)
 
     def test_preset_best_stands_for_three_options_each_of_which_overrules_it(self, run, noisy):
         Image.fromarray(np.dstack([noisy, noisy[::-1], noisy[:, ::-1]])).save("colour.png")
@@ -80,7 +80,7 @@ class TestGood:
         assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
         options = ("--preset", "best", "-l", "0.1", "--tv", "anisotropic", "--color", "coupled")
         row = json.loads(run("colour.png", "-o", "c.png", "-q", "--json", *options)[1])
-        assert (row["lambda"], row["criterion"], row["tv"], row["color"]) == (0.1, None, "anisotropic", "coupled")
+        assert (row["weight"], row["criterion"], row["tv"], row["color"]) == (0.1, None, "anisotropic", "coupled")
         gray = json.loads(run("in.png", "-o", "d.png", "-q", "--json", "--preset", "best")[1])
         assert (gray["color"], gray["chroma"]) == ("rgb", None)
 
@@ -107,10 +107,10 @@ class TestGood:
         Image.fromarray(np.dstack([noisy, noisy[::-1], noisy[:, ::-1]])).save("colour.png")
         _, out, err = run("colour.png", "-o", "a.tif", "--allow-loss", "--json", "--preset", "best", "-v")
         row = json.loads(out)
-        assert f"lambda {row['lambda']:.4g} (chroma {row['chroma']:.3g} times that) by SURE" in err
-        given = ("--lambda", str(row["lambda"]), "--chroma", str(row["chroma"]))
+        assert f"lambda {row['weight']:.4g} (chroma {row['chroma']:.3g} times that) by SURE" in err
+        given = ("--lambda", str(row["weight"]), "--chroma", str(row["chroma"]))
         again = json.loads(run("colour.png", "-o", "b.tif", "--allow-loss", "--json", "--preset", "best", *given)[1])
-        assert (again["lambda"], again["chroma"]) == (row["lambda"], row["chroma"])
+        assert (again["weight"], again["chroma"]) == (row["weight"], row["chroma"])
         assert again["energy"] == pytest.approx(row["energy"], abs=row["gap"] + again["gap"])
 
     def test_a_turned_picture_gives_what_its_upright_copy_gives(self, run, noisy):
@@ -157,9 +157,9 @@ class TestGood:
         tifffile.imwrite("stack.tif", np.stack([noisy, noisy // 2]), photometric="minisblack")
         _, out, err = run("stack.tif", "-o", "out.tif", "--json", "-v")
         row = json.loads(out)
-        weights = [page["lambda"] for page in row["pages"]]
+        weights = [page["weight"] for page in row["pages"]]
         assert weights == pytest.approx([denoise(page).weight for page in (noisy, noisy // 2)], rel=1e-6)
-        assert row["lambda"] == pytest.approx(sum(weights) / 2)
+        assert row["weight"] == pytest.approx(sum(weights) / 2)
         assert f"2 pages, lambda {weights[0]:.4g} / {weights[1]:.4g} by SURE for noise of sigma " in err
         blurred = uniform_filter(np.random.default_rng(1).normal(128, 40, (64, 64)), 3).astype(np.uint8)
         white = np.random.default_rng(2).normal(128, 20, (64, 64)).astype(np.uint8)
@@ -175,12 +175,12 @@ class TestGood:
         tifffile.imwrite("two.tif", channels, photometric="minisblack", extrasamples=["unspecified"])
         _, out, err = run("two.tif", "-o", "out.tif", "--json", "-v")
         alone = [denoise(channels[..., c]) for c in (0, 1)]
-        assert [page["lambda"] for page in json.loads(out)["pages"]] == pytest.approx([one.weight for one in alone])
+        assert [page["weight"] for page in json.loads(out)["pages"]] == pytest.approx([one.weight for one in alone])
         assert "2 channels, lambda" in err
         assert np.array_equal(tifffile.imread("out.tif"), np.dstack([one.image for one in alone]))
         coupled = json.loads(run("two.tif", "-o", "coupled.tif", "--json", "--color", "coupled")[1])
         assert coupled["pages"] is None
-        assert coupled["lambda"] == pytest.approx(denoise(channels, color="coupled", channel_axis=2).weight)
+        assert coupled["weight"] == pytest.approx(denoise(channels, color="coupled", channel_axis=2).weight)
 
     def test_colours_called_channels_keep_their_transparency(self, run, noisy):
         pixels = np.dstack([noisy, noisy[::-1] // 4, noisy.T[: len(noisy)].repeat(2, 1)[:, : noisy.shape[1]], noisy])
@@ -203,7 +203,7 @@ class TestGood:
         loud = np.random.default_rng(0).normal(100, 40, noisy.shape).clip(0, 255).astype(np.uint8)
         tifffile.imwrite("zc.tif", np.stack([np.stack([noisy, loud])] * 3), imagej=True, metadata={"axes": "ZCYX"})
         _, out, err = run("zc.tif", "-o", "out.tif", "--json", "-v")
-        quiet, noisier = ([page["lambda"] for page in json.loads(out)["pages"]][c::2] for c in (0, 1))
+        quiet, noisier = ([page["weight"] for page in json.loads(out)["pages"]][c::2] for c in (0, 1))
         assert f"3 pages, mean lambda {sum(quiet) / 3:.4g} / {sum(noisier) / 3:.4g} by SURE" in err
 
     def test_a_file_that_is_no_picture_has_a_row(self, run, here):
@@ -268,7 +268,7 @@ class TestGood:
             device="cpu",
         )
         assert np.array_equal(np.load("out.npy"), expected.image)
-        keys = ("lambda", "tv", "optimizer", "device", "steps", "stop")
+        keys = ("weight", "tv", "optimizer", "device", "steps", "stop")
         assert [row[key] for key in keys] == [0.2, "isotropic", "adam", "cpu", expected.steps, expected.status]
         # Compiled code adds the sums of a certificate in another order than torch.
         sums = (expected.energy, expected.gap, expected.rms_bound)
@@ -448,10 +448,10 @@ class TestGood:
         chosen, more = (
             json.loads(run("in.png", "-o", "a.png", "--overwrite", "--strength", s, "--json")[1]) for s in ("1", "1.5")
         )
-        assert more["lambda"] == pytest.approx(1.5 * chosen["lambda"])
+        assert more["weight"] == pytest.approx(1.5 * chosen["weight"])
         assert (chosen["strength"], more["strength"]) == (1, 1.5)
         assert more["risk"] > chosen["risk"]
-        line = f"lambda {more['lambda']:.4g} (1.5 times the choice) by SURE for noise of sigma "
+        line = f"lambda {more['weight']:.4g} (1.5 times the choice) by SURE for noise of sigma "
         assert line in run("in.png", "-o", "b.png", "--strength", "1.5", "-v")[2]
 
     def test_the_reference_has_a_range_and_axes_of_its_own(self, run, noisy):
@@ -1015,7 +1015,7 @@ def test_a_failed_file_has_a_row(run, here):
     row = json.loads(out)
     assert code == 1
     assert list(row) == ROW_KEYS
-    assert (row["status"], row["lambda"]) == ("failed", 0.1)
+    assert (row["status"], row["weight"]) == ("failed", 0.1)
     assert err == f"tvdenoise: {row['error']}\n"
 
 

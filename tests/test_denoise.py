@@ -434,9 +434,10 @@ class TestBadArguments:
         with pytest.raises(ValueError, match=r"channel_axis: in a stack the channels are at axis 1"):
             denoise(torch.zeros(2, 3, 4, 4), 0.1, channel_axis=1)
 
-    @pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "xla"])
+    @pytest.mark.parametrize("device", ["gpu:99", "cuda:99", "meta", "xla"])
     def test_devices(self, unit, device):
-        with pytest.raises(TVDenoiseError, match=f"{device}: torch .*; use auto"):
+        name = device.replace("gpu", "cuda")  # as people call it
+        with pytest.raises(TVDenoiseError, match=f"{name}: torch .*; use auto"):
             denoise(unit, 0.1, device=device)
 
 

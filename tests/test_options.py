@@ -58,7 +58,7 @@ def test_rows_have_its_column():
 def test_rows_tell_runs_of_a_sweep_apart():
     """By all that it varies: lambda and its strength in the lines of tables, all else in their columns."""
     keys = TrialRow("a", None, "done").as_dict().keys()
-    assert {"lambda", "strength", *VARIED} <= keys
+    assert {"weight", "strength", *VARIED} <= keys
     varied = [name for name, option in OPTIONS.items() if option.is_varied]
     assert len(VARIED) == 1 + len(varied) - 2  # noise, and all but lambda and its strength
 

@@ -277,9 +277,9 @@ class TestCommand:
 def test_curves_leave_out_what_is_not_finite_and_need_several_lambdas():
     row = {"status": "done", "input": "a", "noise": None, "tv": "t", "color": "c", "optimizer": "o", "criterion": None}
     row |= {"axes": "YX", "shape": [9, 8], "chroma_given": None, "seed": None, "ssim_after": None, "trace": None}
-    assert plots.draw_figure([row | {"lambda": 0.1, "psnr_after": 20.0}]) is None
+    assert plots.draw_figure([row | {"weight": 0.1, "psnr_after": 20.0}]) is None
     figure = plots.draw_figure(
-        [row | {"lambda": w, "psnr_after": p} for w, p in ((0.1, 20.0), (0.2, 22.0), (0.3, np.inf))]
+        [row | {"weight": w, "psnr_after": p} for w, p in ((0.1, 20.0), (0.2, 22.0), (0.3, np.inf))]
     )
     (axes,) = figure.axes
     assert axes.lines[0].get_xydata().tolist() == [[0.1, 20.0], [0.2, 22.0]]
@@ -298,6 +298,6 @@ def test_the_course_of_the_first_picture_is_drawn_whatever_the_lambdas_of_others
         "ssim_after": None,
         "trace": trace,
     }
-    figure = plots.draw_figure([row | {"input": name, "lambda": weight} for name, weight in (("a", 0.1), ("b", 0.2))])
+    figure = plots.draw_figure([row | {"input": name, "weight": weight} for name, weight in (("a", 0.1), ("b", 0.2))])
     (axes,) = figure.axes
     assert axes.lines[0].get_ydata().tolist() == [1.0, 0.5]

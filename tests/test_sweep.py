@@ -163,7 +163,7 @@ class TestSweep:
             tol=np.float32(1e-3),
         )
         rows = [json.loads(json.dumps(row.as_json())) for row in sweep([Specimen("a", clean)], grid)]
-        assert [(row["seed"], row["lambda"]) for row in rows] == [(0, 0.25), (1, 0.25)]
+        assert [(row["seed"], row["weight"]) for row in rows] == [(0, 0.25), (1, 0.25)]
 
     def test_rows_are_those_of_single_runs(self, clean):
         grid = Grid(
@@ -413,7 +413,7 @@ class TestJsonLines:
         wrong = {
             "input": [None, "a\0b", "\ud800.png"],
             "status": ["planned"],
-            "lambda": [None, True, 10**400, math.nan],
+            "weight": [None, True, 10**400, math.nan],
             "seed": [-1, 1.5],
             "trace": [[1], {"a": 1}, [point | {"seconds": "a"}], [point | {"seconds": 10**400}]],
             "color": [[1], "green"],
@@ -422,7 +422,7 @@ class TestJsonLines:
             "shape": [None, [9.5, 9]],
             "is_noise_clipped": [[1]],
             "volume": ["yes"],
-            "pages": [[{"lambda": "a"}]],
+            "pages": [[{"weight": "a"}]],
             "noise": [5],
             "psnr_after": ["a"],
         }
@@ -432,6 +432,18 @@ class TestJsonLines:
         rows, ignored = row_file.read(path)
         assert [row["trace"] for row in rows] == [None, [point]]
         assert ignored == [f"{len(changed) + 1} lines of no sweep"]
+
+    def test_rows_of_an_older_version_are_read_and_gone_on_with(self, run, here):
+        """Which called the weight lambda, in pages too."""
+        path = here / "rows.jsonl"
+        np.save("stack.npy", np.stack([np.asarray(Image.open("clean.png"))] * 2))
+        sweep_ = ["sweep", "stack.npy", "--axes", "ZYX", "-l", "0.1", "--noise", "gaussian:0.1", "--max-steps", "1"]
+        assert run(*sweep_, "-o", path)[0] == 0
+        (now,), _ = row_file.read(path)
+        assert (now["weight"], [page["weight"] for page in now["pages"]]) == (0.1, [0.1, 0.1])
+        path.write_text(path.read_text().replace('"weight": ', '"lambda": '))
+        assert row_file.read(path) == ([now], [])
+        assert "0 failed, 1 there already" in run(*sweep_, "-o", path)[2]
 
     @pytest.mark.parametrize("key", ["steps", "seed", "shape"])
     def test_whole_numbers_of_any_length_do_no_harm(self, run, here, key):
@@ -579,7 +591,7 @@ class TestCommand:
         assert run(*SWEEP, "-o", "rows.jsonl")[0] == 0
         assert keys == [row["key"] for row in row_file.read(here / "rows.jsonl")[0]]
         _, out, _ = run("sweep", "--config", "sub/e.toml", "--lambda", "0.3", "--json", "--out", "other.jsonl")
-        assert {json.loads(line)["lambda"] for line in out.splitlines()} == {0.3}
+        assert {json.loads(line)["weight"] for line in out.splitlines()} == {0.3}
 
     def test_toml_is_utf8_whatever_the_locale(self, here):
         (here / "é.toml").write_text('# é\ninputs = "clean.png"\nlambda = 0.1', "utf-8")
@@ -785,15 +797,15 @@ class TestTables:
     def row(self, **changes: object) -> dict:
         fixed = {"input": "a", "status": "done", "noise": None, "tv": "t", "color": "c", "optimizer": "o"}
         fixed |= {"chroma_given": None, "axes": "YX", "shape": [9, 8]}
-        return fixed | {"criterion": None, "lambda": 0.1, "psnr_after": 20.0} | changes
+        return fixed | {"criterion": None, "weight": 0.1, "psnr_after": 20.0} | changes
 
     def test_means_and_the_best(self):
         rows = [
             self.row(),
             self.row(input="b", psnr_after=30.0),
-            self.row(**{"lambda": 0.2}, psnr_after=24.0),
-            self.row(input="b", **{"lambda": 0.2}, psnr_after=24.0),
-            self.row(input="b", **{"lambda": 0.2}, psnr_after=math.inf),
+            self.row(weight=0.2, psnr_after=24.0),
+            self.row(input="b", weight=0.2, psnr_after=24.0),
+            self.row(input="b", weight=0.2, psnr_after=math.inf),
             self.row(status="failed", psnr_after=None),
         ]
         by_lambda, best = summary_tables(rows)

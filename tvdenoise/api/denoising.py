@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tvdenoise.api.aggregation import aggregate, worst
+from tvdenoise.api.aggregation import aggregate
 from tvdenoise.api.result import Result
 from tvdenoise.api.task import Task
 from tvdenoise.arrays.intensity import UNIT, Range
@@ -48,8 +48,7 @@ def denoise_as_set(
         raise ArrayError("image", "the stack is empty", "give at least one picture")
     pages = [Task(page, settings, 0, range).solve(callback) for page in image]
     image = torch.stack([page.image for page in pages])
-    status = worst([page.status for page in pages])
-    return Result(image=image, status=status, pages=tuple(pages), **aggregate(pages))
+    return Result(image=image, pages=tuple(pages), **aggregate(pages))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +166,6 @@ denoise.__doc__ = rf"""Minimise :math:`\frac12\|u - f\|^2 + \lambda\,\mathrm{{TV
 
     >>> import numpy as np
     >>> result = denoise(np.array([[0.0, 1.0]]), 0.1, tol=1e-6)
-    >>> result.status, result.image.round(4)
+    >>> result.stop, result.image.round(4)
     ('tolerance', array([[0.1, 0.9]]))
     """

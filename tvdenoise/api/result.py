@@ -16,7 +16,7 @@ class Result(Generic[Image]):
     ----------
     image
         Of the kind, shape and type of the input.
-    status
+    stop
         Why it stopped: ``"tolerance"`` (certified: ``rms_bound`` is at most ``tol``), ``"precision"`` (as close as the
         arithmetic, or the type of the image, allows), ``"max_steps"`` or ``"non_finite"``. The image is the best seen,
         of a method on the dual the last, or the best since a tenth of its step limit.
@@ -59,7 +59,7 @@ class Result(Generic[Image]):
     """
 
     image: Image
-    status: Status
+    stop: Status
     steps: int
     energy: float
     gap: float
@@ -80,6 +80,11 @@ class Result(Generic[Image]):
     def with_rounding(self, distance: float) -> "Result[Image]":
         """Return the result for an image that rounding has moved by so much, RMS."""
         bound = self.rms_bound + distance
-        if self.status == "tolerance" and bound > self.tol:
-            return replace(self, rms_bound=bound, status="precision")
+        if self.stop == "tolerance" and bound > self.tol:
+            return replace(self, rms_bound=bound, stop="precision")
         return replace(self, rms_bound=bound)
+
+    @property
+    def status(self) -> Status:
+        """The older name of ``stop``."""
+        return self.stop

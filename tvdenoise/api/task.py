@@ -161,7 +161,7 @@ class Task(Generic[Image]):
         image, rounding = self._planes.restore(u)
         result = Result(
             image=image,
-            status=solution.status,
+            stop=solution.status,
             steps=solution.steps,
             energy=certificate.energy,
             gap=certificate.gap,

@@ -65,7 +65,7 @@ def _choose(rows: Sequence[RowDict]) -> RowDict:
     for row in rows:
         if row["criterion"]:
             return row
-    by_lambda = sorted(rows, key=itemgetter("lambda"))
+    by_lambda = sorted(rows, key=itemgetter("weight"))
     return by_lambda[len(rows) // 2]
 
 
@@ -78,13 +78,13 @@ def _make_images(specimen: Specimen, row: RowDict) -> tuple[dict[str, NDArray[An
     # The lambda of the row is the one used, and any optimizer ends at the same minimiser.
     columns = [name for name, option in OPTIONS.items() if option.is_column and name not in ("strength", "optimizer")]
     model = {name: row[name] for name in columns}
-    settings = Settings(row["lambda"], color=row["color"], tol=row["tol"] or None, **model)
+    settings = Settings(row["weight"], color=row["color"], tol=row["tol"] or None, **model)
     pages = list(pages_of(draw.noisy, settings, row["input"]))
     # Channels that were denoised one by one are shown together.
     channels = draw.noisy.colours if draw.noisy.is_by_channel(settings.color) else 1
     planes = defaultdict(list)
     for page, figures in zip(pages[:channels], row["pages"] or [row], strict=False):
-        own_settings = replace(settings, weight=figures["lambda"], chroma=figures["chroma"])
+        own_settings = replace(settings, weight=figures["weight"], chroma=figures["chroma"])
         planes["noisy"].append(draw.noisy.unit(page))
         planes["denoised"].append(denoise_page(draw.noisy, page, own_settings).image)
         if draw.clean is not None:
@@ -106,7 +106,7 @@ def _make_images(specimen: Specimen, row: RowDict) -> tuple[dict[str, NDArray[An
 
 
 def _caption(row: RowDict) -> str:
-    text = "{tv}, {color}, lambda {lambda:.4g}"
+    text = "{tv}, {color}, lambda {weight:.4g}"
     if row["chroma"] is not None:
         text += " (chroma {chroma:.3g} times that)"
     if row["criterion"]:

@@ -114,7 +114,7 @@ def _plan_panels(rows: Sequence[RowDict]) -> list[_Panel]:
             traces[group] = trace
     if traces:
         first = slowest[0]
-        label = f"seconds ({Path(first['input']).name}, lambda {first['lambda']:.4g})"
+        label = f"seconds ({Path(first['input']).name}, lambda {first['weight']:.4g})"
         panels.append(_Panel(traces, {"xlabel": label, "ylabel": "certified RMS distance", "yscale": "log"}))
     return panels
 
@@ -123,7 +123,7 @@ def _average(rows: Iterable[RowDict], name: str) -> list[Point]:
     """Return the means of a figure by lambda, where it is finite and lambda has a logarithm."""
     values = defaultdict(list)
     for row in rows:
-        weight = row["lambda"]
+        weight = row["weight"]
         value = row[name]
         if value is not None and math.isfinite(value) and weight > 0:
             values[weight].append(value)
@@ -135,8 +135,8 @@ def _find_slowest(rows: Iterable[RowDict]) -> list[RowDict]:
     traced = [row for row in rows if row["trace"]]
     place = itemgetter("input", "seed")
     first = [row for row in traced if place(row) == place(traced[0])]
-    largest = max(map(itemgetter("lambda"), first), default=None)
-    return [row for row in first if row["lambda"] == largest]
+    largest = max(map(itemgetter("weight"), first), default=None)
+    return [row for row in first if row["weight"] == largest]
 
 
 def _trace(row: RowDict) -> list[Point]:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, get_type_hints
 from tvdenoise import __version__
 from tvdenoise.api.aggregation import Figures
 from tvdenoise.errors import InputError, OutputError, WriteError
-from tvdenoise.files.rows import KEYS, RowDict, TrialRow
+from tvdenoise.files.rows import OLD_KEYS, RowDict, TrialRow
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 LEFT_OUT = ("pages", "trace")  # keys without a column in tables, as their values are lists
-NEEDED = ("lambda", "rms_bound", "tv", "color", "optimizer", "shape", "axes", "volume")  # in every run that is done
+NEEDED = ("weight", "rms_bound", "tv", "color", "optimizer", "shape", "axes", "volume")  # in every run that is done
 BEGINNING = b'{"input": '  # of every line, by which an only line that breaks off is recognised
 
 
@@ -166,10 +166,15 @@ def _parse(content: bytes, path: Path) -> tuple[list[RowDict], list[str]]:
 
 def _load(line: bytes) -> dict[str, Any]:
     with suppress(ValueError, RecursionError):  # no JSON, or brackets in brackets
-        row = json.loads(line)
+        row = json.loads(line, object_hook=_rename_old_keys)
         if isinstance(row, dict):
             return row
     return {}
+
+
+def _rename_old_keys(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row, or the figures of a page, with the names of today."""
+    return {OLD_KEYS.get(key, key): value for key, value in row.items()}
 
 
 def _is_row(row: RowDict) -> bool:
@@ -192,7 +197,7 @@ def _row_model() -> "type[BaseModel]":
 
     # Python's integers of hundreds of digits are infinite as floats.
     config = ConfigDict(strict=True, allow_inf_nan=False)
-    figures = {KEYS.get(name, name): hint for name, hint in get_type_hints(Figures).items()}
+    figures = get_type_hints(Figures)
     page: Any = create_model("Page", __config__=config, **figures)
     types = get_type_hints(TrialRow) | figures
     del types["figures"]

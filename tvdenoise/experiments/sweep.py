@@ -359,7 +359,7 @@ def _run_pages(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) ->
 
     for page in pages:
         result = denoise_page(draw.noisy, page, settings, note)
-        if result.status == "non_finite":
+        if result.stop == "non_finite":
             raise divergence(row.input, settings.method_name, result.steps)
         before, after = draw.measure(page, result.image)
         figures.append(figures_of(result, row.figures.range, before, after))

@@ -142,7 +142,7 @@ def _describe(row: RowDict, name: str) -> str:
 
 def _label_lambda(row: RowDict) -> str:
     if not row["criterion"]:
-        return "{lambda:.4g}".format_map(row)
+        return f"{row['weight']:.4g}"
     if row["strength"] == 1:
         return AUTO
     return "{strength:g} auto".format_map(row)

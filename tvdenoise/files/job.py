@@ -196,7 +196,7 @@ class _PageJob:
             result = denoise_page(self.noisy, self.index, self.settings, observer.on_progress)
         except PrecisionError as error:
             raise PictureError(job.source, error.problem, error.remedy) from error
-        if result.status == "non_finite":
+        if result.stop == "non_finite":
             raise divergence(job.source, self.settings.method_name, result.steps)
         rounding = self.target.fill_page(self.index, result.image, self.noisy)
         result = result.with_rounding(rounding)

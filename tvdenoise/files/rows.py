@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 RowDict = Mapping[str, Any]
 """A row by its keys, as it was read from a file."""
 
-KEYS = {"weight": "lambda"}
-"""The keys that are not the names of fields."""
+OLD_KEYS = {"lambda": "weight"}
+"""The keys of rows that older versions wrote, and what they are called now."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,11 @@ class Row:
     pages: tuple[Figures, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the row by its keys: the figures stand among the other fields, which :data:`KEYS` may rename."""
+        """Return the row by its keys: the figures stand among the other fields."""
         row: dict[str, Any] = {}
         for key, value in dataclasses.asdict(self).items():
             if key == "figures":
-                row |= _rename(value)
-            elif key == "pages" and value:
-                row[key] = [_rename(page) for page in value]
+                row |= value
             else:
                 row[key] = value
         return row
@@ -98,10 +96,6 @@ class TrialRow(Row):
     trace: tuple[TracePoint, ...] | None = None  # every certificate, if asked for
 
 
-def _rename(figures: Mapping[str, Any]) -> dict[str, Any]:
-    return {KEYS.get(key, key): value for key, value in figures.items()}
-
-
 def finite(value: Any) -> Any:  # noqa: ANN401 (of any kind that JSON has)
     """Return what rows are made of, with None for a number that is not finite, as JSON has it."""
     if isinstance(value, Mapping):
@@ -125,7 +119,6 @@ def figures_of(
     return Figures(
         **shared,
         criterion=None if result.risk is None else "sure",
-        stop=result.status,
         psnr_before=before and before.psnr,
         psnr_after=after and after.psnr,
         ssim_before=before and before.ssim,

@@ -33,7 +33,7 @@ COLUMNS = {
     "color": "colour",
     "chroma": "chroma",
     "optimizer": "optimizer",
-    "lambda": "lambda",
+    "weight": "lambda",
     "criterion": "chosen by",
     "psnr_before": "PSNR before",
     "psnr_after": "PSNR",
