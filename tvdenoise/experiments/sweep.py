@@ -354,8 +354,9 @@ def _run_pages(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) ->
     figures = []
 
     def note(progress: Progress) -> None:
-        certificate = dataclasses.asdict(progress.certificate)
-        points.append(TracePoint(progress.step, progress.seconds, **certificate))
+        certificate = progress.certificate
+        proven = (certificate.energy, certificate.gap, certificate.rms_bound)
+        points.append(TracePoint(progress.step, progress.seconds, *proven))
 
     for page in pages:
         result = denoise_page(draw.noisy, page, settings, note)
