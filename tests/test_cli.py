@@ -620,9 +620,9 @@ class TestGood:
         )
         row = json.loads(run("in.png", "-o", "a.png", "-l", "Auto", "--preset", "Best", *words, "--json", "-q")[1])
         assert (row["criterion"], row["tv"], row["color"], row["optimizer"]) == ("sure", "isotropic", "rgb", "fista")
-        grid = ("--tv", "Isotropic", "--optimizer", "Adam,adam", "--noise", "Gaussian:0.1", "-l", "AUTO")
+        grid = ("--tv", "Isotropic", "--optimizer", "Fista,fista", "--noise", "Gaussian:0.1", "-l", "AUTO")
         (row,) = run("sweep", "in.png", *grid, "--max-steps", "1", "--json", "-q")[1].splitlines()
-        assert (json.loads(row)["optimizer"], json.loads(row)["noise"]) == ("adam", "gaussian:0.1")
+        assert (json.loads(row)["optimizer"], json.loads(row)["noise"]) == ("fista", "gaussian:0.1")
 
     def test_sigma_may_be_a_percentage_of_the_range(self, run):
         row = json.loads(run("in.png", "-o", "a.png", "--sigma", "8%", "--max-steps", "1", "--json", "-q")[1])
@@ -849,9 +849,9 @@ def test_what_was_not_changed_is_said(run, here):
 def test_a_run_that_no_terminal_watches_says_how_far_it_is(run, here, monkeypatch, words, line):
     monkeypatch.setattr("tvdenoise.cli.messages.SECONDS_A_LINE", 0.0)
     assert re.search(f"^{line}$", run(*words, "-o", "new", "-l", "0.1")[2], re.MULTILINE)
-    assert run(*words, "-o", "more", "-l", "0.1", "-q")[2] == ""
+    assert run("in.png", "-o", "more", "-l", "0.1", "-q")[2] == ""
     monkeypatch.setattr("tvdenoise.cli.messages.SECONDS_A_LINE", 1e9)
-    assert not re.search(f"^{line}$", run(*words, "-o", "last", "-l", "0.1")[2], re.MULTILINE)
+    assert not re.search(f"^{line}$", run("in.png", "-o", "last", "-l", "0.1")[2], re.MULTILINE)
 
 
 @pytest.mark.parametrize(
