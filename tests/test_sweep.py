@@ -5,6 +5,7 @@ import json
 import math
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -116,6 +117,11 @@ class TestNoise:
             Noise("gaussian", 0.1).add_to(np.full((9, 9), 128, np.uint8), 0)
 
 
+def untimed(text: str) -> str:
+    """Tables without seconds, which differ from run to run."""
+    return re.sub(r" +[0-9]+\.[0-9]{3} ", " ", text)
+
+
 def weights_of(text):
     return parse_list("weight", text)
 
@@ -205,8 +211,8 @@ class TestSweep:
         ]
         gray, *others = (row["psnr_after"] for row in rows)
         means, best = summary_tables(rows)
-        assert means.header == ["lambda", "rgb", "opponent", "coupled"]
-        assert [float(cell.split()[0]) for cell in means.body[0][1:]] == pytest.approx(
+        assert [line[0] for line in means.body] == ["rgb", "opponent", "coupled"]
+        assert [float(line[2]) for line in means.body] == pytest.approx(
             [(gray + other) / 2 for other in others], abs=0.006
         )
         assert [cell.split(": ")[1] for cell in best.body[0][1:]] == [f"{gray:.2f}"] * 3
@@ -364,12 +370,12 @@ class TestJsonLines:
         assert run(*SWEEP[:2], *SWEEP[3:], "-o", part)[0] == 0
         code, again, err = run(*SWEEP, "-o", part)
         assert "6 runs done, 0 failed, 6 there already" in err
-        assert out == again
+        assert untimed(out) == untimed(again)
         assert_same(part, whole)
         before = whole.read_bytes()
-        assert run(*SWEEP, "-o", whole, "--overwrite")[1].splitlines() == out.splitlines()
+        assert run(*SWEEP, "-o", whole, "--overwrite")[1] == out
         fewer = [*SWEEP[:-1], "0.05"]
-        assert run(*fewer, "-o", whole)[1] == run(*fewer)[1]
+        assert untimed(run(*fewer, "-o", whole)[1]) == untimed(run(*fewer)[1])
         assert whole.read_bytes() == before
 
     def test_what_breaks_off_and_other_versions_are_ignored_in_words(self, run, here):
@@ -403,7 +409,7 @@ class TestJsonLines:
     def test_copies_of_a_picture_keep_their_names(self, run, here):
         shutil.copy("clean.png", "copy.png")
         sweep = ("sweep", "clean.png", "copy.png", *SWEEP[3:], "-l", "0.1", "-o", "rows.jsonl")
-        assert run(*sweep)[1] == run(*sweep)[1]
+        assert untimed(run(*sweep)[1]) == untimed(run(*sweep)[1])
 
     def test_rows_with_values_that_none_has_are_ignored(self, run, here):
         path = here / "rows.jsonl"
@@ -557,6 +563,7 @@ class TestCommand:
             patch.setattr(sweeping, "sweep", interrupted)
             assert "keeps" not in run(*SWEEP, "-o", "b.jsonl", "-q")[2]
             assert "a.csv keeps the rows made so far\n" in run(*SWEEP, "-o", "a.csv")[2]
+            assert "1 finished run lost: --out FILE.jsonl keeps them" in run(*SWEEP)[2]
             code, _, err = run(*SWEEP, "-o", "a.jsonl")
         assert code == 130
         assert "a.jsonl keeps the rows made so far; the same command makes the others\n" in err
@@ -567,16 +574,17 @@ class TestCommand:
         command = ["sweep", "clean.png", "in.png", "-l", "0,0.05", "--reference", "clean.png"]
         code, out, _ = run(*command, "-o", "a.jsonl")
         assert code == 0
-        assert run(*command, "-o", "a.jsonl")[1] == run(*command, "-o", "a.csv")[1] == out
+        assert run(*command, "-o", "a.jsonl")[1] == out
+        assert untimed(run(*command, "-o", "a.csv")[1]) == untimed(out)
         rows = row_file.read(here / "a.jsonl")[0]
         assert [row["psnr_after"] == math.inf for row in rows] == [True] + 3 * [False]
         with (here / "a.csv").open() as file:
             assert [line["psnr_after"] == "inf" for line in csv.DictReader(file)] == [True] + 3 * [False]
         written = [json.loads(line)["psnr_after"] for line in (here / "a.jsonl").read_text().splitlines()]
         assert [psnr is None for psnr in written] == [True] + 3 * [False]
-        assert f"0       {rows[2]['psnr_after']:.2f}" in out  # the mean of the other alone
+        assert f" {rows[2]['psnr_after']:.2f} " in out.splitlines()[2]  # the mean of the other alone
         assert "clean.png       0: inf" in out
-        assert "inf *" in run(*command[:2], *command[3:])[1]
+        assert "*        inf" in run(*command[:2], *command[3:])[1]
 
     def test_an_experiment_in_toml_is_that_on_the_command_line(self, run, here):
         (here / "sub").mkdir()
@@ -586,7 +594,7 @@ class TestCommand:
         )
         code, out, _ = run("sweep", "--config", "sub/e.toml")
         assert code == 0
-        assert out.splitlines()[:6] == run(*SWEEP)[1].splitlines()[:6]
+        assert untimed(out).splitlines()[:6] == untimed(run(*SWEEP)[1]).splitlines()[:6]
         keys = [row["key"] for row in row_file.read(here / "sub" / "rows.jsonl")[0]]
         assert run(*SWEEP, "-o", "rows.jsonl")[0] == 0
         assert keys == [row["key"] for row in row_file.read(here / "rows.jsonl")[0]]
@@ -673,7 +681,7 @@ class TestCommand:
             for clean in ("clean.tif", "clean.png"):
                 code, out, _ = run("sweep", noisy, "--reference", clean, "-l", "0.1")
                 assert code == 0
-                tables.add(out.replace(noisy, ""))
+                tables.add(untimed(out).replace(noisy, ""))
         assert len({"".join(table.split()) for table in tables}) == 1
 
     def test_the_reference_may_have_its_axes_in_another_order_and_be_transparent(self, run, here):
@@ -720,7 +728,28 @@ class TestCommand:
 
     def test_markdown(self, run, here):
         _, out, _ = run(*SWEEP, "--markdown")
-        assert "| lambda | gaussian:0.1 | poisson |\n| --- | --- | --- |\n| 0.05 |" in out
+        assert "| setting | lambda | best | PSNR (dB) | SSIM | seconds | steps | certified within |\n| --- |" in out
+        assert "\n| gaussian:0.1 | 0.05 | " in out
+
+    def test_latex(self, run, here):
+        _, out, _ = run(*SWEEP, "--latex")
+        assert r"setting & lambda & best & PSNR (dB) & SSIM & seconds & steps & certified within \\" in out
+        assert out.count(r"\begin{tabular}{l") == out.count(r"\end{tabular}") == 2
+        code, _, err = run(*SWEEP, "--latex", "--json")
+        assert (code, "--json: with --markdown or --latex it would print two forms" in err) == (2, True)
+
+    def test_what_was_written_is_said(self, run, here):
+        _, _, err = run(*SWEEP, "-o", "rows.jsonl", "--plot", "a.png")
+        assert err.endswith("written: rows.jsonl (12 rows of this sweep), a.png\n")
+
+    def test_what_is_neither_measured_nor_kept_is_refused(self, run, here):
+        code, out, err = run("sweep", "in.png", "-l", "0.1,0.2")
+        assert (code, out) == (2, "")
+        assert err.startswith("tvdenoise: --reference: without clean pictures nothing is measured, and no results are")
+
+    def test_a_strength_needs_a_lambda_that_is_chosen(self, run, here):
+        _, _, err = run("sweep", "in.png", "--noise", "poisson", "-l", "0.1", "--strength", "0.5")
+        assert "let auto be among the values of lambda, or leave strength out" in err
 
 
 def test_a_page_of_no_rows_is_not_written(run, here):
@@ -779,7 +808,7 @@ class TestSeveralPages:
         (exhibit,) = make_exhibits([row])
         assert exhibit.images, exhibit.caption
         if row["pages"] and "volume" not in what:
-            after = quality(exhibit.images["reference"], exhibit.images["denoised"]).psnr
+            after = quality(exhibit.images["reference"], list(exhibit.images.values())[1]).psnr
             shown = row["pages"][: 3 if what == "channels" else 1]
             assert after == pytest.approx(mean_psnr([page["psnr_after"] for page in shown]), abs=0.1)
 
@@ -796,7 +825,8 @@ class TestSeveralPages:
 class TestTables:
     def row(self, **changes: object) -> dict:
         fixed = {"input": "a", "status": "done", "noise": None, "tv": "t", "color": "c", "optimizer": "o"}
-        fixed |= {"chroma_given": None, "axes": "YX", "shape": [9, 8]}
+        fixed |= {"chroma_given": None, "axes": "YX", "shape": [9, 8], "seed": None, "ssim_after": None}
+        fixed |= {"seconds": 0.5, "steps": 20, "rms_bound": 0.001}
         return fixed | {"criterion": None, "weight": 0.1, "psnr_after": 20.0} | changes
 
     def test_means_and_the_best(self):
@@ -809,7 +839,8 @@ class TestTables:
             self.row(status="failed", psnr_after=None),
         ]
         by_lambda, best = summary_tables(rows)
-        assert [list(map(str.strip, line)) for line in by_lambda.body] == [["0.1", "25.00 *"], ["0.2", "24.00"]]
+        assert [line[:3] for line in by_lambda.body] == [["0.1", "*", "25.00"], ["0.2", "", "24.00"]]
+        assert by_lambda.header == ["lambda", "best", "PSNR (dB)", "seconds", "steps", "certified within"]
         assert [list(line) for line in best.body] == [["a", "0.2: 24.00"], ["b", "0.1: 30.00"]]
 
     def test_lambdas_that_were_chosen_come_last_by_their_strength(self):
@@ -819,8 +850,19 @@ class TestTables:
         assert summary_tables(chosen)[1].body[0][1] == "1.5 auto: 1.50"
 
     def test_columns_are_what_varies(self):
-        by_lambda, _ = summary_tables([self.row(tv=tv, noise=noise) for tv in "ab" for noise in "xy"])
-        assert by_lambda.header == ["lambda", "x, a", "y, a", "x, b", "y, b"]
+        _, best = summary_tables([self.row(tv=tv, noise=noise) for tv in "ab" for noise in "xy"])
+        assert best.header == ["picture", "x, a", "y, a", "x, b", "y, b"]
+
+    def test_the_spread_over_seeds_is_that_of_means_over_pictures(self):
+        psnrs = {("a", 0): 20.0, ("b", 0): 30.0, ("a", 1): 23.0, ("b", 1): 31.0}
+        rows = [self.row(input=name, seed=seed, psnr_after=psnr) for (name, seed), psnr in psnrs.items()]
+        means, _ = summary_tables(rows)
+        assert means.header[2] == "std over seeds"
+        assert float(means.body[0][2]) == pytest.approx(2 / 2**0.5, abs=1e-3)  # of 25 and 27
+
+    def test_distances_are_the_largest_and_seconds_means(self):
+        means, _ = summary_tables([self.row(), self.row(input="b", rms_bound=0.002, seconds=1.5)])
+        assert means.body[0][-3:] == ["1.000", "20", "0.0020"]
 
     def test_names_that_would_break_a_line(self):
         text = summary_tables([self.row(input="a\nb")])[1].text()
@@ -834,11 +876,12 @@ class TestTables:
         colour = {"axes": "YXS", "shape": [9, 8, 3]}
         rows = [self.row(**colour, chroma_given=chroma, psnr_after=20 + chroma) for chroma in (0.0, 1.5)]
         means, _ = summary_tables([*rows, self.row(psnr_after=30.0)])
-        assert means.header == ["lambda", "chroma 0.0", "chroma 1.5"]
-        assert [float(cell.split()[0]) for cell in means.body[0][1:]] == [25.0, 25.75]
+        assert [line[0] for line in means.body] == ["chroma 0.0", "chroma 1.5"]
+        assert [float(line[2]) for line in means.body] == [25.0, 25.75]
 
     def test_nothing_measured(self):
-        assert summary_tables([self.row(psnr_after=None)]) == []
+        (means,) = summary_tables([self.row(psnr_after=None)])
+        assert means.header == ["lambda", "seconds", "steps", "certified within"]
 
 
 class TestCompare:

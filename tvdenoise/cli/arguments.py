@@ -218,5 +218,6 @@ class SweepArguments:
         help="Curves as .png, .svg or .pdf: PSNR and SSIM by lambda, with --trace how fast runs converge.",
     )
     markdown: bool = _in_report("--markdown", default=False, help="Tables in Markdown.")
+    latex: bool = _in_report("--latex", default=False, help="Tables in LaTeX, which need no package.")
     as_json: bool = _in_report("--json", default=False, help="Print the rows on stdout, no tables.")
     quiet: bool = _in_report("--quiet", "-q", default=False, help="Print errors and tables.")

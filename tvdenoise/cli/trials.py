@@ -32,18 +32,25 @@ def sweep_files(arguments: SweepArguments) -> int:
     if arguments.report is not None:
         pages.check(arguments.report, *_list_read(arguments, plan), overwrite=arguments.overwrite)
     _check_plot(arguments, plan, grid)
+    _check_is_of_use(arguments)
     reading = values.parse_reading(arguments.axes, arguments.scale, arguments.max_pixels)
     runner = _Runner(arguments, plan, grid, reading)
     code = runner.run()
     rows = runner.rows
     if not arguments.as_json:
-        _print_tables(rows, markdown=arguments.markdown)
-    if arguments.plot is not None:
-        _plot(rows, arguments.plot)
+        _print_tables(rows, arguments)
+    written = []
+    if arguments.out is not None and rows:
+        written.append(f"{arguments.out} ({messages.format_count(len(rows), 'row')} of this sweep)")
+    if arguments.plot is not None and _plot(rows, arguments.plot):
+        written.append(str(arguments.plot))
     if arguments.report is not None and rows:
         pages.write(arguments.report, rows, runner.ignored, reading)
+        written.append(str(arguments.report))
     elif arguments.report is not None:
         messages.note(f"{arguments.report} is not written: there are no rows")
+    if written and not arguments.quiet:
+        messages.note(f"written: {', '.join(written)}")
     return code
 
 
@@ -59,8 +66,20 @@ def _check_arguments(arguments: SweepArguments) -> None:
         raise SettingError("clip-noise", "there is no noise to clip", "give --noise, or leave it out")
     if arguments.trace and out is not None and out.suffix.lower() == ".csv":
         raise SettingError("trace", "no table holds it", "let --out end in .jsonl")
+    forms = [arguments.as_json, arguments.markdown, arguments.latex]
+    if sum(forms) > 1:
+        raise SettingError("json", "with --markdown or --latex it would print two forms", "give one of the three")
     if reference is not None and not is_folder(reference):
         check_source(reference, "reference")
+
+
+def _check_is_of_use(arguments: SweepArguments) -> None:
+    """Refuse runs that are neither measured nor kept."""
+    is_measured = arguments.noise is not None or arguments.reference is not None
+    is_kept = arguments.as_json or any((arguments.out, arguments.report, arguments.plot))
+    if not is_measured and not is_kept:
+        problem = "without clean pictures nothing is measured, and no results are kept"
+        raise SettingError("reference", problem, "give it, or --noise, or keep rows with --out or --report")
 
 
 def _parse_grid(arguments: SweepArguments) -> sweep.Grid:
@@ -128,6 +147,9 @@ class _Runner:
                     # A CSV is written anew each time.
                     others = "" if path.suffix.lower() == ".csv" else "; the same command makes the others"
                     self._note(f"{path} keeps the rows made so far{others}")
+                elif self.rows and not self.arguments.as_json:
+                    made = messages.format_count(len(self.rows), "finished run")
+                    self._note(f"{made} lost: --out FILE.jsonl keeps them, and goes on from there")
                 raise
         counts = f"{messages.format_count(self._counts['done'], 'run')} done, {self._counts['failed']} failed"
         if self._counts["there"]:
@@ -182,16 +204,22 @@ class _Runner:
                 messages.print_error(error)
 
 
-def _plot(rows: list[RowDict], path: Path) -> None:
+def _plot(rows: list[RowDict], path: Path) -> bool:
+    """Draw the chart, and return whether there was anything to draw."""
     figure = plots.draw_figure(rows)
     if figure is None:
         messages.note(f"{path} is not drawn: these runs have nothing to draw")
-        return
+        return False
     with atomic(path) as file:
         plots.save(figure, file, path.suffix.lower())
+    return True
 
 
-def _print_tables(rows: list[RowDict], *, markdown: bool) -> None:
+def _print_tables(rows: list[RowDict], arguments: SweepArguments) -> None:
     for table in summary_tables(rows):
-        text = table.markdown() if markdown else table.text()
+        text = table.text()
+        if arguments.markdown:
+            text = table.markdown()
+        elif arguments.latex:
+            text = table.latex()
         messages.print_data(f"{text}\n")

@@ -1,9 +1,10 @@
-"""The pictures of an experiment, made again from its rows: as noisy as they were, and denoised as came out best."""
+"""The pictures of an experiment, made again from its rows: as noisy as they were, and denoised by every run."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
+from itertools import islice
 from operator import itemgetter
 from typing import Any
 
@@ -12,11 +13,12 @@ from numpy.typing import NDArray
 
 from tvdenoise.errors import TVDenoiseError
 from tvdenoise.experiments.degradations import Noise
-from tvdenoise.experiments.report import Exhibit
+from tvdenoise.experiments.report import Exhibit, Images, NamedImages
 from tvdenoise.experiments.sweep import Specimen
+from tvdenoise.experiments.tables import name_runs
 from tvdenoise.files.pages import denoise_page, pages_of
 from tvdenoise.files.rows import RowDict
-from tvdenoise.images import ReadOptions
+from tvdenoise.images import Page, Picture, ReadOptions
 from tvdenoise.images.picture import squeeze
 from tvdenoise.options.settings import OPTIONS, Settings
 
@@ -24,7 +26,7 @@ from tvdenoise.options.settings import OPTIONS, Settings
 def make_exhibits(rows: Sequence[RowDict], options: ReadOptions = ReadOptions()) -> Iterator[Exhibit]:
     """Yield an exhibit for every picture under every noise, at its first seed, denoised anew by the fastest method.
 
-    It shows the run of the highest PSNR; without any, that whose lambda was chosen, or the lambda in the middle.
+    It shows the run of the highest PSNR first; without any, that whose lambda was chosen, or the lambda in the middle.
     """
     read = lru_cache(1)(partial(Specimen.read, options=options))  # the next exhibit is often of the same picture
     groups = defaultdict(list)
@@ -42,19 +44,20 @@ def _make_exhibit(rows: Sequence[RowDict], read: Callable[[str, str | None], Spe
     if not done:
         return Exhibit(title, "No run was done: {error}".format_map(first), rows)
     seed = done[0]["seed"]
-    best = _choose([row for row in done if row["seed"] == seed])
+    same_seed = [row for row in done if row["seed"] == seed]
+    best = _choose(same_seed)
     try:
         specimen = read(best["input"], best["reference"])
         if specimen.hashes[0] != best["hash"]:
             changed = "the file, or how it is read (--range, --axes), is no longer what it was"
             return Exhibit(title, f"It cannot be shown: {changed}.", rows)
-        images, part = _make_images(specimen, best)
+        images, others, part = _make_images(specimen, best, same_seed)
     except TVDenoiseError as error:  # also of values that no sweep writes
         return Exhibit(title, f"It cannot be shown: {error}", rows)
     caption = _caption(best)
     if part:
         caption = f"{part}. Of the whole file: {caption}"
-    return Exhibit(title, f"Shown: {caption}", rows, images)
+    return Exhibit(title, f"Shown first: {caption}", rows, images, others)
 
 
 def _choose(rows: Sequence[RowDict]) -> RowDict:
@@ -69,40 +72,61 @@ def _choose(rows: Sequence[RowDict]) -> RowDict:
     return by_lambda[len(rows) // 2]
 
 
-def _make_images(specimen: Specimen, row: RowDict) -> tuple[dict[str, NDArray[Any]], str]:
-    """Return the first page, or the middle slice of a volume, noisy, denoised and clean; and in words which it is."""
+def _make_images(specimen: Specimen, best: RowDict, rows: Sequence[RowDict]) -> tuple[Images, NamedImages, str]:
+    """Return pictures of a page, or of the middle slice of a volume, and in words which it is.
+
+    The first are noisy, denoised best, and clean; the others are denoised by the other runs, each when it is asked for.
+    """
     noise = None
-    if row["noise"]:
-        noise = Noise.read(row["noise"], is_clipped=row["is_noise_clipped"])
-    draw = specimen.draw(noise, row["seed"])
-    # The lambda of the row is the one used, and any optimizer ends at the same minimiser.
-    columns = [name for name, option in OPTIONS.items() if option.is_column and name not in ("strength", "optimizer")]
-    model = {name: row[name] for name in columns}
-    settings = Settings(row["weight"], color=row["color"], tol=row["tol"] or None, **model)
-    pages = list(pages_of(draw.noisy, settings, row["input"]))
-    # Channels that were denoised one by one are shown together.
-    channels = draw.noisy.colours if draw.noisy.is_by_channel(settings.color) else 1
-    planes = defaultdict(list)
-    for page, figures in zip(pages[:channels], row["pages"] or [row], strict=False):
-        own_settings = replace(settings, weight=figures["weight"], chroma=figures["chroma"])
-        planes["noisy"].append(draw.noisy.unit(page))
-        planes["denoised"].append(denoise_page(draw.noisy, page, own_settings).image)
-        if draw.clean is not None:
-            planes["reference"].append(draw.clean.unit(page))
-    images = {}
-    for name, own in planes.items():
-        image = np.concatenate(own, -1)
-        if settings.volume:
-            image = image[len(image) // 2]
-        images[name] = squeeze(image)
+    if best["noise"]:
+        noise = Noise.read(best["noise"], is_clipped=best["is_noise_clipped"])
+    draw = specimen.draw(noise, best["seed"])
+    named = name_runs([best, *rows])
+    settings = {name: _read_settings(row) for name, row in named.items()}
+    others = ((name, _denoise(draw.noisy, row, settings[name])) for name, row in named.items())
+    name, denoised = next(others)
+    model = settings[name]
+    pages = _list_pages(draw.noisy, model, specimen.name)
+    images = {"noisy": _join(map(draw.noisy.unit, pages), model), name: denoised}
+    if draw.clean is not None:
+        images["reference"] = _join(map(draw.clean.unit, pages), model)
     words = []
     unit = "page"
-    if settings.volume:
+    if model.volume:
         words.append("the slice in the middle")
         unit = "volume"
-    if len(pages) > channels:
+    if len(list(pages_of(draw.noisy, model, specimen.name))) > len(pages):
         words.append(f"the first {unit}")
-    return images, " of ".join(words)
+    return images, others, " of ".join(words)
+
+
+def _read_settings(row: RowDict) -> Settings:
+    """Return the settings of a run: the lambda is the one that was used, the optimizer the fastest."""
+    columns = [name for name, option in OPTIONS.items() if option.is_column and name not in ("strength", "optimizer")]
+    model = {name: row[name] for name in columns}
+    return Settings(row["weight"], color=row["color"], tol=row["tol"] or None, **model)
+
+
+def _list_pages(noisy: Picture, settings: Settings, name: str) -> list[Page]:
+    """Return the first page, or all channels of it: those that were denoised one by one are shown together."""
+    channels = noisy.colours if noisy.is_by_channel(settings.color) else 1
+    return list(islice(pages_of(noisy, settings, name), channels))
+
+
+def _denoise(noisy: Picture, row: RowDict, settings: Settings) -> NDArray[Any]:
+    planes = []
+    for page, figures in zip(_list_pages(noisy, settings, row["input"]), row["pages"] or [row], strict=False):
+        own_settings = replace(settings, weight=figures["weight"], chroma=figures["chroma"])
+        planes.append(denoise_page(noisy, page, own_settings).image)
+    return _join(planes, settings)
+
+
+def _join(planes: Iterable[NDArray[Any]], settings: Settings) -> NDArray[Any]:
+    """Return channels as one picture, of a volume its middle slice."""
+    image = np.concatenate(list(planes), -1)
+    if settings.volume:
+        image = image[len(image) // 2]
+    return squeeze(image)
 
 
 def _caption(row: RowDict) -> str:

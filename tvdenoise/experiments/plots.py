@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 ENDINGS = (".png", ".svg", ".pdf")  # the formats of charts
 WIDTH = 4.7  # inches of a panel: three are as wide as a page
 HEIGHT = 3.4  # inches
-LABELS = 0.75  # inches to the left of a panel and below it, for its labels
+LABELS = 0.9  # inches to the left of a panel and below it, for its labels
+LONGEST_NAME = 30  # characters of a file's name that a panel is wide enough for
 MOST_LABELLED = 500  # of the ends of a logarithmic axis the ratio up to which 2 and 5 fit between powers of ten
 INK = "#123456"  # stands for the colour of text, which a page has of its own
 
@@ -114,9 +115,17 @@ def _plan_panels(rows: Sequence[RowDict]) -> list[_Panel]:
             traces[group] = trace
     if traces:
         first = slowest[0]
-        label = f"seconds ({Path(first['input']).name}, lambda {first['weight']:.4g})"
+        label = f"seconds\n{_shorten(Path(first['input']).name)}, lambda {first['weight']:.4g}"
         panels.append(_Panel(traces, {"xlabel": label, "ylabel": "certified RMS distance", "yscale": "log"}))
     return panels
+
+
+def _shorten(name: str) -> str:
+    """Return a name without its middle if it is long: series of pictures differ at their ends."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    half = LONGEST_NAME // 2
+    return f"{name[:half]}...{name[-half:]}"
 
 
 def _average(rows: Iterable[RowDict], name: str) -> list[Point]:

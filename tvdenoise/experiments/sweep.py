@@ -27,7 +27,7 @@ from tvdenoise.images import Page, Picture, ReadOptions
 from tvdenoise.kernels import dispatch
 from tvdenoise.options.kinds import FEW_CHANNELS
 from tvdenoise.options.rules import Whole
-from tvdenoise.options.settings import DEFAULTS, OPTIONS, Needs, Settings, check_option, default_model
+from tvdenoise.options.settings import DEFAULTS, OPTIONS, Needs, Settings, check_option, default_model, flag_of
 from tvdenoise.solvers.loop import Progress
 
 if TYPE_CHECKING:
@@ -80,9 +80,16 @@ class Grid:
         needs: dict[str, Needs] = {}
         for name, option in OPTIONS.items():
             need = option.needs
-            # A need that no value meets is an error, which Settings raises.
-            if need is not None and any(value in need.values for value in self.values[need.name]):
-                needs[name] = need
+            if need is None:
+                continue
+            is_met = any(value in need.values for value in self.values[need.name])
+            if not is_met and set(self.values[name]) != {DEFAULTS[name]}:
+                remedy = need.remedy
+                if OPTIONS[need.name].is_varied:
+                    needed = flag_of(need.name).removeprefix("--")
+                    remedy = f"let {need.values[0]} be among the values of {needed}, or leave {name} out"
+                raise SettingError(name, need.problem, remedy)
+            needs[name] = need
         names = sorted(OPTIONS, key=("weight", "strength").__contains__)
         found: dict[Settings, None] = {}
         for combination in itertools.product(*[self.values[name] for name in names]):
@@ -252,6 +259,7 @@ def sweep(
                     is_warm = True
                 # The noise is drawn once, and only if any run needs it.
                 if draw is None:
+                    dispatch.load()  # so that no row's seconds are those of slower code
                     draw = specimen.draw(noise, seed)
                 yield _run(row, draw, settings, trace=trace)
 

@@ -1,10 +1,12 @@
-"""Rows of a sweep in tables: the mean PSNR by lambda, and the best lambda of each picture."""
+"""Rows of a sweep in tables: the mean figures of every setting, and the best lambda of each picture."""
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from functools import partial
+from itertools import compress
+from statistics import fmean, stdev
 
 from tvdenoise.files.rows import RowDict
 from tvdenoise.options.settings import OPTIONS
@@ -14,6 +16,14 @@ VARIED = [name for name, option in OPTIONS.items() if option.is_varied and name 
 VARIED = ["noise", *("chroma_given" if name == "chroma" else name for name in VARIED)]
 
 AUTO = "auto"  # the label of a chosen lambda, behind the strength if that is not 1
+
+LARGEST = 10**300
+EVERY = "all"  # the name of an only group
+Combine = Callable[[Sequence[float]], float]
+
+# Characters that mean something else to LaTeX, and how they are written there.
+LATEX = {character: f"\\{character}" for character in "&%$#_{}"}
+LATEX |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,17 @@ class Table:
             text += f"\n| {' | '.join(cells)} |"
         return text
 
+    def latex(self) -> str:
+        """Return the table in LaTeX, as a ``tabular`` that needs no package, under its title as a comment."""
+        escapes = str.maketrans(LATEX)
+        columns = "l" + "r" * (len(self.header) - 1)
+        lines = [f"% {self.title}", rf"\begin{{tabular}}{{{columns}}}"]
+        for line in (self.header, *self.body):
+            cells = [cell.translate(escapes) for cell in line]
+            lines.append(rf"{' & '.join(cells)} \\")
+        lines.insert(3, r"\hline")
+        return "\n".join([*lines, r"\end{tabular}"])
+
     def text(self) -> str:
         """Return the table in columns, the first of them aligned left."""
         lines = [self.header, *self.body]
@@ -46,54 +67,108 @@ class Table:
 
 
 def summary_tables(rows: Iterable[RowDict]) -> list[Table]:
-    """Return both tables for rows that have a PSNR; infinite ones are left out of means, unless all are."""
-    measured = [row for row in rows if row["status"] == "done" and row["psnr_after"] is not None]
-    if not measured:
-        return []
-    groups = group_rows(measured)
-    by_lambda = []
-    for label in sorted({_label_lambda(row) for row in measured}, key=_sort_key):
-        cells = [_format_mean(own, label) for own in groups.values()]
-        by_lambda.append([label, *cells])
-    by_picture = []
-    for picture in dict.fromkeys(row["input"] for row in measured):
+    """Return a table of all settings, and where rows have a PSNR another of the best lambdas."""
+    done = [row for row in rows if row["status"] == "done"]
+    measured = [row for row in done if row["psnr_after"] is not None]
+    tables = []
+    if done:
+        tables.append(_list_settings(done))
+    if measured:
+        tables.append(_list_best(measured))
+    return tables
+
+
+def _list_settings(rows: Sequence[RowDict]) -> Table:
+    """Return a line for each setting and each lambda, without columns that would say nothing."""
+    lines = []
+    for group, own in group_rows(rows).items():
+        by_label = _group_by_lambda(own)
+        best = _find_best_label(by_label)
+        for label in sorted(by_label, key=_sort_key):
+            mark = "*" if label == best and len(by_label) > 1 else ""
+            cells = [summarise(by_label[label]) for summarise in COLUMNS.values()]
+            lines.append([group, label, mark, *cells])
+    header = ["setting", "lambda", "best", *COLUMNS]
+    columns = zip(*lines, strict=True)
+    is_told = [not set(column) <= {"", "-", EVERY} for column in columns]
+    body = [list(compress(line, is_told)) for line in lines]
+    title = "Means over pictures and seeds; of certified distances the largest"
+    return Table(title, list(compress(header, is_told)), body)
+
+
+def _list_best(rows: Sequence[RowDict]) -> Table:
+    """Return a line for each picture."""
+    groups = group_rows(rows)
+    body = []
+    for picture in dict.fromkeys(row["input"] for row in rows):
         title = " ".join(picture.splitlines())
         cells = [_find_best(own, picture) for own in groups.values()]
-        by_picture.append([title, *cells])
-    return [
-        Table("Mean PSNR in dB by lambda (*: the best)", ["lambda", *groups], by_lambda),
-        Table("The best lambda of each picture, and its PSNR", ["picture", *groups], by_picture),
-    ]
-
-
-def _format_mean(rows: Sequence[RowDict], label: str) -> str:
-    means = _mean_psnr_by_lambda(rows)
-    if label not in means:
-        return "-"
-    mean = means[label]
-    # A single lambda is the best of itself, which says nothing.
-    is_best = len(means) > 1 and mean == max(means.values())
-    mark = "*" if is_best else " "
-    return f"{mean:.2f} {mark}"
+        body.append([title, *cells])
+    return Table("The best lambda of each picture, and its PSNR", ["picture", *groups], body)
 
 
 def _find_best(rows: Sequence[RowDict], picture: str) -> str:
-    means = _mean_psnr_by_lambda([row for row in rows if row["input"] == picture])
-    if not means:
+    by_label = _group_by_lambda([row for row in rows if row["input"] == picture])
+    label = _find_best_label(by_label)
+    if label is None:
         return "-"
-    psnr, label = max(zip(means.values(), means, strict=True))
-    return f"{label}: {psnr:.2f}"
+    return f"{label}: {_summarise(by_label[label], 'psnr_after', '.2f')}"
 
 
-def _mean_psnr_by_lambda(rows: Sequence[RowDict]) -> dict[str, float]:
-    values = defaultdict(list)
-    for row in rows:
-        values[_label_lambda(row)].append(row["psnr_after"])
+def _find_best_label(by_label: Mapping[str, Sequence[RowDict]]) -> str | None:
+    """Return the lambda of the highest mean PSNR, if any run has one."""
     means = {}
-    for label, found in values.items():
-        finite = list(filter(math.isfinite, found))
-        means[label] = fmean(finite or found)
-    return means
+    for label, own in by_label.items():
+        values = _known(own, "psnr_after")
+        if values:
+            means[label] = _mean(values)
+    return max(means, key=means.__getitem__, default=None)
+
+
+def _group_by_lambda(rows: Iterable[RowDict]) -> dict[str, list[RowDict]]:
+    groups = defaultdict(list)
+    for row in rows:
+        groups[_label_lambda(row)].append(row)
+    return groups
+
+
+def _known(rows: Iterable[RowDict], key: str) -> list[float]:
+    # Whole numbers of foreign rows may be too large for a float.
+    return [row[key] if isinstance(row[key], float) else min(row[key], LARGEST) for row in rows if row[key] is not None]
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean of those that are finite, unless none is."""
+    finite = list(filter(math.isfinite, values))
+    return fmean(finite or values)
+
+
+def _summarise(rows: Iterable[RowDict], key: str, digits: str, combine: Combine = _mean) -> str:
+    values = _known(rows, key)
+    return format(combine(values), digits) if values else "-"
+
+
+def _spread(rows: Iterable[RowDict]) -> str:
+    """Return the standard deviation, over seeds, of the mean PSNR over pictures."""
+    by_seed = defaultdict(list)
+    for row in rows:
+        by_seed[row["seed"]].append(row)
+    known = [_known(own, "psnr_after") for own in by_seed.values()]
+    means = [_mean(values) for values in known if values]
+    if len(means) < 2 or math.inf in means:
+        return "-"
+    return f"{stdev(means):.3f}"
+
+
+COLUMNS: Mapping[str, Callable[[Sequence[RowDict]], str]] = {
+    "PSNR (dB)": partial(_summarise, key="psnr_after", digits=".2f"),
+    "std over seeds": _spread,
+    "SSIM": partial(_summarise, key="ssim_after", digits=".4f"),
+    "seconds": partial(_summarise, key="seconds", digits=".3f"),
+    "steps": partial(_summarise, key="steps", digits=".0f"),
+    "certified within": partial(_summarise, key="rms_bound", digits="#.2g", combine=max),  # true of all
+}
+"""What is said of runs that differ in picture and seed alone, by its heading."""
 
 
 def group_rows(rows: Sequence[RowDict]) -> dict[str, list[RowDict]]:
@@ -112,8 +187,24 @@ def group_rows(rows: Sequence[RowDict]) -> dict[str, list[RowDict]]:
     groups = defaultdict(list)
     for row in repeated:
         words = [_describe(row, name) for name in names]
-        groups[", ".join(words) or "PSNR"].append(row)
+        groups[", ".join(words) or EVERY].append(row)
     return groups
+
+
+def name_runs(rows: Sequence[RowDict]) -> dict[str, RowDict]:
+    """Return runs of a picture by what tells them apart; of those that differ in the optimizer alone the first."""
+    names = [name for name in _find_varied(rows) if name != "optimizer"]
+    runs: dict[str, RowDict] = {}
+    for row in rows:
+        words = [_describe(row, name) for name in names]
+        runs.setdefault(", ".join([*words, f"lambda {_label_lambda(row)}"]), row)
+    return {_add_psnr(name, row): row for name, row in runs.items()}
+
+
+def _add_psnr(name: str, row: RowDict) -> str:
+    if row["psnr_after"] is None:
+        return name
+    return f"{name}: {row['psnr_after']:.2f} dB"
 
 
 def _is_gray(row: RowDict) -> bool:

@@ -18,11 +18,12 @@ from tvdenoise import __version__
 from tvdenoise.experiments import plots
 from tvdenoise.files.rows import RowDict
 
-BUDGET = 2 * 2**20  # bytes of the page that a picture may take, with all that is laid over it
+BUDGET = 2 * 2**20  # bytes of the page for a picture as noisy, denoised first, clean, and the residual
 VISIBLE = 0.15  # the standard deviation at which residuals are shown, on gray
 SLIDER = "8.0.7"  # the version of img-comparison-slider
 
 Images = Mapping[str, NDArray[np.floating]]
+NamedImages = Iterable[tuple[str, NDArray[np.floating]]]
 
 # The keys of rows that the table shows where any row has a value, and its headings.
 COLUMNS = {
@@ -32,6 +33,7 @@ COLUMNS = {
     "tv": "TV",
     "color": "colour",
     "chroma": "chroma",
+    "strength": "strength",
     "optimizer": "optimizer",
     "weight": "lambda",
     "criterion": "chosen by",
@@ -45,19 +47,23 @@ COLUMNS = {
     "seconds": "seconds",
     "error": "error",
 }
+FORMATS = {"psnr_before": ".2f", "psnr_after": ".2f", "ssim_before": ".4f", "ssim_after": ".4f", "rms_bound": "#.2g"}
+FORMATS |= {"seconds": ".3f"}
 
 
 @dataclass(frozen=True)
 class Exhibit:
     """A picture of an experiment: what was done to it, and all its runs.
 
-    ``images`` can be laid over each other, by name, on the unit scale; there are none if ``caption`` says why.
+    ``images`` can be laid over each other, by name, on the unit scale: noisy, denoised and clean; there are none if
+    ``caption`` says why. ``others`` are denoised otherwise; they are encoded one by one, so that memory holds one.
     """
 
     title: str
     caption: str
     rows: Sequence[RowDict]
     images: Images = field(default_factory=dict)
+    others: NamedImages = ()
 
 
 def make_page(
@@ -83,8 +89,8 @@ def make_page(
         # With one picture, its own chart says it all.
         chart=has_several and _draw_chart(rows),
         pictures=[_describe_picture(exhibit) for exhibit in exhibits],
-        columns={key: name for key, name in COLUMNS.items() if any(row[key] is not None for row in rows)},
-        rows=rows,
+        columns=_make_columns(rows),
+        count=len(rows),
         style=_read("page.css"),
         script=_read("page.js"),
         slider=_read("img-comparison-slider.js"),
@@ -104,8 +110,41 @@ def _describe_versions(rows: Sequence[RowDict]) -> str:
     return f"Runs by tvdenoise {made}; page by {__version__} with {packages}"
 
 
+@dataclass(frozen=True)
+class _Column:
+    heading: str
+    values: Sequence[Any]  # to sort by, "" where there is none
+    texts: Sequence[str]
+    is_of_numbers: bool
+
+
+def _make_columns(rows: Sequence[RowDict]) -> list[_Column]:
+    """Return the columns of the table, without those that are empty."""
+    columns = []
+    for key, heading in COLUMNS.items():
+        values = ["" if row[key] is None else row[key] for row in rows]
+        if not any(value != "" for value in values):
+            continue
+        digits = FORMATS.get(key, ".4g")
+        texts = [format(value, digits) if isinstance(value, float) else str(value) for value in values]
+        is_of_numbers = not any(isinstance(value, str) and value for value in values)
+        if is_of_numbers:
+            texts = _align(texts)
+        columns.append(_Column(heading, values, texts, is_of_numbers))
+    return columns
+
+
+def _align(numbers: Sequence[str]) -> list[str]:
+    """Return numbers with spaces behind them: aligned right, their points stand under each other."""
+    tails = [len(number) - len(number.partition(".")[0]) for number in numbers]
+    longest = max(tails)
+    return [number + " " * (longest - tail) for number, tail in zip(numbers, tails, strict=True)]
+
+
 def _describe_picture(exhibit: Exhibit) -> dict[str, Any]:
     images, factor = _encode(exhibit.images)
+    for name, image in exhibit.others:
+        images[name] = _data_url(image, factor, lossless=True)
     height, width = np.shape(exhibit.images.get("noisy", [[]]))[:2]
     return {
         "exhibit": exhibit,
@@ -126,7 +165,10 @@ def _draw_chart(rows: Sequence[RowDict]) -> str | None:
 
 def _encode(images: Images) -> tuple[dict[str, str], int]:
     """Return pictures and the residual as data URLs, and the factor by which they are made smaller to fit."""
-    residual = images["noisy"] - images["denoised"] if "denoised" in images else np.zeros(1)
+    residual: NDArray[np.floating] = np.zeros(1)
+    if len(images) > 1:
+        noisy, denoised, *_ = images.values()
+        residual = noisy - denoised
     spread = float(residual.std())
     factor = 1
     while True:
