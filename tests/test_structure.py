@@ -115,12 +115,18 @@ def test_every_public_name_is_there():
     assert not {path.stem for path in PACKAGE.iterdir()} & set(tvdenoise.__all__)
 
 
-def test_readme_lists_the_methods():
-    readme = (ROOT / "README.md").read_text()
+def test_the_page_of_methods_lists_them():
+    page = (ROOT / "docs" / "methods.md").read_text()
     for name, method in METHODS.items():
-        assert f"| `{name}` | {method.help} |" in readme
+        assert f"| `{name}` | {method.help} |" in page
     for name, reason in NOT_OFFERED.items():
-        assert f"| `{name}` | not offered: {reason} |" in readme
+        assert f"| `{name}` | not offered: {reason} |" in page
+
+
+def test_the_training_loop_of_the_page_runs(capsys):
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "methods.md").read_text(), re.DOTALL)
+    exec(program, {})
+    assert float(capsys.readouterr().out) > 0
 
 
 def test_every_figure_of_a_result_has_a_rule_for_several_pages():

@@ -1,6 +1,6 @@
 """The table of methods: name, what is optimised by which optimizer, defaults, one line of help.
 
-It drives the command line's choices, the tests and the README. Free of torch, so that ``--help`` does not wait for it.
+It drives the command line, the tests and docs/methods.md. Free of torch, so that ``--help`` does not wait for it.
 """
 
 from collections.abc import Mapping
