@@ -104,7 +104,7 @@ def test_gray_pictures_in_three_channels_are_the_gray_problem(tv):
 def test_coupled_colours_have_no_preferred_axes(rgb, tv):
     turn = torch.linalg.qr(picture(3, 3, seed=5)).Q
     turned = torch.einsum("ij,jhw->ihw", turn, rgb)
-    a, b = (denoise(f, 0.1, tv=tv, color="coupled", tol=1e-5) for f in (rgb, turned))
+    a, b = (denoise(f, 0.1, tv=tv, color="coupled", tol=1e-5, range=(0, 1)) for f in (rgb, turned))
     distance = float((torch.einsum("ij,jhw->ihw", turn, a.image) - b.image).square().mean().sqrt())
     assert distance <= a.rms_bound + b.rms_bound
 
