@@ -107,7 +107,7 @@ def _tensor_as_planes(image: Tensor, axis: Axis, scale: Range | None) -> Planes[
         values, rounding = array.restore(u)
         wide = torch.from_numpy(values)
         low, high = array.scale
-        rounding += _cast_error(wide, image.dtype) / (high - low)
+        rounding += tensors.cast_error(wide, image.dtype) / (high - low)
         return wide.to(image.device, image.dtype), rounding
 
     dtype = None
@@ -120,16 +120,9 @@ def _unit_tensor_as_planes(image: Tensor, axis: Axis) -> Planes[Tensor]:
     """Return finite floats that are on the unit scale, on the device where they are."""
 
     def restore(u: Tensor) -> tuple[Tensor, float]:
-        return _from_front(u, axis).to(image.device, image.dtype), _cast_error(u, image.dtype)
+        return _from_front(u, axis).to(image.device, image.dtype), tensors.cast_error(u, image.dtype)
 
     return Planes(_to_front(image, axis), UNIT, restore, image.dtype)
-
-
-def _cast_error(u: Tensor, dtype: torch.dtype) -> float:
-    """Return how far, RMS, a narrower type moves the numbers."""
-    if dtype.itemsize < u.dtype.itemsize:
-        return tensors.cast_error(u, dtype)
-    return 0.0
 
 
 def _to_front(picture: Tensor, axis: Axis) -> Tensor:
