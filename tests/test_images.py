@@ -24,6 +24,7 @@ from tvdenoise.images import Picture, PictureFile, ReadOptions, WriteOptions
 from tvdenoise.images.facts import describe
 from tvdenoise.images.formats import pnm
 from tvdenoise.images.formats.table import module_for
+from tvdenoise.images.picture import Metadata
 
 
 @pytest.fixture
@@ -295,6 +296,24 @@ class TestRoundTrip:
         again = copied(tmp_path / "a.bmp", tmp_path / "b.bmp")
         assert_same(images.read(tmp_path / "a.bmp"), again)
         assert np.array_equal(again.parts[0].pixels, pixels)
+
+    @pytest.mark.parametrize("samples", [1, 3, 4])
+    def test_bmp_keeps_its_colour_profile(self, samples, tmp_path):
+        pixels = numbers((6, 7, samples), "u1")
+        picture = Picture(pixels, "YXS", alpha=int(samples == 4))
+        images.write(
+            tmp_path / "a.bmp", PictureFile("BMP", (picture,), Metadata(icc_profile=b"a profile", dpi=(300, 72)))
+        )
+        content = (tmp_path / "a.bmp").read_bytes()
+        size, *_, place, length = struct.unpack_from("<I52x4s52xII", content, 14)
+        assert (size, content[14 + place :], length) == (124, b"a profile", 9)
+        assert struct.unpack_from("<I", content, 2) == (len(content),)
+        again = copied(tmp_path / "a.bmp", tmp_path / "b.bmp")
+        assert_same(images.read(tmp_path / "a.bmp"), again)
+        assert again.metadata.icc_profile == b"a profile"
+        assert np.array_equal(again.parts[0].pixels, pixels.squeeze())
+        with Image.open(tmp_path / "b.bmp") as seen:
+            assert np.array_equal(seen, pixels.squeeze())
 
     @pytest.mark.parametrize("subsampling", [(1, 1), (2, 2)])
     def test_tiff_of_jpeg_data_gets_compression_without_loss(self, subsampling, colour, tmp_path):
@@ -1301,6 +1320,32 @@ class TestRefused:
         (tmp_path / "a.bmp").write_bytes(content[:54] + masks + content[54:])
         with pytest.raises(PictureError, match=r"its kind of BMP is not supported \(Unsupp.*; convert it to PNG or"):
             images.read(tmp_path / "a.bmp")
+
+    @pytest.mark.parametrize(("alpha", "is_refused"), [(0, False), (0x8000, True)])
+    def test_a_bmp_of_16_bits_with_transparency(self, alpha, is_refused, tmp_path):
+        header = struct.pack("<IiiHHII16x4I", 56, 2, 1, 1, 16, 3, 4, 0x7C00, 0x3E0, 0x1F, alpha)
+        (tmp_path / "a.bmp").write_bytes(
+            struct.pack("<2sIII", b"BM", 74, 0, 70) + header + bytes([0, 0x80, 0xFF, 0x7F])
+        )
+        if is_refused:
+            with pytest.raises(PictureError, match="a BMP of 16 bits with transparency cannot be kept whole; convert"):
+                images.read(tmp_path / "a.bmp")
+        else:
+            assert np.array_equal(images.read(tmp_path / "a.bmp").parts[0].pixels, [[[0] * 3, [255] * 3]])
+
+    @pytest.mark.parametrize(
+        ("name", "numbers", "is_refused"), [(bytes(4), 9, True), (b"KNIL", 0, True), (bytes(4), 0, False)]
+    )
+    def test_a_bmp_of_described_colours(self, name, numbers, is_refused, tmp_path):
+        header = struct.pack("<IiiHHII32x4s36xI8x16x", 124, 1, 1, 1, 24, 0, 4, name, numbers)
+        (tmp_path / "a.bmp").write_bytes(struct.pack("<2sIII", b"BM", 142, 0, 138) + header + bytes([1, 2, 3, 0]))
+        if is_refused:
+            with pytest.raises(
+                OutputError, match="would lose the gamma or the linked profile of its header; say --allow"
+            ):
+                copied(tmp_path / "a.bmp", tmp_path / "b.bmp")
+        else:
+            assert np.array_equal(copied(tmp_path / "a.bmp", tmp_path / "b.bmp").parts[0].pixels, [[[3, 2, 1]]])
 
     def test_damage_is_not_told_in_words_of_python(self, tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", numbers((9, 8), "u1"), compression="zlib", metadata=None)

@@ -1,25 +1,22 @@
 """The 8-bit formats, through Pillow: JPEG, WebP, BMP and AVIF. What it would reduce is refused."""
 
 import io
-import struct
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple
 
-import imagecodecs
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
-from tvdenoise.images.formats import animation, avif, jpeg, webp
+from tvdenoise.images.formats import animation, avif, bmp, jpeg, webp
 from tvdenoise.images.formats.table import FORMATS
 from tvdenoise.images.picture import (
     EXIF_MARK,
     Metadata,
     Picture,
     PictureFile,
-    Pixels,
     Source,
     Timing,
     from_samples,
@@ -53,6 +50,9 @@ def read(source: Source) -> PictureFile:
         content = stream.read()
     if content.startswith(jpeg.START):
         jpeg.check_kind(source, content)
+    is_bmp = content.startswith(b"BM")
+    if is_bmp:
+        bmp.check_kind(source, content)
     with limits.open_image(source, _NAMES) as image:
         is_mpo = image.format == "MPO"
         name = "JPEG" if is_mpo else str(image.format)
@@ -69,6 +69,8 @@ def read(source: Source) -> PictureFile:
             metadata["colour_space"] = None if numbers in avif.LIKE_SRGB else numbers
             if avif.is_gray(content) and picture.samples > 2:  # the same sample three times
                 picture = replace(picture, pixels=picture.pixels[..., ::3])
+        if is_bmp:
+            metadata["icc_profile"] = bmp.profile(content)
         if name == "WEBP" and webp.is_lossy(content):
             notes = ("lossy compression, which becomes lossless",)
         native = _native(content, image)
@@ -88,6 +90,7 @@ def read(source: Source) -> PictureFile:
             bare_native=_Native(bare_encoding, colour_space=native.colour_space),
             own_metadata=tuple(own_metadata),
             notes=notes,
+            losses=bmp.losses(content) if is_bmp else (),
         )
 
 
@@ -100,8 +103,8 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     if file.format == "WEBP" and (file.page_count > 1 or "timing" in options):
         stream.write(webp.encode(file, **native.encoding))
         return
-    if file.format == "BMP" and picture.alpha:
-        stream.write(_bmp_with_alpha(picture.frames[0], file.metadata.dpi))
+    if file.format == "BMP":
+        stream.write(bmp.encode(squeeze(picture.frames[0]), file.metadata.dpi, file.metadata.icc_profile))
         return
     mode = "CMYK" if picture.is_cmyk else None
     image, *others = [Image.fromarray(squeeze(frame), mode) for frame in picture.frames]
@@ -128,15 +131,6 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     if file.format == "AVIF" and numbers:
         encoded = avif.with_colour_space(encoded, numbers)
     stream.write(encoded)
-
-
-def _bmp_with_alpha(pixels: Pixels, dpi: tuple[float, float] | None) -> bytes:
-    """Return a BMP of RGBA pixels: 32 bits behind a header of version 4, which Pillow reads and does not write."""
-    content = bytearray(imagecodecs.bmp_encode(np.ascontiguousarray(pixels)))
-    x, y = (round(value / 0.0254) for value in dpi or (0, 0))  # pixels a metre
-    struct.pack_into("<ii", content, 38, x, y)
-    struct.pack_into("<4s", content, 70, b"BGRs")  # the colour space: sRGB
-    return bytes(content)
 
 
 def _check_whole(source: Source, name: str, image: Image.Image, content: bytes) -> None:

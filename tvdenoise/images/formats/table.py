@@ -71,7 +71,7 @@ FORMATS: Mapping[str, Format] = {
         orientation=True,
         max_side=16_383,
     ),
-    "BMP": Format("pillow", (".bmp", ".dib"), rb"BM"),
+    "BMP": Format("pillow", (".bmp", ".dib"), rb"BM", metadata={"ICC profile"}),
     "GIF": Format(
         "gif",
         (".gif",),

@@ -1,0 +1,75 @@
+"""What Pillow does not read of a BMP, or does not write into it: transparency, and what its colours mean.
+
+Source: Microsoft, "BITMAPV5HEADER structure" (wingdi.h).
+"""
+
+import struct
+
+import imagecodecs
+
+from tvdenoise.errors import PictureError
+from tvdenoise.images.formats.jpeg import CONVERT
+from tvdenoise.images.picture import Names, Pixels, Source
+
+_HEADER = 14  # where the header proper begins
+_FIELDS = struct.Struct("<I10xHI")  # its size, bits a pixel, compression
+_V4, _V5 = 108, 124  # sizes
+_MASKS = 3  # a kind of compression: none, but numbers of which bits are samples
+_ALPHA_MASK = 66
+_COLOURS = slice(70, 122)  # how they are described, and if that says so primaries and gamma
+_LIKE_SRGB = (b"BGRs", b" niW")
+_EMBEDDED = b"DEBM"
+_PROFILE = struct.Struct("<II4x")  # its place, counted from the header proper, and its length
+_PROFILE_AT = 126
+
+
+def check_kind(source: Source, content: bytes) -> None:
+    """Raise :class:`PictureError` for a kind of which Pillow drops the transparency."""
+    size, bits, compression = _FIELDS.unpack_from(content, _HEADER)
+    has_alpha_mask = size > 52 and any(content[_ALPHA_MASK : _ALPHA_MASK + 4])
+    if bits == 16 and compression == _MASKS and has_alpha_mask:
+        raise PictureError(source.name, "a BMP of 16 bits with transparency cannot be kept whole", CONVERT)
+
+
+def profile(content: bytes) -> bytes | None:
+    """Return the colour profile."""
+    size, *_ = _FIELDS.unpack_from(content, _HEADER)
+    if size != _V5 or content[_COLOURS][:4] != _EMBEDDED:
+        return None
+    place, length = _PROFILE.unpack_from(content, _PROFILE_AT)
+    found = content[_HEADER + place :][:length]
+    if len(found) < length:
+        raise ValueError("its colour profile breaks off")
+    return found
+
+
+def losses(content: bytes) -> Names:
+    """Name what is lost: colours that are described otherwise than by a profile, or by one in another file."""
+    size, *_ = _FIELDS.unpack_from(content, _HEADER)
+    said = content[_COLOURS]
+    if size not in (_V4, _V5) or said[:4] in (*_LIKE_SRGB, _EMBEDDED) or not any(said):
+        return ()
+    return ("the gamma or the linked profile of its header",)
+
+
+def encode(pixels: Pixels, dpi: tuple[float, float] | None, profile: bytes | None) -> bytes:
+    """Return a BMP of pixels (H, W), or (H, W, 3 or 4), whose profile stands at its end."""
+    content = bytearray(imagecodecs.bmp_encode(pixels))
+    x, y = (round(value / 0.0254) for value in dpi or (0, 0))  # pixels a metre
+    struct.pack_into("<ii", content, 38, x, y)
+    if pixels.ndim == 2:
+        content[57:1078:4] = bytes(256)  # of the palette, what is reserved
+    size, *_ = _FIELDS.unpack_from(content, _HEADER)
+    if size == _V4:
+        content[_COLOURS.start : _COLOURS.start + 4] = _LIKE_SRGB[0]
+    if not profile:
+        return bytes(content)
+    header = content[_HEADER : _HEADER + size].ljust(_V5, b"\0")
+    length, start = struct.unpack_from("<I4xI", content, 2)
+    growth = _V5 - size
+    place = len(content) - _HEADER + growth
+    struct.pack_into("<I", header, 0, _V5)
+    header[56:60] = _EMBEDDED
+    _PROFILE.pack_into(header, _PROFILE_AT - _HEADER, place, len(profile))
+    head = struct.pack("<2sI4xI", b"BM", length + growth + len(profile), start + growth)
+    return b"".join([head, header, content[_HEADER + size :], profile])
