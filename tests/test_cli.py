@@ -833,6 +833,24 @@ def test_bad_input_ends_in_one_line_and_nothing_else(arguments, code, message, r
     assert {path: path.read_bytes() for path in here.iterdir() if path.is_file()} == before
 
 
+def test_damage_that_a_library_can_handle_is_said_or_refused(run, here, noisy):
+    here.joinpath("in").mkdir()
+    Image.fromarray(noisy).save("in/a.jpg", progressive=True)
+    content = Path("in/a.jpg").read_bytes()
+    Path("in/a.jpg").write_bytes(content[:-11] + content[-2:])
+    line = r"in/a\.jpg: a stricter decoder \(libjxl\) refuses its scans: parts of the picture may be wrong"
+    for source in ("in", "in/a.jpg"):
+        code, _, err = run(source, "-o", "out/", "-l", "0", "-j", "1", "--overwrite")
+        assert code == 0
+        assert re.search(rf"^{line}$", err, re.MULTILINE)
+        code, _, err = run(source, "-o", "none/", "-l", "0", "-j", "1", "--strict")
+        assert code == 1
+        assert re.search(rf"^tvdenoise: {line}; get a whole copy of it, or leave out --strict$", err, re.MULTILINE)
+        assert run(source, "-o", "out/", "-l", "0", "-j", "1", "--overwrite", "--quiet") == (0, "", "")
+    assert not Path("none/a.jpg").exists()
+    assert re.search(line.removeprefix(r"in/a\.jpg: "), run("info", "in/a.jpg")[1])
+
+
 def test_what_was_not_changed_is_said(run, here):
     assert re.search(r"out\.png: copied at lambda 0 in [\d.]+ s\n$", run("in.png", "-o", "out.png", "-l", "0")[2])
     np.save("flat.npy", np.full((40, 48), 100, np.uint8))

@@ -1347,6 +1347,58 @@ class TestRefused:
         else:
             assert np.array_equal(copied(tmp_path / "a.bmp", tmp_path / "b.bmp").parts[0].pixels, [[[3, 2, 1]]])
 
+    @pytest.mark.parametrize(
+        ("kind", "marker"), [({"progressive": True}, b"\xff\xd9"), ({"restart_marker_rows": 2}, b"\xff\xd0")]
+    )
+    def test_scans_of_which_libjpeg_only_warns(self, kind, marker, colour, tmp_path):
+        Image.fromarray(colour).save(tmp_path / "a.jpg", **kind)
+        assert images.read(tmp_path / "a.jpg", ReadOptions(strict=True)).flaws == ()
+        content = bytearray((tmp_path / "a.jpg").read_bytes())
+        end = content.rindex(marker)
+        del content[end - 9 : end]
+        (tmp_path / "a.jpg").write_bytes(content)
+        (flaw,) = images.read(tmp_path / "a.jpg").flaws
+        assert flaw.startswith("a stricter decoder (libjxl) refuses its scans")
+        with pytest.raises(
+            PictureError, match=r"a\.jpg: a stricter decoder .*; get a whole copy of it, or leave out --str"
+        ):
+            images.read(tmp_path / "a.jpg", ReadOptions(strict=True))
+
+    @pytest.mark.parametrize(("mode", "subsampling"), [("L", None), ("RGB", (4, 1)), ("RGB", (1, 2)), ("CMYK", None)])
+    def test_whole_jpegs_of_rare_kinds_have_no_flaws(self, mode, subsampling, colour, tmp_path):
+        """Some of which libjxl does not read."""
+        image = Image.fromarray(colour).convert(mode)
+        image.save(tmp_path / "a.jpg", progressive=True, icc_profile=bytes(100_000))
+        if subsampling is not None:
+            content = imagecodecs.jpeg8_encode(colour, subsampling=subsampling)
+            never = b"\xff\xdd\0\4\xff\xff"  # a scan begins anew after as many blocks as it does not have
+            (tmp_path / "a.jpg").write_bytes(content[:2] + never + content[2:])
+        assert images.read(tmp_path / "a.jpg").flaws == ()
+
+    @pytest.mark.parametrize("ending", ["tif", "fits", "jpg"])
+    def test_what_a_library_says_of_damage_that_it_can_handle(self, ending, tmp_path, capfd, caplog):
+        path = tmp_path / f"a.{ending}"
+        if ending == "tif":
+            tifffile.imwrite(path, numbers((9, 8), "u1"), software="mine" * 9, metadata=None)
+            with tifffile.TiffFile(path) as tif:
+                at = tif.pages[0].tags["Software"].offset + 8
+            damage, said = b"\xff" * 4, "invalid value offset"
+        elif ending == "fits":
+            pytest.importorskip("astropy.io.fits").PrimaryHDU(numbers((9, 8), "i2")).writeto(path)
+            at, damage, said = path.read_bytes().index(b"array"), b"\xe9", "non-ASCII characters are present"
+        else:
+            exif = Image.Exif()
+            exif[0x010F] = "maker"
+            GRAY.save(path, exif=exif)
+            at = path.read_bytes().index(b"MM\0*") + 8
+            damage, said = b"\xff", "Corrupt EXIF data"
+        content = bytearray(path.read_bytes())
+        content[at : at + len(damage)] = damage
+        path.write_bytes(content)
+        (flaw,) = images.read(path).flaws
+        assert re.search(rf"its library finds fault with it and reads on \(.*{said}", flaw)
+        assert (capfd.readouterr().err, caplog.text) == ("", "")
+
     def test_damage_is_not_told_in_words_of_python(self, tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", numbers((9, 8), "u1"), compression="zlib", metadata=None)
         content = bytearray((tmp_path / "a.tif").read_bytes())

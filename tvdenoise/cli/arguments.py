@@ -97,6 +97,9 @@ class Arguments:
         "nearest one with data while its page is denoised, and is written back as it was. Default: what a GeoTIFF "
         "or FITS file says.",
     )
+    strict: bool = _in_input(
+        "--strict", default=False, help="Refuse a file in which a library finds fault; without it that is only said."
+    )
     pages: str | None = _in_input(
         metavar="LIST", help="Denoise only these pages, such as 1,4-6; the others come back as they are."
     )

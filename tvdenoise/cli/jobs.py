@@ -68,7 +68,7 @@ def _prepare_jobs(arguments: Arguments) -> Callable[[Pair], Job]:
     format_ = values.parse_format(arguments.format_)
     memory = values.parse_memory(arguments.memory)
     reading = values.parse_reading(arguments.axes, arguments.scale, arguments.max_pixels, arguments.nonfinite)
-    reading = replace(reading, nodata=values.parse_nodata(arguments.nodata))
+    reading = replace(reading, nodata=values.parse_nodata(arguments.nodata), strict=arguments.strict)
     if arguments.quality is not None and not 1 <= arguments.quality <= 100:
         raise SettingError(
             "quality", f"{arguments.quality} is not between 1 and 100", "give such as 90, or leave it out"

@@ -189,6 +189,8 @@ class Report:
         if outcome.error is not None:
             messages.print_error(outcome.error)
             return
+        if row.status == "done" and not self._arguments.quiet:
+            messages.note_flaws(row, outcome.facts)
         if not self._arguments.says_more:
             return
         if row.status == "done":

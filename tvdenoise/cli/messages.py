@@ -182,7 +182,7 @@ def describe_file(facts: Mapping[str, Any]) -> str:
         slices, rows = facts["spacing"]
         named = {"slices": slices, "rows": rows}
         parts += [f"{name} {distance:.3g} pixels apart" for name, distance in named.items() if distance != 1]
-    parts += [*facts["metadata"], *facts["notes"], *facts["warnings"], *facts["hints"]]
+    parts += [*facts["metadata"], *facts["notes"], *facts["flaws"], *facts["warnings"], *facts["hints"]]
     mebibytes = math.ceil(facts["memory"] / 2**20)
     memory = f"{mebibytes} MiB to denoise"
     if "device" in facts:
@@ -199,6 +199,12 @@ def find_hints(row: "Row", facts: Mapping[str, Any]) -> list[str]:
     if is_adaptive and (row.output is None or holds_type(Path(row.output), facts["dtype"])):
         return list(facts["warnings"])
     return [*facts["warnings"], *facts["hints"]]
+
+
+def note_flaws(row: "Row", facts: Mapping[str, Any]) -> None:
+    """Print what a library found fault with in a file that was read all the same."""
+    for flaw in facts["flaws"]:
+        note(f"{row.input}: {flaw}")
 
 
 def describe_installation(installation: Mapping[str, Any]) -> str:

@@ -45,6 +45,7 @@ def denoise_one(job: Job, arguments: Arguments, *, makes_folder: bool) -> int:
         messages.print_json(row.as_json())
     if not arguments.quiet:
         messages.note(messages.describe_result(row, watcher.facts, time.perf_counter() - began))
+        messages.note_flaws(row, watcher.facts)
         _print_details(row, watcher.facts, is_verbose=arguments.says_more)
         if job.reference is not None:
             messages.note(f"{messages.describe_quality(row)} against {job.reference}")

@@ -42,6 +42,7 @@ def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "r
         "pages": file.page_count,
         "metadata": list(file.metadata_names),
         "notes": [*_differences(file), *file.notes, *lost],
+        "flaws": list(file.flaws),
         "warnings": _warnings(file),
         "hints": _hints(first, values),
         "memory": _memory(file, volume=volume, color=color),

@@ -351,6 +351,7 @@ class PictureFile:
     scale: Range | None = None  # the numbers that stand for black and white, where the file itself says so
     spacing: tuple[float, float] | None = None  # the distances between slices and rows in pixel widths, if it says so
     is_interleaved: bool = False  # whether pages of one part stand between those of another; only a copy keeps them so
+    flaws: Names = ()  # what a library found fault with, and read all the same
     misnamed: str | None = None  # the format that the ending of its name says, where that is another
     quality: int | None = None  # with which a JPEG is to be written; None for what its source had
     subsampling: Subsampling | None = None  # the same of its colours

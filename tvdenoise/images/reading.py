@@ -3,13 +3,13 @@
 import io
 import sys
 import traceback
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tvdenoise.arrays import intensity
 from tvdenoise.arrays.intensity import Range
 from tvdenoise.errors import InputError, PictureError, TVDenoiseError, reason
+from tvdenoise.images import complaints
 from tvdenoise.images.checks import STREAM, check_source
 from tvdenoise.images.formats.table import FORMATS, HEAD, MARKS, UNREAD, find_mark, format_by_extension, module_for
 from tvdenoise.images.orientation import orientation
@@ -31,6 +31,7 @@ class ReadOptions:
     # and for fewer in a small file.
     max_pixels: int | None = None
     nodata: float | None = None  # the number that stands for no data, in place of what the file says
+    strict: bool = False  # refuse what a library finds fault with, even if it reads on
 
 
 def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
@@ -41,6 +42,8 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
     """
     source = _source(path, options)
     file = decode(source, _format_of(path, source))
+    if options.strict and file.flaws:
+        raise PictureError(path, file.flaws[0], "get a whole copy of it, or leave out --strict")
     promised = format_by_extension(path)
     if promised not in (None, file.format):
         file = replace(file, misnamed=promised)
@@ -125,9 +128,10 @@ def _format_of(path: Path, source: Source) -> str:
 def decode(source: Source, format_: str) -> PictureFile:
     """Read a file of a format, whatever is in it."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # the libraries warn of damage that they can handle
-            file: PictureFile = module_for(source.name, format_).read(source)
-        return file
+        module = module_for(source.name, format_)
+        with complaints.collected() as said:
+            file: PictureFile = module.read(source)
+        return replace(file, flaws=file.flaws + complaints.describe(said))
     except TVDenoiseError:
         raise
     except MemoryError as error:

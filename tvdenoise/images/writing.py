@@ -2,7 +2,6 @@
 
 import io
 import sys
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvdenoise.errors import PictureError, WriteError, reason
+from tvdenoise.images import complaints
 from tvdenoise.images.atomic import atomic
 from tvdenoise.images.checks import STREAM
 from tvdenoise.images.formats.table import FORMATS, Format, module_for
@@ -47,7 +47,7 @@ def _write_to_standard_output(content: memoryview) -> None:
 
 def _write_checked(target: Path, stream: BinaryIO, file: PictureFile, reopen: Callable[[], BinaryIO]) -> None:
     try:
-        with warnings.catch_warnings(action="ignore"):
+        with complaints.collected():
             module_for(target, file.format).write(stream, file)
         stream.flush()
     except Exception as error:  # what an encoder refuses: sizes, counts, metadata of broken sources

@@ -1,6 +1,5 @@
 """The chunks of a PNG file, and libpng, which makes pixels of them and them of pixels."""
 
-import logging
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -8,8 +7,6 @@ from typing import NamedTuple
 import imagecodecs
 
 from tvdenoise.images.picture import Pixels
-
-logging.getLogger("imagecodecs").setLevel(logging.CRITICAL + 1)  # libpng warns of every interlaced picture
 
 LEVEL = 5  # of zlib: twice as fast as the usual 6, for files that are 3 % larger (denoised 512x512 photographs)
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -10,15 +10,19 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+import imagecodecs
 from PIL import Image, JpegImagePlugin
 
 from tvdenoise.errors import PictureError
-from tvdenoise.images.picture import Source
+from tvdenoise.images.picture import Names, Source
 
 _START_OF_SCAN = 0xDA
 _COMMENT = 0xFE
 _APP0 = 0xE0  # JFIF
 _APP13 = 0xED  # Photoshop
+_RESTARTS = 0xDD  # how often a scan begins anew
+_METADATA = {0xFE, *range(0xE1, 0xEE)}  # without those by which colours are known
+_COMMON_SAMPLING = bytes([0x11, 0x12, 0x21, 0x22])
 _APP14 = 0xEE  # Adobe: how the pixels are encoded, which the writer knows better
 _APP15 = 0xEF
 _NOT_FRAMES = {0xC4, 0xC8, 0xCC}  # Huffman tables, reserved, arithmetic coding
@@ -206,6 +210,27 @@ def check_whole(content: bytes) -> None:
         with Image.open(io.BytesIO(padded), formats=["JPEG"]) as image:
             image.draft(None, (1, 1))
             image.load()
+
+
+def find_flaws(content: bytes) -> Names:
+    """Say whether a stricter decoder refuses the scans: libjpeg warns of damage, and Pillow keeps that to itself.
+
+    One scan without restarts needs no other than :func:`check_whole`. What libjxl does not know proves nothing.
+    """
+    *others, scan = _segments(content)
+    markers = {segment.marker for segment in others}
+    frame = next(segment for segment in others if segment.marker in _FRAMES)
+    sampling = content[frame.start + 11 : frame.end : 3]
+    is_known = len(sampling) <= 3 and all(factors in _COMMON_SAMPLING for factors in sampling)
+    if not is_known or (frame.marker in _SEQUENTIAL and _RESTARTS not in markers):
+        return ()
+    head = [content[segment.start : segment.end] for segment in others if segment.marker not in _METADATA]
+    picture_end = len(content) - len(trailer(content))
+    try:
+        imagecodecs.jpegxl_encode_jpeg(START + b"".join(head) + content[scan.start : picture_end])
+    except imagecodecs.JpegxlError:
+        return ("a stricter decoder (libjxl) refuses its scans: parts of the picture may be wrong",)
+    return ()
 
 
 def metadata_names(found: tuple[bytes, ...]) -> list[str]:

@@ -90,6 +90,7 @@ def read(source: Source) -> PictureFile:
             bare_native=_Native(bare_encoding, colour_space=native.colour_space),
             own_metadata=tuple(own_metadata),
             notes=notes,
+            flaws=jpeg.find_flaws(content) if name == "JPEG" else (),
             losses=bmp.losses(content) if is_bmp else (),
         )
 

@@ -7,7 +7,6 @@ Only where there is no source a new file is written.
 
 import hashlib
 import itertools
-import logging
 import math
 import os
 import re
@@ -43,8 +42,6 @@ from tvdenoise.images.orientation import UPRIGHT, exif_of, orientation
 from tvdenoise.images.picture import EXIF_MARK, Metadata, Names, Picture, PictureFile, Pixels, Source, to_native_order
 from tvdenoise.machine import scratch
 from tvdenoise.options.kinds import MAX_SPACING, MIN_SPACING
-
-logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)  # what it would say, PictureError says
 
 _PHOTOMETRIC = {PHOTOMETRIC[name] for name in ("MINISWHITE", "MINISBLACK", "RGB", "PALETTE", "SEPARATED", "YCBCR")}
 # Compressions that keep every bit and that pixels can be put back into
