@@ -25,8 +25,8 @@ from tvdenoise.files.rows import finite
 
 ROW_KEYS = (
     "input output status error shape axes dtype tv volume spacing strength pages_given optimizer range weight color "
-    "chroma sigma criterion risk is_noise_correlated is_noise_signal_dependent device steps stop energy gap rms_bound "
-    "tol psnr_before psnr_after ssim_before ssim_after seconds version pages"
+    "chroma sigma criterion risk is_noise_correlated is_noise_signal_dependent is_unchanged device steps stop energy "
+    "gap rms_bound tol psnr_before psnr_after ssim_before ssim_after seconds version pages"
 ).split()
 
 
@@ -133,15 +133,20 @@ class TestGood:
             assert np.array_equal(shown, expected)
 
     def test_noise_that_whole_numbers_cannot_lose_is_said(self, run, here):
-        """Its lambda is too small for any pixel to reach the next number; floats keep what is taken off."""
+        """No pixel reaches the next number; floats show what is taken off."""
         random = np.random.default_rng(0)
-        waves = 128 + 60 * np.sin(np.arange(64) / 1.5) * np.cos(np.arange(64) / 1.7)[:, None]
-        for sigma, is_lost in ((0.3, True), (20, False)):
+        waves = 128 + 40 * np.sin(np.arange(64) / 2) * np.cos(np.arange(64) / 2.3)[:, None]
+        for sigma, is_lost in ((0.6, True), (20, False)):
             noisy = np.clip(np.rint(waves + random.normal(0, sigma, waves.shape)), 0, 255).astype(np.uint8)
             Image.fromarray(noisy).save("weak.png")
             _, _, err = run("weak.png", "-o", "out.png", "--overwrite")
-            assert ("no pixel changes; -o NAME.npy keeps" in err) == is_lost
+            assert ("no pixel changes; -o NAME.npy shows" in err) == is_lost
+            assert re.search(r"noise of sigma .* of 255 (found|removed) in", err)[1] == (
+                "found" if is_lost else "removed"
+            )
             assert np.array_equal(np.asarray(Image.open("out.png")), noisy) == is_lost
+            _, _, err = run("weak.png", "clean.png", "-o", "several", "--overwrite", "-j", "1")
+            assert ("1 with too little taken off for whole numbers to show: no pixel" in err) == is_lost
             assert "no pixel changes" not in run("weak.png", "-o", "out.npy", "--allow-loss", "--overwrite")[2]
             assert not np.array_equal(np.load("out.npy"), noisy.astype(np.float32) / 255)
 

@@ -35,6 +35,11 @@ def whether_any(values: Sequence[bool | None]) -> bool | None:
     return None if None in values else any(values)
 
 
+def whether_all(values: Sequence[bool | None]) -> bool | None:
+    """Return whether it holds of all, None where it is not known of one."""
+    return None if None in values else all(values)
+
+
 def worst(values: Sequence[Status]) -> Status:
     """Return the status of all."""
     return max(values, key=("tolerance", "precision", "max_steps", "non_finite").index)
@@ -47,7 +52,7 @@ class Figures:
     ``range`` are the numbers that stand for 0 and 1, of a file those in its first page. Energies, gaps and distances
     are on the unit scale; ``rms_bound`` is that of the floats written, or of integers before they were rounded and
     clipped; PSNR (data range 1, unclipped) and SSIM are those of the numbers written. Sigma and the risk are known
-    where lambda was chosen, what the noise is like where it was estimated.
+    where lambda was chosen, what the noise is like where it was estimated. An unchanged page has the numbers it had.
     """
 
     range: Annotated[tuple[float, float] | None, first] = None
@@ -59,6 +64,7 @@ class Figures:
     risk: Annotated[float | None, mean] = None
     is_noise_correlated: Annotated[bool | None, whether_any] = None
     is_noise_signal_dependent: Annotated[bool | None, whether_any] = None
+    is_unchanged: Annotated[bool | None, whether_all] = None
     device: Annotated[str | None, first] = None
     steps: Annotated[int | None, max] = None
     stop: Annotated[str | None, worst] = None

@@ -179,8 +179,7 @@ class Report:
             self._unchanged += 1
         self._pixels += messages.count_pixels(facts)
         self._hints.update(messages.find_hints(row, facts))
-        if figures.is_noise_correlated and figures.weight:
-            self._hints.update(messages.find_cautions(row)[-1:])
+        self._hints.update(messages.find_doubts(row))
         _add_if_finite(self._psnrs, figures.psnr_before, figures.psnr_after)
         _add_if_finite(self._ssims, figures.ssim_before, figures.ssim_after)
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from tvdenoise.files.rows import Row
 
 EIGHT_BIT_STEPS = 255
-HALF_STEP = 0.5  # of whole numbers: what changes by less is rounded back
 MOST_LAMBDAS = 4  # pages or channels whose lambdas are all said, so that the line stays one; of more, their mean
 LONGEST_BESIDE_BAR = 30  # letters of a name
 SECONDS_A_LINE = 10.0  # between lines about progress
@@ -244,7 +243,8 @@ def _describe_effect(row: "Row") -> str:
     text = f"noise of sigma {most}"
     if least != most:
         text = f"noise of sigma {least} to {most}"
-    text += f" of {_name_range(scale)} removed"
+    verb = "found" if _is_lost_in_rounding(figures) else "removed"
+    text += f" of {_name_range(scale)} {verb}"
     if row.strength not in (None, 1):
         text += f" at strength {row.strength:g}"
     return text
@@ -294,31 +294,23 @@ def find_cautions(row: "Row") -> list[str]:
     found = []
     if figures.stop == "max_steps":
         found.append(f"stopped at the step limit, before the tolerance {figures.tol:g}: allow more --max-steps")
+    return found + find_doubts(row)
+
+
+def find_doubts(row: "Row") -> list[str]:
+    """Return what may leave noise that was found."""
+    figures = row.figures
+    found = []
     if figures.is_noise_correlated and figures.weight:
         strength = 1.5 * (row.strength or 1)
         found.append(f"noise shared by neighbouring pixels: if some remains, try --strength {strength:g}")
-    if _is_lost_in_rounding(row):
-        found.append("the noise is less than whole numbers can show: no pixel changes; -o NAME.npy keeps it")
+    if _is_lost_in_rounding(figures):
+        found.append("too little taken off for whole numbers to show: no pixel changes; -o NAME.npy shows it")
     return found
 
 
-def _is_lost_in_rounding(row: "Row") -> bool:
-    """Return whether all that was taken off is proven to be less than half a step of the whole numbers written."""
-    is_stored_as_read = Path(row.output or "").suffix.lower() != ".npy"
-    is_by_integers = "int" in str(row.dtype) and is_stored_as_read
-    if not is_by_integers or row.figures.sigma is None or row.volume:
-        return False
-    for page in row.pages or (row.figures,):
-        assert page.weight is not None
-        assert page.range is not None
-        low, high = page.range
-        # At a pixel four differences end, each of which moves it by lambda at most.
-        farthest = 4 * page.weight * (high - low)
-        if page.chroma is not None:  # of channels of which a colour has 1.7 times one at most
-            farthest *= 1.7 * max(1.0, page.chroma)
-        if not 0 < farthest < HALF_STEP:
-            return False
-    return True
+def _is_lost_in_rounding(figures: "Figures") -> bool:
+    return bool(figures.is_unchanged and figures.sigma and figures.weight)
 
 
 def _find_range(row: "Row") -> tuple[float, float] | None:

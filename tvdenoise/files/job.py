@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from tvdenoise import images
 from tvdenoise.api.aggregation import Figures
 from tvdenoise.errors import PictureError, PrecisionError, TVDenoiseError, WriteError, divergence
@@ -201,7 +203,9 @@ class _PageJob:
         rounding = self.target.fill_page(self.index, result.image, self.noisy)
         result = result.with_rounding(rounding)
         before, after = self._qualities()
-        return figures_of(result, self.noisy.scale, before, after)
+        figures = figures_of(result, self.noisy.scale, before, after)
+        rows = zip(self.target.by_page[self.index], self.noisy.by_page[self.index], strict=True)
+        return replace(figures, is_unchanged=all(np.array_equal(*pair, equal_nan=True) for pair in rows))
 
     def _qualities(self) -> tuple["Quality | None", "Quality | None"]:
         """Return how close the page was to the clean one, and how close it is now."""
