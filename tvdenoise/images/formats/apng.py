@@ -34,13 +34,7 @@ class _Frame(NamedTuple):
         return float(1000 * delay / (unit or 100))  # 0 stands for hundredths of a second
 
 
-def frame_count(chunks: Iterable[Chunk]) -> int:
-    """Return how many frames a file says it has."""
-    count, _ = _control(chunks)
-    return count
-
-
-def _control(chunks: Iterable[Chunk]) -> tuple[int, int]:
+def control(chunks: Iterable[Chunk]) -> tuple[int, int]:
     """Return how many frames there are and how often all of them are shown; 0 for ever."""
     for kind, data in chunks:
         if kind == b"acTL":
@@ -53,7 +47,7 @@ def read(source: Source, chunks: Sequence[Chunk]) -> tuple[Picture, Timing]:
     """Return all frames, TYXS, with transparency if there is any, and their timing."""
     header, *_ = chunks
     width, height, depth, colour_type = struct.unpack(">IIBB3x", header.data)
-    count, loop = _control(chunks)
+    count, loop = control(chunks)
     has_colours = colour_type in (2, 3, 6)
     samples = 4 if has_colours else 2
     dtype = np.uint16 if depth == 16 else np.uint8

@@ -5,11 +5,16 @@ Source: Alliance for Open Media, "AV1 Image File Format" (2024); ITU-T H.273 (20
 
 import re
 
+from tvdenoise.errors import PictureError
+from tvdenoise.images.formats.jpeg import CONVERT
+from tvdenoise.images.picture import Source
+
 BEST = {"quality": 100, "subsampling": "4:4:4"}  # of Pillow's options
 # What browsers show as sRGB: that, what is not said, and BT.709 and BT.601 with its primaries
 LIKE_SRGB = (None, bytes([1, 13]), bytes([2, 2]), bytes([1, 1]), bytes([1, 6]))
 _COLOURS = rb"colrnclx\0(.)\0(.)"  # primaries and transfer function
-_MONOCHROME = 0b0001_0000  # AV1's flag
+_DEEP = 0b0110_0000  # flags of AV1 for more than 8, and more than 10 bits
+_MONOCHROME = 0b0001_0000
 
 
 def _flags(content: bytes) -> list[int]:
@@ -17,13 +22,12 @@ def _flags(content: bytes) -> list[int]:
     return [flags[0] for flags in re.findall(rb"\0\0..av1C\x81.(.)", content, re.DOTALL)]
 
 
-def depth(content: bytes) -> int:
-    """Return the most bits a channel."""
-    depths = [8]
+def check_depth(source: Source, content: bytes) -> None:
+    """Raise :class:`PictureError` for more than 8 bits a channel, which Pillow would reduce."""
     for flags in _flags(content):
-        high_and_twelve = flags & 0b0110_0000  # of more than 8, and of more than 10 bits
-        depths.append(8 + 2 * high_and_twelve.bit_count())
-    return max(depths)
+        bits = 8 + 2 * (flags & _DEEP).bit_count()
+        if bits > 8:
+            raise PictureError(source.name, f"a {bits}-bit AVIF picture cannot be kept whole", CONVERT)
 
 
 def is_gray(content: bytes) -> bool:

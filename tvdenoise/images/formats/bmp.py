@@ -31,25 +31,19 @@ def check_kind(source: Source, content: bytes) -> None:
         raise PictureError(source.name, "a BMP of 16 bits with transparency cannot be kept whole", CONVERT)
 
 
-def profile(content: bytes) -> bytes | None:
-    """Return the colour profile."""
-    size, *_ = _FIELDS.unpack_from(content, _HEADER)
-    if size != _V5 or content[_COLOURS][:4] != _EMBEDDED:
-        return None
-    place, length = _PROFILE.unpack_from(content, _PROFILE_AT)
-    found = content[_HEADER + place :][:length]
-    if len(found) < length:
-        raise ValueError("its colour profile breaks off")
-    return found
-
-
-def losses(content: bytes) -> Names:
-    """Name what is lost: colours that are described otherwise than by a profile, or by one in another file."""
+def read_colours(content: bytes) -> tuple[bytes | None, Names]:
+    """Return the colour profile, and what is lost: colours described otherwise, or by a profile in another file."""
     size, *_ = _FIELDS.unpack_from(content, _HEADER)
     said = content[_COLOURS]
-    if size not in (_V4, _V5) or said[:4] in (*_LIKE_SRGB, _EMBEDDED) or not any(said):
-        return ()
-    return ("the gamma or the linked profile of its header",)
+    if size not in (_V4, _V5) or said[:4] in _LIKE_SRGB or not any(said):
+        return None, ()
+    if said[:4] != _EMBEDDED:
+        return None, ("the gamma or the linked profile of its header",)
+    place, length = _PROFILE.unpack_from(content, _PROFILE_AT)
+    profile = content[_HEADER + place :][:length]
+    if len(profile) < length:
+        raise ValueError("its colour profile breaks off")
+    return profile, ()
 
 
 def encode(pixels: Pixels, dpi: tuple[float, float] | None, profile: bytes | None) -> bytes:

@@ -8,13 +8,13 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from tvdenoise.errors import PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.formats import animation, avif, bmp, jpeg, webp
 from tvdenoise.images.formats.table import FORMATS
 from tvdenoise.images.picture import (
     EXIF_MARK,
     Metadata,
+    Names,
     Picture,
     PictureFile,
     Source,
@@ -30,9 +30,7 @@ _ENCODINGS: Mapping[str, Any] = {
     "WEBP": webp.LOSSLESS,
     "AVIF": avif.BEST,
 }
-# Modes of Pillow in which it has read all that was there
-_WHOLE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK")
-_NOTES = {"P": ("palette resolved",), "PA": ("palette resolved",), "1": ("1-bit became 8-bit",)}
+_NOTES = {"P": ("palette resolved",), "1": ("1-bit became 8-bit",)}
 
 
 class _Native(NamedTuple):
@@ -50,13 +48,13 @@ def read(source: Source) -> PictureFile:
         content = stream.read()
     if content.startswith(jpeg.START):
         jpeg.check_kind(source, content)
-    is_bmp = content.startswith(b"BM")
-    if is_bmp:
+    elif content.startswith(b"BM"):
         bmp.check_kind(source, content)
+    elif content[4:8] == b"ftyp":
+        avif.check_depth(source, content)
     with limits.open_image(source, _NAMES) as image:
         is_mpo = image.format == "MPO"
         name = "JPEG" if is_mpo else str(image.format)
-        _check_whole(source, name, image, content)
         notes = _NOTES.get(image.mode, ())
         timing = None
         if getattr(image, "is_animated", False) and not is_mpo:
@@ -64,20 +62,17 @@ def read(source: Source) -> PictureFile:
         else:
             picture = _picture(image)
         metadata = _shared_metadata(image)
-        if name == "AVIF":
-            numbers = avif.colour_space(content)
-            metadata["colour_space"] = None if numbers in avif.LIKE_SRGB else numbers
-            if avif.is_gray(content) and picture.samples > 2:  # the same sample three times
-                picture = replace(picture, pixels=picture.pixels[..., ::3])
-        if is_bmp:
-            metadata["icc_profile"] = bmp.profile(content)
+        if name == "AVIF" and avif.is_gray(content) and picture.samples > 2:  # the same sample three times
+            picture = replace(picture, pixels=picture.pixels[..., ::3])
+        losses: Names = ()
+        if name == "BMP":
+            metadata["icc_profile"], losses = bmp.read_colours(content)
         if name == "WEBP" and webp.is_lossy(content):
             notes = ("lossy compression, which becomes lossless",)
         native = _native(content, image)
+        if native.colour_space not in avif.LIKE_SRGB:
+            metadata["colour_space"] = native.colour_space
         own_metadata = jpeg.metadata_names(native.segments)
-        bare_encoding = dict(native.encoding)
-        if bare_encoding.pop("comment", None):
-            own_metadata.append("comment")
         if native.trailer:
             own_metadata.append("what stands behind it, such as a film or a gain map")
         if native.trailer and (is_mpo or "mp" in image.info):
@@ -87,11 +82,11 @@ def read(source: Source) -> PictureFile:
             (picture,),
             Metadata(timing=timing, **metadata),
             native,
-            bare_native=_Native(bare_encoding, colour_space=native.colour_space),
+            bare_native=_Native(native.encoding, colour_space=native.colour_space),
             own_metadata=tuple(own_metadata),
             notes=notes,
             flaws=jpeg.find_flaws(content) if name == "JPEG" else (),
-            losses=bmp.losses(content) if is_bmp else (),
+            losses=losses,
         )
 
 
@@ -134,24 +129,11 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     stream.write(encoded)
 
 
-def _check_whole(source: Source, name: str, image: Image.Image, content: bytes) -> None:
-    """Raise :class:`PictureError` for a picture that Pillow would reduce."""
-    depth = 8
-    if name == "AVIF":
-        depth = avif.depth(content)
-    if depth > 8:
-        raise PictureError(source.name, f"a {depth}-bit {name} picture cannot be kept whole", jpeg.CONVERT)
-    if image.mode not in _WHOLE_MODES:
-        raise PictureError(source.name, f"a {name} picture of mode {image.mode} cannot be kept whole", jpeg.CONVERT)
-
-
 def _picture(image: Image.Image) -> Picture:
-    if image.mode in ("P", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if image.mode == "P":
+        image = image.convert("RGB")
     elif image.mode == "1":
         image = image.convert("L")
-    elif image.mode == "RGBX":
-        image = image.convert("RGB")
     elif image.mode == "CMYK":
         return Picture(np.array(image), "YXS", is_cmyk=True)
     return from_samples(np.array(image))
@@ -177,6 +159,5 @@ def _native(content: bytes, image: Image.Image) -> _Native:
     if name == "WEBP" and webp.is_animation(content):
         encoding["background"] = image.info["background"]
         encoding["timing"] = Timing((float(image.info.get("duration", 0)),), image.info["loop"])  # of a single frame
-    if name == "AVIF":
-        return _Native(encoding, colour_space=avif.colour_space(content))
-    return _Native(encoding)
+    colour_space = avif.colour_space(content) if name == "AVIF" else None
+    return _Native(encoding, colour_space=colour_space)

@@ -53,11 +53,12 @@ def read(source: Source) -> PictureFile:
     limits.check_size(source, width, height, _pixel_bytes(depth, colour_type, chunks))
     losses: Names = ()
     timing = None
+    count, _ = apng.control(chunks)
     # Where no frame begins before the pixels, they are a still picture for viewers that know no animations.
     types = [chunk.type for chunk in chunks if chunk.type in (b"acTL", b"fcTL", b"IDAT")]
     if types[:2] == [b"acTL", b"IDAT"]:
         losses = ("the still picture that stands for its frames",)
-    if losses or apng.frame_count(chunks) > 1:
+    if losses or count > 1:
         picture, timing = apng.read(source, chunks)
     else:
         picture = _read_still(source, width, height, chunks)

@@ -28,7 +28,6 @@ from tifffile import (
     RESUNIT,
     TIFF,
     TiffFile,
-    TiffFormat,
     TiffPage,
     TiffPageSeries,
     TiffWriter,
@@ -168,19 +167,17 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
 
 def _check_chain(source: Source, stream: BinaryIO, tif: TiffFile) -> int:
     """Return the number of pages; refuse too many, and those that lead back to one another: tifffile would not end."""
-    layout = tif.tiff
-    offset = tif.pages.first.offset
     seen = set()
     pages = 0
-    while offset:
+    for offset, _, entries in _walk(stream, tif):
         if offset in seen:
             raise ValueError("its pages lead round in a circle")
         seen.add(offset)
-        stream.seek(offset)
-        (tags,) = struct.unpack(layout.tagnoformat, stream.read(layout.tagnosize))
-        pages += 1 + _count_sub_pages(stream.read(tags * layout.tagsize), layout)
+        pages += 1
+        if _SUB_PAGES in entries:
+            (count,) = struct.unpack_from(tif.tiff.offsetformat, entries[_SUB_PAGES], 4)
+            pages += count
         limits.check_pages(source, pages)
-        (offset,) = struct.unpack(layout.offsetformat, stream.read(layout.offsetsize))
     return pages
 
 
@@ -193,16 +190,6 @@ def _check_planes(source: Source, tif: TiffFile, pages: int) -> None:
     if planes > _PLANES * pages:
         problem = f"its OME metadata tell of {planes} planes, and it has {pages} pages"
         raise PictureError(source.name, problem, "put all of them into one file")
-
-
-def _count_sub_pages(directory: bytes, layout: TiffFormat) -> int:
-    """Return how many pages the SubIFDs tags of a page lead to."""
-    count = 0
-    for at in range(0, len(directory), layout.tagsize):
-        (code,) = struct.unpack_from(f"{layout.byteorder}H", directory, at)
-        if code == _SUB_PAGES:
-            count += struct.unpack_from(layout.offsetformat, directory, at + 4)[0]
-    return count
 
 
 def _renew_uuid(tif: TiffFile, file: PictureFile) -> None:
@@ -253,18 +240,23 @@ def _reduce(picture: Picture, shape: tuple[int, ...]) -> Pixels:
     return values.astype(picture.pixels.dtype)
 
 
-def _find_links(stream: BinaryIO, tif: TiffFile) -> Links:
-    """Return where the offset of each page stands, in a file whose chain has been checked."""
+def _walk(stream: BinaryIO, tif: TiffFile) -> Iterator[tuple[int, int, Directory]]:
+    """Iterate over the chain of pages: where each begins, where that stands in the file, and its directory."""
     layout = tif.tiff
     link = layout.offsetsize  # in the header: at 4, or 8 of a large file
     offset = tif.pages.first.offset
-    links: Links = {}
     while offset:
-        links[offset] = link
-        _read_directory(stream, tif, offset)
-        link = stream.tell()
-        (offset,) = struct.unpack(layout.offsetformat, stream.read(layout.offsetsize))
-    return links
+        entries = _read_directory(stream, tif, offset)
+        following = stream.tell()
+        (next_offset,) = struct.unpack(layout.offsetformat, stream.read(layout.offsetsize))
+        yield offset, link, entries
+        offset = next_offset
+        link = following
+
+
+def _find_links(stream: BinaryIO, tif: TiffFile) -> Links:
+    """Return where the offset of each page stands, in a file whose chain has been checked."""
+    return {offset: link for offset, link, _ in _walk(stream, tif)}
 
 
 def _read_directory(stream: BinaryIO, tif: TiffFile, offset: int) -> Directory:
