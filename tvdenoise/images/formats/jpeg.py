@@ -233,7 +233,7 @@ def find_flaws(content: bytes) -> Names:
     return ()
 
 
-def metadata_names(found: tuple[bytes, ...]) -> list[str]:
+def metadata_names(found: tuple[bytes, ...], trailer: bytes) -> Names:
     """Name the metadata that no other format takes over."""
     names = []
     is_stretched = False
@@ -246,7 +246,9 @@ def metadata_names(found: tuple[bytes, ...]) -> list[str]:
             is_stretched |= segment[12:14] != segment[14:16]
     if is_stretched:
         names.append("shape of pixels")
-    return list(dict.fromkeys(names))
+    if trailer:
+        names.append("what stands behind it, such as a film or a gain map")
+    return tuple(dict.fromkeys(names))
 
 
 def insert_segments(content: bytes, found: tuple[bytes, ...]) -> bytes:

@@ -46,12 +46,7 @@ def read(source: Source) -> PictureFile:
     """Read a picture or an animation."""
     with source.open() as stream:
         content = stream.read()
-    if content.startswith(jpeg.START):
-        jpeg.check_kind(source, content)
-    elif content.startswith(b"BM"):
-        bmp.check_kind(source, content)
-    elif content[4:8] == b"ftyp":
-        avif.check_depth(source, content)
+    _check_kind(source, content)
     with limits.open_image(source, _NAMES) as image:
         is_mpo = image.format == "MPO"
         name = "JPEG" if is_mpo else str(image.format)
@@ -72,9 +67,6 @@ def read(source: Source) -> PictureFile:
         native = _native(content, image)
         if native.colour_space not in avif.LIKE_SRGB:
             metadata["colour_space"] = native.colour_space
-        own_metadata = jpeg.metadata_names(native.segments)
-        if native.trailer:
-            own_metadata.append("what stands behind it, such as a film or a gain map")
         if native.trailer and (is_mpo or "mp" in image.info):
             notes = (*notes, "further pictures behind it, such as a gain map, stay as they are")
         return PictureFile(
@@ -83,11 +75,21 @@ def read(source: Source) -> PictureFile:
             Metadata(timing=timing, **metadata),
             native,
             bare_native=_Native(native.encoding, colour_space=native.colour_space),
-            own_metadata=tuple(own_metadata),
+            own_metadata=jpeg.metadata_names(native.segments, native.trailer),
             notes=notes,
             flaws=jpeg.find_flaws(content) if name == "JPEG" else (),
             losses=losses,
         )
+
+
+def _check_kind(source: Source, content: bytes) -> None:
+    """Raise :class:`PictureError` for a picture that Pillow would reduce, or not read."""
+    if content.startswith(jpeg.START):
+        jpeg.check_kind(source, content)
+    elif content.startswith(b"BM"):
+        bmp.check_kind(source, content)
+    elif content[4:8] == b"ftyp":
+        avif.check_depth(source, content)
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:
