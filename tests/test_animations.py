@@ -251,6 +251,9 @@ def test_equal_frames_stay_apart(name, samples, tmp_path):
         assert_shows(shown, rgba(PictureFile(name, (picture,))))
     with Image.open(path) as image:
         assert image.n_frames == 5
+    if name == "WEBP":
+        says_alpha = path.read_bytes()[20] & 16
+        assert bool(says_alpha) == bool(picture.alpha)
 
 
 def test_webp_animations_keep_transparency_and_what_it_hides(tmp_path):

@@ -296,6 +296,7 @@ class TestRoundTrip:
         again = copied(tmp_path / "a.bmp", tmp_path / "b.bmp")
         assert_same(images.read(tmp_path / "a.bmp"), again)
         assert np.array_equal(again.parts[0].pixels, pixels)
+        assert (tmp_path / "b.bmp").read_bytes()[70:74] == b"BGRs"  # the colours are those of sRGB
 
     @pytest.mark.parametrize("samples", [1, 3, 4])
     def test_bmp_keeps_its_colour_profile(self, samples, tmp_path):
@@ -314,6 +315,11 @@ class TestRoundTrip:
         assert np.array_equal(again.parts[0].pixels, pixels.squeeze())
         with Image.open(tmp_path / "b.bmp") as seen:
             assert np.array_equal(seen, pixels.squeeze())
+        if samples == 1:
+            assert content[138 + 3 : 138 + 1024 : 4] == bytes(256)  # reserved in a palette
+        (tmp_path / "cut.bmp").write_bytes(content[:-1])
+        with pytest.raises(PictureError, match=r"damaged \(its colour profile breaks off\)"):
+            images.read(tmp_path / "cut.bmp")
 
     @pytest.mark.parametrize("subsampling", [(1, 1), (2, 2)])
     def test_tiff_of_jpeg_data_gets_compression_without_loss(self, subsampling, colour, tmp_path):
@@ -1254,6 +1260,12 @@ class TestRefused:
                     PictureError, match=rf"a\.avif: a {bits}-bit AVIF picture cannot be kept whole; conv"
                 ):
                     images.read(tmp_path / "a.avif")
+
+    def test_an_avif_that_does_not_say_its_colour_space(self, colour, tmp_path):
+        content = imagecodecs.avif_encode(colour, level=100)
+        (tmp_path / "a.avif").write_bytes(content.replace(b"colrnclx", b"freenclx"))
+        assert images.read(tmp_path / "a.avif").metadata.colour_space is None
+        assert copied(tmp_path / "a.avif", tmp_path / "b.avif").metadata.colour_space is None
 
     @pytest.mark.parametrize("numbers", [(12, 13), (9, 16), (1, 1)])
     def test_avif_keeps_its_colour_space(self, numbers, colour, tmp_path):
