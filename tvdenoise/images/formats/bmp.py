@@ -11,6 +11,7 @@ from tvdenoise.errors import PictureError
 from tvdenoise.images.formats.jpeg import CONVERT
 from tvdenoise.images.picture import Names, Pixels, Source
 
+_START = struct.Struct("<2sI4xI")  # mark, length of the file, where its pixels begin
 _HEADER = 14  # where the header proper begins
 _FIELDS = struct.Struct("<I10xHI")  # its size, bits a pixel, compression
 _V4, _V5 = 108, 124  # sizes
@@ -47,23 +48,27 @@ def read_colours(content: bytes) -> tuple[bytes | None, Names]:
 
 
 def encode(pixels: Pixels, dpi: tuple[float, float] | None, profile: bytes | None) -> bytes:
-    """Return a BMP of pixels (H, W), or (H, W, 3 or 4), whose profile stands at its end."""
+    """Return a BMP of pixels (H, W), or (H, W, 3 or 4)."""
     content = bytearray(imagecodecs.bmp_encode(pixels))
     x, y = (round(value / 0.0254) for value in dpi or (0, 0))  # pixels a metre
     struct.pack_into("<ii", content, 38, x, y)
     if pixels.ndim == 2:
         content[57:1078:4] = bytes(256)  # of the palette, what is reserved
-    size, *_ = _FIELDS.unpack_from(content, _HEADER)
-    if size == _V4:
+    elif pixels.shape[2] == 4:  # behind a header of version 4
         content[_COLOURS.start : _COLOURS.start + 4] = _LIKE_SRGB[0]
-    if not profile:
-        return bytes(content)
-    header = content[_HEADER : _HEADER + size].ljust(_V5, b"\0")
-    length, start = struct.unpack_from("<I4xI", content, 2)
+    if profile:
+        content = _with_profile(content, profile)
+    return bytes(content)
+
+
+def _with_profile(content: bytearray, profile: bytes) -> bytearray:
+    """Return the same BMP behind a header of version 5, and with a profile at its end."""
+    size, *_ = _FIELDS.unpack_from(content, _HEADER)
+    mark, length, start = _START.unpack_from(content)
     growth = _V5 - size
-    place = len(content) - _HEADER + growth
-    struct.pack_into("<I", header, 0, _V5)
-    header[56:60] = _EMBEDDED
-    _PROFILE.pack_into(header, _PROFILE_AT - _HEADER, place, len(profile))
-    head = struct.pack("<2sI4xI", b"BM", length + growth + len(profile), start + growth)
-    return b"".join([head, header, content[_HEADER + size :], profile])
+    widened = content[: _HEADER + size] + bytes(growth) + content[_HEADER + size :]
+    _START.pack_into(widened, 0, mark, length + growth + len(profile), start + growth)
+    struct.pack_into("<I", widened, _HEADER, _V5)
+    widened[_COLOURS.start : _COLOURS.start + 4] = _EMBEDDED
+    _PROFILE.pack_into(widened, _PROFILE_AT, length + growth - _HEADER, len(profile))
+    return widened + profile
