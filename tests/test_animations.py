@@ -13,7 +13,7 @@ from PIL import Image
 
 from tvdenoise import images
 from tvdenoise.errors import PictureError
-from tvdenoise.images import Picture, PictureFile
+from tvdenoise.images import Picture, PictureFile, ReadOptions
 from tvdenoise.images.picture import Metadata, Timing
 
 WIDTH, HEIGHT = 7, 6
@@ -251,6 +251,8 @@ def test_equal_frames_stay_apart(name, samples, tmp_path):
         assert_shows(shown, rgba(PictureFile(name, (picture,))))
     with Image.open(path) as image:
         assert image.n_frames == 5
+    if name == "PNG":  # the first frame is what viewers show that know no animations
+        assert [path.read_bytes().count(kind) for kind in (b"IDAT", b"fdAT")] == [1, 4]
     if name == "WEBP":
         says_alpha = path.read_bytes()[20] & 16
         assert bool(says_alpha) == bool(picture.alpha)
@@ -293,6 +295,31 @@ def test_a_single_frame_keeps_its_duration_and_loop(ending, tmp_path):
         assert b.info["duration"] == a.info["duration"] == 70
         assert b.info["loop"] == a.info["loop"] > 1
     assert copied(tmp_path / f"a.{ending}", tmp_path / "b.tif").page_count == 1
+
+
+def test_a_gray_gif_is_gray_and_says_nothing_of_palettes_or_time(tmp_path):
+    """Whatever stands between its blocks."""
+    palette = np.repeat(numbers((256, 1), "u1"), 3, axis=1)
+    index = numbers((HEIGHT, WIDTH), "u1")
+    drawing = (index, 0, 0, None, False)
+    (tmp_path / "a.gif").write_bytes(gif([drawing, drawing], palette, b"\0\x07"))
+    file = images.read(tmp_path / "a.gif")
+    assert np.array_equal(file.parts[0].pixels, np.stack([palette[index][..., :1]] * 2))
+    assert (file.notes, file.metadata) == ((), Metadata())
+    assert copied(tmp_path / "a.gif", tmp_path / "b.gif").parts[0].colours == 1
+
+
+def test_gifs_that_hold_less_or_more_than_they_say(tmp_path):
+    palette = numbers((256, 3), "u1")
+    whole = gif([(np.zeros((1, 1), np.uint8), 0, 0, 0, False)], palette)
+    (tmp_path / "a.gif").write_bytes(whole)
+    images.read(tmp_path / "a.gif", ReadOptions(max_pixels=HEIGHT * WIDTH))
+    with pytest.raises(PictureError, match="its header promises 7x6 pixels, more than 41"):
+        images.read(tmp_path / "a.gif", ReadOptions(max_pixels=HEIGHT * WIDTH - 1))
+    for content, message in ((gif([], palette), "it holds no picture"), (whole[:-3], "it breaks off")):
+        (tmp_path / "a.gif").write_bytes(content)
+        with pytest.raises(PictureError, match=message):
+            images.read(tmp_path / "a.gif")
 
 
 def test_gif_keeps_xmp_and_what_programs_wrote(tmp_path):

@@ -477,7 +477,9 @@ class TestRoundTrip:
 
     def test_gif_keeps_its_comment(self, noisy, tmp_path):
         Image.fromarray(noisy).save(tmp_path / "a.gif", comment=b"mine")
-        assert copied(tmp_path / "a.gif", tmp_path / "b.gif").native.blocks == [b"!\xfe\4mine\0"]
+        again = copied(tmp_path / "a.gif", tmp_path / "b.gif")
+        assert again.native.blocks == [b"!\xfe\4mine\0"]
+        assert again.own_metadata == ("comment",)
 
     def test_webp_animation_keeps_its_background(self, colour, tmp_path):
         frames, background = [Image.fromarray(np.roll(colour, i, 1)) for i in range(2)], (255, 10, 20, 255)
