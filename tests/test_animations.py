@@ -309,6 +309,27 @@ def test_a_gray_gif_is_gray_and_says_nothing_of_palettes_or_time(tmp_path):
     assert copied(tmp_path / "a.gif", tmp_path / "b.gif").parts[0].colours == 1
 
 
+@pytest.mark.parametrize("samples", [3, 4])
+def test_gif_keeps_as_many_colours_as_it_holds(samples, tmp_path):
+    """256, or 255 beside transparency, whose hidden colours take no place; a frame may be all transparent."""
+    frames = np.zeros((2, 17, 16, samples), np.uint8)
+    frames[0].reshape(-1, samples)[:, 0] = np.arange(17 * 16) % 256
+    frames[..., 1] = 7
+    if samples == 4:
+        frames[0, :16, :, 3] = 255
+        frames[0, 0, 0, 3] = 0
+        frames[0, 16, :, 2] = 99
+    picture = Picture(frames, "TYXS", alpha=samples - 3)
+    images.write(tmp_path / "a.gif", PictureFile("GIF", (picture,)))
+    (part,) = images.read(tmp_path / "a.gif").parts
+    seen = np.ones(frames.shape[:3], bool)
+    if samples == 4:
+        seen = frames[..., 3] > 0
+        assert np.array_equal(part.pixels[..., 3] > 0, seen)
+    assert np.array_equal(part.pixels[seen], frames[seen])
+    assert (tmp_path / "a.gif").read_bytes().endswith(b"\0;")
+
+
 def test_gifs_that_hold_less_or_more_than_they_say(tmp_path):
     palette = numbers((256, 3), "u1")
     whole = gif([(np.zeros((1, 1), np.uint8), 0, 0, 0, False)], palette)
