@@ -218,13 +218,4 @@ def _image_with_holes(frame: NDArray[Any]) -> Image.Image:
 
 def _image(pixels: Pixels, count: int) -> Image.Image:
     """Return colours or grays with the palette of those that occur; of more than ``count`` the closest are merged."""
-    image = Image.fromarray(pixels).convert("RGB")
-    bytes_of_number = np.array([1 << 16, 1 << 8, 1], np.uint32)
-    colours = np.asarray(image).astype(np.uint32) @ bytes_of_number
-    found, index = np.unique(colours, return_inverse=True)
-    if len(found) > count:
-        return image.quantize(count, dither=Image.Dither.NONE)
-    exact = Image.fromarray(index.astype(np.uint8))
-    palette = found.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:]
-    exact.putpalette(palette.tobytes())
-    return exact
+    return Image.fromarray(pixels).convert("RGB").quantize(count, dither=Image.Dither.NONE)
