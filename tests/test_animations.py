@@ -252,7 +252,10 @@ def test_equal_frames_stay_apart(name, samples, tmp_path):
     with Image.open(path) as image:
         assert image.n_frames == 5
     if name == "PNG":  # the first frame is what viewers show that know no animations
-        assert [path.read_bytes().count(kind) for kind in (b"IDAT", b"fdAT")] == [1, 4]
+        content = path.read_bytes()
+        assert [content.count(kind) for kind in (b"IDAT", b"fdAT")] == [1, 4]
+        sizes = [struct.unpack_from(">II", after, 4) for after in content.split(b"fcTL")[1:]]
+        assert sizes[:3] == [(8, 9), (1, 1), (1, 1)]
     if name == "WEBP":
         says_alpha = path.read_bytes()[20] & 16
         assert bool(says_alpha) == bool(picture.alpha)
