@@ -84,15 +84,15 @@ class TestBrowser:
 
     def test_any_two_pictures_can_be_laid_over_each_other(self, browser_page):
         viewer = browser_page.locator(".viewer").first
-        names = viewer.locator(".left option").all_inner_texts()
+        names = viewer.locator("select").first.locator("option").all_inner_texts()
         assert names[0] == "noisy"
         assert [name.partition(":")[0] for name in names[1:]][1:2] == ["reference"]
         assert names[3].startswith("residual, ")
         others = {name.partition(":")[0] for name in (names[1], *names[4:])}
         assert others == {"lambda 0.02", "lambda 0.05", "lambda 0.1", "lambda auto"}
         before = viewer.locator("img").nth(1).get_attribute("src")
-        viewer.locator(".left").select_option(names[5])
-        viewer.locator(".right").select_option(names[3])
+        viewer.locator("select").first.select_option(names[5])
+        viewer.locator("select").last.select_option(names[3])
         assert viewer.locator(".labels b").all_inner_texts() == [names[5], names[3]]
         after = viewer.locator("img").nth(1).get_attribute("src")
         assert before != after

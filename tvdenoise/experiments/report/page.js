@@ -4,15 +4,17 @@ for (const viewer of document.querySelectorAll(".viewer")) {
   const sources = JSON.parse(viewer.querySelector(".sources").textContent);
   const stage = viewer.querySelector(".stage");
   const images = stage.querySelectorAll("img");
-  for (const image of images) sources[image.alt] = image.src;
-  const width = Number(images[0].getAttribute("width"));
-  const zooms = viewer.querySelectorAll("[data-zoom]");
   const labels = viewer.querySelectorAll(".labels b");
-  const show = (side, name) => {
-    images[side].src = sources[name];
-    images[side].alt = name;
-    labels[side].textContent = name;
-  };
+  viewer.querySelectorAll("select").forEach((select, side) => {
+    const show = () => {
+      images[side].src = sources[select.value];
+      images[side].alt = select.value;
+      labels[side].textContent = select.value;
+    };
+    select.selectedIndex = side;
+    select.addEventListener("change", show);
+    show();
+  });
   // The place looked at: where the picture was last touched, as parts of its width and height.
   let place = [0.5, 0.5];
   const touch = (event) => {
@@ -31,25 +33,26 @@ for (const viewer of document.querySelectorAll(".viewer")) {
     place = seen.map((side, axis) => (scrolled[axis] + side / 2) / sizes[axis]);
     return seen.map((side) => side / 2);
   };
-  const zoom = (factor) => {
+  // The first zoom fits the picture into the window; the others show its pixels as squares of so many pixels.
+  const zooms = viewer.querySelectorAll("[data-factor]");
+  const width = Number(images[0].getAttribute("width"));
+  let level = 0;
+  const zoom = (wanted) => {
     const spot = locate();
-    stage.classList.toggle("fit", factor === "fit");
-    for (const image of images) image.style.width = `${width * (factor === "fit" ? 1 : Number(factor))}px`;
-    for (const button of zooms) button.setAttribute("aria-pressed", String(button.dataset.zoom === factor));
+    level = Math.min(Math.max(wanted, 0), zooms.length - 1);
+    stage.classList.toggle("fit", level === 0);
+    for (const image of images) image.style.width = `${width * Number(zooms[level].dataset.factor)}px`;
+    zooms.forEach((button, at) => button.setAttribute("aria-pressed", String(at === level)));
     stage.scrollTo(place[0] * images[1].offsetWidth - spot[0], place[1] * images[1].offsetHeight - spot[1]);
   };
-  viewer.querySelector(".left").addEventListener("change", (event) => show(0, event.target.value));
-  viewer.querySelector(".right").addEventListener("change", (event) => show(1, event.target.value));
-  for (const button of zooms) button.addEventListener("click", () => zoom(button.dataset.zoom));
+  zooms.forEach((button, at) => button.addEventListener("click", () => zoom(at)));
   viewer.addEventListener("keydown", (event) => {
     const step = { "+": 1, "=": 1, "-": -1 }[event.key];
     if (!step || event.ctrlKey || event.metaKey) return;
-    const names = [...zooms].map((button) => button.dataset.zoom);
-    const now = names.indexOf([...zooms].find((b) => b.getAttribute("aria-pressed") === "true").dataset.zoom);
-    zoom(names[Math.min(Math.max(now + step, 0), names.length - 1)]);
+    zoom(level + step);
     event.preventDefault();
   });
-  zoom("fit");
+  zoom(0);
 }
 // The table: a click on a heading sorts by it, another one the other way; empty cells stay last.
 for (const table of document.querySelectorAll("table")) {
