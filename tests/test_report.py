@@ -89,7 +89,9 @@ class TestBrowser:
         assert [name.partition(":")[0] for name in names[1:]][1:2] == ["reference"]
         assert names[3].startswith("residual, ")
         others = {name.partition(":")[0] for name in (names[1], *names[4:])}
-        assert others == {"lambda 0.02", "lambda 0.05", "lambda 0.1", "lambda auto"}
+        optimizers = ("alternating", "fista")
+        lambdas = ("0.02", "0.05", "0.1", "auto")
+        assert others == {f"{optimizer}, lambda {one}" for optimizer in optimizers for one in lambdas}
         before = viewer.locator("img").nth(1).get_attribute("src")
         viewer.locator("select").first.select_option(names[5])
         viewer.locator("select").last.select_option(names[3])
@@ -209,6 +211,19 @@ class TestCommand:
             (exhibit,) = make_exhibits([row.as_dict()])
             after = quality(exhibit.images["reference"], list(exhibit.images.values())[1])
             assert after.psnr == pytest.approx(row.figures.psnr_after, abs=0.01)
+
+    def test_every_optimizer_has_its_own_picture(self, here):
+        """Of few steps, at the rate that was given: another picture by each."""
+        grid = Grid(
+            weight=(0.1,), optimizer=("fista", "adam", "sgd"), lr=0.03, max_steps=4, noise=(Noise("speckle", 0.2),)
+        )
+        rows = [row.as_dict() for row in sweep([Specimen.read(here / "clean.png")], grid)]
+        (exhibit,) = make_exhibits(rows)
+        shown = dict(exhibit.images) | dict(exhibit.others)
+        clean = shown["reference"]
+        for row in rows:
+            (image,) = (shown[name] for name in shown if name.startswith(row["optimizer"]))
+            assert quality(clean, image).psnr == pytest.approx(row["psnr_after"], abs=1e-6)
 
     def test_pictures_that_are_gone_or_changed_are_told(self, run, here):
         assert run(*COMMAND, "-o", "rows.jsonl")[0] == 0

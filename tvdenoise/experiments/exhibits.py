@@ -24,7 +24,7 @@ from tvdenoise.options.settings import OPTIONS, Settings
 
 
 def make_exhibits(rows: Sequence[RowDict], options: ReadOptions = ReadOptions()) -> Iterator[Exhibit]:
-    """Yield an exhibit for every picture under every noise, at its first seed, denoised anew by the fastest method.
+    """Yield an exhibit for every picture under every noise, at its first seed, denoised anew.
 
     It shows the run of the highest PSNR first; without any, that whose lambda was chosen, or the lambda in the middle.
     """
@@ -101,8 +101,8 @@ def _make_images(specimen: Specimen, best: RowDict, rows: Sequence[RowDict]) -> 
 
 
 def _read_settings(row: RowDict) -> Settings:
-    """Return the settings of a run: the lambda is the one that was used, the optimizer the fastest."""
-    columns = [name for name, option in OPTIONS.items() if option.is_column and name not in ("strength", "optimizer")]
+    """Return the settings of a run: the lambda is the one that was used."""
+    columns = [name for name, option in OPTIONS.items() if option.is_column and name != "strength"]
     model = {name: row[name] for name in columns}
     return Settings(row["weight"], color=row["color"], tol=row["tol"] or None, **model)
 

@@ -192,8 +192,8 @@ def group_rows(rows: Sequence[RowDict]) -> dict[str, list[RowDict]]:
 
 
 def name_runs(rows: Sequence[RowDict]) -> dict[str, RowDict]:
-    """Return runs of a picture by what tells them apart; of those that differ in the optimizer alone the first."""
-    names = [name for name in _find_varied(rows) if name != "optimizer"]
+    """Return runs of a picture by what tells them apart."""
+    names = _find_varied(rows)
     runs: dict[str, RowDict] = {}
     for row in rows:
         words = [_describe(row, name) for name in names]

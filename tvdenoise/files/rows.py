@@ -44,6 +44,8 @@ class Row:
     strength: float | None = None
     pages_given: str | None = None
     optimizer: str | None = None
+    lr: float | None = None
+    max_steps: int | None = None
     figures: Figures = Figures()
     version: str = __version__
     pages: tuple[Figures, ...] | None = None

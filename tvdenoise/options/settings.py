@@ -194,6 +194,7 @@ class Settings:
         Number(0, MAX_RATE, "leave it out for the method's own", is_open=True),
         "The optimizer's rate; alternating has none. Default: the method's own.",
         panel="Solver",
+        is_column=True,
     )
     tol: float | None = _declare(
         None,
@@ -208,6 +209,7 @@ class Settings:
         Whole(1),
         "Step limit. Default: 10000 of alternating and fista, 25 of lbfgs, 500 of others.",
         panel="Solver",
+        is_column=True,
     )
     device: "str | torch.device" = _declare(
         AUTO,
