@@ -545,6 +545,14 @@ class TestGood:
         facts = json.loads(run("info", "--json", "in.png")[1])
         assert (facts["format"], facts["shape"], facts["pages"]) == ("PNG", [40, 48], 1)
 
+    def test_levels_of_16_bits_are_said_in_full(self, run, noisy):
+        levels = noisy.astype(np.uint16) * 257
+        Image.fromarray(levels).save("a.png")
+        Image.fromarray(levels ^ 0x4321).save("b.png")
+        assert "noise of sigma 1000 of 65535 removed" in run("a.png", "-o", "out.png", "--sigma", "999.7")[2]
+        largest = np.abs(levels.astype(int) - (levels ^ 0x4321)).max()
+        assert f"largest difference {largest} " in run("compare", "a.png", "b.png")[1]
+
     def test_white_elsewhere_than_at_the_end_of_the_type(self, run, noisy):
         for name, factor in (("dim.png", 16), ("full.png", 257)):
             Image.fromarray(noisy.astype(np.uint16) * factor).save(name)

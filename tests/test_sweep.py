@@ -90,6 +90,7 @@ class TestNoise:
 
     def test_is_written_as_it_is_read(self):
         assert [str(Noise("gaussian", amount)) for amount in (25 / 255, 0.1)] == ["gaussian:25/255", "gaussian:0.1"]
+        assert str(Noise.read("salt-pepper:0.2")) == "salt-pepper:0.2"  # not 51/255
         assert str(Noise("poisson")) == "poisson"
         assert str(Noise.read("poisson:30")) == "poisson:30"
         for amount in (0.12345678, 25 / 255 + 1e-12, 1 / 3, 3e-7, 0.0):

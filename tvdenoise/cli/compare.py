@@ -55,5 +55,5 @@ def _describe(row: dict[str, Any]) -> str:
     if row["ssim"] is not None:
         quality += f", SSIM {row['ssim']:.4f}"
     scale = messages.format_range(*row["range"])
-    largest = f"largest difference {row['largest']:.4g} (of {scale}, unclipped)"
+    largest = f"largest difference {row['largest']:.6g} (of {scale}, unclipped)"
     return f"{row['input']}: {quality}, MSE {row['mse']:.4g}, {largest}"

@@ -334,7 +334,7 @@ def _in_own_units(row: "Row", distance: float) -> str:
 def _format_difference(value: float, scale: tuple[float, float]) -> str:
     low, high = scale
     difference = value * (high - low)
-    if 1000 <= difference < 1e6:
+    if 999.5 <= difference < 1e6:  # of which three digits would need a power of ten
         return f"{difference:.0f}"
     return f"{difference:.3g}"
 

@@ -62,10 +62,11 @@ class Noise:
         """Return kind and amount as :meth:`read` takes them, with every digit: it tells rows of a sweep apart."""
         if self.amount is None:
             return self.kind
+        number = repr(self.amount).removesuffix(".0")
         levels = round(self.amount * 255)
-        if 1 <= levels < 255 and self.amount == levels / 255:
-            return f"{self.kind}:{levels}/255"
-        return f"{self.kind}:{self.amount!r}".removesuffix(".0")
+        if self.amount == levels / 255:
+            number = min(number, f"{levels}/255", key=len)
+        return f"{self.kind}:{number}"
 
     def add_to(self, picture: NDArray[np.floating], seed: int) -> NDArray[np.floating]:
         """Return a noisy version of floats on the unit scale, the same for the same seed; ArrayError for integers."""
