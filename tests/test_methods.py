@@ -18,15 +18,14 @@ SAMPLE = Path(__file__).parent.parent / "sample_images" / "camera_noisy.png"
 
 @pytest.fixture(scope="module")
 def sample() -> np.ndarray:
-    """The man's head and his camera: 96 x 96 of the sample picture."""
-    return np.asarray(Image.open(SAMPLE), np.float32)[96:192, 176:272] / np.float32(255)
+    """The man's camera: 48 x 48 of the sample picture."""
+    return np.asarray(Image.open(SAMPLE), np.float32)[116:164, 212:260] / np.float32(255)
 
 
 @pytest.fixture(scope="module")
-def optimal_energy(sample):
-    """A lower bound on the optimal energy of the sample picture, by kind of total variation."""
-    results = {tv: denoise(sample, 0.1, tv=tv, tol=2e-4) for tv in ("anisotropic", "isotropic")}
-    return {tv: result.energy - result.gap for tv, result in results.items()}
+def defaults(sample):
+    """What the default method makes of the sample picture, by kind of total variation."""
+    return {tv: denoise(sample, 0.1, tv=tv, tol=2e-4) for tv in KINDS}
 
 
 def test_every_optimizer_of_torch_has_a_row():
@@ -46,33 +45,34 @@ def test_what_is_not_offered_says_why(name):
         denoise(np.zeros((4, 4)), 0.1, optimizer=name)
 
 
-@pytest.mark.parametrize(("name", "tv"), OFFERED)
+@pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize(("weight", "shape"), [(0.1, (1, 2)), (0.4, (2, 1))])
-def test_two_pixels(name, weight, shape, tv):
-    """f = (0, 1), lambda <= 1/2: the answer is (lambda, 1 - lambda), to within what is certified."""
+def test_two_pixels(name, weight, shape):
+    """f = (0, 1), lambda <= 1/2: the answer is (lambda, 1 - lambda), to within what is certified.
+
+    With a single difference both kinds of total variation are the same.
+    """
+    tv = "anisotropic" if name == "alternating" or shape == (1, 2) else "isotropic"
     result = denoise(np.array([0.0, 1.0]).reshape(shape), weight, tv=tv, optimizer=name, tol=1e-4)
     error = result.image.ravel() - [weight, 1 - weight]
     assert np.sqrt(np.mean(error**2)) <= result.rms_bound + 1e-7
     assert result.rms_bound < 0.01
 
 
-@pytest.mark.parametrize(("name", "tv"), OFFERED)
-def test_two_pixels_meet_beyond_a_half(name, tv):
-    result = denoise(np.array([[0.0, 1.0]]), 0.8, tv=tv, optimizer=name, tol=1e-4)
+@pytest.mark.parametrize("name", METHODS)
+def test_two_pixels_meet_beyond_a_half(name):
+    result = denoise(np.array([[0.0, 1.0]]), 0.8, optimizer=name, tol=1e-4)
     assert np.sqrt(np.mean((result.image - 0.5) ** 2)) <= result.rms_bound + 1e-7
     assert result.rms_bound < 0.02
 
 
 @pytest.mark.parametrize(("name", "tv"), OFFERED)
-def test_sample_picture_ends_near_the_optimal_energy(name, sample, optimal_energy, tv):
+def test_sample_picture_ends_near_the_optimum(name, sample, defaults, tv):
+    """Near the least energy, and no further from the default's answer than both certify."""
     result = denoise(sample, 0.1, tv=tv, optimizer=name)
-    excess = result.energy / optimal_energy[tv] - 1
+    default = defaults[tv]
+    excess = result.energy / (default.energy - default.gap) - 1
     assert 0 <= excess < {"adam": 0.005}.get(name, 0.02)
-
-
-@pytest.mark.parametrize(("name", "tv"), OFFERED)
-def test_agrees_with_the_default_within_the_certified_distances(name, noisy, tv):
-    result, default = (denoise(noisy / 255, 0.1, tv=tv, optimizer=o) for o in (name, "auto"))
     distance = np.sqrt(np.mean((result.image - default.image) ** 2))
     assert distance <= result.rms_bound + default.rms_bound
     assert result.rms_bound < 0.02
