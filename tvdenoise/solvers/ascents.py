@@ -1,7 +1,7 @@
 """Ascent methods for the dual objective d(p): optimizers with torch's operations, or kernels that do the same."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import ModuleType
 from typing import NamedTuple
@@ -55,21 +55,22 @@ class Ascent(ABC):
 
     def advance(self, steps: int) -> None:
         """Take some steps."""
+        numbers = range(self.step + 1, self.step + steps + 1)
         kernels = self.problem.kernels(self.parameter, self.previous)
         if kernels is not None:
-            self._advance_compiled(kernels, steps)
+            self.parameter, self.previous = self._advance_compiled(kernels, numbers)
         else:
-            self._advance_with_torch(steps)
+            self._advance_with_torch(numbers)
             dispatch.count_steps(self.problem.f, steps)
         self.step += steps
 
     @abstractmethod
-    def _advance_compiled(self, kernels: ModuleType, steps: int) -> None:
-        """Take some steps with compiled code."""
+    def _advance_compiled(self, kernels: ModuleType, steps: range) -> tuple[Tensor, Tensor]:
+        """Take the steps of these numbers with compiled code; return both fields."""
 
     @abstractmethod
-    def _advance_with_torch(self, steps: int) -> None:
-        """Take some steps with torch's operations."""
+    def _advance_with_torch(self, steps: range) -> None:
+        """Take the steps of these numbers with torch's operations."""
 
 
 class FISTAAscent(Ascent):
@@ -79,11 +80,11 @@ class FISTAAscent(Ascent):
         super().__init__(problem, start)
         self.rate = rate or problem.step_size
 
-    def _advance_compiled(self, kernels: ModuleType, steps: int) -> None:
-        new_steps = range(self.step + 1, self.step + steps + 1)
-        self.parameter, self.previous = kernels.ascend(self.state, self.problem.tv, self.rate, new_steps)
+    def _advance_compiled(self, kernels: ModuleType, steps: range) -> tuple[Tensor, Tensor]:
+        fields: tuple[Tensor, Tensor] = kernels.ascend(self.state, self.problem.tv, self.rate, steps)
+        return fields
 
-    def _advance_with_torch(self, steps: int) -> None:
+    def _advance_with_torch(self, steps: range) -> None:
         difference = self.problem.difference
         project = partial(self.problem.project, scratch=self.scratch)
         optimizer = FISTA([self.parameter], self.rate, project, maximize=True)
@@ -98,7 +99,7 @@ class FISTAAscent(Ascent):
             if self.average is not None:
                 self.average.add_(u.sub_(self.average).mul_(3 / (state["step"] + 2)))
 
-        for _ in range(steps):
+        for _ in steps:
             optimizer.step(closure)
         self.parameter.grad = None
         self.previous = state["previous"]
@@ -162,11 +163,11 @@ class AlternatingAscent(Ascent):
         for taken in range(0, steps, REFRESH):
             super().advance(min(REFRESH, steps - taken))
 
-    def _advance_compiled(self, kernels: ModuleType, steps: int) -> None:
-        new_steps = range(self.step + 1, self.step + steps + 1)
-        self.parameter, self.previous = kernels.alternate(self.state, new_steps, AVERAGE_EVERY, self.scratch)
+    def _advance_compiled(self, kernels: ModuleType, steps: range) -> tuple[Tensor, Tensor]:
+        fields: tuple[Tensor, Tensor] = kernels.alternate(self.state, steps, AVERAGE_EVERY, self.scratch)
+        return fields
 
-    def _advance_with_torch(self, steps: int) -> None:
+    def _advance_with_torch(self, steps: range) -> None:
         self.problem.difference.subtract_adjoint(self.problem.f, self.parameter, self.scratch)
         u = _split(self.scratch)
         down, right = map(_split, self.parameter)
@@ -177,12 +178,8 @@ class AlternatingAscent(Ascent):
         even_along = list(self._edges(-2, 0, u, down, old_down))
         odd_edges = [*self._edges(-1, 1, u, right, old_right), *self._edges(-2, 1, u, down, old_down)]
 
-        def solve_even() -> None:
-            for edge in (*even_across, *even_along, *even_across):
-                edge.maximize()
-
-        def solve_odd() -> None:
-            for edge in odd_edges:
+        def maximize(edges: Sequence[Edge]) -> None:
+            for edge in edges:
                 edge.maximize()
 
         def follow() -> None:
@@ -192,12 +189,14 @@ class AlternatingAscent(Ascent):
         even = [right[0, 0], right[1, 0], down[0, 0], down[0, 1]]
         odd = [right[0, 1], right[1, 1], down[1, 0], down[1, 1]]
         old_odd = [old_right[0, 1], old_right[1, 1], old_down[1, 0], old_down[1, 1]]
+        solve_even = partial(maximize, [*even_across, *even_along, *even_across])
+        solve_odd = partial(maximize, odd_edges)
         optimizer = AlternatingDescent(
             [{"params": even, "minimize": solve_even}, {"params": odd, "minimize": solve_odd}]
         )
         for x, previous in zip(odd, old_odd, strict=True):
             optimizer.state[x] |= {"step": self.step, "previous": previous}
-        for step in range(self.step + 1, self.step + steps + 1):
+        for step in steps:
             optimizer.step(follow)
             if average is not None and step % AVERAGE_EVERY == 0:
                 share = 3 / (step // AVERAGE_EVERY + 2)

@@ -20,9 +20,9 @@ from tvdenoise.solvers.ascents import AlternatingAscent, FISTAAscent
 from tvdenoise.solvers.coarse import coarse_start
 from tvdenoise.solvers.formulations import Dual, Formulation, Primal
 
+# Why the loop stopped: certified within the tolerance, as close as the arithmetic allows, out of steps, or no longer
+# finite.
 Status = Literal["tolerance", "precision", "max_steps", "non_finite"]
-"""Why the loop stopped: certified within the tolerance, as close as the arithmetic allows, out of steps, or no longer
-finite."""
 
 # Steps before the first certificate, which takes as long as several steps; at most this share of the step limit.
 FIRST_CHECK = 20
