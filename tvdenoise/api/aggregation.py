@@ -79,10 +79,10 @@ class Figures:
     seconds: Annotated[float | None, sum] = None
 
 
+# The rules by the names of figures.
 RULES: dict[str, Callable[[Sequence[Any]], Any]] = {
     name: hint.__metadata__[0] for name, hint in get_type_hints(Figures, include_extras=True).items()
 }
-"""The rules by the names of figures."""
 
 
 def aggregate(pages: Sequence[object]) -> dict[str, Any]:

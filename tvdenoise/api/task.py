@@ -23,15 +23,11 @@ from tvdenoise.model.problem import Problem
 from tvdenoise.options.settings import Settings
 from tvdenoise.solvers.loop import Progress, Solution, solve
 
-TYPICAL_WEIGHT = 0.1
-"""Stands for a lambda that is yet to be chosen, where it decides the precision."""
-
-MAX_SPREAD = 1e150
-"""The largest standard deviation of a picture whose square, the variance, is still a number."""
+TYPICAL_WEIGHT = 0.1  # stands for a lambda that is yet to be chosen, where it decides the precision
+MAX_SPREAD = 1e150  # the largest standard deviation of a picture whose square, the variance, is still a number
 
 
-ROOM = 1.1
-"""What is left for rounding, as a multiple of what it is expected to move."""
+ROOM = 1.1  # what is left for rounding, as a multiple of what it is expected to move
 
 
 class _Posed(NamedTuple):
@@ -45,12 +41,7 @@ class _Posed(NamedTuple):
 class Task(Generic[Image]):
     """A picture, or a volume, and the settings for it, whose colour model is decided.
 
-    Raises
-    ------
-    ArrayError
-        If the image is not one picture, or volume.
-    SettingError
-        If sigma is beyond the range of the picture.
+    Raises ArrayError if the image is not one picture, or volume, SettingError if sigma is beyond its range.
     """
 
     def __init__(self, image: Image, settings: Settings, channel_axis: int | None, scale: Range | None = None) -> None:

@@ -9,8 +9,8 @@ from tvdenoise.errors import ArrayError
 from tvdenoise.model.operators import ChannelMix
 from tvdenoise.options.kinds import ColorChoice, ColorKind
 
+# The weight of the chroma channels as a multiple of lambda, luma's: they have fewer edges and as much noise.
 CHROMA = 1.5
-"""The weight of the chroma channels as a multiple of lambda, luma's: they have fewer edges and as much noise."""
 
 
 def _normalize(*row: float) -> tuple[float, ...]:

@@ -144,13 +144,7 @@ class Report:
                 yield job
 
     def add(self, outcome: Outcome) -> None:
-        """Count and print the outcome of one picture.
-
-        Raises
-        ------
-        DeviceError
-            If the device is not there: no picture can be denoised.
-        """
+        """Count and print the outcome of one picture; raise DeviceError where the device is not there for any."""
         error = outcome.error
         if isinstance(error, DeviceError):
             raise error

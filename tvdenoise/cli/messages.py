@@ -52,13 +52,7 @@ def print_end(what: str) -> None:
 
 
 def print_data(text: str) -> None:
-    """Print on stdout.
-
-    Raises
-    ------
-    WriteError
-        If it is full or closed.
-    """
+    """Print on stdout, or raise :class:`WriteError` if it is full or closed."""
     try:
         print(text, flush=True)
     except OSError as error:

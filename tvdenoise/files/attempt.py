@@ -48,19 +48,10 @@ def attempt(
 ) -> Outcome:
     """Do a job and return what became of it, an error or not; make the folder of its output.
 
-    Parameters
-    ----------
-    overwrite
-        Whether an output that exists is replaced; if not, the job is skipped.
-    memory_left
-        The bytes that there are for the picture; None for any number.
-    before_write
-        Called when the result is about to be written.
+    Without ``overwrite`` a job whose output exists is skipped. ``memory_left`` are the bytes that there are for the
+    picture; None for any number. ``before_write`` is called when the result is about to be written.
 
-    Raises
-    ------
-    TooLargeError
-        If the picture needs more bytes than are left; nothing is done then.
+    Raises TooLargeError if the picture needs more bytes than are left; nothing is done then.
     """
     observer = _Observer(job, memory_left, before_write)
     try:

@@ -68,13 +68,7 @@ class Job:
         )
 
     def make_folder(self) -> None:
-        """Make the folder of the output, if need be.
-
-        Raises
-        ------
-        WriteError
-            If the operating system refuses.
-        """
+        """Make the folder of the output, if need be; raise :class:`WriteError` if the operating system refuses."""
         try:
             self.target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -118,10 +112,7 @@ class Observer:
 def denoise_file(job: Job, observer: Observer | None = None) -> Row:
     """Do a job within its memory and return its row.
 
-    Raises
-    ------
-    TVDenoiseError
-        Whatever goes wrong that a user can cause; then nothing is written.
+    Raises TVDenoiseError for whatever goes wrong that a user can cause; then nothing is written.
     """
     with _memory_limit(job):
         try:

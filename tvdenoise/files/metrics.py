@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-SSIM_WINDOW = 11
-"""The width of the Gaussian window of standard deviation 1.5 (Wang et al. 2004)."""
+SSIM_WINDOW = 11  # the width of the Gaussian window of standard deviation 1.5 (Wang et al. 2004)
 
 
 class Quality(NamedTuple):

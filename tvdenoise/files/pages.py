@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tvdenoise.api.result import Result
     from tvdenoise.solvers.loop import Progress
 
+# The standard deviation that rounding to whole numbers adds: noise of less says nothing about them.
 LEAST_SIGMA = 12**-0.5
-"""The standard deviation that rounding to whole numbers adds: noise of less says nothing about them."""
 
 
 def page_settings(
@@ -30,27 +30,14 @@ def page_settings(
     spacing: tuple[float, float] | None = None,
     sigma: float | None = None,
 ) -> Settings:
-    """Return the settings for every page of a picture.
+    """Return what was asked for as the settings for every page of a picture, which errors call ``name``.
 
-    Parameters
-    ----------
-    settings
-        What was asked for.
-    picture
-        Decides the colour model, and the scale of ``sigma``.
-    name
-        What errors call the picture.
-    spacing
-        The distances between slices and between rows in pixel widths, where the file tells them.
-    sigma
-        The standard deviation of the noise in the picture's own units; None to leave that of ``settings``.
+    The picture decides the colour model. ``spacing`` are the distances between slices and between rows in pixel widths,
+    where the file tells them. ``sigma`` is the standard deviation of the noise in the picture's own units; None to
+    leave that of ``settings``.
 
-    Raises
-    ------
-    PictureError
-        If opponent colours are asked for, and its colours are not red, green and blue.
-    SettingError
-        If sigma is less than the rounding of its numbers.
+    Raises PictureError if opponent colours are asked of what is not red, green and blue, SettingError if sigma is less
+    than the rounding of its numbers.
     """
     if sigma is not None:
         settings = replace(settings, sigma=_sigma_on_unit_scale(sigma, picture))
@@ -94,10 +81,7 @@ def _sigma_on_unit_scale(sigma: float, picture: Picture) -> float:
 def pages_of(picture: Picture, settings: Settings, name: object) -> Iterator[Page]:
     """Iterate over the pages, volumes or channels of a picture that are solved by themselves.
 
-    Raises
-    ------
-    PictureError
-        If a volume is asked for, and none of the axes is its depth.
+    Raises PictureError if a volume is asked for, and none of the axes is its depth.
     """
     if settings.volume and not picture.depth_axis:
         if not set(picture.axes) - set("YXSC"):
@@ -133,12 +117,8 @@ def read_reference(
 ) -> PictureFile:
     """Read the clean picture that belongs to ``source``, cut and turned as a target of some format is.
 
-    Numbers of the same type, and floats, mean what they mean in ``source``.
-
-    Raises
-    ------
-    PictureError
-        If its pages, sizes or colours are not those of ``source``.
+    Numbers of the same type, and floats, mean what they mean in ``source``. Raises PictureError if its pages, sizes or
+    colours are not those of ``source``.
     """
     clean = images.fit_to_format(images.read(path, images.options_for_other(path, reading)), format_, writing)
     shape = describe_shape(clean)

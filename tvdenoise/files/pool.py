@@ -27,14 +27,12 @@ from tvdenoise.machine import scratch
 from tvdenoise.machine.resources import available, cores
 from tvdenoise.machine.signals import ENDING, block_sigint, defer_signals
 
-EXIT_TIMEOUT = 10.0
-"""Seconds that a worker is given to end by itself."""
+EXIT_TIMEOUT = 10.0  # seconds that a worker is given to end by itself
 
 # Seconds after a start that failed: a fork server that was killed is gone a moment later, and another is started then.
 RETRY_PAUSES = (0.0, 0.05, 0.5, 0.0)
 
-PRELOAD_FROM = 8
-"""Jobs a worker up to which compiled code is not loaded before the first job."""
+PRELOAD_FROM = 8  # jobs a worker up to which compiled code is not loaded before the first job
 
 
 @dataclass(frozen=True)
@@ -56,21 +54,11 @@ class _Worker:
 class WorkerPool:
     """Worker processes that do jobs.
 
-    Parameters
-    ----------
-    workers
-        Their number; None for one a core.
-    memory
-        The bytes that all of them may take together; None for half of what is free.
-    overwrite
-        Whether outputs that exist are replaced.
-    expected
-        About how many jobs there are: of many it pays to load compiled code before the first.
+    ``workers`` is their number; None for one a core. ``memory`` are the bytes that all of them may take together; None
+    for half of what is free. ``overwrite`` says whether outputs that exist are replaced. Of many jobs, ``expected``, it
+    pays to load compiled code before the first.
 
-    Raises
-    ------
-    SettingError
-        If the memory is too little for so many processes.
+    Raises SettingError if the memory is too little for so many processes.
     """
 
     def __init__(

@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     from tvdenoise.api.result import Result
     from tvdenoise.files.metrics import Quality
 
-RowDict = Mapping[str, Any]
-"""A row by its keys, as it was read from a file."""
+RowDict = Mapping[str, Any]  # a row by its keys, as it was read from a file
 
-OLD_KEYS = {"lambda": "weight"}
-"""The keys of rows that older versions wrote, and what they are called now."""
+OLD_KEYS = {"lambda": "weight"}  # the keys of rows that older versions wrote, and what they are called now
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from tvdenoise.arrays import intensity
 from tvdenoise.images import FORMATS, Picture, PictureFile
 from tvdenoise.options.kinds import ColorChoice
 
+# What results depend on.
 PACKAGES = (
     "tvdenoise",
     "torch",
@@ -20,7 +21,6 @@ PACKAGES = (
     "scikit-image",
     "astropy",
 )
-"""What results depend on."""
 
 
 def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "rgb") -> dict[str, Any]:

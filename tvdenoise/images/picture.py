@@ -24,8 +24,8 @@ Floats = NDArray[np.floating]
 
 EXIF_MARK = b"Exif\0\0"  # with which a block of EXIF begins
 
+# The index in :attr:`Picture.by_page` of what is denoised together: a page, a channel of it, or a volume.
 Page = tuple[int | slice, ...]
-"""The index in :attr:`Picture.by_page` of what is denoised together: a page, a channel of it, or a volume."""
 
 
 @dataclass(frozen=True)

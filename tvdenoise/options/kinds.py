@@ -2,32 +2,28 @@
 
 from typing import Literal, NamedTuple
 
+# How total variation treats colours: channel by channel, as luma and chroma, or as one vector per pixel.
 ColorKind = Literal["rgb", "opponent", "coupled"]
-"""How total variation treats colours: channel by channel, as luma and chroma, or as one vector per pixel."""
 
-ColorChoice = Literal[ColorKind, "auto"]
-"""A colour model, or ``"auto"``: opponent for RGB, rgb for all else."""
+ColorChoice = Literal[ColorKind, "auto"]  # a colour model, or ``"auto"``: opponent for RGB, rgb for all else
 
+# Which length of a pixel's differences total variation sums: the 1-norm or the 2-norm.
 TVKind = Literal["anisotropic", "isotropic"]
-"""Which length of a pixel's differences total variation sums: the 1-norm or the 2-norm."""
 
-Nonfinite = Literal["refuse", "keep"]
-"""What becomes of a picture with pixels that are NaN or infinite."""
+Nonfinite = Literal["refuse", "keep"]  # what becomes of a picture with pixels that are NaN or infinite
 
+# How often a JPEG holds the colour of a pixel: at each, at every other one of a row, at one of four.
 Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]
-"""How often a JPEG holds the colour of a pixel: at each, at every other one of a row, at one of four."""
 
-FEW_CHANNELS = 4
-"""The longest last axis of an array that is taken for its channels where nothing says so."""
+FEW_CHANNELS = 4  # the longest last axis of an array that is taken for its channels where nothing says so
 
+# Far below any spacing between slices, in pixel widths; a solver needs steps in proportion to its inverse.
 MIN_SPACING = 0.01
-"""Far below any spacing between slices, in pixel widths; a solver needs steps in proportion to its inverse."""
 
-MAX_SPACING = 1000
-"""Far beyond any spacing at which they have to do with each other."""
+MAX_SPACING = 1000  # far beyond any spacing at which they have to do with each other
 
+# The distance between slices, in pixel widths, or the distances along the last axes, ending with columns.
 Spacing = float | tuple[float, ...]
-"""The distance between slices, in pixel widths, or the distances along the last axes, ending with columns."""
 
 
 def spacing_by_axis(spacing: Spacing, axes: int) -> tuple[float, ...]:

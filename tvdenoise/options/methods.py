@@ -23,8 +23,7 @@ class Method:
     options: Mapping[str, Any] = field(default_factory=dict)  # further arguments of the class
 
 
-AUTO = "auto"
-"""Stands for the fastest that a model allows."""
+AUTO = "auto"  # stands for the fastest that a model allows
 
 METHODS: Mapping[str, Method] = {
     "alternating": Method(
@@ -71,8 +70,8 @@ METHODS: Mapping[str, Method] = {
     ),
 }
 
+# Optimizers of ``torch.optim`` that cannot do it, and why.
 NOT_OFFERED: Mapping[str, str] = {
     "muon": "takes one matrix, which a colour picture is not, and multiplies it by itself 15 times a step",
     "sparseadam": "takes sparse gradients only, and a picture's gradient is dense",
 }
-"""Optimizers of ``torch.optim`` that cannot do it, and why."""

@@ -183,13 +183,7 @@ class MethodName(Rule):
 
 
 def parse_number(text: str) -> float:
-    """Return a number that is written as one, or as a fraction such as 25/255 or 10%.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
+    """Return a number that is written as one, or as a fraction such as 25/255 or 10%; ValueError for any other text."""
     if text.endswith("%"):
         return float(text[:-1]) / 100
     numerator, slash, denominator = text.partition("/")

@@ -16,37 +16,26 @@ from tvdenoise.options.rules import Choice, DeviceName, Distances, Flag, MethodN
 if TYPE_CHECKING:
     import torch
 
-DEFAULT_TOL = 1e-3
-"""A quarter of an 8-bit gray level."""
+DEFAULT_TOL = 1e-3  # a quarter of an 8-bit gray level
 
+# The default tolerance is no more than this times lambda: of a picture that fills little of its range 1e-3 may be all
+# that is to be removed (no pixel of a gray answer lies further from f than 2 lambda for each axis, over the spacing
+# along it).
 TOL_OVER_WEIGHT = 0.04
-"""The default tolerance is no more than this times lambda: of a picture that fills little of its range 1e-3 may be
-all that is to be removed (no pixel of a gray answer lies further from f than 2 lambda for each axis, over the spacing
-along it)."""
 
-OPPONENT = ("opponent", "auto")
-"""The colour models that come to opponent colours where a picture is RGB."""
+OPPONENT = ("opponent", "auto")  # the colour models that come to opponent colours where a picture is RGB
+MAX_WEIGHT = 1e9  # far beyond any weight that leaves more than a flat picture, and safe from overflow
+SUSPICIOUS_WEIGHT = 2  # above it hardly anything remains of a picture
 
-MAX_WEIGHT = 1e9
-"""Far beyond any weight that leaves more than a flat picture, and safe from overflow."""
-
-SUSPICIOUS_WEIGHT = 2
-"""Above it hardly anything remains of a picture."""
-
+# Far beyond any multiple of lambda that is of use, for chroma and for a lambda chosen for the picture.
 MAX_FACTOR = 100.0
-"""Far beyond any multiple of lambda that is of use, for chroma and for a lambda chosen for the picture."""
 
-MAX_RATE = 1e10
-"""Far beyond any rate that is of use; what optimizers make of it is a 32-bit float."""
+MAX_RATE = 1e10  # far beyond any rate that is of use; what optimizers make of it is a 32-bit float
+BEST: dict[str, Any] = {"tv": "isotropic", "color": AUTO}  # the model that comes out best
+PLAIN: dict[str, Any] = {"tv": "anisotropic", "color": "rgb"}  # the plainest model: what ``TotalVariation()`` computes
 
-BEST: dict[str, Any] = {"tv": "isotropic", "color": AUTO}
-"""The model that comes out best."""
-
-PLAIN: dict[str, Any] = {"tv": "anisotropic", "color": "rgb"}
-"""The plainest model: what ``TotalVariation()`` computes."""
-
+# What a preset stands for, where an option is not given.
 PRESETS: dict[str, dict[str, Any]] = {"best": {"weight": AUTO, **BEST}}
-"""What a preset stands for, where an option is not given."""
 
 
 def default_model(*weights: object) -> dict[str, Any]:
@@ -90,10 +79,7 @@ def _declare(default: Any, rule: Rule, help: str, **more: Any) -> Any:  # noqa: 
 class Settings:
     """The model and the solver; the help of each field says what it means.
 
-    Raises
-    ------
-    SettingError
-        If a value is impossible, or two do not go together; a ``ValueError`` too.
+    Raises SettingError, a ``ValueError``, if a value is impossible, or two do not go together.
     """
 
     weight: float | Literal["auto"] = _declare(
@@ -288,11 +274,10 @@ class Settings:
         return self.tv == "anisotropic" and self.color != "coupled" and not self.volume and is_square
 
 
+# The declarations by their names.
 OPTIONS: dict[str, Option] = {one.name: one.metadata["option"] for one in fields(Settings)}
-"""The declarations by their names."""
 
-DEFAULTS: dict[str, Any] = {one.name: one.default for one in fields(Settings)}
-"""The default values by the same names."""
+DEFAULTS: dict[str, Any] = {one.name: one.default for one in fields(Settings)}  # the default values by the same names
 
 
 def check_option(name: str, value: object) -> Any:  # noqa: ANN401 (each option has a type of its own)
