@@ -1,7 +1,6 @@
 """One picture file to another: read, denoise page by page, write, and the row about it. torch loads when needed."""
 
 import os
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -114,7 +113,9 @@ def denoise_file(job: Job, observer: Observer | None = None) -> Row:
 
     Raises TVDenoiseError for whatever goes wrong that a user can cause; then nothing is written.
     """
-    with _memory_limit(job):
+    # Scratch files go where the result will, which needs space anyway.
+    folder = None if job.target == images.STREAM else job.target.absolute().parent
+    with scratch.limit_memory(job.memory, folder):
         try:
             return _denoise_file(job, observer or Observer())
         except (MemoryError, RuntimeError) as error:
@@ -122,12 +123,6 @@ def denoise_file(job: Job, observer: Observer | None = None) -> Row:
                 raise
             remedy = "free some, or let --memory be less"
             raise PictureError(job.source, "there is not memory enough for it", remedy) from error
-
-
-def _memory_limit(job: Job) -> AbstractContextManager[None]:
-    """Keep to the memory of a job; scratch files go where the result will, which needs space anyway."""
-    folder = None if job.target == images.STREAM else job.target.absolute().parent
-    return scratch.limit_memory(job.memory, folder)
 
 
 def is_lack_of_memory(error: Exception) -> bool:
