@@ -115,11 +115,12 @@ def test_coupled_colours_have_no_preferred_axes(rgb, tv):
         (color, tv, name)
         for color in ("opponent", "coupled")
         for tv in KINDS
-        for name in METHODS
+        for name in ("alternating", "fista", "adam", "rprop")
         if name != "alternating" or (color, tv) == ("opponent", "anisotropic")
     ],
 )
 def test_methods_agree_within_their_certificates(rgb, name, color, tv):
+    """Those on the dual, one on the primal, and one on the primal with rounded kinks: others see the same gradients."""
     best = denoise(rgb, 0.1, tv=tv, color=color, tol=1e-5)
     result = denoise(rgb, 0.1, tv=tv, color=color, optimizer=name, max_steps=METHODS[name].max_steps // 4)
     distance = float((result.image - best.image).square().mean().sqrt())
