@@ -7,8 +7,8 @@ sharpening and resizing -> 8 bits -> JPEG. The truth that results are compared w
 same light without noise, before it is rounded. ``pairs FOLDER`` takes real ones: ``NAME_real.png``, one shot, and
 ``NAME_mean.png``, the mean of many.
 
-``auto`` is ``--preset best``; ``best`` the highest PSNR of a grid of lambdas of ratio 1.15, with 1, 1.5, 2 and 3 times
-that for chroma. ``table`` reads rows.
+``auto`` is what the default command does; ``best`` the highest PSNR of a grid of lambdas of ratio 1.15, with 1, 1.5, 2
+or 3.1 times that for chroma. PSNR is that of floats, before they are clipped. ``table`` reads rows.
 """
 
 import io
@@ -23,16 +23,18 @@ from typing import Annotated
 
 import numpy as np
 import rows
+import torch
 import typer
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import convolve, gaussian_filter
 
 from tvdenoise import denoise
-from tvdenoise.files.metrics import quality
+from tvdenoise.arrays import colour
 
 RATIO = 1.15
-CHROMAS = (1.0, 1.5, 2.0, 3.0)
+CHROMA_STEPS = (0, 3, 5, 8)
+"""Of the grid, from lambda to that of chroma: 1, 1.5, 2 and 3.1 times as much."""
 
 SIDE = 384
 """Of the part of a photograph that is used, in pixels."""
@@ -219,38 +221,60 @@ def _mean_of(path: Path) -> Path:
 def _measure(noisy: Pixels, clean: Pixels) -> rows.Row:
     """Return the PSNR before, by lambda auto, and by the best lambda, and what goes with them."""
     f = noisy.astype(np.float32)
-    sigma = float(np.std(noisy - clean))
     auto = denoise(f, tv="isotropic", color="auto")
-    best = max((_climb(f, clean, chroma, sigma) for chroma in CHROMAS), key=lambda found: found["best"])
     return {
-        "noisy": _psnr(clean, f),
-        "auto": _psnr(clean, auto.image),
-        **best,
-        "sigma": sigma,
+        "noisy": _psnr(np.square(f - clean).mean()),
+        "auto": _psnr(np.square(auto.image - clean).mean()),
+        **_find_best(to_opponent(noisy), to_opponent(clean)),
+        "sigma": float(np.std(noisy - clean)),
         "sigma_read": auto.sigma,
         "auto_lambda": auto.weight,
         "auto_chroma": auto.chroma,
     }
 
 
-def _climb(f: Pixels, clean: Pixels, chroma: float, sigma: float) -> rows.Row:
-    """Climb the grid of lambdas to the highest PSNR: strides of 4, 2, then 1."""
-    known: dict[int, float] = {}
+def to_opponent(picture: Pixels) -> Pixels:
+    """Return luma and chroma (3, H, W) of (H, W, 3)."""
+    planes = np.ascontiguousarray(np.moveaxis(picture, -1, 0))
+    return colour.to_opponent(torch.from_numpy(planes)).numpy()
+
+
+def _find_best(noisy: Pixels, clean: Pixels) -> rows.Row:
+    """Climb the grid of lambdas to the highest PSNR: strides of 4, 2, then 1.
+
+    Luma and chroma have no difference in common: each is denoised by itself, once at each lambda.
+    """
+    luma = _Errors(noisy[:1], clean[:1])
+    chroma = _Errors(noisy[1:], clean[1:])
 
     def measure(i: int) -> float:
-        if i not in known:
-            known[i] = _psnr(clean, denoise(f, RATIO**i, tv="isotropic", color="opponent", chroma=chroma).image)
-        return known[i]
+        return luma.at(i) + min(chroma.at(i + more) for more in CHROMA_STEPS)
 
-    here = round(math.log(max(sigma, 1e-4), RATIO))
+    here = round(math.log(max(float(np.std(noisy - clean)), 1e-4), RATIO))
     for stride in (4, 2, 1):
-        while (best := max((here - stride, here, here + stride), key=measure)) != here:
+        while (best := min((here - stride, here, here + stride), key=measure)) != here:
             here = best
-    return {"best": known[here], "best_lambda": RATIO**here, "best_chroma": chroma}
+    more = min(CHROMA_STEPS, key=lambda steps: chroma.at(here + steps))
+    return {"best": _psnr(measure(here) / 3), "best_lambda": RATIO**here, "best_chroma": RATIO**more}
 
 
-def _psnr(clean: Pixels, u: Pixels) -> float:
-    return quality(clean.astype(np.float32), np.clip(u, 0, 1).astype(np.float32)).psnr
+class _Errors:
+    """The squared error of some channels together, by the number of lambda on the grid."""
+
+    def __init__(self, noisy: Pixels, clean: Pixels) -> None:
+        self._noisy = noisy.astype(np.float32)
+        self._clean = clean
+        self._known: dict[int, float] = {}
+
+    def at(self, i: int) -> float:
+        if i not in self._known:
+            answer = denoise(self._noisy, RATIO**i, tv="isotropic", channel_axis=0, range=(0, 1))
+            self._known[i] = float(np.square(answer.image - self._clean).mean((1, 2)).sum())
+        return self._known[i]
+
+
+def _psnr(error: float) -> float:
+    return -10 * math.log10(error)
 
 
 def make_table(found: list[rows.Row]) -> str:
