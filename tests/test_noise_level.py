@@ -92,10 +92,13 @@ def test_pictures_without_noise():
     assert level(CAMERA).sigma < 1 / 255
 
 
-def test_borders_and_masks_do_not_count():
-    f = CAMERA + 0.1 * normal(*CAMERA.shape)
-    f[:, :60], f[:, :, -60:] = 0, 0
-    assert level(f).sigma == pytest.approx(0.1, rel=0.05)
+@pytest.mark.parametrize("values", [(0, 0, 0), (0, 1, 1), (0, 0.25, 1)], ids=["one", "two", "commonest between"])
+def test_borders_and_masks_do_not_count(values):
+    f = 0.3 + 0.4 * CAMERA + 0.05 * normal(*CAMERA.shape)
+    f[:, :60] = values[0]
+    f[:, -110:] = values[1]
+    f[:, :, -60:] = values[2]
+    assert level(f).sigma == pytest.approx(0.05, rel=0.05)
 
 
 @pytest.mark.parametrize("sigma", [0.1, 0.2])

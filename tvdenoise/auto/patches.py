@@ -161,13 +161,17 @@ def _round_to_odd(number: float) -> int:
 
 
 def _find_border(patches: Tensor) -> Tensor:
-    """Return which patches are constant at the commonest constant value: that of a border or a mask."""
+    """Return which patches are constant at the least, the greatest, or the commonest of such values.
+
+    Those are of a border or a mask, or what was cut off at black and white.
+    """
     low, high = patches.aminmax(dim=1)
     is_constant = low == high
     if not is_constant.any():
         return is_constant
-    commonest = low[is_constant].mode().values
-    return is_constant & (low == commonest)
+    values = low[is_constant]
+    ends = torch.stack((values.min(), values.max(), values.mode().values))
+    return is_constant & torch.isin(low, ends)
 
 
 def _measure_texture(patches: Tensor) -> Tensor:
