@@ -1426,6 +1426,26 @@ class TestRefused:
             with pytest.raises(PictureError, match=rf"the TIFF file is damaged \({problem}\); get a whole"):
                 images.read(tmp_path / "b.tif")
 
+    def test_a_tag_without_its_numbers_is_no_matter_for_python(self, tmp_path):
+        tifffile.imwrite(tmp_path / "a.tif", numbers((9, 8), "u1"), resolution=(300, 300), metadata=None)
+        with tifffile.TiffFile(tmp_path / "a.tif") as tif:
+            at = tif.pages[0].tags["XResolution"].offset
+        content = bytearray((tmp_path / "a.tif").read_bytes())
+        content[at + 4 : at + 8] = (2).to_bytes(4, "little")
+        (tmp_path / "a.tif").write_bytes(content)
+        with pytest.raises(PictureError, match=r"the TIFF file is damaged \(its structure makes no sense\)"):
+            images.read(tmp_path / "a.tif")
+
+    def test_an_offset_beyond_all_files_is_named(self, tmp_path):
+        tifffile.imwrite(tmp_path / "a.tif", numbers((9, 8), "u1"), bigtiff=True, metadata=None)
+        content = bytearray((tmp_path / "a.tif").read_bytes())
+        entries = int.from_bytes(content[16:24], "little")
+        following = 24 + 20 * entries  # where the offset of the next page stands
+        content[following : following + 8] = (2**63 - 1).to_bytes(8, "little")
+        (tmp_path / "a.tif").write_bytes(content)
+        with pytest.raises(PictureError, match=r"TIFF file is damaged \(an offset in it makes no sense\)"):
+            images.read(tmp_path / "a.tif")
+
     @pytest.mark.parametrize("is_ultra_hdr", [False, True])
     def test_the_further_pictures_of_a_phone(self, is_ultra_hdr, colour, tmp_path):
         """They stand behind the first, such as a gain map, stay as they are, and are found where the list says."""

@@ -76,6 +76,10 @@ class PictureError(TVDenoiseError):
     """A file is damaged, no picture, or a picture that cannot be written back without a loss."""
 
 
+class DamageError(ValueError):
+    """What is wrong with a file, in words of ours: whoever reads or writes it adds its name and a remedy."""
+
+
 class ArrayError(TVDenoiseError, ValueError):
     """An array or tensor is not a picture: its shape, type or values."""
 

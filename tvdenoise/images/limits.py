@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from PIL import Image, UnidentifiedImageError
 
-from tvdenoise.errors import PictureError
+from tvdenoise.errors import DamageError, PictureError
 from tvdenoise.images.picture import Source
 from tvdenoise.machine.resources import available
 
@@ -78,7 +78,7 @@ def open_image(source: Source, formats: tuple[str, ...] | None = None) -> Iterat
         problem = f"it promises a picture or a frame of more than {most} pixels"
         raise PictureError(source.name, problem, "raise --max-pixels if that is right") from error
     except UnidentifiedImageError as error:  # which names an object in memory
-        raise ValueError("its header makes no sense") from error
+        raise DamageError("its header makes no sense") from error
     finally:
         Image.MAX_IMAGE_PIXELS = before
 
@@ -88,5 +88,5 @@ def inflate(packed: bytes, length: int) -> bytes:
     stream = zlib.decompressobj()
     content = stream.decompress(packed, length)
     if not stream.eof and stream.decompress(stream.unconsumed_tail, 1):
-        raise ValueError(f"it holds more than the {length} bytes that it should")
+        raise DamageError(f"it holds more than the {length} bytes that it should")
     return content

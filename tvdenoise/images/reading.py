@@ -1,14 +1,14 @@
 """Picture files read, whatever their format, and checked."""
 
+import errno
 import io
 import sys
-import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tvdenoise.arrays import intensity
 from tvdenoise.arrays.intensity import Range
-from tvdenoise.errors import InputError, PictureError, TVDenoiseError, reason
+from tvdenoise.errors import DamageError, InputError, PictureError, TVDenoiseError, reason
 from tvdenoise.images import complaints
 from tvdenoise.images.checks import STREAM, check_source
 from tvdenoise.images.formats.table import FORMATS, HEAD, MARKS, UNREAD, find_mark, format_by_extension, module_for
@@ -137,7 +137,7 @@ def decode(source: Source, format_: str) -> PictureFile:
     except MemoryError as error:
         raise PictureError(source.name, "it does not fit into memory", "cut it into parts") from error
     except Exception as error:  # broken files make the libraries raise dozens of kinds of exceptions
-        damage = _describe_damage(error)
+        damage = describe_damage(error)
         if damage.startswith("Unsupported"):  # as Pillow says of whole files of rare kinds
             problem = f"its kind of {format_} is not supported ({damage})"
             raise PictureError(source.name, problem, "convert it to PNG or TIFF first") from error
@@ -145,13 +145,12 @@ def decode(source: Source, format_: str) -> PictureFile:
         raise PictureError(source.name, problem, "get a whole copy of it") from error
 
 
-def _describe_damage(error: Exception) -> str:
+def describe_damage(error: Exception) -> str:
     """Say what is wrong with a file in words of ours or of Pillow, not in those of Python or of a codec."""
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    module = str(frame.f_globals.get("__name__"))  # which compiled code lacks
-    is_ours = module.startswith("tvdenoise.") and type(error) is ValueError
-    text = reason(error, named=False)
-    if (is_ours or isinstance(error, OSError)) and text.isprintable():
+    if isinstance(error, OSError) and error.errno in (errno.EINVAL, errno.EOVERFLOW):  # before or beyond any file
+        return "an offset in it makes no sense"
+    text, *_advice = reason(error, named=False).split(". ")  # what Astropy advises is for programmers
+    if isinstance(error, DamageError | OSError) and text.isprintable():
         return text
     if type(error).__module__.startswith("imagecodecs"):
         return "its pixels cannot be unpacked"

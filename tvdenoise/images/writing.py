@@ -10,13 +10,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from tvdenoise.errors import PictureError, WriteError, reason
+from tvdenoise.errors import PictureError, WriteError
 from tvdenoise.images import complaints
 from tvdenoise.images.atomic import atomic
 from tvdenoise.images.checks import STREAM
 from tvdenoise.images.formats.table import FORMATS, Format, module_for
 from tvdenoise.images.picture import Picture, PictureFile, Source
-from tvdenoise.images.reading import decode
+from tvdenoise.images.reading import decode, describe_damage
 
 
 def write(target: Path, file: PictureFile) -> None:
@@ -53,7 +53,7 @@ def _write_checked(target: Path, stream: BinaryIO, file: PictureFile, reopen: Ca
     except Exception as error:  # what an encoder refuses: sizes, counts, metadata of broken sources
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        problem = f"a {file.format} file cannot be made of it ({reason(error, named=False)})"
+        problem = f"a {file.format} file cannot be made of it ({describe_damage(error)})"
         raise WriteError(target, problem, "choose another format, or try --no-metadata") from error
     try:
         again = decode(Source(str(target), reopen, max_pixels=sys.maxsize), file.format)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tvdenoise.errors import DamageError
 from tvdenoise.images import limits
 from tvdenoise.images.formats import chunks as png
 from tvdenoise.images.formats.animation import Patch, changes, compose, timing_of
@@ -54,7 +55,7 @@ def read(source: Source, chunks: Sequence[Chunk]) -> tuple[Picture, Timing]:
     limits.check_frames(source, count, width, height, samples * np.dtype(dtype).itemsize)
     frames = _frames(chunks)
     if not 0 < count == len(frames):
-        raise ValueError(f"it promises {count} frames and has {len(frames)}")
+        raise DamageError(f"it promises {count} frames and has {len(frames)}")
     pixels = np.empty((count, height, width, samples), dtype)
     colouring = [chunk for chunk in chunks if chunk.type in (b"PLTE", b"tRNS")]
     picture = compose((_patch(frame, header, colouring) for frame in frames), pixels)
@@ -68,7 +69,7 @@ def _frames(chunks: Sequence[Chunk]) -> list[_Frame]:
     numbers = itertools.count()
     for kind, data in chunks:
         if kind in (b"fcTL", b"fdAT") and int.from_bytes(data[:4]) != next(numbers):
-            raise ValueError("its frames are out of order")
+            raise DamageError("its frames are out of order")
         if kind == b"fcTL":
             frames.append(_Frame(data, []))
         elif kind == b"fdAT":
@@ -82,7 +83,7 @@ def _patch(frame: _Frame, header: Chunk, colouring: Sequence[Chunk]) -> Patch:
     _, width, height, x, y, _, _, disposal, blending = _CONTROL.unpack(frame.control)
     canvas_width, canvas_height = struct.unpack(">II", header.data[:8])
     if x + width > canvas_width or y + height > canvas_height:
-        raise ValueError("a frame reaches beyond the picture")
+        raise DamageError("a frame reaches beyond the picture")
     own_header = Chunk(b"IHDR", struct.pack(">II", width, height) + header.data[8:])
     data = Chunk(b"IDAT", b"".join(frame.data))
     picture = from_samples(png.decode([own_header, *colouring, data, Chunk(b"IEND", b"")]))

@@ -7,7 +7,7 @@ import struct
 
 import imagecodecs
 
-from tvdenoise.errors import PictureError
+from tvdenoise.errors import DamageError, PictureError
 from tvdenoise.images.formats.jpeg import CONVERT
 from tvdenoise.images.picture import Names, Pixels, Source
 
@@ -43,7 +43,7 @@ def read_colours(content: bytes) -> tuple[bytes | None, Names]:
     place, length = _PROFILE.unpack_from(content, _PROFILE_AT)
     profile = content[_HEADER + place :][:length]
     if len(profile) < length:
-        raise ValueError("its colour profile breaks off")
+        raise DamageError("its colour profile breaks off")
     return profile, ()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from astropy.io import fits
 
 from tvdenoise.arrays.intensity import Levels
+from tvdenoise.errors import DamageError
 from tvdenoise.images import limits
 from tvdenoise.images.picture import Picture, PictureFile, Pixels, Source, to_native_order
 
@@ -29,9 +30,9 @@ def read(source: Source) -> PictureFile:
         stream.seek(last["datLoc"] + last["datSpan"])
         rest = stream.read(len(_NEXT))
         if rest and _NEXT.startswith(rest):
-            raise ValueError("it ends within a header")
+            raise DamageError("it ends within a header")
     if not parts:
-        raise ValueError("it has no pictures")
+        raise DamageError("it has no pictures")
     return PictureFile("FITS", tuple(parts), native=source, own_metadata=("FITS header",))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image
 
+from tvdenoise.errors import DamageError
 from tvdenoise.images import limits
 from tvdenoise.images.formats import animation
 from tvdenoise.images.formats.animation import Patch
@@ -56,7 +57,7 @@ def read(source: Source) -> PictureFile:
     blocks = list(_blocks(content, end))
     frames = _frames(blocks)
     if not frames:
-        raise ValueError("it holds no picture")
+        raise DamageError("it holds no picture")
     limits.check_frames(source, len(frames), width, height)
     pixels = np.empty((len(frames), height, width, 4), np.uint8)
     head = content[:end]
@@ -123,7 +124,7 @@ def _blocks(content: bytes, at: int) -> Iterator[bytes]:
             at += 1 + content[at]
         at += 1
         if at > len(content):
-            raise ValueError("it breaks off")
+            raise DamageError("it breaks off")
         yield content[start:at]
 
 
@@ -154,7 +155,7 @@ def _patch(source: Source, head: bytes, frame: _Frame) -> Patch:
     mark, x, y, width, height, image_flags = _IMAGE.unpack_from(frame.image)
     version, canvas_width, canvas_height, head_flags = _HEAD.unpack_from(head)
     if x + width > canvas_width or y + height > canvas_height:
-        raise ValueError("a frame reaches beyond the picture")
+        raise DamageError("a frame reaches beyond the picture")
     own_head = _HEAD.pack(version, width, height, head_flags) + head[_HEAD.size :]
     own_image = _IMAGE.pack(mark, 0, 0, width, height, image_flags) + frame.image[_IMAGE.size :]
     alone = own_head + own_image + b";"

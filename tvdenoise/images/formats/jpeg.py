@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import imagecodecs
 from PIL import Image, JpegImagePlugin
 
-from tvdenoise.errors import PictureError
+from tvdenoise.errors import DamageError, PictureError
 from tvdenoise.images.picture import Names, Source
 
 _START_OF_SCAN = 0xDA
@@ -162,13 +162,13 @@ def _segments(content: bytes) -> Iterator[_Segment]:
     while marker != _START_OF_SCAN:
         found = _MARKER.search(content, end)
         if found is None:
-            raise ValueError(_TOO_SHORT)
+            raise DamageError(_TOO_SHORT)
         start = found.start()
         marker = content[start + 1]
         length = _length_at(content, start + 2)
         end = start + 2 + length
         if length < 2 or end >= len(content):
-            raise ValueError(_TOO_SHORT)
+            raise DamageError(_TOO_SHORT)
         yield _Segment(marker, start, end)
 
 

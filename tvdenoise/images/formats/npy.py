@@ -7,6 +7,7 @@ from typing import BinaryIO, Literal, NamedTuple
 import numpy as np
 from numpy.lib import format as npy_format
 
+from tvdenoise.errors import DamageError
 from tvdenoise.images import limits
 from tvdenoise.images.picture import Picture, PictureFile, Source, to_native_order
 from tvdenoise.options.kinds import FEW_CHANNELS
@@ -30,13 +31,13 @@ def read(source: Source) -> PictureFile:
     with source.open() as stream:
         version = npy_format.read_magic(stream)
         if version not in _HEADERS:
-            raise ValueError(f"its version {version} is for arrays of structures")
+            raise DamageError(f"its version {version} is for arrays of structures")
         shape, is_fortran, dtype = _HEADERS[version](stream)
         if len(shape) >= 2:
             height, width, *_ = shape
             limits.check_size(source, width, height)
         if math.prod(shape) * max(dtype.itemsize, 1) > stream.seek(0, os.SEEK_END):
-            raise ValueError(f"it is too short for an array of shape {shape}")
+            raise DamageError(f"it is too short for an array of shape {shape}")
         stream.seek(0)
         pixels = npy_format.read_array(stream, allow_pickle=False)
     axes = ""

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any, BinaryIO
 
-from tvdenoise.errors import PictureError
+from tvdenoise.errors import DamageError, PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.formats import apng
 from tvdenoise.images.formats.chunks import Chunk, decode, encode, pack, split
@@ -48,7 +48,7 @@ def read(source: Source) -> PictureFile:
     with source.open() as stream:
         chunks = list(split(stream.read()))
     if not chunks or chunks[0].type != b"IHDR" or chunks[-1].type != b"IEND":
-        raise ValueError("it does not begin with its header or has no end")
+        raise DamageError("it does not begin with its header or has no end")
     width, height, depth, colour_type = struct.unpack(">IIBB3x", chunks[0].data)
     limits.check_size(source, width, height, _pixel_bytes(depth, colour_type, chunks))
     losses: Names = ()

@@ -8,7 +8,7 @@ from typing import BinaryIO, Literal, NamedTuple
 import numpy as np
 from netpbmfile import NetpbmFile, imwrite
 
-from tvdenoise.errors import PictureError
+from tvdenoise.errors import DamageError, PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.picture import Picture, PictureFile, Source, rescale, squeeze, to_native_order
 
@@ -28,7 +28,7 @@ def read(source: Source) -> PictureFile:
     with source.open() as stream, NetpbmFile(stream) as file:
         magic = file.magicnumber
         if not re.fullmatch("P[1-7]", magic):  # such as XV's thumbnails, P7 332
-            raise ValueError(f"it is of kind {magic}")
+            raise DamageError(f"it is of kind {magic}")
         limits.check_size(source, file.width, file.height)
         stream.seek(0)
         comments = tuple(_COMMENT.findall(stream.read(file.dataoffset)))
@@ -100,6 +100,6 @@ def _check_length(source: Source, file: NetpbmFile, content: bytes) -> None:
         needed = file.height * row
         has_more = bool(content[needed:].strip())
     if found < needed:
-        raise ValueError("it ends before its pixels do")
+        raise DamageError("it ends before its pixels do")
     if has_more:
         raise PictureError(source.name, "more stands behind its first picture", "split it first")

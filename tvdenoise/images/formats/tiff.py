@@ -35,7 +35,7 @@ from tifffile import (
 
 from tvdenoise.arrays import intensity
 from tvdenoise.arrays.intensity import Levels
-from tvdenoise.errors import PictureError
+from tvdenoise.errors import DamageError, PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.orientation import UPRIGHT, exif_of, orientation
 from tvdenoise.images.picture import EXIF_MARK, Metadata, Names, Picture, PictureFile, Pixels, Source, to_native_order
@@ -103,7 +103,7 @@ def read(source: Source) -> PictureFile:
         _check_planes(source, tif, pages)
         pictures = _pictures(tif)
         if not pictures:
-            raise ValueError("it has no pictures")
+            raise DamageError("it has no pictures")
         for series in pictures:
             _check(source, series)
             _check_length(series, length)
@@ -156,7 +156,7 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     has_exif = exif is not None and exif != exif_of(orientation(file.metadata))
     if exif is not None and has_exif:
         if is_big:
-            raise ValueError("beyond 4 GiB it holds no EXIF")
+            raise DamageError("beyond 4 GiB it holds no EXIF")
         _write_exif(stream, exif.removeprefix(EXIF_MARK))
     with TiffWriter(stream, bigtiff=is_big and not has_exif, append=has_exif) as tif:
         for part in file.parts:
@@ -171,7 +171,7 @@ def _check_chain(source: Source, stream: BinaryIO, tif: TiffFile) -> int:
     pages = 0
     for offset, _, entries in _walk(stream, tif):
         if offset in seen:
-            raise ValueError("its pages lead round in a circle")
+            raise DamageError("its pages lead round in a circle")
         seen.add(offset)
         pages += 1
         if _SUB_PAGES in entries:
@@ -384,7 +384,7 @@ def _check_length(series: TiffPageSeries, length: int) -> None:
     """Refuse a file of a length at which pixels are missing; tifffile would fill them in."""
     if series.dataoffset is not None:
         if series.dataoffset + series.nbytes > length:
-            raise ValueError(_TOO_SHORT)
+            raise DamageError(_TOO_SHORT)
         return
     page = series.keyframe
     needed = 0
@@ -392,10 +392,10 @@ def _check_length(series: TiffPageSeries, length: int) -> None:
         needed = math.prod(page.shaped) * page.bitspersample // 8
     for one in series.pages:
         if one is None or len(one.dataoffsets) < math.prod(page.chunked) or not all(one.databytecounts):
-            raise ValueError("some of its pixels are missing")
+            raise DamageError("some of its pixels are missing")
         end = max(map(sum, zip(one.dataoffsets, one.databytecounts, strict=True)))
         if end > length or sum(one.databytecounts) < needed:
-            raise ValueError(_TOO_SHORT)
+            raise DamageError(_TOO_SHORT)
 
 
 def _own_metadata(tif: TiffFile) -> Names:
