@@ -85,6 +85,13 @@ class TestRoundTrip:
         assert (file.parts[0].pixels.tolist(), file.parts[0].scale) == (expected, (0, white))
         assert again.parts[0].alpha == (b"ALPHA" in content)
 
+    @pytest.mark.parametrize("picture", [b"P2 2 1 1000 1001 7", b"P5 2 1 1000\n\3\xe9\0\7"])
+    def test_pnm_whose_numbers_are_above_its_white(self, picture, tmp_path):
+        """Refused before any work, for no such file can be written."""
+        (tmp_path / "a.pgm").write_bytes(picture)
+        with pytest.raises(PictureError, match="its header calls 1000 white, and it holds a number above that, 1001"):
+            images.read(tmp_path / "a.pgm")
+
     def test_pnm_is_clipped_and_what_is_written_is_not(self, tmp_path):
         (tmp_path / "a.pgm").write_bytes(b"P5 2 1 255\n\0\377")
         file = images.read(tmp_path / "a.pgm")

@@ -39,6 +39,10 @@ def read(source: Source) -> PictureFile:
         alpha = int(file.tupltype.endswith("_ALPHA"))
     if pixels.ndim > len(axes):
         pixels = pixels[0]  # white space behind a small picture is no other
+    most = int(pixels.max())
+    if most > white:
+        problem = f"its header calls {white} white, and it holds a number above that, {most}"
+        raise PictureError(source.name, problem, "set the white of its header right")
     notes = []
     if magic in ("P1", "P4"):
         pixels = np.where(pixels, np.uint8(0), np.uint8(255))
