@@ -295,6 +295,19 @@ class TestRoundTrip:
         assert np.array_equal(a.by_page[seen], b.by_page[seen])
         assert not seen.all()
 
+    def test_bmp_keeps_a_resolution_of_any_bits(self, tmp_path):
+        Image.fromarray(numbers((9, 8), "u1")).save(tmp_path / "a.bmp")
+        content = bytearray((tmp_path / "a.bmp").read_bytes())
+        content[38:46] = b"\xff" * 4 + b"\0\0\0\x80"  # pixels a metre
+        (tmp_path / "a.bmp").write_bytes(content)
+        copied(tmp_path / "a.bmp", tmp_path / "b.bmp")
+        assert (tmp_path / "b.bmp").read_bytes()[38:46] == content[38:46]
+
+    def test_more_dots_than_a_bmp_counts(self, tmp_path):
+        picture = Picture(numbers((9, 8), "u1"), "YX")
+        images.write(tmp_path / "a.bmp", PictureFile("BMP", (picture,), Metadata(dpi=(1e12, 72))))
+        assert (tmp_path / "a.bmp").read_bytes()[38:42] == b"\xff" * 4
+
     def test_bmp_keeps_its_transparency(self, tmp_path):
         pixels = numbers((6, 7, 4), "u1")
         header = struct.pack("<IiiHHII16x4I52x", 108, 7, -6, 1, 32, 3, 168, 0xFF, 0xFF00, 0xFF0000, 0xFF000000)

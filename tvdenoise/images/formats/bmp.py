@@ -22,6 +22,8 @@ _LIKE_SRGB = (b"BGRs", b" niW")
 _EMBEDDED = b"DEBM"
 _PROFILE = struct.Struct("<II4x")  # its place, counted from the header proper, and its length
 _PROFILE_AT = 126
+_A_METRE = 39.3701  # inches, as Pillow has it when it reads
+_MOST_A_METRE = 2**32 - 1  # pixels, again as Pillow reads them; the type of the field has a sign
 
 
 def check_kind(source: Source, content: bytes) -> None:
@@ -50,8 +52,8 @@ def read_colours(content: bytes) -> tuple[bytes | None, Names]:
 def encode(pixels: Pixels, dpi: tuple[float, float] | None, profile: bytes | None) -> bytes:
     """Return a BMP of pixels (H, W), or (H, W, 3 or 4)."""
     content = bytearray(imagecodecs.bmp_encode(pixels))
-    x, y = (round(value / 0.0254) for value in dpi or (0, 0))  # pixels a metre
-    struct.pack_into("<ii", content, 38, x, y)
+    x, y = (min(round(value * _A_METRE), _MOST_A_METRE) for value in dpi or (0, 0))
+    struct.pack_into("<II", content, 38, x, y)
     if pixels.ndim == 2:
         content[57:1078:4] = bytes(256)  # of the palette, what is reserved
     elif pixels.shape[2] == 4:  # behind a header of version 4
