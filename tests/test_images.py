@@ -545,6 +545,22 @@ class TestRoundTrip:
         assert again.page_count == 4
         assert fits.getheader(tmp_path / "b.fits")["OBJECT"] == "M31"
 
+    @pytest.mark.parametrize("has_sums", [False, True])
+    def test_fits_headers_that_break_rules_come_back_as_they_were(self, has_sums, tmp_path):
+        """Tabs, that is, which programs write into histories and comments."""
+        fits = pytest.importorskip("astropy.io.fits")
+        unit = fits.PrimaryHDU(numbers((9, 8), "i2"))
+        unit.header["HISTORY"] = "flat, dark"
+        unit.header["GAIN"] = (2, "of the camera")
+        unit.writeto(tmp_path / "a.fits", checksum=has_sums)
+        content = (tmp_path / "a.fits").read_bytes()
+        content = content.replace(b"flat, dark", b"flat,\tdark").replace(b"of the camera", b"of\tthe camera")
+        (tmp_path / "a.fits").write_bytes(content)
+        assert_same(images.read(tmp_path / "a.fits"), copied(tmp_path / "a.fits", tmp_path / "b.fits"))
+        again = (tmp_path / "b.fits").read_bytes()
+        assert b"flat,\tdark" in again
+        assert b"of\tthe camera" in again
+
     @pytest.mark.parametrize("scaling", [{"bscale": 0.5, "bzero": 7}, {"bzero": -128}, {}], ids=str)
     def test_fits_of_scaled_numbers_and_its_sums(self, scaling, tmp_path):
         fits = pytest.importorskip("astropy.io.fits")

@@ -44,7 +44,8 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
             for unit, part in zip(filter(_is_picture, units), file.parts, strict=True):
                 _replace(unit, part.pixels)
             has_sums = any("CHECKSUM" in unit.header or "DATASUM" in unit.header for unit in units)
-            units.writeto(content, output_verify="silentfix", checksum=has_sums)
+            # What cannot be mended, such as a tab in a comment, comes back as it was.
+            units.writeto(content, output_verify="silentfix+ignore", checksum=has_sums)
     else:
         pictures = (np.ascontiguousarray(part.pixels) for part in file.parts)
         new = [fits.PrimaryHDU(next(pictures))]
