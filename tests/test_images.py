@@ -1150,6 +1150,14 @@ class TestRefused:
         with pytest.raises(PictureError, match=r"c\.pnm: more stands behind its first picture; split it first"):
             images.read(tmp_path / "c.pnm")
 
+    def test_a_tiff_of_rgb_with_too_few_colours(self, tmp_path):
+        pixels = numbers((9, 8, 4), "u1")
+        tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=["unassalpha"], metadata=None)
+        with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as tif:
+            tif.pages[0].tags["SamplesPerPixel"].overwrite(1)
+        with pytest.raises(PictureError, match="a TIFF of RGB with fewer than three colours cannot be kept whole"):
+            images.read(tmp_path / "a.tif")
+
     def test_a_palette_with_transparency(self, tmp_path):
         colormap, index = numbers((3, 256), "u2"), numbers((9, 8, 2), "u1")
         options = {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": ["unassalpha"]}

@@ -372,6 +372,8 @@ def _check(source: Source, series: TiffPageSeries) -> None:
         refusal = "of a palette beside other samples"
     elif page.bitspersample in _PACKED and page.extrasamples:
         refusal = f"of {page.bitspersample} bits a sample with transparency"
+    elif page.photometric == PHOTOMETRIC.RGB and page.samplesperpixel - len(page.extrasamples) < 3:
+        refusal = "of RGB with fewer than three colours"
     elif page.bitspersample not in (1, *_PACKED, 8, 16, 32, 64):
         refusal = f"of {page.bitspersample} bits a sample"
     elif page.imagedepth > 1 and series.dataoffset is None:
