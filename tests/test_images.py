@@ -1237,6 +1237,8 @@ class TestRefused:
             (b"\x89HDF\r\n\x1a\n" + bytes(20), "HDF5"),
             (b"II*\0\x10\0\0\0CR\2\0" + bytes(20), "raw camera data"),
             (bytes(128) + b"DICM" + bytes(20), "DICOM"),
+            (b"\x5c\1\0\0" + bytes(344), r"volumes \(NIfTI, Analyze\)"),
+            (b"\0\0\2\x1c" + bytes(536), r"volumes \(NIfTI, Analyze\)"),
             *((b"\0\0\0\x18ftyp" + brand + bytes(8), "HEIF") for brand in (b"heic", b"hevc", b"mif1", b"msf1")),
             (b"v/1\x01", "OpenEXR"),
             (b"8BPS\0\1", r"Photoshop \(PSD\)"),
@@ -1252,6 +1254,12 @@ class TestRefused:
         (tmp_path / "a.png").write_bytes(content)
         with pytest.raises(PictureError, match=f"it is a file of {name}, which is not read; convert it, and give a"):
             images.read(tmp_path / "a.png")
+
+    def test_raw_camera_data_is_no_tiff_though_it_looks_like_one(self, noisy, tmp_path):
+        """What TIFF readers see in it are previews."""
+        tifffile.imwrite(tmp_path / "a.nef", noisy)
+        with pytest.raises(PictureError, match="it is a file of raw camera data, which is not read; convert it"):
+            images.read(tmp_path / "a.nef")
 
     def test_pixels_that_look_like_the_marks_of_others(self, tmp_path):
         """Which stand where arrays and TIFFs have their first pixels."""

@@ -11,7 +11,17 @@ from tvdenoise.arrays.intensity import Range
 from tvdenoise.errors import DamageError, InputError, PictureError, TVDenoiseError, reason
 from tvdenoise.images import complaints
 from tvdenoise.images.checks import STREAM, check_source
-from tvdenoise.images.formats.table import FORMATS, HEAD, MARKS, UNREAD, find_mark, format_by_extension, module_for
+from tvdenoise.images.formats.table import (
+    FORMATS,
+    HEAD,
+    MARKS,
+    RAW,
+    RAW_ENDINGS,
+    UNREAD,
+    find_mark,
+    format_by_extension,
+    module_for,
+)
 from tvdenoise.images.orientation import orientation
 from tvdenoise.images.picture import Picture, PictureFile, Source
 from tvdenoise.options.kinds import Nonfinite
@@ -116,9 +126,10 @@ def _format_of(path: Path, source: Source) -> str:
     if not start:
         raise PictureError(path, "the file is empty", "get a whole copy of it")
     format_ = find_mark(start, MARKS)
-    if format_ is None:
+    is_raw = format_ == "TIFF" and path.suffix.lower() in RAW_ENDINGS
+    if format_ is None or is_raw:
         remedy = f"give a {', '.join(FORMATS)} file"
-        other = find_mark(start, UNREAD)
+        other = RAW if is_raw else find_mark(start, UNREAD)
         if other is not None:
             raise PictureError(path, f"it is a file of {other}, which is not read", f"convert it, and {remedy}")
         raise PictureError(path, "it is not a picture of a kind that can be read", remedy)

@@ -138,6 +138,8 @@ FORMATS: Mapping[str, Format] = {
 
 
 MARKS = {name: row.mark for name, row in FORMATS.items()}
+RAW = "raw camera data"
+RAW_ENDINGS = (".3fr", ".arw", ".dng", ".erf", ".iiq", ".mef", ".mos", ".nef", ".nrw", ".pef", ".srw")  # TIFFs inside
 HEAD = 132  # bytes at the start of a file by which formats are recognised
 
 # Marks of formats that people may try and that are not read
@@ -151,8 +153,9 @@ UNREAD = {
     "ND2 (Nikon)": rb"\xda\xce\xbe\x0a",
     "HDF5": rb"\x89HDF\r\n\x1a\n",
     "LIF (Leica)": rb"\x70\0\0\0",
-    "raw camera data": _CANON + rb"|FUJIFILMCCD-RAW|IIRO|IIRS|MMOR|IIU\0|....ftypcrx",
+    RAW: _CANON + rb"|FUJIFILMCCD-RAW|IIRO|IIRS|MMOR|IIU\0|....ftypcrx",
     "DICOM": rb".{128}DICM",
+    "volumes (NIfTI, Analyze)": rb"\x5c\x01\0\0|\0\0\x01\x5c|\x1c\x02\0\0|\0\0\x02\x1c",
     "Photoshop (PSD)": rb"8BPS",
     "GIMP (XCF)": rb"gimp xcf",
     "Radiance (HDR)": rb"#\?(RADIANCE|RGBE)",
