@@ -404,6 +404,21 @@ class TestGood:
         rows = [json.loads(text) for text in (expected, out)]
         assert [rows[0].get(name) for name in names] == [rows[1].get(name) for name in names]
 
+    @pytest.mark.parametrize(("dtype", "mark"), [("f4", -9999), ("f4", -3.4e38), ("f8", 9.96921e36), ("i2", -32768)])
+    def test_a_number_far_from_all_others_may_stand_for_no_data(self, run, noisy, dtype, mark):
+        heights = 1000 + noisy.astype(dtype)
+        np.save("all.npy", heights)
+        np.save("flat.npy", np.full_like(heights, 1000))
+        heights[:9] = mark
+        np.save("some.npy", heights)
+        options = ["-o", "out.npy", "--overwrite", "-l", "0.1"]
+        _, _, err = run("some.npy", *options)
+        hint = re.search(r"many of its pixels are .*, far from all others: if it stands for no data, say (.*)\n", err)
+        assert hint, err
+        for others in (["all.npy"], ["flat.npy"], ["some.npy", *hint[1].split()]):
+            assert "no data" not in run(*others, *options)[2]
+        assert np.array_equal(np.load("out.npy")[:9], heights[:9])
+
     def test_integers_without_data_in_every_conversion(self, run):
         """No pixel with data becomes one without by rounding; arrays of floats have NaN there."""
         depth = np.random.default_rng(0).integers(1, 3, (20, 30)).astype("u2")

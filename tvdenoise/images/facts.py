@@ -1,12 +1,18 @@
 """What a picture file and this machine are, in facts: for people who wonder what will be read, kept and needed."""
 
+import math
 from importlib.metadata import PackageNotFoundError, version
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
+
 from tvdenoise.arrays import intensity
 from tvdenoise.images import FORMATS, Picture, PictureFile
 from tvdenoise.options.kinds import ColorChoice
+
+SAMPLE = 2**20  # values that are looked at to find a mark of no data
+LEAST_SHARE = 0.005  # of pixels with such a mark
 
 # What results depend on.
 PACKAGES = (
@@ -43,7 +49,7 @@ def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "r
         "metadata": list(file.metadata_names),
         "notes": [*_differences(file), *file.notes, *lost],
         "flaws": list(file.flaws),
-        "warnings": _warnings(file),
+        "warnings": [*_warnings(file), *_find_markers(first, values)],
         "hints": _hints(first, values),
         "memory": _memory(file, volume=volume, color=color),
     }
@@ -77,6 +83,25 @@ def _warnings(file: PictureFile) -> list[str]:
     if file.misnamed is None:
         return []
     return [f"its ending says {file.misnamed}, but it is a {file.format} file: it is treated as one and keeps its name"]
+
+
+def _find_markers(part: Picture, values: intensity.Range) -> list[str]:
+    """Name a number that many pixels have, far from all others, which may be a mark of no data."""
+    is_own_range = part.pixels.dtype.kind == "f" and part.scale == values
+    is_below_black = part.pixels.dtype.kind == "i" and values[0] < 0
+    if not (is_own_range or is_below_black) or not (part.nodata is None or math.isnan(part.nodata)):
+        return []
+    flat = part.pixels.ravel("K")
+    some = flat[:: max(1, flat.size // SAMPLE)].astype(np.float64)
+    some = some[np.isfinite(some)]
+    for end in values:
+        others = some[some != end]
+        share = 1 - others.size / max(some.size, 1)
+        least, largest = intensity.find_extremes(others)
+        if max(least - end, end - largest) > largest - least > 0 and LEAST_SHARE < share < 1:
+            say = f"if it stands for no data, say --nodata {end:.9g}"
+            return [f"many of its pixels are {end:.9g}, far from all others: {say}"]
+    return []
 
 
 def _hints(part: Picture, values: intensity.Range) -> list[str]:
