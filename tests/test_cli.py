@@ -609,6 +609,13 @@ class TestGood:
         difference = np.load("out.npy") / 16 - denoise(noisy, 0.1).image
         assert np.abs(difference).max() <= 0.6  # half a step of 8 bits, and half of one of 12
 
+    def test_lambda_is_said_with_the_range_that_floats_were_scaled_by(self, run, noisy):
+        """Such as of small physical units; a picture from 0 to 1 needs no word."""
+        for factor, said in ((1e-17, "lambda 0.1 of 1e-17 in "), (1, "lambda 0.1 in ")):
+            image = noisy.astype(np.float64)
+            np.save("in.npy", factor * (image - image.min()) / np.ptp(image))
+            assert f"smoothed at {said}" in run("in.npy", "-o", "out.npy", "-l", "0.1", "--overwrite")[2]
+
     def test_without_arguments_prints_the_help_on_a_terminal(self, run, monkeypatch):
         code, out, err = run("--help")
         assert (code, err) == (0, "")

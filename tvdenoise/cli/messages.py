@@ -226,7 +226,7 @@ def _describe_effect(row: "Row") -> str:
     if figures.sigma is None and figures.weight == 0:
         return "copied at lambda 0"
     if figures.sigma is None:
-        return f"smoothed at lambda {_format_lambda(figures, 'g')}"
+        return f"smoothed at lambda {_format_lambda(figures, 'g')}{_name_scaling(row)}"
     if figures.weight == 0:
         return "found no noise to remove"
     pages = row.pages or (figures,)
@@ -242,6 +242,14 @@ def _describe_effect(row: "Row") -> str:
     if row.strength not in (None, 1):
         text += f" at strength {row.strength:g}"
     return text
+
+
+def _name_scaling(row: "Row") -> str:
+    """Say by what floats that are no [0, 1] picture were scaled, since lambda counts in that."""
+    scale = _find_range(row)
+    if scale == (0, 1) or row.dtype is None or not row.dtype.startswith("float"):
+        return ""
+    return f" of {_name_range(scale)}"
 
 
 def _name_range(scale: tuple[float, float] | None) -> str:
