@@ -146,7 +146,7 @@ class TestGood:
             )
             assert np.array_equal(np.asarray(Image.open("out.png")), noisy) == is_lost
             _, _, err = run("weak.png", "clean.png", "-o", "several", "--overwrite", "-j", "1")
-            assert ("1 with too little taken off for whole numbers to show: no pixel" in err) == is_lost
+            assert ("1 picture: too little taken off for whole numbers to show: no pixel" in err) == is_lost
             assert "no pixel changes" not in run("weak.png", "-o", "out.npy", "--allow-loss", "--overwrite")[2]
             assert not np.array_equal(np.load("out.npy"), noisy.astype(np.float32) / 255)
 
@@ -228,7 +228,7 @@ class TestGood:
         advice = "noise shared by neighbouring pixels: if some remains, try --strength"
         assert run("blurred.npy", "-o", "c.npy")[2].endswith(f" s\n{advice} 1.5\n")
         assert run("blurred.npy", "-o", "d.npy", "--strength", "2")[2].endswith(f" s\n{advice} 3\n")
-        assert f"1 with {advice} 1.5\n" in run("blurred.npy", "photons.npy", "-o", "many")[2]
+        assert f"1 picture: {advice} 1.5\n" in run("blurred.npy", "photons.npy", "-o", "many")[2]
 
     def test_rounding_to_the_floats_of_a_file_is_certified_too(self, run, noisy):
         np.save("offset.npy", (1e6 + noisy / 255).astype(np.float32))
@@ -591,7 +591,7 @@ class TestGood:
         assert "no value above 4095 of 65535" in run("info", "eleven.npy")[1]
         np.save("signed.npy", noisy.astype(np.int16) - 100)
         assert "if that is its white" not in run("info", "signed.npy")[1]
-        assert f"1 with {hint}\n" in run("dim.png", "full.png", "-o", "many/", "-l", "0.1")[2]
+        assert f"1 picture: {hint}\n" in run("dim.png", "full.png", "-o", "many/", "-l", "0.1")[2]
 
     def test_info_tells_what_there_is(self, run):
         code, out, err = run("info")
@@ -652,6 +652,8 @@ class TestGood:
             "CPU",
             "--nonfinite",
             "Keep",
+            "--jobs",
+            "Auto",
         )
         row = json.loads(run("in.png", "-o", "a.png", "-l", "Auto", "--preset", "Best", *words, "--json", "-q")[1])
         assert (row["criterion"], row["tv"], row["color"], row["optimizer"]) == ("sure", "isotropic", "rgb", "fista")

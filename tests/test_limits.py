@@ -111,7 +111,7 @@ def test_time_points_that_ome_metadata_promise(count, tmp_path):
     schema = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
     description = f'<?xml version="1.0"?><OME xmlns="{schema}"><Image>{pixels}</Image></OME>'
     tifffile.imwrite(tmp_path / "a.ome.tif", np.zeros((8, 8), np.uint8), description=description, metadata=None)
-    with pytest.raises(PictureError, match=f"its OME metadata tell of {count} planes, and it has 1 page"):
+    with pytest.raises(PictureError, match=f"its OME metadata tell of {count} planes, and it has 1 page;"):
         images.read(tmp_path / "a.ome.tif")
 
 

@@ -218,7 +218,7 @@ class Report:
         if self._unchanged:
             messages.note(f"{self._unchanged} came back as they were, since no noise was found in them")
         for hint, number in self._hints.most_common():
-            messages.note(f"{number} with {hint}")
+            messages.note(f"{messages.format_count(number, 'picture')}: {hint}")
         for reason, number in self._reasons.most_common(MOST_REASONS):
             messages.note(f"{number} failed: {reason}")
 

@@ -266,7 +266,7 @@ def parse_shard(text: str | None) -> tuple[int, int]:
 
 def parse_workers(text: str) -> int | None:
     """Return a number of processes, None for as many as suit."""
-    if text == "auto":
+    if text.lower() == "auto":
         return None
     workers = parse_whole(text)
     if workers < 1:

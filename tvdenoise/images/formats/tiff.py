@@ -188,7 +188,8 @@ def _check_planes(source: Source, tif: TiffFile, pages: int) -> None:
         sizes = re.findall(rf'\sSize{axis}="(\d+)"', tif.ome_metadata or "")
         planes *= max(map(int, sizes), default=1)
     if planes > _PLANES * pages:
-        problem = f"its OME metadata tell of {planes} planes, and it has {pages} pages"
+        pages_found = "1 page" if pages == 1 else f"{pages} pages"
+        problem = f"its OME metadata tell of {planes} planes, and it has {pages_found}"
         raise PictureError(source.name, problem, "put all of them into one file")
 
 
