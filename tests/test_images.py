@@ -390,6 +390,13 @@ class TestRoundTrip:
                     assert new.tags[code].value == (2 if is_changed else old.tags[code].value)
             assert after.pages[1].compression == tifffile.COMPRESSION.ADOBE_DEFLATE
 
+    def test_what_bits_in_the_layout_of_tifffile_cannot_keep_is_named(self, noisy, tmp_path):
+        """Their description tells the old shape, so that a new file is written."""
+        options = {"description": "deed", "extratags": [(297, 3, 2, (0, 2), True), (286, 5, 1, (1, 7), True)]}
+        tifffile.imwrite(tmp_path / "a.tif", noisy > 99, photometric="minisblack", **options)
+        with pytest.raises(OutputError, match="a TIFF file would lose description, page number, position; say"):
+            copied(tmp_path / "a.tif", tmp_path / "b.tif")
+
     @pytest.mark.parametrize("kind", ["pages", "subifds", "ome"])
     @pytest.mark.parametrize("nodata", [None, 0])
     def test_reduced_copies_are_made_anew(self, kind, nodata, colour, tmp_path):

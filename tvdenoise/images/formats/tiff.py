@@ -14,7 +14,7 @@ import shutil
 import struct
 import uuid
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO
 from xml.etree import ElementTree
@@ -62,6 +62,8 @@ _OWN_TAGS = {
     "copyright": "Copyright",
     "no-data value": "GDAL_NODATA",
 }
+# What matters to other pages of the same document alone
+_PAGE_TAGS = {"page number": "PageNumber", "position": "XPosition"}
 _SUB_PAGES = 330
 _PLANES = 1000  # more than a page has
 _PRIVATE = 65000  # the first of the tags that everybody may use
@@ -127,7 +129,8 @@ def read(source: Source) -> PictureFile:
         if not all(_holds_result(series) for series in pictures):
             file = replace(file, notes=("palette or bits resolved",))
             if tif.is_shaped or tif.is_imagej or tif.is_ome:  # which tell the old shape or type in words
-                file = replace(file, native=None, losses=file.own_metadata)
+                losses = (*file.own_metadata, *_find_tags(tif.pages.first, _PAGE_TAGS))
+                file = replace(file, native=None, losses=losses)
     return file
 
 
@@ -403,18 +406,23 @@ def _check_length(series: TiffPageSeries, length: int) -> None:
 
 def _own_metadata(tif: TiffFile) -> Names:
     first = tif.pages.first
-    names = [name for name, tag in _OWN_TAGS.items() if tag in first.tags]
+    names = list(_find_tags(first, _OWN_TAGS))
     if len(tif.series) > len(_pictures(tif)):
         names.append("masks")
     if any(tag.code >= _PRIVATE for tag in first.tags):
         names.append("private tags")
-    if first.description and not (tif.is_shaped or tif.is_imagej or tif.is_ome):
+    if first.description not in ("", first.shaped_description) and not (tif.is_imagej or tif.is_ome):
         names.append("description")
     if tif.is_imagej:
         names.append("ImageJ axes")
     if tif.is_ome:
         names.append("OME axes")
     return tuple(names)
+
+
+def _find_tags(page: TiffPage, tags: Mapping[str, str]) -> Names:
+    """Return the names of the tags that a page has."""
+    return tuple(name for name, tag in tags.items() if tag in page.tags)
 
 
 def _spacing(tif: TiffFile) -> tuple[float, float] | None:
