@@ -8,7 +8,9 @@
 #    the pixel is (0, 200, 0, 255) in place of (100, 0, 0, 255); asked for by number in a fresh object it is right.
 # 3. seek(1), load, seek(0), load, seek(1) ends in "SyntaxError: APNG contains frame sequence errors", for a valid file
 #    that Pillow itself has written.
-# Chromium 156 shows 1 and 2 as specified. Ends with an error if any of it changes.
+# Chromium 156 shows 1 and 2 as specified.
+# Output: "1: (50, 100, 0, 191)", "2: (0, 200, 0, 255) (100, 0, 0, 255)" and "3: APNG contains frame sequence errors".
+# Ends with an error if any of it changes.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

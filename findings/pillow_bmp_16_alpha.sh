@@ -3,7 +3,9 @@
 #
 # A header of 56 bytes or more has a mask for alpha (BITMAPV3INFOHEADER and later), here the highest of 16 bits. Of a pixel
 # without that bit and one with it Pillow makes an RGB picture: (255, 0, 0) twice. Of 32 bits it reads the mask:
-# (255, 0, 0, 0) and (255, 0, 0, 255). Ends with an error if that changes.
+# (255, 0, 0, 0) and (255, 0, 0, 255).
+# Output: "('RGBA', (255, 0, 0, 0), (255, 0, 0, 255))" and "('RGB', (255, 0, 0), (255, 0, 0))". Ends with an error if that
+# changes.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -5,7 +5,7 @@
 # (GIF89a, 23.c.iv). Here a red pixel is cleared (2), a green one has disposal 0, and a third frame is all
 # transparent: the green stays in sight, as in Chromium 156. Pillow clears the green one too, and shows
 # (255, 0, 0, 255), the background colour, in place of (0, 255, 0, 255). With disposal 1 it is right.
-# Ends with an error if that changes.
+# Output: "disposal 2, 1: (0, 255, 0, 255)" and "disposal 2, 0: (255, 0, 0, 255)". Ends with an error if that changes.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
