@@ -1455,7 +1455,7 @@ class TestRefused:
             tifffile.imwrite(path, numbers((9, 8), "u1"), software="mine" * 9, metadata=None)
             with tifffile.TiffFile(path) as tif:
                 at = tif.pages[0].tags["Software"].offset + 8
-            damage, said = b"\xff" * 4, "invalid value offset"
+            damage, said = b"\xff" * 4, r"\(tag 305: invalid value offset"
         elif ending == "fits":
             pytest.importorskip("astropy.io.fits").PrimaryHDU(numbers((9, 8), "i2")).writeto(path)
             at, damage, said = path.read_bytes().index(b"array"), b"\xe9", "non-ASCII characters are present"
@@ -1469,7 +1469,7 @@ class TestRefused:
         content[at : at + len(damage)] = damage
         path.write_bytes(content)
         (flaw,) = images.read(path).flaws
-        assert re.search(rf"its library finds fault with it and reads on \(.*{said}", flaw)
+        assert re.search(rf"its library finds fault with it and reads on.*{said}", flaw)
         assert (capfd.readouterr().err, caplog.text) == ("", "")
 
     def test_damage_is_not_told_in_words_of_python(self, tmp_path):

@@ -31,8 +31,10 @@ def split(content: bytes) -> Iterator[Chunk]:
         checksum = content[end : end + 4]
         if len(checksum) < 4:
             raise DamageError("it breaks off")
-        if not kind.isalpha() or _checksum(kind, data) != checksum:
-            raise DamageError(f"the checksum of its {kind.decode('ascii', 'replace')} chunk is wrong")
+        if not kind.isalpha():
+            raise DamageError("the name of a chunk makes no sense")
+        if _checksum(kind, data) != checksum:
+            raise DamageError(f"the checksum of its {kind.decode('ascii')} chunk is wrong")
         yield Chunk(kind, data)
         if kind == b"IEND":
             return
