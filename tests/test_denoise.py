@@ -551,6 +551,12 @@ class TestTransforms:
         with pytest.raises(ArrayError, match=r"its values cannot be read inside vmap, torch\.func or other"):
             getattr(torch.func, transform)(lambda f: denoise(f, 0.1).image.sum())(torch.rand(3, 8, 8))
 
+    @pytest.mark.filterwarnings("ignore:.*torch.jit.trace:DeprecationWarning")
+    def test_of_traces(self):
+        """Which would keep the answer to one picture for all."""
+        with pytest.raises(ArrayError, match=r"its values cannot be read inside vmap, torch\.func or other"):
+            torch.jit.trace(lambda f: denoise(f, 0.1).image, (torch.rand(8, 8),))
+
     def test_compiled_functions_call_it_as_it_is(self):
         f = torch.rand(8, 8)
         double = torch.compile(lambda f: 2 * denoise(f, 0.1).image, backend="eager")

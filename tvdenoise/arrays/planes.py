@@ -56,13 +56,20 @@ def _check_tensor(image: Tensor) -> None:
         problem = f"it is a tensor of layout {image.layout}, type {image.dtype} on {image.device}"
         remedy = "give a dense one, with values, of floats of 16 bits or more, or integers"
         raise ArrayError("image", problem, remedy)
+    is_traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    if is_traced or not _can_be_read(image):
+        problem = "its values cannot be read inside vmap, torch.func or other transforms of functions"
+        remedy = "call denoise outside, on plain tensors; for gradients TotalVariation is the loss"
+        raise ArrayError("image", problem, remedy)
+
+
+def _can_be_read(image: Tensor) -> bool:
     try:
         image.data_ptr()  # which no tensor has under torch.func.grad, ...
         image.detach().reshape(-1)[:1].tolist()  # ... and this none that is masked or functionalized
-    except RuntimeError as error:
-        problem = "its values cannot be read inside vmap, torch.func or other transforms of functions"
-        remedy = "call denoise outside, on plain tensors; for gradients TotalVariation is the loss"
-        raise ArrayError("image", problem, remedy) from error
+    except RuntimeError:
+        return False
+    return True
 
 
 def _array_as_planes(image: Array, axis: Axis, scale: Range | None) -> Planes[Array]:
