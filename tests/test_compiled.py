@@ -222,20 +222,29 @@ if __name__ == "__main__":
         expected = [denoised(i) for i in range(2)]
     dispatch.load()
     again = [denoised(i) for i in range(2)]  # both kinds of threads are there now
-    results = [again, list(DataLoader(Denoised(), batch_size=None, num_workers=2))]
-    for way in ("fork", "spawn", "forkserver"):
-        with ProcessPoolExecutor(1, multiprocessing.get_context(way)) as pool:
-            results.append(list(pool.map(denoised, range(2))))
+    results = [again]
+    if sys.argv[1] == "joblib":
+        from joblib import Parallel, delayed
+        for backend in ("loky", "multiprocessing", "threading"):
+            results.append(Parallel(2, backend)(delayed(denoised)(i) for i in range(2)))
+    else:
+        results.append(list(DataLoader(Denoised(), batch_size=None, num_workers=2)))
+        for way in ("fork", "spawn", "forkserver"):
+            with ProcessPoolExecutor(1, multiprocessing.get_context(way)) as pool:
+                results.append(list(pool.map(denoised, range(2))))
     print(*(torch.equal(torch.stack(result), torch.stack(expected)) for result in results))
 """
 
 
-def test_processes_of_all_kinds_denoise_where_this_one_has(tmp_path):
+@pytest.mark.parametrize("kind", ["python", "joblib"])
+def test_processes_of_all_kinds_denoise_where_this_one_has(kind, tmp_path):
     """Threads do not outlive a fork: a child that waits for those of its parent waits for ever."""
+    if kind == "joblib":
+        pytest.importorskip("joblib")
     script = tmp_path / "script.py"
     script.write_text(AFTER_A_FORK)
     environment = os.environ | {"PYTHONPATH": str(Path(tvdenoise.__file__).parents[1])}
     done = subprocess.run(
-        [sys.executable, script], env=environment, capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, script, kind], env=environment, capture_output=True, text=True, check=True, timeout=120
     )
-    assert done.stdout.split() == ["True"] * 5
+    assert set(done.stdout.split()) == {"True"}
