@@ -928,7 +928,7 @@ def test_an_empty_path_is_not_the_current_folder(run, here):
 
 
 def test_a_lambda_meant_for_other_intensities(run, here):
-    hint = "lambda 25 is for intensities 0 to 1; if it was meant for 0 to 255, give 25/255\n"
+    hint = "lambda 25 is for intensities 0 to 1; if it was meant for 0 to 255, give 25/255, "
     assert run("in.png", "-l", "25")[2].startswith(hint)
     said = run("in.png", "-l", "25/255", "--overwrite")[2]
     assert "smoothed at lambda 0.0980392 in " in said

@@ -418,9 +418,12 @@ class TestBadArguments:
             denoise(image, 0.1)
 
     def test_a_sigma_in_the_numbers_of_the_type(self, noisy):
-        for image in (noisy, noisy / 1.0, noisy / 255, torch.from_numpy(noisy / 255).half()):
-            with pytest.raises(ValueError, match=r"sigma: 25\.5 is more than the whole range.*; divide it by the num"):
+        advice = "divide it by the number for white, as in 25/255"
+        for image in (noisy, noisy / 255, torch.from_numpy(noisy / 255).half()):
+            with pytest.raises(ValueError, match=rf"sigma: 25\.5 is more than the whole range.*; {advice}$"):
                 denoise(image, sigma=25.5)
+        with pytest.raises(ValueError, match=rf"; {advice} with range=\(0, 255\)$"):  # else its own numbers scale it
+            denoise(noisy / 1.0, sigma=25.5)
         assert denoise(np.zeros((9, 9)), sigma=25.5).status == "tolerance"  # as a frame of others is that go to 255
         assert denoise(noisy / 1.0, sigma=25.5, range=(0, 1), max_steps=1).sigma == 25.5
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tvdenoise.api.result import Result
 from tvdenoise.arrays import colour
-from tvdenoise.arrays.intensity import NOISY_UNIT, Range
+from tvdenoise.arrays.intensity import NOISY_UNIT, UNIT, Range
 from tvdenoise.arrays.planes import Image, Planes, as_planes
 from tvdenoise.auto.noise_level import Noise
 from tvdenoise.auto.probe import draw_probe
@@ -57,7 +57,10 @@ class Task(Generic[Image]):
             return
         if self._planes.dtype is None or _is_on_unit_scale(self._planes.f):
             problem = f"{sigma:g} is more than the whole range, whose width is 1"
-            raise SettingError("sigma", problem, "divide it by the number for white, as in 25/255")
+            remedy = "divide it by the number for white, as in 25/255"
+            if self._planes.dtype is not None and self._planes.scale != UNIT:
+                remedy += " with range=(0, 255)"
+            raise SettingError("sigma", problem, remedy)
 
     def solve(self, callback: Callable[[Progress], object] | None = None) -> Result[Image]:
         """Denoise the picture.

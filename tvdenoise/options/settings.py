@@ -291,7 +291,8 @@ def doubt_weight(weight: float | str) -> str | None:
     """Return a sentence about a lambda that leaves hardly anything, as one that is meant for other intensities."""
     if weight == AUTO or float(weight) <= SUSPICIOUS_WEIGHT:
         return None
-    return f"lambda {weight:g} is for intensities 0 to 1; if it was meant for 0 to 255, give {weight:g}/255"
+    remedy = f"give {weight:g}/255, and for floats the range 0,255 too"
+    return f"lambda {weight:g} is for intensities 0 to 1; if it was meant for 0 to 255, {remedy}"
 
 
 def flag_of(name: str) -> str:
