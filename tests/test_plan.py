@@ -255,6 +255,9 @@ class TestClashes:
         self.refused(InputError, "no such file", [tmp_path / "none"])
         (tmp_path / "empty").mkdir()
         self.refused(InputError, r"no picture in it \(\.png, .*--recursive", [tmp_path / "empty"])
+        for name in ("a.NEF", "b.NEF", "c.HEIC"):
+            (tmp_path / "empty" / name).touch()
+        self.refused(InputError, r"but 2 \.NEF \(not read\), 1 \.HEIC \(not read\); check", [tmp_path / "empty"])
         with pytest.raises(InputError, match=r"subfolders that --include would take .*check the pattern"):
             plan_files([scans], file_filter=FileFilter(True, include=("*.gif",)))
 

@@ -18,12 +18,11 @@ from tvdenoise.errors import DeviceError, TVDenoiseError, UnwritableError, Write
 from tvdenoise.files import pool
 from tvdenoise.files.attempt import Outcome, failure
 from tvdenoise.files.job import Job
-from tvdenoise.files.plan import Naming, Pair, Plan, is_in_shard
+from tvdenoise.files.plan import Naming, Pair, Plan, count_reasons, is_in_shard
 from tvdenoise.files.rows import Row
 
 Run = Callable[[Iterator[Job], Callable[[Outcome], None]], None]  # gives jobs to workers, and tells of each
 GIVE_UP = 5  # results in a row that cannot be written: a full disk stays full
-MOST_LEFT_OUT = 10  # reasons to leave files out that are told one by one
 MOST_REASONS = 20  # for failures in the summary: about as many lines as a terminal shows
 
 
@@ -60,13 +59,8 @@ def _describe_place(naming: Naming) -> str:
 
 def _note_left_out(plan: Plan) -> None:
     """Say what in the folders was not denoised."""
-    reasons = plan.overlooked.most_common()
-    parts = [f"{number} {reason}" for reason, number in reasons[:MOST_LEFT_OUT]]
-    others = sum(number for _, number in reasons[MOST_LEFT_OUT:])
-    if others:
-        parts.append(f"{others} others")
-    if parts:
-        messages.note(f"left out: {', '.join(parts)}")
+    if plan.overlooked:
+        messages.note(f"left out: {count_reasons(plan.overlooked)}")
     if plan.subfolders:
         messages.note(f"not entered: {messages.format_count(plan.subfolders, 'subfolder')} (--recursive does)")
 

@@ -20,6 +20,7 @@ from tvdenoise.images import FORMATS, STREAM, check_source, format_by_extension
 
 SUFFIX = "_denoised"  # the end of the name of a result that is beside its picture
 ENDINGS = tuple(ending for row in FORMATS.values() for ending in row.endings)
+MOST_REASONS = 10  # to leave files out that are told one by one
 _DOUBLE_ENDING = re.compile(r"\.(ome\.tiff?|(fits?|fts|nii)\.[fg]z)$", re.IGNORECASE)
 
 
@@ -213,6 +214,7 @@ def counterpart(reference: Path, relative: Path) -> Path:
 
 def _add_folder(plan: Plan, root: Path, file_filter: FileFilter) -> None:
     count = len(plan)
+    overlooked = plan.overlooked.copy()
     real_root = Path(os.path.realpath(root))
     suffix = plan.naming.effective_suffix
     output = plan.naming.folder and Path(os.path.realpath(plan.naming.folder))
@@ -246,10 +248,20 @@ def _add_folder(plan: Plan, root: Path, file_filter: FileFilter) -> None:
         else:
             plan.subfolders += len(wanted)
     if len(plan) == count:
-        raise _no_picture(root, file_filter)
+        raise _no_picture(root, file_filter, plan.overlooked - overlooked)
 
 
-def _no_picture(root: Path, file_filter: FileFilter) -> InputError:
+def count_reasons(overlooked: Counter[str]) -> str:
+    """Return how many files were left out, and why, in words; an empty text if there are none."""
+    reasons = overlooked.most_common()
+    parts = [f"{number} {reason}" for reason, number in reasons[:MOST_REASONS]]
+    others = sum(number for _, number in reasons[MOST_REASONS:])
+    if others:
+        parts.append(f"{others} others")
+    return ", ".join(parts)
+
+
+def _no_picture(root: Path, file_filter: FileFilter, overlooked: Counter[str]) -> InputError:
     problem = "there is no picture in it"
     remedy = "check the path"
     if file_filter.recursive:
@@ -260,7 +272,10 @@ def _no_picture(root: Path, file_filter: FileFilter) -> InputError:
         remedy = "check the pattern"
     if not file_filter.recursive:
         remedy += ", or look into its subfolders with --recursive"
-    return InputError(root, f"{problem} ({', '.join(ENDINGS)})", remedy)
+    problem += f" ({', '.join(ENDINGS)})"
+    if overlooked:
+        problem += f", but {count_reasons(overlooked)}"
+    return InputError(root, problem, remedy)
 
 
 def _list_entries(folder: Path, root: Path) -> list[os.DirEntry[str]]:
