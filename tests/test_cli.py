@@ -730,6 +730,7 @@ BAD = [
     ("in.png -o out.png --spacing 2", 2, r"--spacing: it is for the slices of a volume; leave it out, take them as"),
     ("in.png -o out.png --spacing 2,x", 2, r"--spacing: 'x' is not a finite number above 0; give the distance"),
     ("in.png -o out.png --spacing 1,0", 2, r"--spacing: '0' is not a finite number above 0; give the distance"),
+    ("in.png -o out.png --spacing 100,0.01", 2, r"--spacing: 100 is not 0\.01 to 1000 times the last distance, 0\.01;"),
     ("in.png -o out.png --spacing 1,1,1,1", 2, r"--spacing: .* are not two or three numbers above 0; give the"),
     ("in.png -o out.png --volume --spacing 1,2", 2, r"--spacing: a volume has three axes; give such as 2\.5, or 0\.5"),
     (

@@ -94,7 +94,12 @@ class Distances(Number):
             return super().check(name, value)
         if len(value) not in (2, 3) or not all(is_number(item) and 0 < item < math.inf for item in value):
             raise SettingError(name, f"{show(value)} are not two or three numbers above 0", self.remedy)
-        return tuple(self._require(name, item / value[-1], value) for item in value)
+        ratios = tuple(float(item / value[-1]) for item in value)
+        for item, ratio in zip(value, ratios, strict=True):
+            if not self.least <= ratio <= self.most:
+                problem = f"{item:g} is not {self.least:g} to {self.most:g} times the last distance, {value[-1]:g}"
+                raise SettingError(name, problem, self.remedy)
+        return ratios
 
     def read(self, name: str, text: str) -> Any:  # noqa: ANN401 (as above)
         """Return a number, or several between commas."""
