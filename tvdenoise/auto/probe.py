@@ -8,6 +8,7 @@ from torch import Tensor
 
 from tvdenoise.arrays import colour
 from tvdenoise.auto.noise_level import ChannelNoise, Noise, Rows, estimate_noise
+from tvdenoise.auto.spectrum import estimate_camera_noise
 from tvdenoise.model import tensors
 from tvdenoise.model.problem import Problem
 
@@ -61,12 +62,17 @@ def draw_probe(
     """Return the noise in the picture, and a draw of such noise in a sample, in the problem's coordinates.
 
     The noise is estimated colour by colour, as photons are counted, unless opponent colours tell that channels share
-    it, or that chroma has lost some of it, as in a JPEG. Where ``sigma`` is given, that is the noise.
+    it, or that chroma has lost some of it, as in a JPEG. Noise with the spectrum of a camera's is estimated in luma and
+    chroma from the start. Where ``sigma`` is given, that is the noise.
     """
     part = sample(f, problem.axes, most_pixels)
     if sigma is not None:
         given = (ChannelNoise.constant(sigma),) * len(f)
         return given, draw_noise(part, given)
+    if problem.ratios or len(f) == 1:
+        camera = estimate_camera_noise(problem.f)
+        if camera is not None:
+            return camera, draw_noise(sample(problem.f, problem.axes, most_pixels), camera)
     noise = estimate_noise(f)
     if not problem.ratios:
         return noise, draw_noise(part, noise)
