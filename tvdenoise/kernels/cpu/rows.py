@@ -31,7 +31,9 @@ def as_arrays(state: State) -> Arrays:
     axes = len(state.p)
     f = as_planes(state.f, axes)
     average = f[:, :0].copy() if state.average is None else as_planes(state.average, axes)
-    return Arrays(f, as_field(state.p), as_field(state.previous), average)
+    now = as_field(state.p)
+    old = as_field(state.previous)
+    return Arrays(f, now, old, average)
 
 
 def as_planes(picture: Tensor, axes: int) -> Array:
@@ -53,21 +55,21 @@ def find_rows(i: int, height: int) -> range:
 @compiled
 def copy(source: Array, target: Array) -> None:
     """Write ``source`` into ``target``, many times faster than an assignment does."""
-    for j in range(target.shape[0]):
+    for j in range(len(target)):
         target[j] = source[j]
 
 
 @compiled
 def extrapolate(now: Array, old: Array, momentum: float, out: Array) -> None:
     """Write now + momentum (now - old) into ``out``."""
-    for j in range(now.shape[0]):
+    for j in range(len(now)):
         out[j] = now[j] + momentum * (now[j] - old[j])
 
 
 @compiled
 def subtract_adjoint(f: Array, vertical: Array, over: Array, horizontal: Array, u: Array) -> None:
     """Write a row of f - D^T r into ``u``; ``horizontal`` starts with the 0 to the left of the first pixel."""
-    for j in range(u.shape[0]):
+    for j in range(len(u)):
         u[j] = f[j] + vertical[j] - over[j] + horizontal[j + 1] - horizontal[j]
 
 
@@ -77,37 +79,40 @@ def subtract_adjoint_3d(
 ) -> None:
     """Write a slice of f - D^T r into ``u``; ``vertical`` starts with a row of 0, ``horizontal`` with one."""
     below = vertical[width:]  # an index j + width is not known to be no negative one, and so not vectorized
-    for j in range(u.shape[0]):
+    for j in range(len(u)):
         along_depth = f[j] + depth[j] / spacing - over[j] / spacing
-        u[j] = along_depth + below[j] - vertical[j] + horizontal[j + 1] - horizontal[j]
+        along_columns = along_depth + below[j] - vertical[j]
+        u[j] = along_columns + horizontal[j + 1] - horizontal[j]
 
 
 @compiled
 def mix(mean: Array, u: Array, share: float) -> None:
     """Give ``u`` a share in ``mean``."""
-    for j in range(u.shape[0]):
-        mean[j] = mean[j] + share * (u[j] - mean[j])
+    for j in range(len(u)):
+        mean[j] += share * (u[j] - mean[j])
 
 
 @compiled
 def move(r: Array, u: Array, following: Array, rate: float, out: Array) -> None:
     """Write r + rate D u along an axis into ``out``, where each value of ``u`` has one that follows."""
-    for j in range(following.shape[0]):
+    for j in range(len(following)):
         out[j] = r[j] + rate * (following[j] - u[j])
 
 
 @compiled
 def move_along(horizontal: Array, u: Array, rate: float, out: Array) -> None:
     """Do so along a row; ``horizontal`` starts with a 0."""
-    for j in range(u.shape[0] - 1):
-        out[j] = horizontal[j + 1] + rate * (u[j + 1] - u[j])
+    for j in range(len(u) - 1):
+        difference = u[j + 1] - u[j]
+        out[j] = horizontal[j + 1] + rate * difference
 
 
 @compiled
 def move_through(depth: Array, u: Array, under: Array, spacing: float, rate: float, out: Array) -> None:
     """Write a slice of r + rate D u, across slices, into ``out``."""
-    for j in range(u.shape[0]):
-        out[j] = depth[j] + rate * ((under[j] - u[j]) / spacing)
+    for j in range(len(u)):
+        difference = (under[j] - u[j]) / spacing
+        out[j] = depth[j] + rate * difference
 
 
 @compiled
@@ -117,23 +122,21 @@ def move_plane(
     """Move across rows and along them, and project, at once for a single plane: it takes less time."""
     vertical = r[0]
     horizontal = r[1]
-    one = u.dtype.type(1)
-    last = u.shape[0] - 1
-    if is_isotropic:
-        for j in range(last):
-            x = vertical[j] + rate * (under[j] - u[j])
-            y = horizontal[j + 1] + rate * (u[j + 1] - u[j])
-            scale = min(one, weight * (one / np.sqrt(x * x + y * y)))
-            out[j] = x * scale
-            out_along[j] = y * scale
-    else:
-        for j in range(last):
-            out[j] = clamp(vertical[j] + rate * (under[j] - u[j]), weight)
-            out_along[j] = clamp(horizontal[j + 1] + rate * (u[j + 1] - u[j]), weight)
+    last = len(u) - 1
+    for j in range(last):
+        x = vertical[j] + rate * (under[j] - u[j])
+        y = horizontal[j + 1] + rate * (u[j + 1] - u[j])
+        if is_isotropic:
+            factor = find_factor(x * x + y * y, weight)
+            out[j] = x * factor
+            out_along[j] = y * factor
+        else:
+            out[j] = clamp(x, weight)
+            out_along[j] = clamp(y, weight)
     # The last column has no difference along the row.
     x = vertical[last] + rate * (under[last] - u[last])
     if is_isotropic:
-        out[last] = x * min(one, weight * (one / np.sqrt(x * x)))
+        out[last] = x * find_factor(x * x, weight)
     else:
         out[last] = clamp(x, weight)
 
@@ -145,30 +148,38 @@ def clamp(x: float, bound: float) -> float:
 
 
 @compiled
+def find_factor(square: float, bound: float) -> float:
+    """Return the factor that makes a vector at most ``bound`` long, from the square of its length."""
+    one = type(bound)(1)
+    inverse = one / np.sqrt(square)
+    return min(one, bound * inverse)
+
+
+@compiled
 def project(p: Array, i: int, group: Group, is_isotropic: bool, scale: Array) -> None:
     """Project row ``i`` of a field on the dual ball."""
     first, stride, planes, weight, _ = group
-    components = p.shape[0]
-    one = p.dtype.type(1)
+    components = len(p)
     if planes == 1 and not is_isotropic:
         for component in range(components):
             row = p[component, first, i]
-            for j in range(row.shape[0]):
+            for j in range(len(row)):
                 row[j] = clamp(row[j], weight)
         return
+    stop = first + planes * stride
     together = components if is_isotropic else 1
     for begin in range(0, components, together):
-        for j in range(scale.shape[0]):
+        for j in range(len(scale)):
             scale[j] = 0
         for component in range(begin, begin + together):
-            for c in range(planes):
-                row = p[component, first + c * stride, i]
-                for j in range(row.shape[0]):
-                    scale[j] = scale[j] + row[j] * row[j]
-        for j in range(scale.shape[0]):
-            scale[j] = min(one, weight * (one / np.sqrt(scale[j])))
+            for plane in range(first, stop, stride):
+                row = p[component, plane, i]
+                for j in range(len(row)):
+                    scale[j] += row[j] * row[j]
+        for j in range(len(scale)):
+            scale[j] = find_factor(scale[j], weight)
         for component in range(begin, begin + together):
-            for c in range(planes):
-                row = p[component, first + c * stride, i]
-                for j in range(row.shape[0]):
-                    row[j] = row[j] * scale[j]
+            for plane in range(first, stop, stride):
+                row = p[component, plane, i]
+                for j in range(len(row)):
+                    row[j] *= scale[j]
