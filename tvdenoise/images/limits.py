@@ -23,10 +23,11 @@ def check_size(source: Source, width: int, height: int, pixel_bytes: int = 1) ->
     problem = f"its header promises {width}x{height} pixels"
     if width <= 0 or height <= 0:
         raise PictureError(source.name, problem, "get a whole copy of it")
+    pixels = width * height
     most = source.max_pixels or MAX_PIXELS
-    if width * height > most:
-        raise PictureError(source.name, f"{problem}, more than {most}", _raise_to(width * height))
-    check_bytes(source, problem, width * height, pixel_bytes)
+    if pixels > most:
+        raise PictureError(source.name, f"{problem}, more than {most}", _raise_to(pixels))
+    check_bytes(source, problem, pixels, pixel_bytes)
 
 
 def check_frames(source: Source, count: int, width: int, height: int, pixel_bytes: int = 4) -> None:
@@ -38,7 +39,8 @@ def check_frames(source: Source, count: int, width: int, height: int, pixel_byte
 
 def check_pages(source: Source, count: int) -> None:
     """Raise :class:`PictureError` for more pages than a file of its size has."""
-    if count > _ANY_PAGES + source.length // _PAGE_SIZE:
+    most = _ANY_PAGES + source.length // _PAGE_SIZE
+    if count > most:
         problem = f"it has more pages ({count} or more) than a file of {source.length} bytes should"
         raise PictureError(source.name, problem, "get a whole copy of it, or split it")
 
@@ -57,7 +59,8 @@ def check_bytes(source: Source, problem: str, pixels: int, pixel_bytes: int, *, 
         raise PictureError(source.name, f"{problem} from a file of {source.length} bytes", _raise_to(pixels))
     free = available()
     if in_memory and needed > free:
-        raise PictureError(source.name, f"{problem}, and {free / 2**20:.0f} MiB of memory are free", "free some")
+        problem += f", and {free / 2**20:.0f} MiB of memory are free"
+        raise PictureError(source.name, problem, "free some")
 
 
 def _raise_to(pixels: int) -> str:

@@ -41,16 +41,18 @@ def compose(patches: Iterable[Patch], frames: NDArray[Any]) -> Picture:
             place[...] = 0
         elif patch.disposal == RESTORED:
             place[...] = before
-    picture = Picture(frames, "TYXS", alpha=1)
-    if picture.is_opaque:
-        picture = picture.opaque
-    return picture
+    return _without_needless_alpha(Picture(frames, "TYXS", alpha=1))
+
+
+def _without_needless_alpha(picture: Picture) -> Picture:
+    return picture.opaque if picture.is_opaque else picture
 
 
 def _lay_over(below: NDArray[Any], above: NDArray[Any]) -> NDArray[Any]:
     white = np.iinfo(above.dtype).max
     opacity = above[..., -1]
-    result = np.where(opacity[..., np.newaxis] == white, above, below)
+    is_opaque = above[..., -1:] == white
+    result = np.where(is_opaque, above, below)
     is_mixed = (opacity > 0) & (opacity < white)
     mixed = _mix(below[is_mixed] / white, above[is_mixed] / white)
     result[is_mixed] = np.rint(white * mixed)
@@ -85,11 +87,13 @@ def changes(file: PictureFile, single: Timing | None = None) -> Iterator[Change]
     (picture,) = file.parts
     frames = picture.frames
     before = ~frames[0]  # from which all of the first frame differs
-    for frame, duration in zip(frames, timing_of(file, single).durations, strict=True):
+    durations = timing_of(file, single).durations
+    for frame, duration in zip(frames, durations, strict=True):
         is_changed = (before != frame).any(axis=-1)
         rows = _extent(is_changed.any(axis=1))
         columns = _extent(is_changed.any(axis=0))
-        yield Change(squeeze(frame[rows, columns]), columns.start, rows.start, duration)
+        changed = squeeze(frame[rows, columns])
+        yield Change(changed, columns.start, rows.start, duration)
         before = frame
 
 
@@ -121,9 +125,9 @@ def read(source: Source) -> tuple[Picture, Timing | None]:
         durations = []
         for target, frame in zip(pixels, ImageSequence.Iterator(image), strict=True):
             target[...] = np.asarray(frame).reshape(target.shape)
-            durations.append(float(frame.info.get("duration", 0)))
+            duration = frame.info.get("duration", 0)
+            durations.append(float(duration))
         timing = Timing(tuple(durations), image.info.get("loop", 0))
     picture = Picture(pixels, "TYXS", alpha=int(samples == 4))
-    if picture.is_opaque:
-        picture = picture.opaque
-    return picture, timing if timing.is_given else None
+    own_timing = timing if timing.is_given else None
+    return _without_needless_alpha(picture), own_timing

@@ -58,7 +58,8 @@ def read(source: Source, chunks: Sequence[Chunk]) -> tuple[Picture, Timing]:
         raise DamageError(f"it promises {count} frames and has {len(frames)}")
     pixels = np.empty((count, height, width, samples), dtype)
     colouring = [chunk for chunk in chunks if chunk.type in (b"PLTE", b"tRNS")]
-    picture = compose((_patch(frame, header, colouring) for frame in frames), pixels)
+    patches = (_patch(frame, header, colouring) for frame in frames)
+    picture = compose(patches, pixels)
     durations = tuple(frame.duration for frame in frames)
     return picture, Timing(durations, loop)
 
@@ -68,7 +69,8 @@ def _frames(chunks: Sequence[Chunk]) -> list[_Frame]:
     frames: list[_Frame] = []
     numbers = itertools.count()
     for kind, data in chunks:
-        if kind in (b"fcTL", b"fdAT") and int.from_bytes(data[:4]) != next(numbers):
+        is_numbered = kind in (b"fcTL", b"fdAT")
+        if is_numbered and int.from_bytes(data[:4]) != next(numbers):
             raise DamageError("its frames are out of order")
         if kind == b"fcTL":
             frames.append(_Frame(data, []))
@@ -84,9 +86,11 @@ def _patch(frame: _Frame, header: Chunk, colouring: Sequence[Chunk]) -> Patch:
     canvas_width, canvas_height = struct.unpack(">II", header.data[:8])
     if x + width > canvas_width or y + height > canvas_height:
         raise DamageError("a frame reaches beyond the picture")
-    own_header = Chunk(b"IHDR", struct.pack(">II", width, height) + header.data[8:])
+    size = struct.pack(">II", width, height)
+    own_header = Chunk(b"IHDR", size + header.data[8:])
     data = Chunk(b"IDAT", b"".join(frame.data))
-    picture = from_samples(png.decode([own_header, *colouring, data, Chunk(b"IEND", b"")]))
+    end = Chunk(b"IEND", b"")
+    picture = from_samples(png.decode([own_header, *colouring, data, end]))
     _, white = picture.type_range
     pixels = np.full((height, width, picture.colours + 1), white, picture.pixels.dtype)
     pixels[..., : picture.samples] = picture.by_page
@@ -98,17 +102,20 @@ def write(file: PictureFile) -> Iterator[Chunk]:
     (picture,) = file.parts
     header, *_ = png.encode(squeeze(picture.frames[0]))
     yield header
-    yield Chunk(b"acTL", struct.pack(">II", file.page_count, timing_of(file).loop))
+    loop = timing_of(file).loop
+    yield Chunk(b"acTL", struct.pack(">II", file.page_count, loop))
     numbers = itertools.count()
     for pixels, x, y, duration in changes(file):
         height, width = pixels.shape[:2]
         number = next(numbers)
         delay = _fraction(duration / 1000).as_integer_ratio()
-        yield Chunk(b"fcTL", _CONTROL.pack(number, width, height, x, y, *delay, 0, 0))
+        control_data = _CONTROL.pack(number, width, height, x, y, *delay, 0, 0)
+        yield Chunk(b"fcTL", control_data)
         pieces = [chunk.data for chunk in png.encode(pixels) if chunk.type == b"IDAT"]
         data = b"".join(pieces)
         if number:
-            yield Chunk(b"fdAT", struct.pack(">I", next(numbers)) + data)
+            data_number = struct.pack(">I", next(numbers))
+            yield Chunk(b"fdAT", data_number + data)
         else:  # the first frame is what viewers show that know no animations
             yield Chunk(b"IDAT", data)
     yield Chunk(b"IEND", b"")
@@ -116,4 +123,5 @@ def write(file: PictureFile) -> Iterator[Chunk]:
 
 def _fraction(seconds: float) -> Fraction:
     """Return the closest fraction whose numerator and denominator fit into 16 bits."""
-    return Fraction(seconds).limit_denominator(int(_LIMIT / max(1, seconds)))
+    largest = int(_LIMIT / max(1, seconds))
+    return Fraction(seconds).limit_denominator(largest)

@@ -19,7 +19,8 @@ _MONOCHROME = 0b0001_0000
 
 def _flags(content: bytes) -> list[int]:
     """Return the flags of AV1 in the boxes which configure its decoder: for colours, and for transparency."""
-    return [flags[0] for flags in re.findall(rb"\0\0..av1C\x81.(.)", content, re.DOTALL)]
+    found = re.findall(rb"\0\0..av1C\x81.(.)", content, re.DOTALL)
+    return [flags[0] for flags in found]
 
 
 def check_depth(source: Source, content: bytes) -> None:

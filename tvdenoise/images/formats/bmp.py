@@ -29,7 +29,8 @@ _MOST_A_METRE = 2**32 - 1  # pixels, again as Pillow reads them; the type of the
 def check_kind(source: Source, content: bytes) -> None:
     """Raise :class:`PictureError` for a kind of which Pillow drops the transparency."""
     size, bits, compression = _FIELDS.unpack_from(content, _HEADER)
-    has_alpha_mask = size > 52 and any(content[_ALPHA_MASK : _ALPHA_MASK + 4])
+    alpha_mask = content[_ALPHA_MASK : _ALPHA_MASK + 4]
+    has_alpha_mask = size > 52 and any(alpha_mask)
     if bits == 16 and compression == _MASKS and has_alpha_mask:
         raise PictureError(source.name, "a BMP of 16 bits with transparency cannot be kept whole", CONVERT)
 
@@ -52,8 +53,8 @@ def read_colours(content: bytes) -> tuple[bytes | None, Names]:
 def encode(pixels: Pixels, dpi: tuple[float, float] | None, profile: bytes | None) -> bytes:
     """Return a BMP of pixels (H, W), or (H, W, 3 or 4)."""
     content = bytearray(imagecodecs.bmp_encode(pixels))
-    x, y = (min(round(value * _A_METRE), _MOST_A_METRE) for value in dpi or (0, 0))
-    struct.pack_into("<II", content, 38, x, y)
+    densities = [min(round(value * _A_METRE), _MOST_A_METRE) for value in dpi or (0, 0)]
+    struct.pack_into("<II", content, 38, *densities)
     if pixels.ndim == 2:
         content[57:1078:4] = bytes(256)  # of the palette, what is reserved
     elif pixels.shape[2] == 4:  # behind a header of version 4
@@ -68,9 +69,11 @@ def _with_profile(content: bytearray, profile: bytes) -> bytearray:
     size, *_ = _FIELDS.unpack_from(content, _HEADER)
     mark, length, start = _START.unpack_from(content)
     growth = _V5 - size
-    widened = content[: _HEADER + size] + bytes(growth) + content[_HEADER + size :]
-    _START.pack_into(widened, 0, mark, length + growth + len(profile), start + growth)
+    header_end = _HEADER + size
+    profile_start = length + growth
+    widened = content[:header_end] + bytes(growth) + content[header_end:]
+    _START.pack_into(widened, 0, mark, profile_start + len(profile), start + growth)
     struct.pack_into("<I", widened, _HEADER, _V5)
     widened[_COLOURS.start : _COLOURS.start + 4] = _EMBEDDED
-    _PROFILE.pack_into(widened, _PROFILE_AT, length + growth - _HEADER, len(profile))
+    _PROFILE.pack_into(widened, _PROFILE_AT, profile_start - _HEADER, len(profile))
     return widened + profile

@@ -24,7 +24,8 @@ def read(source: Source) -> PictureFile:
             *_, height, width = unit.shape
             limits.check_size(source, width, height)
             problem = f"its header promises numbers of shape {unit.shape}"
-            limits.check_bytes(source, problem, math.prod(unit.shape), abs(unit.header["BITPIX"]) // 8)
+            number_bytes = abs(unit.header["BITPIX"]) // 8
+            limits.check_bytes(source, problem, math.prod(unit.shape), number_bytes)
             parts.append(_part(unit))
         last = units[-1].fileinfo()
         stream.seek(last["datLoc"] + last["datSpan"])
@@ -74,7 +75,8 @@ def _part(unit: Any) -> Picture:  # noqa: ANN401
         nodata = None if levels.nodata is None else levels.nodata + levels.zero
         return Picture(levels.to_numbers(stored, dtype), axes, nodata=nodata)
     pixels = levels.to_numbers(stored, np.float32)
-    if not np.array_equal(replace(levels, nodata=None).to_whole(pixels), stored):  # too many digits for it
+    whole = replace(levels, nodata=None).to_whole(pixels)
+    if not np.array_equal(whole, stored):  # too many digits for it
         pixels = levels.to_numbers(stored, np.float64)
     if levels.nodata is None:
         return Picture(pixels, axes, levels=levels)
@@ -112,7 +114,9 @@ def _levels(unit: Any) -> Levels | None:  # noqa: ANN401
     limits = np.iinfo(unit.data.dtype)
     zero, step = _scaling(unit)
     nodata = unit.header.get("BLANK")
-    return Levels(limits.min, limits.max, step, zero, None if nodata is None else float(nodata))
+    if nodata is not None:
+        nodata = float(nodata)
+    return Levels(limits.min, limits.max, step, zero, nodata)
 
 
 def _integer_type(levels: Levels) -> str | None:
@@ -121,7 +125,11 @@ def _integer_type(levels: Levels) -> str | None:
     if levels.step != 1:
         return None
     bounds = (levels.least + levels.zero, levels.most + levels.zero)
-    return next((name for name in types if bounds == (np.iinfo(name).min, np.iinfo(name).max)), None)
+    for name in types:
+        limits = np.iinfo(name)
+        if bounds == (limits.min, limits.max):
+            return name
+    return None
 
 
 def _is_picture(unit: Any) -> bool:  # noqa: ANN401 (Astropy is untyped)

@@ -61,7 +61,8 @@ def read(source: Source) -> PictureFile:
     limits.check_frames(source, len(frames), width, height)
     pixels = np.empty((len(frames), height, width, 4), np.uint8)
     head = content[:end]
-    picture = animation.compose((_patch(source, head, frame) for frame in frames), pixels)
+    patches = (_patch(source, head, frame) for frame in frames)
+    picture = animation.compose(patches, pixels)
     notes: Names = ("palette resolved",)
     if not picture.alpha and (pixels[..., :2] == pixels[..., 1:3]).all():  # gray
         picture = replace(picture, pixels=picture.pixels[..., :1])
@@ -156,10 +157,13 @@ def _patch(source: Source, head: bytes, frame: _Frame) -> Patch:
     version, canvas_width, canvas_height, head_flags = _HEAD.unpack_from(head)
     if x + width > canvas_width or y + height > canvas_height:
         raise DamageError("a frame reaches beyond the picture")
-    own_head = _HEAD.pack(version, width, height, head_flags) + head[_HEAD.size :]
-    own_image = _IMAGE.pack(mark, 0, 0, width, height, image_flags) + frame.image[_IMAGE.size :]
+    own_head = _HEAD.pack(version, width, height, head_flags)
+    own_head += head[_HEAD.size :]
+    own_image = _IMAGE.pack(mark, 0, 0, width, height, image_flags)
+    own_image += frame.image[_IMAGE.size :]
     alone = own_head + own_image + b";"
-    with limits.open_image(replace(source, open=lambda: io.BytesIO(alone)), ("GIF",)) as image:
+    own_source = replace(source, open=lambda: io.BytesIO(alone))
+    with limits.open_image(own_source, ("GIF",)) as image:
         index = np.array(image)
         pixels = np.array(image.convert("RGBA"))
     _, flags, _, transparent = _CONTROL.unpack(frame.control)
@@ -213,10 +217,12 @@ def _image_with_holes(frame: NDArray[Any]) -> Image.Image:
     index = np.asarray(image) + np.uint8(1)
     result = Image.fromarray(np.where(hole, 0, index))
     palette = image.getpalette() or []
-    result.putpalette([0, 0, 0, *palette[: 3 * (_COLOURS - 1)]])
+    shown = palette[: 3 * (_COLOURS - 1)]
+    result.putpalette([0, 0, 0, *shown])
     return result
 
 
 def _image(pixels: Pixels, count: int) -> Image.Image:
     """Return colours or grays with the palette of those that occur; of more than ``count`` the closest are merged."""
-    return Image.fromarray(pixels).convert("RGB").quantize(count, dither=Image.Dither.NONE)
+    image = Image.fromarray(pixels).convert("RGB")
+    return image.quantize(count, dither=Image.Dither.NONE)

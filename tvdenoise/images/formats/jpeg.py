@@ -4,7 +4,6 @@ Sources: ITU-T T.81 (1992), annex B; ISO/IEC 10918-5 (JFIF); CIPA DC-007 (2009),
 """
 
 import io
-import itertools
 import re
 import struct
 from collections.abc import Iterator, Mapping
@@ -58,7 +57,8 @@ def encoding(image: JpegImagePlugin.JpegImageFile) -> Mapping[str, Any]:
     """Return the arguments of Pillow's writer that encode with the same tables, subsampling and colours."""
     tables = _tables(image)
     # libjpeg warns of tables of 16 bits on standard error, unless the picture is progressive.
-    is_progressive = "progressive" in image.info or max(map(max, tables)) > _BASELINE
+    largest = max(map(max, tables))
+    is_progressive = "progressive" in image.info or largest > _BASELINE
     options: dict[str, Any] = {"qtables": tables, "progressive": is_progressive}
     if image.layers == 3:
         # Subsampling that Pillow cannot write, -1, becomes none, so that no resolution is lost.
@@ -92,14 +92,15 @@ def _is_rgb(image: JpegImagePlugin.JpegImageFile) -> bool:
 def check_kind(source: Source, content: bytes) -> None:
     """Raise :class:`PictureError` for a kind that libjpeg does not read: not sequential or progressive of 8 bits."""
     for segment in _segments(content):
-        bits = content[segment.start + 4]
-        if segment.marker in _FRAMES and (segment.marker not in _READABLE or bits != 8):
-            problem = (
-                "its kind of JPEG (lossless, JPEG-LS, hierarchical, arithmetic or of more than 8 bits) is not supported"
-            )
-            raise PictureError(source.name, problem, CONVERT)
-    later = itertools.takewhile(lambda marker: not marker[0].endswith(_END), _later_markers(content))
-    scans = sum(marker[0].endswith(_SCAN) for marker in later)
+        is_readable = segment.marker in _READABLE and content[segment.start + 4] == 8  # bits
+        if segment.marker in _FRAMES and not is_readable:
+            kinds = "lossless, JPEG-LS, hierarchical, arithmetic or of more than 8 bits"
+            raise PictureError(source.name, f"its kind of JPEG ({kinds}) is not supported", CONVERT)
+    scans = 0
+    for marker in _later_markers(content):
+        if marker[0].endswith(_END):
+            break
+        scans += marker[0].endswith(_SCAN)
     if scans > _MOST_SCANS:
         raise PictureError(source.name, f"its pixels are spread over {scans} scans", CONVERT)
 
@@ -112,7 +113,8 @@ def segments(content: bytes) -> tuple[bytes, ...]:
     """
     found = []
     for marker, start, end in _segments(content):
-        is_metadata = marker == _COMMENT or (_APP0 <= marker <= _APP15 and marker != _APP14)
+        is_application = _APP0 <= marker <= _APP15
+        is_metadata = marker == _COMMENT or (is_application and marker != _APP14)
         segment = content[start:end]
         if segment.startswith(_FURTHER_PICTURES, 4):
             behind = trailer(content)
@@ -152,7 +154,8 @@ def _picture_entries(segment: bytes, order: str) -> Iterator[int]:
         tag_at = _MPF_HEADER + directory + 2 + 12 * number
         tag, _, length, entries = struct.unpack_from(f"{order}HHII", segment, tag_at)
         if tag == _ENTRIES:
-            yield from range(_MPF_HEADER + entries, _MPF_HEADER + entries + length, _ENTRY)
+            start = _MPF_HEADER + entries
+            yield from range(start, start + length, _ENTRY)
 
 
 def _segments(content: bytes) -> Iterator[_Segment]:
@@ -193,7 +196,8 @@ def _later_markers(content: bytes) -> Iterator[re.Match[bytes]]:
     while marker is not None:
         yield marker
         at = marker.end()
-        marker = _AFTER_SCAN.search(content, at + _length_at(content, at))
+        segment_end = at + _length_at(content, at)
+        marker = _AFTER_SCAN.search(content, segment_end)
 
 
 def check_whole(content: bytes) -> None:
@@ -221,13 +225,15 @@ def find_flaws(content: bytes) -> Names:
     markers = {segment.marker for segment in others}
     frame = next(segment for segment in others if segment.marker in _FRAMES)
     sampling = content[frame.start + 11 : frame.end : 3]
-    is_known = len(sampling) <= 3 and all(factors in _COMMON_SAMPLING for factors in sampling)
-    if not is_known or (frame.marker in _SEQUENTIAL and _RESTARTS not in markers):
+    is_known = len(sampling) <= 3 and set(sampling) <= set(_COMMON_SAMPLING)
+    is_plain = frame.marker in _SEQUENTIAL and _RESTARTS not in markers
+    if is_plain or not is_known:
         return ()
     head = [content[segment.start : segment.end] for segment in others if segment.marker not in _METADATA]
     picture_end = len(content) - len(trailer(content))
+    scans = content[scan.start : picture_end]
     try:
-        imagecodecs.jpegxl_encode_jpeg(START + b"".join(head) + content[scan.start : picture_end])
+        imagecodecs.jpegxl_encode_jpeg(START + b"".join(head) + scans)
     except imagecodecs.JpegxlError:
         return ("a stricter decoder (libjxl) refuses its scans: parts of the picture may be wrong",)
     return ()
@@ -257,7 +263,8 @@ def insert_segments(content: bytes, found: tuple[bytes, ...]) -> bytes:
     rest = first.end if first.marker == _APP0 else first.start
     has_jfif = any(segment.startswith(_JFIF, 4) for segment in found)
     head = first.start if has_jfif else rest
-    picture_end = head + sum(map(len, found)) + len(content) - rest
+    length = sum(map(len, found))
+    picture_end = head + length + len(content) - rest
     inserted = content[:head]
     for segment in found:
         if segment.startswith(_FURTHER_PICTURES, 4):

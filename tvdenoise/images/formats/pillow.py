@@ -102,7 +102,8 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
         stream.write(webp.encode(file, **native.encoding))
         return
     if file.format == "BMP":
-        stream.write(bmp.encode(squeeze(picture.frames[0]), file.metadata.dpi, file.metadata.icc_profile))
+        pixels = squeeze(picture.frames[0])
+        stream.write(bmp.encode(pixels, file.metadata.dpi, file.metadata.icc_profile))
         return
     mode = "CMYK" if picture.is_cmyk else None
     image, *others = [Image.fromarray(squeeze(frame), mode) for frame in picture.frames]
@@ -160,6 +161,7 @@ def _native(content: bytes, image: Image.Image) -> _Native:
     encoding = dict(_ENCODINGS.get(name, {}))
     if name == "WEBP" and webp.is_animation(content):
         encoding["background"] = image.info["background"]
-        encoding["timing"] = Timing((float(image.info.get("duration", 0)),), image.info["loop"])  # of a single frame
+        duration = float(image.info.get("duration", 0))
+        encoding["timing"] = Timing((duration,), image.info["loop"])  # of a single frame
     colour_space = avif.colour_space(content) if name == "AVIF" else None
     return _Native(encoding, colour_space=colour_space)

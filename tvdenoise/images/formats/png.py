@@ -47,7 +47,8 @@ def read(source: Source) -> PictureFile:
     """Read a PNG or an animated PNG."""
     with source.open() as stream:
         chunks = list(split(stream.read()))
-    if not chunks or chunks[0].type != b"IHDR" or chunks[-1].type != b"IEND":
+    types = [chunk.type for chunk in chunks]
+    if types[:1] != [b"IHDR"] or types[-1:] != [b"IEND"]:
         raise DamageError("it does not begin with its header or has no end")
     width, height, depth, colour_type = struct.unpack(">IIBB3x", chunks[0].data)
     limits.check_size(source, width, height, _pixel_bytes(depth, colour_type, chunks))
@@ -55,7 +56,7 @@ def read(source: Source) -> PictureFile:
     timing = None
     count, _ = apng.control(chunks)
     # Where no frame begins before the pixels, they are a still picture for viewers that know no animations.
-    types = [chunk.type for chunk in chunks if chunk.type in (b"acTL", b"fcTL", b"IDAT")]
+    types = [kind for kind in types if kind in (b"acTL", b"fcTL", b"IDAT")]
     if types[:2] == [b"acTL", b"IDAT"]:
         losses = ("the still picture that stands for its frames",)
     if losses or count > 1:
@@ -114,8 +115,9 @@ def _adapt(chunk: Chunk, chunks: Sequence[Chunk], picture: Picture) -> Chunk:
     depth, colour_type = chunks[0].data[8:10]
     data = chunk.data
     if chunk.type == b"sBIT":  # significant bits: of an alpha that stood elsewhere, all
+        all_bits = bytes([8 * picture.pixels.itemsize])
         colours = data[: picture.colours]
-        alpha = data[len(colours) :] or bytes([8 * picture.pixels.itemsize])
+        alpha = data[len(colours) :] or all_bits
         data = colours + alpha[: picture.alpha]
     elif chunk.type == b"bKGD" and colour_type == 3:
         palette = next(other.data for other in chunks if other.type == b"PLTE")
@@ -123,7 +125,8 @@ def _adapt(chunk: Chunk, chunks: Sequence[Chunk], picture: Picture) -> Chunk:
         data = struct.pack(">3H", *palette[at : at + 3])
     elif chunk.type == b"bKGD" and depth < 8:
         white = 2**depth - 1
-        data = struct.pack(">H", int.from_bytes(data) * 255 // white)
+        gray = int.from_bytes(data) * 255 // white
+        data = struct.pack(">H", gray)
     return Chunk(chunk.type, data)
 
 
@@ -132,7 +135,8 @@ def _read_still(source: Source, width: int, height: int, chunks: Iterable[Chunk]
         problem = f"its {width}x{height} pixels are more along an axis than libpng allows"
         raise PictureError(source.name, problem, "convert it to TIFF first")
     # Of all other chunks it knows too little, and refuses some.
-    return from_samples(decode(chunk for chunk in chunks if chunk.type in _PIXELS))
+    own = [chunk for chunk in chunks if chunk.type in _PIXELS]
+    return from_samples(decode(own))
 
 
 def _own_metadata(chunks: Iterable[Chunk]) -> Names:
@@ -168,19 +172,21 @@ def _shared_metadata(chunks: Iterable[Chunk]) -> dict[str, Any]:
 def _xmp(data: bytes) -> bytes:
     """Return the text of an iTXt chunk: behind keyword, flag and method of compression, language and translation."""
     rest = data[len(_XMP) + 1 :]
+    is_compressed = rest[0] != 0
     _, _, text = rest[2:].split(b"\0", 2)
-    return limits.inflate(text, _MAX_PROFILE) if rest[0] else text
+    return limits.inflate(text, _MAX_PROFILE) if is_compressed else text
 
 
 def _chunks_for(metadata: Metadata) -> list[Chunk]:
     chunks = []
     if metadata.icc_profile:
-        chunks.append(Chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc_profile)))
+        packed = zlib.compress(metadata.icc_profile)
+        chunks.append(Chunk(b"iCCP", b"ICC profile\0\0" + packed))
     if metadata.colour_space:
         chunks.append(Chunk(b"cICP", metadata.colour_space + _FULL_RGB))
     if metadata.dpi:
-        x, y = (round(value * _METRE) for value in metadata.dpi)
-        chunks.append(Chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
+        densities = [round(value * _METRE) for value in metadata.dpi]
+        chunks.append(Chunk(b"pHYs", struct.pack(">IIB", *densities, 1)))
     if metadata.exif:
         chunks.append(Chunk(b"eXIf", metadata.exif.removeprefix(EXIF_MARK)))
     if metadata.xmp:

@@ -149,7 +149,8 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
             for part, series in zip(file.parts, _pictures(tif), strict=True):
                 if _holds_result(series):
                     for level in series.levels:
-                        _replace_series(stream, tif, level, _reduce(part, level.shape), written)
+                        pixels = _reduce(part, level.shape)
+                        _replace_series(stream, tif, level, pixels, written)
                 else:
                     _resolve_series(stream, tif, series, part.pixels, links)
         return
@@ -237,8 +238,9 @@ def _reduce(picture: Picture, shape: tuple[int, ...]) -> Pixels:
         if has_gaps:
             values = values.take((starts + ends) // 2, axis)
         elif length < size:
-            counts = (ends - starts).reshape([-1 if other == axis else 1 for other in range(values.ndim)])
-            values = np.add.reduceat(values, starts, axis, dtype=np.float64) / counts
+            sums = np.add.reduceat(values, starts, axis, dtype=np.float64)
+            counts = np.expand_dims(ends - starts, [*range(1, values.ndim - axis)])
+            values = sums / counts
     if picture.pixels.dtype.kind != "f":
         values = np.rint(values)
     return values.astype(picture.pixels.dtype)
@@ -269,8 +271,12 @@ def _read_directory(stream: BinaryIO, tif: TiffFile, offset: int) -> Directory:
     stream.seek(offset)
     (count,) = struct.unpack(layout.tagnoformat, stream.read(layout.tagnosize))
     content = stream.read(count * layout.tagsize)
-    entries = [content[start : start + layout.tagsize] for start in range(0, len(content), layout.tagsize)]
-    return {struct.unpack(f"{layout.byteorder}H", entry[:2])[0]: entry for entry in entries}
+    entries = {}
+    for start in range(0, len(content), layout.tagsize):
+        entry = content[start : start + layout.tagsize]
+        (code,) = struct.unpack_from(f"{layout.byteorder}H", entry)
+        entries[code] = entry
+    return entries
 
 
 def _write_directory(stream: BinaryIO, tif: TiffFile, page: TiffPage, entries: Directory, links: Links) -> None:
@@ -281,7 +287,8 @@ def _write_directory(stream: BinaryIO, tif: TiffFile, page: TiffPage, entries: D
     start = stream.seek(0, os.SEEK_END)
     start += stream.write(bytes(start % 2))  # which stands at an even offset
     stream.write(struct.pack(layout.tagnoformat, len(entries)))
-    stream.write(b"".join(entry for _, entry in sorted(entries.items())))
+    for _, entry in sorted(entries.items()):
+        stream.write(entry)
     (next_page,) = struct.unpack(layout.offsetformat, following)
     if next_page:
         links[next_page] = stream.tell()
@@ -308,14 +315,16 @@ def _make_entry(stream: BinaryIO, tif: TiffFile, code: int, values: Sequence[int
 def _resolve_series(stream: BinaryIO, tif: TiffFile, series: TiffPageSeries, pixels: Pixels, links: Links) -> None:
     """Put colours in the place of the palettes and single bits of some pages, with all their other tags."""
     pages = [page.aspage() for page in series.pages if page is not None]
-    for page, values in zip(pages, pixels.reshape(len(pages), series.keyframe.imagelength, -1), strict=True):
+    dtype = pixels.dtype.newbyteorder(tif.byteorder)
+    pixels_by_page = pixels.reshape(len(pages), series.keyframe.imagelength, -1)
+    for page, values in zip(pages, pixels_by_page, strict=True):
         samples = values.shape[1] // page.imagewidth
         rows = max(1, CHUNK // values.shape[1])
         offsets = []
         counts = []
         for top in range(0, len(values), rows):
             offsets.append(stream.seek(0, os.SEEK_END))
-            strip = values[top : top + rows].astype(pixels.dtype.newbyteorder(tif.byteorder))
+            strip = values[top : top + rows].astype(dtype)
             counts.append(stream.write(zlib.compress(strip.tobytes())))
         changed: dict[str, Sequence[int]] = {
             "BitsPerSample": [8 * pixels.itemsize] * samples,
@@ -329,7 +338,8 @@ def _resolve_series(stream: BinaryIO, tif: TiffFile, series: TiffPageSeries, pix
         entries = _read_directory(stream, tif, page.offset)
         entries = {code: entry for code, entry in entries.items() if code not in _LAYOUT}
         for name, numbers in changed.items():
-            entries[TIFF.TAGS[name]] = _make_entry(stream, tif, TIFF.TAGS[name], numbers)
+            code = TIFF.TAGS[name]
+            entries[code] = _make_entry(stream, tif, code, numbers)
         _write_directory(stream, tif, page, entries, links)
 
 
@@ -353,7 +363,8 @@ def _adopt_exif(stream: BinaryIO, *, is_single: bool) -> None:
         for code in _EXIF_TAGS & exif.keys():
             if is_single or code not in entries:
                 entries[code] = exif[code]
-        _write_directory(stream, tif, tif.pages[1].aspage(), entries, {second: tif.tiff.offsetsize})
+        page = tif.pages[1].aspage()
+        _write_directory(stream, tif, page, entries, {second: tif.tiff.offsetsize})
 
 
 def _check(source: Source, series: TiffPageSeries) -> None:
@@ -362,15 +373,17 @@ def _check(source: Source, series: TiffPageSeries) -> None:
     limits.check_size(source, page.imagewidth, page.imagelength)
     is_jpeg = page.compression == COMPRESSION.JPEG
     axes = {level.axes for level in series.levels}
-    sizes = {tuple(n for n, axis in zip(one.shape, one.axes, strict=True) if axis not in "YX") for one in series.levels}
+    sizes = {_size_but_rows_and_columns(level) for level in series.levels}
+    copies = len(series.levels) - 1
+    is_raw_ycbcr = page.photometric == PHOTOMETRIC.YCBCR and not is_jpeg
     refusal = None
-    if len(page.subifds or ()) > len(series.levels) - 1 or len(axes) > 1 or len(sizes) > 1:
+    if len(page.subifds or ()) > copies or len(axes) > 1 or len(sizes) > 1:
         refusal = "with sub-pictures that are no reduced copies"
-    elif len(series.levels) > 1 and not _holds_result(series):
+    elif copies > 0 and not _holds_result(series):
         refusal = "of a palette or single bits with reduced copies"
     elif series.is_multifile:
         refusal = "spread over several files"
-    elif page.photometric not in _PHOTOMETRIC or (page.photometric == PHOTOMETRIC.YCBCR and not is_jpeg):
+    elif page.photometric not in _PHOTOMETRIC or is_raw_ycbcr:
         refusal = f"of colours {getattr(page.photometric, 'name', page.photometric)}"
     elif page.photometric == PHOTOMETRIC.PALETTE and page.samplesperpixel > 1:
         refusal = "of a palette beside other samples"
@@ -386,6 +399,11 @@ def _check(source: Source, series: TiffPageSeries) -> None:
         raise PictureError(source.name, f"a TIFF {refusal} cannot be kept whole", _CONVERT)
 
 
+def _size_but_rows_and_columns(series: TiffPageSeries) -> tuple[int, ...]:
+    sides = zip(series.shape, series.axes, strict=True)
+    return tuple(side for side, axis in sides if axis not in "YX")
+
+
 def _check_length(series: TiffPageSeries, length: int) -> None:
     """Refuse a file of a length at which pixels are missing; tifffile would fill them in."""
     if series.dataoffset is not None:
@@ -396,11 +414,12 @@ def _check_length(series: TiffPageSeries, length: int) -> None:
     needed = 0
     if page.compression == COMPRESSION.NONE and not page.is_tiled:
         needed = math.prod(page.shaped) * page.bitspersample // 8
+    segments = math.prod(page.chunked)
     for one in series.pages:
-        if one is None or len(one.dataoffsets) < math.prod(page.chunked) or not all(one.databytecounts):
+        if one is None or len(one.dataoffsets) < segments or not all(one.databytecounts):
             raise DamageError("some of its pixels are missing")
-        end = max(map(sum, zip(one.dataoffsets, one.databytecounts, strict=True)))
-        if end > length or sum(one.databytecounts) < needed:
+        ends = map(sum, zip(one.dataoffsets, one.databytecounts, strict=True))
+        if max(ends) > length or sum(one.databytecounts) < needed:
             raise DamageError(_TOO_SHORT)
 
 
@@ -411,7 +430,8 @@ def _own_metadata(tif: TiffFile) -> Names:
         names.append("masks")
     if any(tag.code >= _PRIVATE for tag in first.tags):
         names.append("private tags")
-    if first.description not in ("", first.shaped_description) and not (tif.is_imagej or tif.is_ome):
+    has_own_words = first.description not in ("", first.shaped_description)
+    if has_own_words and not (tif.is_imagej or tif.is_ome):
         names.append("description")
     if tif.is_imagej:
         names.append("ImageJ axes")
@@ -436,7 +456,8 @@ def _spacing(tif: TiffFile) -> tuple[float, float] | None:
             spacing = find(tif, axis)
         except (LookupError, TypeError, ValueError, ZeroDivisionError, ElementTree.ParseError):  # not as it should be
             spacing = 1.0
-        if abs(spacing - 1) < _SQUARE or not MIN_SPACING <= spacing <= MAX_SPACING:
+        is_possible = MIN_SPACING <= spacing <= MAX_SPACING
+        if abs(spacing - 1) < _SQUARE or not is_possible:
             spacing = 1.0
         found.append(spacing)
     slices, rows = found
@@ -455,7 +476,8 @@ def _imagej_spacing(tif: TiffFile, axis: str) -> float:
 
 
 def _ome_spacing(tif: TiffFile, axis: str) -> float:
-    pixels, *_ = ElementTree.fromstring(tif.ome_metadata or "").findall(".//{*}Pixels")
+    tree = ElementTree.fromstring(tif.ome_metadata or "")
+    pixels, *_ = tree.findall(".//{*}Pixels")
     values = pixels.attrib
     spacing = float(values[f"PhysicalSize{axis}"]) / float(values["PhysicalSizeX"])
     unit = values.get(f"PhysicalSize{axis}Unit", "\N{MICRO SIGN}m")
@@ -480,7 +502,9 @@ def _holds_result(series: TiffPageSeries) -> bool:
 def _white(series: TiffPageSeries) -> tuple[float, float] | None:
     """Return the range of samples that do not fill their bytes; None for all others."""
     bits = series.keyframe.bitspersample
-    return (0.0, 2.0**bits - 1) if bits in _PACKED and _holds_result(series) else None
+    if bits in _PACKED and _holds_result(series):
+        return 0.0, 2.0**bits - 1
+    return None
 
 
 def _part(series: TiffPageSeries) -> Picture:
@@ -498,7 +522,8 @@ def _part(series: TiffPageSeries) -> Picture:
         pixels = pixels.view(np.uint8) * np.uint8(255)
     alpha = 0
     is_colour = page.photometric not in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
-    if "S" in axes and (is_colour or _TRANSPARENCY.issuperset(page.extrasamples)):
+    has_alpha = is_colour or _TRANSPARENCY.issuperset(page.extrasamples)
+    if "S" in axes and has_alpha:
         alpha = len(page.extrasamples)
     return Picture(
         to_native_order(pixels),
@@ -534,7 +559,9 @@ def _colours(index: Pixels, series: TiffPageSeries) -> Pixels:
     pages = [page.aspage() for page in series.pages if page is not None]
     tables = np.stack([_value(page, "ColorMap").T for page in pages])
     high = tables >> 8
-    if (tables == high * 257).all() or (tables == high * 256).all():
+    is_doubled = (tables == high * 257).all()
+    is_shifted = (tables == high * 256).all()
+    if is_doubled or is_shifted:
         tables = high.astype(np.uint8)
     indices = index.reshape(len(tables), -1).astype(np.intp)  # single bits would be a mask
     colours = [table[numbers] for table, numbers in zip(tables, indices, strict=True)]
@@ -560,9 +587,12 @@ def _resolution(page: TiffPage) -> tuple[float, float] | None:
     numbers = []
     for name in ("XResolution", "YResolution"):
         pixels, units = _value(page, name, (0, 0))
-        if not units or pixels / units <= 0 or unit == RESUNIT.NONE:
+        if not units or unit == RESUNIT.NONE:
             return None
-        numbers.append(pixels / units * inches)
+        density = pixels / units * inches
+        if density <= 0:
+            return None
+        numbers.append(density)
     x, y = numbers
     return x, y
 
@@ -579,11 +609,13 @@ def _replace_series(stream: BinaryIO, tif: TiffFile, series: TiffPageSeries, pix
         stream.seek(series.dataoffset)
         values = pixels.reshape(-1)
         for start in range(0, values.size, CHUNK):
-            stream.write(values[start : start + CHUNK].astype(dtype).tobytes())
+            chunk = values[start : start + CHUNK]
+            stream.write(chunk.astype(dtype).tobytes())
         return
     pages = (page.aspage() for page in series.pages if page is not None)
     for page, values in zip(pages, pixels.reshape(len(series.pages), -1), strict=True):
-        _replace_page(stream, page, values.astype(dtype, copy=False).reshape(page.shaped), written)
+        shaped = values.astype(dtype, copy=False).reshape(page.shaped)
+        _replace_page(stream, page, shaped, written)
 
 
 def _replace_page(stream: BinaryIO, page: TiffPage, pixels: Pixels, written: set[int]) -> None:
@@ -626,7 +658,9 @@ def _segments(page: TiffPage, pixels: Pixels) -> Iterator[Pixels]:
         below = (0, -height % rows)
         right = (0, -width % columns)
         pixels = np.pad(pixels, ((0, 0), (0, 0), below, right, (0, 0)), mode="edge")
-    for plane, y, x in itertools.product(range(planes), range(0, height, rows), range(0, width, columns)):
+    tops = range(0, height, rows)
+    lefts = range(0, width, columns)
+    for plane, y, x in itertools.product(range(planes), tops, lefts):
         yield np.ascontiguousarray(pixels[plane, 0, y : y + rows, x : x + columns])
 
 
@@ -635,7 +669,8 @@ def _encode(page: TiffPage, segment: Pixels) -> bytes:
     compression = page.compression
     if page.bitspersample in _PACKED:  # each row begins with a byte of its own
         rows = [packints_encode(to_native_order(row).ravel(), page.bitspersample) for row in segment]
-        segment = np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1, 1)
+        packed = np.frombuffer(b"".join(rows), np.uint8)
+        segment = packed.reshape(len(rows), -1, 1)
     if compression == COMPRESSION.NONE:
         return segment.tobytes()
     if compression not in _REPEATABLE:

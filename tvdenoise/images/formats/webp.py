@@ -43,7 +43,8 @@ def encode(
     metadata = file.metadata
     exif = (metadata.exif or b"").removeprefix(EXIF_MARK)
     blocks = {_HAS_PROFILE: metadata.icc_profile, _HAS_EXIF: exif, _HAS_XMP: metadata.xmp}
-    flags = _IS_ANIMATION | sum(bit for bit, block in blocks.items() if block)
+    flags = _IS_ANIMATION
+    flags += sum(bit for bit, block in blocks.items() if block)
     if picture.alpha:
         flags |= _HAS_ALPHA
     height, width = picture.size
