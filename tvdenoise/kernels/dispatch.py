@@ -76,9 +76,12 @@ def _work(f: Tensor, steps: int) -> int:
 
 def choose_engine(f: Tensor, *others: Tensor, axes: int = 2, planes: int = 1) -> Engine:
     """Return the engine for the steps of a picture and other tensors, whose vectors have ``planes`` planes."""
-    is_alike = all(t.is_contiguous() and t.dtype == f.dtype and t.device == f.device for t in (f, *others))
-    if not is_alike or f.dtype not in (torch.float32, torch.float64):
+    if f.dtype not in (torch.float32, torch.float64):
         return "torch"
+    for t in (f, *others):
+        is_alike = t.dtype == f.dtype and t.device == f.device
+        if not (is_alike and t.is_contiguous()):
+            return "torch"
     engine = _used.get() or _fastest_engine(f)
     if engine == "triton" and (planes > MOST_PLANES or axes > 2):
         return "torch"
@@ -91,7 +94,8 @@ def _fastest_engine(f: Tensor) -> Engine:
     global _work_done
     if f.device.type == "cuda":
         return "triton"
-    if f.device.type == "cpu" and _work_done + _work(f, STEPS_OF_SOLVE) >= LOADING_WORK:
+    work = _work_done + _work(f, STEPS_OF_SOLVE)
+    if f.device.type == "cpu" and work >= LOADING_WORK:
         _work_done = LOADING_WORK  # it is loaded now, and pays for the smallest picture too
         return "numba"
     return "torch"

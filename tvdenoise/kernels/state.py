@@ -7,6 +7,8 @@ from torch import Tensor
 
 from tvdenoise.options.kinds import Group
 
+Fields = tuple[Tensor, Tensor]  # the newest, and the one before it
+
 
 class State(NamedTuple):
     """What an ascent works on, in place."""

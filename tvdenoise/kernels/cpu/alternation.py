@@ -8,7 +8,6 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from tvdenoise.kernels.cpu import threads
@@ -16,13 +15,13 @@ from tvdenoise.kernels.cpu.ascent import Trapezoid, find_borders
 from tvdenoise.kernels.cpu.compilation import compiled, inlined
 from tvdenoise.kernels.cpu.rows import Array, Arrays, as_arrays, as_planes, copy, find_rows, mix
 from tvdenoise.kernels.cpu.squares import deinterleave, extrapolate_odd, interleave, solve
-from tvdenoise.kernels.state import State
+from tvdenoise.kernels.state import Fields, State
 
 # Pairs of rows taken through all steps before the next.
 BLOCK = 4
 
 
-def alternate(state: State, steps: range, every: int, picture: Tensor) -> tuple[Tensor, Tensor]:
+def alternate(state: State, steps: range, every: int, picture: Tensor) -> Fields:
     r"""Take steps in place, with ``picture`` for a buffer; return both fields.
 
     The average takes in the picture at every so many steps. Every thread takes a band of pairs of rows, and then a
@@ -32,15 +31,16 @@ def alternate(state: State, steps: range, every: int, picture: Tensor) -> tuple[
     f = arrays.f
     u = as_planes(picture, 2)
     pairs = f.shape[1] // 2 + 1
-    bands = max(1, min(torch.get_num_threads(), pairs // (2 * len(steps) + 5)))
-    edges = [pairs * band // bands for band in range(bands + 1)]
+    edges = threads.cut_into_bands(pairs, 2 * len(steps) + 5)
+    last = len(edges) - 2
     shrinking = list[Callable[[], None]]()
     growing = list[Callable[[], None]]()
     for plane, _, _, weight, _ in state.groups:
-        take = partial(_alternate, arrays, u, plane, f.dtype.type(weight), steps.start, len(steps), every)
+        rounded = f.dtype.type(weight)
+        take = partial(_alternate, arrays, u, plane, rounded, steps.start, len(steps), every)
         for band, (top, bottom) in enumerate(pairwise(edges)):
             above = int(band > 0)
-            below = int(band < bands - 1)
+            below = int(band < last)
             over = np.zeros(f.shape[2], f.dtype)
             if above:
                 over[:] = arrays.now[0, plane, 2 * top - 1]
@@ -48,7 +48,8 @@ def alternate(state: State, steps: range, every: int, picture: Tensor) -> tuple[
             shrinking.append(partial(take, shrunk, top, bottom, over))
         for edge in edges[1:-1]:
             grown = Trapezoid(edge - 1, -1, edge + 1, 1)
-            growing.append(partial(take, grown, edge, edge, np.zeros(0, f.dtype)))
+            nothing = np.zeros(0, f.dtype)
+            growing.append(partial(take, grown, edge, edge, nothing))
     threads.run(shrinking)
     threads.run(growing)
     return state.p, state.previous
@@ -79,7 +80,9 @@ def _alternate(
     u = picture[plane]
     down = arrays.now[0, plane]
     right = arrays.now[1, plane]
-    field = (down, right, arrays.old[0, plane], arrays.old[1, plane])
+    old_down = arrays.old[0, plane]
+    old_right = arrays.old[1, plane]
+    field = (down, right, old_down, old_right)
     average = arrays.average[plane]
     buffer = np.zeros(f.shape[1], f.dtype)
     if top == bottom:  # in a gap, the first extrapolation between its two bands is still to be done
@@ -88,7 +91,8 @@ def _alternate(
     block = min(top, rows.top, last_top)
     last = max(bottom, rows.bottom + 1, last_bottom + 1)
     while block < last + steps:
-        for r in range(max(block, top), min(block + BLOCK, bottom)):
+        block_end = block + BLOCK
+        for r in range(max(block, top), min(block_end, bottom)):
             _lay_out_pair(f, u, field, average, r, over, buffer)
             if r > top or r == 0:
                 extrapolate_odd(u, field, r, first_step)
@@ -96,7 +100,9 @@ def _alternate(
             even_top, even_bottom = find_borders(rows, s)
             odd_top = even_top + int(rows.top_slope > 0)
             odd_bottom = even_bottom + int(rows.bottom_slope > 0)
-            for r in range(max(even_top, block - s - 1), min(odd_bottom, block + BLOCK - s - 1)):
+            first = max(even_top, block - s - 1)
+            end = min(odd_bottom, block_end - s - 1)
+            for r in range(first, end):
                 if r < even_bottom:
                     solve(u, down, right, 2 * r, weight)
                 if r < odd_top:
@@ -104,14 +110,15 @@ def _alternate(
                 solve(u, down, right, 2 * r - 1, weight)
                 k = first_step + s
                 if k % every == 0 and average.size > 0:
-                    share = f.dtype.type(3 / (k // every + 2))
+                    number = k // every
+                    share = f.dtype.type(3 / (number + 2))
                     for i in find_rows(2 * r - 1, u.shape[0]):  # no other square of this step changes these
                         mix(average[i], u[i], share)
                 if s < steps - 1:
                     extrapolate_odd(u, field, r, k + 1)
                 else:
                     _put_back_pair(field, average, r, buffer)
-        block += BLOCK
+        block = block_end
 
 
 @inlined
@@ -120,7 +127,8 @@ def _lay_out_pair(
 ) -> None:
     """Write the rows of a pair of u = f - D^T p, and put even columns before odd ones in all that steps work on."""
     for i in find_rows(2 * pair, u.shape[0]):
-        _subtract_adjoint(f[i], field[0][i], over, field[1][i], u[i])
+        down, right, _, _ = field
+        _subtract_adjoint(f[i], down[i], over, right[i], u[i])
         deinterleave(u[i], buffer)
         for component in field:
             deinterleave(component[i], buffer)
@@ -132,8 +140,9 @@ def _lay_out_pair(
 def _subtract_adjoint(f: Array, vertical: Array, over: Array, horizontal: Array, u: Array) -> None:
     """Write a row of f - D^T p into ``u``, and the vertical component into ``over`` for the row below."""
     u[0] = f[0] + vertical[0] - over[0] + horizontal[0]
-    for j in range(1, u.shape[0]):
-        u[j] = f[j] + vertical[j] - over[j] + horizontal[j] - horizontal[j - 1]
+    for j in range(1, len(u)):
+        across = f[j] + vertical[j] - over[j]
+        u[j] = across + horizontal[j] - horizontal[j - 1]
     copy(vertical, over)
 
 

@@ -8,8 +8,6 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from tvdenoise.kernels.cpu import threads
 from tvdenoise.kernels.cpu.compilation import compiled, inlined
@@ -28,7 +26,7 @@ from tvdenoise.kernels.cpu.rows import (
     subtract_adjoint,
     subtract_adjoint_3d,
 )
-from tvdenoise.kernels.state import State
+from tvdenoise.kernels.state import Fields, State
 from tvdenoise.options.kinds import Group
 
 # Rows taken through all steps of a sweep before the next.
@@ -61,7 +59,9 @@ class Trapezoid(NamedTuple):
 @compiled
 def find_borders(rows: Trapezoid, s: int) -> tuple[int, int]:
     """Return the first row of a trapezoid at step ``s``, and the one after its last."""
-    return rows.top + s * rows.top_slope, rows.bottom + s * rows.bottom_slope
+    top = rows.top + s * rows.top_slope
+    bottom = rows.bottom + s * rows.bottom_slope
+    return top, bottom
 
 
 class Part(NamedTuple):
@@ -73,7 +73,7 @@ class Part(NamedTuple):
     grows_below: bool
 
 
-def ascend(state: State, tv: str, rate: float, steps: range) -> tuple[Tensor, Tensor]:
+def ascend(state: State, tv: str, rate: float, steps: range) -> Fields:
     r"""Take steps in place; return the newest field and the one before it.
 
     Every thread takes a band of rows, which shrinks by a row a step where it borders on another, and then a gap,
@@ -82,28 +82,36 @@ def ascend(state: State, tv: str, rate: float, steps: range) -> tuple[Tensor, Te
     arrays = as_arrays(state)
     f = arrays.f
     real = f.dtype.type
-    height = f.shape[1]
     width = state.f.shape[-1]
     most = STEPS if len(state.p) == 2 else STEPS_OF_SLICES
-    bands = max(1, min(torch.get_num_threads(), height // (2 * most + 1)))
-    edges = [height * band // bands for band in range(bands + 1)]
+    edges = threads.cut_into_bands(f.shape[1], 2 * most + 1)
+    bands = len(edges) - 1
     for start in range(0, len(steps), most):
         sweep = steps[start : start + most]
         shrinking = []
         growing = []
         for group in state.groups:
-            above, below = np.zeros((2, bands, len(sweep), group.planes, f.shape[2]), f.dtype)
-            rounded = group._replace(weight=real(group.weight), spacing=real(group.spacing))
+            left_behind = (bands, len(sweep), group.planes, f.shape[2])
+            above = np.zeros(left_behind, f.dtype)
+            below = np.zeros(left_behind, f.dtype)
+            weight = real(group.weight)
+            spacing = real(group.spacing)
+            rounded = group._replace(weight=weight, spacing=spacing)
             model = Model(rounded, tv == "isotropic", real(rate), width)
             take = partial(_ascend, arrays, model, sweep.start, len(sweep))
             for band, (top, bottom) in enumerate(pairwise(edges)):
-                rows = Trapezoid(top + int(band > 0), int(band > 0), bottom, -int(band < bands - 1))
+                has_upper = int(band > 0)
+                has_lower = int(band < bands - 1)
+                rows = Trapezoid(top + has_upper, has_upper, bottom, -has_lower)
                 shrinking.append(partial(take, rows, above[band], below[band]))
             for band, edge in enumerate(edges[1:-1], 1):
-                growing.append(partial(take, Trapezoid(edge, -1, edge + 1, 1), above[band - 1], below[band]))
+                rows = Trapezoid(edge, -1, edge + 1, 1)
+                growing.append(partial(take, rows, above[band - 1], below[band]))
         threads.run(shrinking)
         threads.run(growing)
-    return (state.previous, state.p) if len(steps) % 2 else (state.p, state.previous)  # only the last sweep may be odd
+    if len(steps) % 2:  # only the last sweep may be odd
+        return state.previous, state.p
+    return state.p, state.previous
 
 
 @compiled
@@ -117,7 +125,7 @@ def _ascend(
     extrapolated vertical component of the last row in ``above`` (steps, planes, W), the first picture in ``below``.
     """
     f, p, previous, average = arrays
-    components = p.shape[0]
+    components = len(p)
     planes = model.group.planes
     w = f.shape[2]
     r = np.zeros((2, planes, components, w + model.width), f.dtype)
@@ -134,7 +142,9 @@ def _ascend(
             stop = min(bottom, block + block_size - s)
             if start >= stop:
                 continue
-            part = Part(start, stop, start == top and rows.top_slope > 0, stop == bottom and rows.bottom_slope > 0)
+            shrinks_above = start == top and rows.top_slope > 0
+            grows_below = stop == bottom and rows.bottom_slope > 0
+            part = Part(start, stop, shrinks_above, grows_below)
             ordered = Arrays(f, p, previous, average) if s % 2 == 0 else Arrays(f, previous, p, average)
             _take_step(ordered, model, first_step + s, part, above[s], below[s], r, u, scale)
         block += block_size
@@ -156,35 +166,39 @@ def _take_step(
     before = part.start - 1
     for c in range(group.planes):
         plane = group.first + c * group.stride
+        through = r[before % 2, c, 0]
         if part.shrinks_above:
-            extrapolate(now[0, plane, before], old[0, plane, before], momentum, r[before % 2, c, 0])
+            extrapolate(now[0, plane, before], old[0, plane, before], momentum, through)
         else:
-            copy(above[c], r[before % 2, c, 0])
+            copy(above[c], through)
     for i in range(part.start, part.stop + 1):  # the field of a row needs the picture in the next
         for c in range(group.planes):
             plane = group.first + c * group.stride
+            picture = u[i % 2, c]
             if i == f.shape[1]:  # no difference leads out of the picture
-                copy(u[(i - 1) % 2, c], u[i % 2, c])
+                copy(u[(i - 1) % 2, c], picture)
             elif i == part.stop and part.grows_below:  # a band has been there already
-                copy(below[c], u[i % 2, c])
+                copy(below[c], picture)
             else:
                 _update_row(arrays, model, c, i, momentum, r, u)
                 if i < part.stop and arrays.average.size > 0:
-                    mix(arrays.average[plane, i], u[i % 2, c], share)
+                    mix(arrays.average[plane, i], picture, share)
                 if i == part.start and part.shrinks_above:  # for the gap above, which comes later
-                    copy(u[i % 2, c], below[c])
+                    copy(picture, below[c])
         if i > part.start:
             _move_row(old, model, i - 1, r, u, scale)
+    last = part.stop - 1
     for c in range(group.planes):
-        copy(r[(part.stop - 1) % 2, c, 0], above[c])
+        copy(r[last % 2, c, 0], above[c])
 
 
 @inlined
 def _update_row(arrays: Arrays, model: Model, c: int, i: int, momentum: float, r: Array, u: Array) -> None:
     """Extrapolate the field in row ``i`` of a plane, and compute the picture there."""
     f, now, old, _ = arrays
-    plane = model.group.first + c * model.group.stride
-    last = now.shape[0] - 1
+    group = model.group
+    plane = group.first + c * group.stride
+    last = len(now) - 1
     extrapolated = r[i % 2, c]
     picture = u[i % 2, c]
     through = extrapolated[0]
@@ -198,33 +212,39 @@ def _update_row(arrays: Arrays, model: Model, c: int, i: int, momentum: float, r
         width = model.width
         down = extrapolated[1]
         extrapolate(now[1, plane, i], old[1, plane, i], momentum, down[width:])
-        subtract_adjoint_3d(f[plane, i], through, over, down, along, width, model.group.spacing, picture)
+        spacing = group.spacing
+        subtract_adjoint_3d(f[plane, i], through, over, down, along, width, spacing, picture)
 
 
 @inlined
 def _move_row(p: Array, model: Model, i: int, r: Array, u: Array, scale: Array) -> None:
     """Write the field in row ``i`` after a step along the gradient and the projection."""
     group, is_isotropic, rate, width = model
-    last = p.shape[0] - 1
-    here = i % 2
-    below = (i + 1) % 2
+    last = len(p) - 1
+    fields = r[i % 2]
+    pictures = u[i % 2]
+    pictures_below = u[(i + 1) % 2]
     if group.planes == 1 and last == 1:
         x = p[0, group.first, i]
         y = p[1, group.first, i]
-        move_plane(r[here, 0], u[here, 0], u[below, 0], rate, group.weight, is_isotropic, x, y)
+        move_plane(fields[0], pictures[0], pictures_below[0], rate, group.weight, is_isotropic, x, y)
         return
     for c in range(group.planes):
         plane = group.first + c * group.stride
-        through = r[here, c, 0]
-        along = r[here, c, last]
-        picture = u[here, c]
-        out = p[last, plane, i]
+        through = fields[c, 0]
+        along = fields[c, last]
+        picture = pictures[c]
+        under = pictures_below[c]
+        out = p[0, plane, i]
+        out_along = p[last, plane, i]
         if last == 1:
-            move(through, picture, u[below, c], rate, p[0, plane, i])
-            move_along(along, picture, rate, out)
+            move(through, picture, under, rate, out)
+            move_along(along, picture, rate, out_along)
         else:
-            move_through(through, picture, u[below, c], group.spacing, rate, p[0, plane, i])
-            move(r[here, c, 1, width:], picture, picture[width:], rate, p[1, plane, i])
-            for j in range(0, picture.shape[0], width):  # line by line
-                move_along(along[j : j + width + 1], picture[j : j + width], rate, out[j : j + width])
+            move_through(through, picture, under, group.spacing, rate, out)
+            vertical = fields[c, 1, width:]
+            move(vertical, picture, picture[width:], rate, p[1, plane, i])
+            for j in range(0, len(picture), width):  # line by line
+                end = j + width
+                move_along(along[j : end + 1], picture[j:end], rate, out_along[j:end])
     project(p, i, group, is_isotropic, scale)

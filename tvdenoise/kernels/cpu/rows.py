@@ -30,7 +30,9 @@ def as_arrays(state: State) -> Arrays:
     """Return the tensors of an ascent as arrays in the same memory."""
     axes = len(state.p)
     f = as_planes(state.f, axes)
-    average = f[:, :0].copy() if state.average is None else as_planes(state.average, axes)
+    average = f[:, :0].copy()
+    if state.average is not None:
+        average = as_planes(state.average, axes)
     now = as_field(state.p)
     old = as_field(state.previous)
     return Arrays(f, now, old, average)
@@ -125,7 +127,8 @@ def move_plane(
     last = len(u) - 1
     for j in range(last):
         x = vertical[j] + rate * (under[j] - u[j])
-        y = horizontal[j + 1] + rate * (u[j + 1] - u[j])
+        along = u[j + 1] - u[j]
+        y = horizontal[j + 1] + rate * along
         if is_isotropic:
             factor = find_factor(x * x + y * y, weight)
             out[j] = x * factor
@@ -152,7 +155,8 @@ def find_factor(square: float, bound: float) -> float:
     """Return the factor that makes a vector at most ``bound`` long, from the square of its length."""
     one = type(bound)(1)
     inverse = one / np.sqrt(square)
-    return min(one, bound * inverse)
+    factor: float = min(one, bound * inverse)
+    return factor
 
 
 @compiled

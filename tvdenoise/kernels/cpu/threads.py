@@ -9,6 +9,12 @@ from functools import cache
 import torch
 
 
+def cut_into_bands(length: int, least: int) -> list[int]:
+    """Return where bands of ``least`` rows or more begin, one a thread, and where the last ends."""
+    bands = max(1, min(torch.get_num_threads(), length // least))
+    return [length * band // bands for band in range(bands + 1)]
+
+
 def run(jobs: Sequence[Callable[[], object]]) -> None:
     """Run jobs, this thread among those that do, and return when all are done."""
     queue = deque(jobs)
