@@ -11,8 +11,8 @@ import torch
 import triton.language as tl
 from torch import Tensor
 
-from tvdenoise.kernels.gpu.tiles import SIZES, Tiling, jit, shift, take_steps
-from tvdenoise.kernels.state import State
+from tvdenoise.kernels.gpu.tiles import SIZES, Tiling, clamp, is_among, jit, lay_out, shift, take_steps
+from tvdenoise.kernels.state import Fields, State
 
 # Steps a launch where the picture is larger than a tile. Each takes a square from every side of a tile.
 STEPS = 3
@@ -24,10 +24,11 @@ WARPS = 16
 def _cut(f: Tensor, halo: int) -> Tiling:
     """Cut the even squares of a picture, and a row and a column before it, where odd ones begin."""
     down, right = ((side + 1) // 2 + 1 for side in f.shape[-2:])
-    return Tiling.cut(1, WARPS, SQUARES * 4 // f.element_size(), down, right, halo)
+    area = SQUARES * 4 // f.element_size()
+    return Tiling.cut(1, WARPS, area, down, right, halo)
 
 
-def alternate(state: State, steps: range, every: int, _picture: Tensor) -> tuple[Tensor, Tensor]:
+def alternate(state: State, steps: range, every: int, _picture: Tensor) -> Fields:
     """Take steps; return the newest field and, on odd squares, the one before it."""
     then = (torch.empty_like(state.p), torch.empty_like(state.p))
     for field in then:
@@ -62,35 +63,38 @@ def _alternate(
     program = tl.program_id(0)
     plane = program // tiles
     tile = program % tiles
-    row = tl.arange(0, ROWS)[:, None]
-    column = tl.arange(0, COLUMNS)[None, :]
-    i = 2 * ((tile // across) * (ROWS - 2 * row_halo) - row_halo - 1 + row)
-    j = 2 * ((tile % across) * (COLUMNS - 2 * column_halo) - column_halo - 1 + column)
-    is_own = (row >= row_halo) & (row < ROWS - row_halo) & (column >= column_halo) & (column < COLUMNS - column_halo)
+    rows, are_own_rows = lay_out(tile // across, row_halo, ROWS)
+    columns, are_own_columns = lay_out(tile % across, column_halo, COLUMNS)
+    is_own = are_own_rows[:, None] & are_own_columns[None, :]
+    i = 2 * (rows[:, None] - 1)
+    j = 2 * (columns[None, :] - 1)
     at = (plane.to(tl.int64) * height + i) * width + j
-    is_upper = (i >= 0) & (i < height)
-    is_left = (j >= 0) & (j < width)
+    is_upper = is_among(i, height)
+    is_left = is_among(j, width)
     is_middle = is_upper & (i + 1 < height)
     is_centre = is_left & (j + 1 < width)
-    is_lower = (i + 2 >= 0) & (i + 2 < height)
-    is_right = (j + 2 >= 0) & (j + 2 < width)
+    is_lower = is_among(i + 2, height)
+    is_right = is_among(j + 2, width)
     _, has_even = _find_masks(is_upper, is_middle, is_left, is_centre)
     has_corners, has_odd = _find_masks(is_middle, is_lower, is_centre, is_right)
     odd_at = at + width + 1
     even = _load(_point_to_edges(p_at, values, at, width), has_even)
     odd = _load(_point_to_edges(p_at, values, odd_at, width), has_odd)
     old_odd = _load(_point_to_edges(previous_at, values, odd_at, width), has_odd)
-    u = _load(_point_to_corners(f_at, odd_at, width), has_corners)
-    u = _add(_add(u, _to_odd(_adjoint(even))), _adjoint(odd))
+    f = _load(_point_to_corners(f_at, odd_at, width), has_corners)
+    u = _add(f, _to_odd(_adjoint(even)))
+    u = _add(u, _adjoint(odd))
     average = u
     if AVERAGES:
-        average = _load(_point_to_corners(average_at, odd_at, width), [mask & is_own for mask in has_corners])
+        own_corners = [mask & is_own for mask in has_corners]
+        average = _load(_point_to_corners(average_at, odd_at, width), own_corners)
     weight = tl.load(weights_at + plane)
     even_bounds = [tl.where(mask, weight, 0.0) for mask in has_even]
     odd_bounds = [tl.where(mask, weight, 0.0) for mask in has_odd]
     for s in range(steps):
         k = step + s
-        odd, old_odd, u = _extrapolate(odd, old_odd, u, (k - 1) / (k + 2))
+        momentum = (k - 1) / (k + 2)
+        odd, old_odd, u = _extrapolate(odd, old_odd, u, momentum)
         even, u = _maximize(even, _to_even(u), even_bounds, IS_EVEN=True)
         odd, u = _maximize(odd, _to_odd(u), odd_bounds, IS_EVEN=False)
         if AVERAGES:  # at every so many steps
@@ -109,18 +113,21 @@ def _find_masks(upper, lower, left, right):
     rows = upper & lower
     columns = left & right
     corners = (upper & left, upper & right, lower & left, lower & right)
-    return corners, (upper & columns, lower & columns, rows & left, rows & right)
+    edges = (upper & columns, lower & columns, rows & left, rows & right)
+    return corners, edges
 
 
 @jit
 def _point_to_corners(picture_at, at, width):
-    return picture_at + at, picture_at + (at + 1), picture_at + (at + width), picture_at + (at + width + 1)
+    under = at + width
+    return picture_at + at, picture_at + (at + 1), picture_at + under, picture_at + (under + 1)
 
 
 @jit
 def _point_to_edges(field_at, values, at, width):
     along_at = field_at + values  # the second component
-    return along_at + at, along_at + (at + width), field_at + at, field_at + (at + 1)
+    under = at + width
+    return along_at + at, along_at + under, field_at + at, field_at + (at + 1)
 
 
 @jit
@@ -150,21 +157,24 @@ def _adjoint(edges):
 def _to_odd(corners):
     """Return the corners of odd squares, whose upper left ones are the lower right ones of even squares."""
     a, b, c, d = corners
-    return d, shift(c, -1, 1), shift(b, -2, 1), shift(shift(a, -2, 1), -1, 1)
+    below_a = shift(a, -2, 1)
+    return d, shift(c, -1, 1), shift(b, -2, 1), shift(below_a, -1, 1)
 
 
 @jit
 def _to_even(corners):
     """Undo :func:`_to_odd`."""
     a, b, c, d = corners
-    return shift(shift(d, -2, -1), -1, -1), shift(c, -2, -1), shift(b, -1, -1), a
+    above_d = shift(d, -2, -1)
+    return shift(above_d, -1, -1), shift(c, -2, -1), shift(b, -1, -1), a
 
 
 @jit
 def _extrapolate(edges, old, corners, momentum):
     """Return the extrapolated field on the edges of squares, what it was, and their corners."""
     change = [momentum * (edges[n] - old[n]) for n in (0, 1, 2, 3)]
-    return _add(edges, change), edges, _add(corners, _adjoint(change))
+    moved = _add(corners, _adjoint(change))
+    return _add(edges, change), edges, moved
 
 
 @jit
@@ -185,5 +195,6 @@ def _maximize(edges, corners, bounds, IS_EVEN: tl.constexpr):
 @jit
 def _maximize_edge(x, a, b, bound):
     """Return the best field on edges, and the pixels that go with it."""
-    best = tl.minimum(tl.maximum(x + 0.5 * (b - a), -bound), bound)
-    return best, a + (best - x), b - (best - x)
+    best = clamp(x + 0.5 * (b - a), bound)
+    change = best - x
+    return best, a + change, b - change

@@ -4,16 +4,15 @@ from functools import partial
 
 import torch
 import triton.language as tl
-from torch import Tensor
 
-from tvdenoise.kernels.gpu.tiles import SIZES, Tiling, jit, shift, take_steps
-from tvdenoise.kernels.state import State
+from tvdenoise.kernels.gpu.tiles import SIZES, Tiling, clamp, is_among, jit, lay_out, shift, take_steps
+from tvdenoise.kernels.state import Fields, State
 
 # Steps a launch where the picture is larger than a tile. Each takes a row and a column from every side of a tile.
 STEPS = 4
 
 
-def ascend(state: State, tv: str, rate: float, steps: range) -> tuple[Tensor, Tensor]:
+def ascend(state: State, tv: str, rate: float, steps: range) -> Fields:
     """Take steps; return the newest field and the one before it."""
     _, stride, planes, *_ = state.groups[0]
     then = (torch.empty_like(state.p), torch.empty_like(state.p))
@@ -53,21 +52,22 @@ def _ascend(
     group = program // tiles
     tile = program % tiles
     c = tl.arange(0, PLANES)[:, None, None]
-    row = tl.arange(0, ROWS)[None, :, None]
-    column = tl.arange(0, COLUMNS)[None, None, :]
-    i = (tile // across) * (ROWS - 2 * row_halo) - row_halo + row
-    j = (tile % across) * (COLUMNS - 2 * column_halo) - column_halo + column
-    plane = group + c * stride
-    offsets = (plane.to(tl.int64) * height + i) * width + j
-    is_inside = (c < planes) & (i >= 0) & (i < height) & (j >= 0) & (j < width)
-    is_core = (row >= row_halo) & (row < ROWS - row_halo) & (column >= column_halo) & (column < COLUMNS - column_halo)
+    rows, are_own_rows = lay_out(tile // across, row_halo, ROWS)
+    columns, are_own_columns = lay_out(tile % across, column_halo, COLUMNS)
+    i = rows[None, :, None]
+    j = columns[None, None, :]
+    is_core = are_own_rows[None, :, None] & are_own_columns[None, None, :]
+    is_inside = (c < planes) & is_among(i, height) & is_among(j, width)
     is_own = is_inside & is_core
-    f = tl.load(f_at + offsets, is_inside, other=0.0)
-    down = tl.load(p_at + offsets, is_inside, other=0.0)
-    right = tl.load(p_at + values + offsets, is_inside, other=0.0)
-    old_down = tl.load(previous_at + offsets, is_inside, other=0.0)
-    old_right = tl.load(previous_at + values + offsets, is_inside, other=0.0)
-    average = tl.load(average_at + offsets, is_own, other=0.0) if AVERAGES else f
+    plane = group + c * stride
+    down_offsets = (plane.to(tl.int64) * height + i) * width + j
+    right_offsets = values + down_offsets
+    f = tl.load(f_at + down_offsets, is_inside, other=0.0)
+    down = tl.load(p_at + down_offsets, is_inside, other=0.0)
+    right = tl.load(p_at + right_offsets, is_inside, other=0.0)
+    old_down = tl.load(previous_at + down_offsets, is_inside, other=0.0)
+    old_right = tl.load(previous_at + right_offsets, is_inside, other=0.0)
+    average = tl.load(average_at + down_offsets, is_own, other=0.0) if AVERAGES else f
     weight = tl.load(weights_at + group)
     has_lower = is_inside & (i < height - 1)
     has_right = is_inside & (j < width - 1)
@@ -76,21 +76,25 @@ def _ascend(
         momentum = (k - 1) / (k + 2)
         r_down = down + momentum * (down - old_down)
         r_right = right + momentum * (right - old_right)
-        u = f + r_down - tl.where(i > 0, shift(r_down, -2, -1), 0.0) + r_right
-        u -= tl.where(j > 0, shift(r_right, -1, -1), 0.0)
+        over = tl.where(i > 0, shift(r_down, -2, -1), 0.0)
+        left = tl.where(j > 0, shift(r_right, -1, -1), 0.0)
+        u = f + r_down - over + r_right
+        u -= left
         if AVERAGES:
             average += 3 / (k + 2) * (u - average)
         old_down = down
         old_right = right
-        down = r_down + rate * tl.where(has_lower, shift(u, -2, 1) - u, 0.0)
-        right = r_right + rate * tl.where(has_right, shift(u, -1, 1) - u, 0.0)
+        to_lower = tl.where(has_lower, shift(u, -2, 1) - u, 0.0)
+        to_right = tl.where(has_right, shift(u, -1, 1) - u, 0.0)
+        down = r_down + rate * to_lower
+        right = r_right + rate * to_right
         down, right = project(down, right, weight, IS_ISOTROPIC, PLANES)
-    tl.store(new_p_at + offsets, down, is_own)
-    tl.store(new_p_at + values + offsets, right, is_own)
-    tl.store(new_previous_at + offsets, old_down, is_own)
-    tl.store(new_previous_at + values + offsets, old_right, is_own)
+    tl.store(new_p_at + down_offsets, down, is_own)
+    tl.store(new_p_at + right_offsets, right, is_own)
+    tl.store(new_previous_at + down_offsets, old_down, is_own)
+    tl.store(new_previous_at + right_offsets, old_right, is_own)
     if AVERAGES:
-        tl.store(average_at + offsets, average, is_own)
+        tl.store(average_at + down_offsets, average, is_own)
 
 
 @jit
@@ -104,8 +108,8 @@ def project(down, right, weight, IS_ISOTROPIC: tl.constexpr, PLANES: tl.constexp
         down = shorten(down, down * down, weight)
         right = shorten(right, right * right, weight)
     else:
-        down = tl.minimum(tl.maximum(down, -weight), weight)
-        right = tl.minimum(tl.maximum(right, -weight), weight)
+        down = clamp(down, weight)
+        right = clamp(right, weight)
     return down, right
 
 

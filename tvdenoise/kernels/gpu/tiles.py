@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from tvdenoise.kernels.state import State
+from tvdenoise.kernels.state import Fields, State
 
 # Float32 values of the picture that a thread holds; the ascent keeps fifteen numbers for each in its registers.
 WORDS = 8
@@ -63,13 +63,13 @@ class Tiling(NamedTuple):
 def take_steps(
     kernel: Any,  # noqa: ANN401 (Triton has no types)
     state: State,
-    then: tuple[Tensor, Tensor],
+    then: Fields,
     cut: Callable[[int], Tiling],
     most: int,
     steps: range,
     *more: float,
     **constants: int,
-) -> tuple[Tensor, Tensor]:
+) -> Fields:
     """Take steps, ``most`` a launch where ``cut``, given a halo, makes several tiles; return both fields."""
     f, p, previous, average, groups = state
     weights = f.new_tensor([group.weight for group in groups])
@@ -107,11 +107,32 @@ def take_steps(
 
 
 @jit
+def lay_out(number, halo, SIDE: tl.constexpr):
+    """Return where the rows (or columns) of a tile lie among all, and which of them are its own, not its halo."""
+    place = tl.arange(0, SIDE)
+    start = number * (SIDE - 2 * halo) - halo
+    is_own = is_among(place - halo, SIDE - 2 * halo)
+    return start + place, is_own
+
+
+@jit
+def is_among(places, count):
+    """Return which places are some of ``count``."""
+    return (places >= 0) & (places < count)
+
+
+@jit
+def clamp(x, bound):
+    """Return the nearest values whose magnitude is at most ``bound``."""
+    return tl.minimum(tl.maximum(x, -bound), bound)
+
+
+@jit
 def shift(x, AXIS: tl.constexpr, BY: tl.constexpr):
     """Return what lies ``BY`` places further along one of the last two axes of a tile; beyond its end, the last."""
     length: tl.constexpr = x.shape[AXIS]
-    index = tl.arange(0, length)
-    index = tl.minimum(tl.maximum(index + BY, 0), length - 1)
+    index = tl.arange(0, length) + BY
+    index = tl.minimum(tl.maximum(index, 0), length - 1)
     index = index[:, None] if AXIS == -2 else index[None, :]
     index = index[None] if len(x.shape) == 3 else index
     return tl.gather(x, tl.broadcast_to(index, x.shape), AXIS)
