@@ -91,7 +91,8 @@ class TotalVariation(nn.Module):
         if axes not in _LAYOUTS:
             raise ValueError(f"axes must be 2 (pictures) or 3 (volumes), not {axes}")
         distances = spacing_by_axis(spacing, axes)
-        if not (len(distances) == axes and all(0 < distance < math.inf for distance in distances)):
+        are_possible = all(0 < distance < math.inf for distance in distances)
+        if len(distances) != axes or not are_possible:
             raise ValueError(f"spacing must be a finite number above 0, or a tuple of {axes}, not {spacing}")
         if axes == 2 and spacing != 1 and not isinstance(spacing, tuple):
             raise ValueError(f"spacing as one number is that of slices, and 1 without axes=3, not {spacing}")
@@ -114,6 +115,39 @@ class TotalVariation(nn.Module):
         TypeError
             If ``u`` is no tensor of floating-point numbers (differences of unsigned integers wrap around).
         """
+        self._check(u)
+        if u.itemsize < 4:  # the sum may be beyond the largest 16-bit float
+            u = u.float()
+        picture = tuple(range(-min(u.ndim, self.axes + 1), 0))  # the axes of one picture, its channels too
+        differences = []
+        distances = spacing_by_axis(self.spacing, self.axes)
+        for axis, distance in zip(range(-self.axes, 0), distances, strict=True):
+            d = u.diff(dim=axis)
+            if distance != 1:
+                d = d / distance
+            if self.coupled and u.ndim > self.axes:
+                d = reduce(_length, torch.split(d, 1, -self.axes - 1))
+            if self.tv == "isotropic":  # with 0 at the end all have the shape of the picture
+                later_axes = -axis - 1
+                d = functional.pad(d, [0, 0] * later_axes + [0, 1])
+            differences.append(d)
+        if self.tv == "isotropic":
+            differences = [reduce(_length, differences)]
+        values = []
+        for d in differences:
+            lengths = self._absolute(d)
+            if self.is_mean_reduction and lengths.numel():  # the mean of no differences would be NaN
+                values.append(lengths.mean(picture))
+            else:
+                values.append(lengths.sum(picture))
+        return torch.stack(values).sum(0)
+
+    def extra_repr(self) -> str:
+        """Name the arguments in ``repr``."""
+        arguments = ("is_mean_reduction", "tv", "smoothing", "axes", "coupled", "spacing")
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in arguments)
+
+    def _check(self, u: object) -> None:
         if not isinstance(u, Tensor):
             raise TypeError(f"a torch tensor is asked for, not a {type(u).__name__}: use torch.as_tensor")
         if u.ndim - self.axes not in (0, 1, 2):
@@ -121,30 +155,6 @@ class TotalVariation(nn.Module):
             raise ValueError(f"the tensor must be {_LAYOUTS[self.axes]}, not {shape}")
         if not u.is_floating_point():
             raise TypeError(f"the tensor must hold floating-point numbers, not {u.dtype}: convert it first")
-        if u.itemsize < 4:  # the sum may be beyond the largest 16-bit float
-            u = u.float()
-        picture = tuple(range(-min(u.ndim, self.axes + 1), 0))  # the axes of one picture, its channels too
-        differences = []
-        for axis, distance in zip(range(-self.axes, 0), spacing_by_axis(self.spacing, self.axes), strict=True):
-            d = u.diff(dim=axis)
-            if distance != 1:
-                d = d / distance
-            if self.coupled and u.ndim > self.axes:
-                d = reduce(_length, torch.split(d, 1, -self.axes - 1))
-            if self.tv == "isotropic":  # with 0 at the end all have the shape of the picture
-                d = functional.pad(d, [0, 0] * (-axis - 1) + [0, 1])
-            differences.append(d)
-        if self.tv == "isotropic":
-            differences = [reduce(_length, differences)]
-        lengths = [self._absolute(d) for d in differences]
-        if self.is_mean_reduction:  # the mean of no differences would be NaN
-            return torch.stack([t.mean(picture) if t.numel() else t.sum(picture) for t in lengths]).sum(0)
-        return torch.stack([t.sum(picture) for t in lengths]).sum(0)
-
-    def extra_repr(self) -> str:
-        """Name the arguments in ``repr``."""
-        arguments = ("is_mean_reduction", "tv", "smoothing", "axes", "coupled", "spacing")
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in arguments)
 
     def _absolute(self, t: Tensor) -> Tensor:
         if self.smoothing == 0:

@@ -50,7 +50,9 @@ class Certificate:
 
     def is_better_than(self, other: "Certificate") -> bool:
         """Return whether it proves more; a number is better than none."""
-        return self.is_finite and not (other.is_finite and other.rms_bound <= self.rms_bound)
+        if not (self.is_finite and other.is_finite):
+            return self.is_finite
+        return self.rms_bound < other.rms_bound
 
 
 def certify(
@@ -71,7 +73,9 @@ def certify(
 
     All bounds have room for what rounding and underflow may have taken of the sums.
     """
-    sums = _sums(problem, u, p, u if v is None else v, chunk_values)
+    if v is None:
+        v = u
+    sums = _sums(problem, u, p, v, chunk_values)
     energy_u, energy_v, dual, dual_magnitude, u_to_q, v_to_q, u_to_centre = sums
 
     is_exact = problem.weight == 0 and torch.equal(u, problem.f)
@@ -89,14 +93,17 @@ def certify(
     around_v = math.sqrt(u_to_centre) + radius(energy_v, v_to_q)
     least_slack = slack(min(energy_u, energy_v))
     root = math.sqrt(problem.f.numel())
-    return Certificate(energy_u, gap, min(around_u, around_v) / root, math.sqrt(least_slack) / root)
+    rms_bound = min(around_u, around_v) / root
+    least_bound = math.sqrt(least_slack) / root
+    return Certificate(energy_u, gap, rms_bound, least_bound)
 
 
 def _sums(problem: Problem, u: Tensor, p: Tensor, v: Tensor, chunk_values: int | None) -> Sequence[float]:
     """Return E(u), E(v), d(p) and its magnitude, |u - q|^2, |v - q|^2 and |u - (v + q) / 2|^2."""
     kernels = problem.kernels(u, p, v)
     if kernels is not None and kernels.CERTIFIES:
-        totals: list[float] = kernels.sums(problem.f, u, p, v, problem.groups(), problem.tv)
+        groups = problem.groups()
+        totals: list[float] = kernels.sums(problem.f, u, p, v, groups, problem.tv)
         return totals
     sums = tensors.to_float64(problem.f.new_zeros(7))
     for start, rows in tensors.row_chunks(problem.f, -problem.axes, chunk_values):
@@ -113,21 +120,27 @@ def _sums_of_rows(problem: Problem, start: int, rows: int, u: Tensor, p: Tensor,
     axis = -problem.axes
     top = max(start - 1, 0)
     bottom = min(start + rows + 1, problem.f.shape[axis])
-    f, u, p, v = (tensors.to_float64(t.narrow(axis, top, bottom - top)) for t in (problem.f, u, p, v))
+    length = bottom - top
+    parts = [t.narrow(axis, top, length) for t in (problem.f, u, p, v)]
+    f, u, p, v = map(tensors.to_float64, parts)
     difference = problem.difference
     problem.project(operators.clear_border(p))
-    change = difference.subtract_adjoint(torch.zeros_like(f), p, torch.empty_like(f))
-    halo = start - top
-    penalties = [problem.penalty(difference.forward(w).narrow(axis, halo, rows)) for w in (u, v)]
+    zero = torch.zeros_like(f)
+    change = difference.subtract_adjoint(zero, p, torch.empty_like(f))
 
-    f, u, v, change = (t.narrow(axis, halo, rows) for t in (f, u, v, change))
+    def without_halo(t: Tensor) -> Tensor:
+        return t.narrow(axis, start - top, rows)
+
+    penalty_u = problem.penalty(without_halo(difference.forward(u)))
+    penalty_v = problem.penalty(without_halo(difference.forward(v)))
+    f, u, v, change = map(without_halo, (f, u, v, change))
     q = f + change
     # d(p) = -<q - f, q + f> / 2, where large intensities do not drown it.
     dual_terms = change * (f + q)
     return torch.stack(
         [
-            0.5 * _square(u - f) + penalties[0],
-            0.5 * _square(v - f) + penalties[1],
+            0.5 * _square(u - f) + penalty_u,
+            0.5 * _square(v - f) + penalty_v,
             -0.5 * dual_terms.sum(),
             0.5 * dual_terms.abs().sum(),
             _square(u - q),

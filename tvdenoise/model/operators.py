@@ -43,7 +43,8 @@ class ForwardDifference:
     @property
     def squared_norm_bound(self) -> float:
         """4 for each axis, over the square of its spacing (Chambolle 2004)."""
-        return sum(4.0 / distance**2 for distance in reversed(self._distances))
+        distances = reversed(self._distances)
+        return sum(4.0 / distance**2 for distance in distances)
 
     @property
     def _distances(self) -> tuple[float, ...]:
@@ -55,9 +56,12 @@ class ForwardDifference:
 
     def forward_into(self, u: Tensor, out: Tensor) -> Tensor:
         """Write the differences of ``u`` into ``out``, which holds 0 where no neighbour is, and return it."""
-        for component, axis, distance in zip(out, range(-self.axes, 0), self._distances, strict=True):
+        axes = range(-self.axes, 0)
+        for component, axis, distance in zip(out, axes, self._distances, strict=True):
             n = u.shape[axis] - 1
-            torch.sub(u.narrow(axis, 1, n), u.narrow(axis, 0, n), out=component.narrow(axis, 0, n))
+            pixels = u.narrow(axis, 0, n)
+            neighbours = u.narrow(axis, 1, n)
+            torch.sub(neighbours, pixels, out=component.narrow(axis, 0, n))
             if distance != 1:
                 component.div_(distance)
         return out
@@ -70,7 +74,8 @@ class ForwardDifference:
     def subtract_adjoint(self, f: Tensor, p: Tensor, out: Tensor) -> Tensor:
         r"""Write :math:`f - D^\top p` into ``out`` and return it."""
         out.copy_(f)
-        for component, axis, distance in zip(p, range(-self.axes, 0), self._distances, strict=True):
+        axes = range(-self.axes, 0)
+        for component, axis, distance in zip(p, axes, self._distances, strict=True):
             n = out.shape[axis] - 1
             inside = component.narrow(axis, 0, n)
             if distance != 1:

@@ -57,7 +57,8 @@ class Problem:
     def alternates(self) -> bool:
         """Whether each difference counts for itself, so that edges without common pixels are independent."""
         is_coupled = self.coupled and len(self.f) > 1
-        return self.tv == "anisotropic" and self.axes == 2 and not is_coupled and self.is_square
+        is_flat = self.axes == 2 and self.is_square
+        return self.tv == "anisotropic" and is_flat and not is_coupled
 
     @property
     def is_square(self) -> bool:
@@ -74,14 +75,16 @@ class Problem:
         """Project a field in place on the feasible set; ``scratch`` may be any tensor like ``f``."""
         for channels, weight in self.channel_weights():
             buffer = None if scratch is None else scratch[channels]
-            dual_ball.project(p[:, channels], weight, self.tv, coupled=self.coupled, scratch=buffer)
+            own = p[:, channels]
+            dual_ball.project(own, weight, self.tv, coupled=self.coupled, scratch=buffer)
         return p
 
     def penalty(self, g: Tensor) -> Tensor:
         r"""Return :math:`\lambda\,\mathrm{TV}` as a sum over the differences ``g``."""
         sums = []
         for channels, weight in self.channel_weights():
-            lengths = dual_ball.magnitude(g[:, channels], self.tv, coupled=self.coupled)
+            own = g[:, channels]
+            lengths = dual_ball.magnitude(own, self.tv, coupled=self.coupled)
             sums.append(weight * lengths.sum())
         return torch.stack(sums).sum()
 
@@ -89,7 +92,8 @@ class Problem:
         """Return the channels of equal weight and that weight."""
         if not self.ratios:
             return [(slice(None), self.weight)]
-        return [(slice(c, c + 1), ratio * self.weight) for c, ratio in enumerate(self.ratios)]
+        weights = [ratio * self.weight for ratio in self.ratios]
+        return [(slice(c, c + 1), weight) for c, weight in enumerate(weights)]
 
     def kernels(self, *others: Tensor) -> ModuleType | None:
         """Return what :func:`tvdenoise.kernels.dispatch.kernels` does for ``f`` and other tensors."""
@@ -118,7 +122,8 @@ class Problem:
         """The mean of each channel, (C, 1, 1) or (C, 1, 1, 1)."""
         spatial = tuple(range(-self.axes, 0))
         means = tensors.array(self.f).mean(spatial)
-        shape = (*self.f.shape[: -self.axes], *[1] * self.axes)
+        ones = [1] * self.axes
+        shape = (*self.f.shape[: -self.axes], *ones)
         return torch.as_tensor(means, device=self.f.device).reshape(shape)
 
     def make_flat(self) -> Tensor:
@@ -140,4 +145,5 @@ class Problem:
     @property
     def spread(self) -> float:
         """The standard deviation of the picture around the mean of each channel, over all channels."""
-        return math.sqrt(2 * self.flat_energy / self.f.numel())
+        variance = 2 * self.flat_energy / self.f.numel()
+        return math.sqrt(variance)

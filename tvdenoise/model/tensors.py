@@ -57,7 +57,8 @@ def cast_error(u: Tensor, dtype: torch.dtype) -> float:
     total = 0.0
     for start, rows in row_chunks(u, 1, CHUNK):
         part = to_float64(u.narrow(1, start, rows))
-        total += float((part.to(dtype).double() - part).square_().sum())
+        change = part.to(dtype).double() - part
+        total += float(change.square_().sum())
     return math.sqrt(total / u.numel())
 
 

@@ -1,8 +1,9 @@
 """Ascent methods for the dual objective d(p): optimizers with torch's operations, or kernels that do the same."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import product
 from types import ModuleType
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tvdenoise.kernels import dispatch
-from tvdenoise.kernels.state import State
+from tvdenoise.kernels.state import Fields, State
 from tvdenoise.model import operators, tensors
 from tvdenoise.model.problem import Problem
 from tvdenoise.solvers.optimizers import FISTA, AlternatingDescent
@@ -51,11 +52,13 @@ class Ascent(ABC):
     @property
     def state(self) -> State:
         """What compiled code works on."""
-        return State(self.problem.f, self.parameter, self.previous, self.average, self.problem.groups())
+        groups = self.problem.groups()
+        return State(self.problem.f, self.parameter, self.previous, self.average, groups)
 
     def advance(self, steps: int) -> None:
         """Take some steps."""
-        numbers = range(self.step + 1, self.step + steps + 1)
+        first = self.step + 1
+        numbers = range(first, first + steps)
         kernels = self.problem.kernels(self.parameter, self.previous)
         if kernels is not None:
             self.parameter, self.previous = self._advance_compiled(kernels, numbers)
@@ -65,7 +68,7 @@ class Ascent(ABC):
         self.step += steps
 
     @abstractmethod
-    def _advance_compiled(self, kernels: ModuleType, steps: range) -> tuple[Tensor, Tensor]:
+    def _advance_compiled(self, kernels: ModuleType, steps: range) -> Fields:
         """Take the steps of these numbers with compiled code; return both fields."""
 
     @abstractmethod
@@ -80,8 +83,8 @@ class FISTAAscent(Ascent):
         super().__init__(problem, start)
         self.rate = rate or problem.step_size
 
-    def _advance_compiled(self, kernels: ModuleType, steps: range) -> tuple[Tensor, Tensor]:
-        fields: tuple[Tensor, Tensor] = kernels.ascend(self.state, self.problem.tv, self.rate, steps)
+    def _advance_compiled(self, kernels: ModuleType, steps: range) -> Fields:
+        fields: Fields = kernels.ascend(self.state, self.problem.tv, self.rate, steps)
         return fields
 
     def _advance_with_torch(self, steps: range) -> None:
@@ -97,7 +100,8 @@ class FISTAAscent(Ascent):
             u = difference.subtract_adjoint(self.problem.f, self.parameter, self.scratch)
             self.parameter.grad = difference.forward_into(u, gradient)
             if self.average is not None:
-                self.average.add_(u.sub_(self.average).mul_(3 / (state["step"] + 2)))
+                share = 3 / (state["step"] + 2)
+                self.average.add_(u.sub_(self.average).mul_(share))
 
         for _ in steps:
             optimizer.step(closure)
@@ -111,7 +115,8 @@ Corners = Mapping[tuple[int, int], Tensor]
 
 def _split(t: Tensor) -> Corners:
     """Return even and odd rows and columns apart: torch is several times as fast on what lies side by side."""
-    return {(i, j): t[..., i::2, j::2].contiguous() for i in (0, 1) for j in (0, 1)}
+    corners = product((0, 1), (0, 1))
+    return {(i, j): t[..., i::2, j::2].contiguous() for i, j in corners}
 
 
 def _join(corners: Corners, t: Tensor) -> None:
@@ -131,7 +136,8 @@ class Edge(NamedTuple):
 
     def maximize(self) -> None:
         """Maximise d(p) over the field on these edges, no two of which share a pixel, and move the picture along."""
-        best = torch.sub(self.b, self.a).mul_(0.5).add_(self.x).clamp_(-self.weight, self.weight)
+        best = torch.sub(self.b, self.a).mul_(0.5).add_(self.x)
+        best.clamp_(-self.weight, self.weight)
         self.x.sub_(best)
         self.a.sub_(self.x)
         self.b.add_(self.x)
@@ -142,6 +148,16 @@ class Edge(NamedTuple):
         change = torch.sub(self.x, self.previous)
         self.a.add_(change)
         self.b.sub_(change)
+
+
+def _maximize(edges: Sequence[Edge]) -> None:
+    for edge in edges:
+        edge.maximize()
+
+
+def _follow(edges: Sequence[Edge]) -> None:
+    for edge in edges:
+        edge.follow()
 
 
 class AlternatingAscent(Ascent):
@@ -163,37 +179,32 @@ class AlternatingAscent(Ascent):
         for taken in range(0, steps, REFRESH):
             super().advance(min(REFRESH, steps - taken))
 
-    def _advance_compiled(self, kernels: ModuleType, steps: range) -> tuple[Tensor, Tensor]:
-        fields: tuple[Tensor, Tensor] = kernels.alternate(self.state, steps, AVERAGE_EVERY, self.scratch)
+    def _advance_compiled(self, kernels: ModuleType, steps: range) -> Fields:
+        fields: Fields = kernels.alternate(self.state, steps, AVERAGE_EVERY, self.scratch)
         return fields
 
     def _advance_with_torch(self, steps: range) -> None:
         self.problem.difference.subtract_adjoint(self.problem.f, self.parameter, self.scratch)
+        wholes = [*self.parameter, *self.previous]
+        parts = [_split(whole) for whole in wholes]
+        down, right, old_down, old_right = parts
         u = _split(self.scratch)
-        down, right = map(_split, self.parameter)
-        old_down, old_right = map(_split, self.previous)
         average = None if self.average is None else _split(self.average)
 
-        even_across = list(self._edges(-1, 0, u, right, old_right))
-        even_along = list(self._edges(-2, 0, u, down, old_down))
-        odd_edges = [*self._edges(-1, 1, u, right, old_right), *self._edges(-2, 1, u, down, old_down)]
-
-        def maximize(edges: Sequence[Edge]) -> None:
-            for edge in edges:
-                edge.maximize()
-
-        def follow() -> None:
-            for edge in odd_edges:
-                edge.follow()
-
+        even_across = self._edges(-1, 0, u, right, old_right)
+        even_along = self._edges(-2, 0, u, down, old_down)
+        odd_across = self._edges(-1, 1, u, right, old_right)
+        odd_along = self._edges(-2, 1, u, down, old_down)
+        odd_edges = odd_across + odd_along
+        solve_even = partial(_maximize, even_across + even_along + even_across)
+        solve_odd = partial(_maximize, odd_edges)
+        follow = partial(_follow, odd_edges)
         even = [right[0, 0], right[1, 0], down[0, 0], down[0, 1]]
         odd = [right[0, 1], right[1, 1], down[1, 0], down[1, 1]]
         old_odd = [old_right[0, 1], old_right[1, 1], old_down[1, 0], old_down[1, 1]]
-        solve_even = partial(maximize, [*even_across, *even_along, *even_across])
-        solve_odd = partial(maximize, odd_edges)
-        optimizer = AlternatingDescent(
-            [{"params": even, "minimize": solve_even}, {"params": odd, "minimize": solve_odd}]
-        )
+        even_block = {"params": even, "minimize": solve_even}
+        odd_block = {"params": odd, "minimize": solve_odd}
+        optimizer = AlternatingDescent([even_block, odd_block])
         for x, previous in zip(odd, old_odd, strict=True):
             optimizer.state[x] |= {"step": self.step, "previous": previous}
         for step in steps:
@@ -201,25 +212,31 @@ class AlternatingAscent(Ascent):
             if average is not None and step % AVERAGE_EVERY == 0:
                 share = 3 / (step // AVERAGE_EVERY + 2)
                 for corner, mean in average.items():
-                    mean.add_(torch.sub(u[corner], mean).mul_(share))
-        for corners, whole in zip((down, right, old_down, old_right), (*self.parameter, *self.previous), strict=True):
+                    change = torch.sub(u[corner], mean)
+                    mean.add_(change.mul_(share))
+        for corners, whole in zip(parts, wholes, strict=True):
             _join(corners, whole)
         if average is not None and self.average is not None:
             _join(average, self.average)
 
-    def _edges(self, axis: int, start: int, u: Corners, field: Corners, previous: Corners) -> Iterator[Edge]:
-        """Yield the edges along an axis whose first pixels are even, or odd."""
+    def _edges(self, axis: int, start: int, u: Corners, field: Corners, previous: Corners) -> list[Edge]:
+        """Return the edges along an axis whose first pixels are even, or odd."""
         n = (self.problem.f.shape[axis] - start) // 2
+        edges = []
         for other in (0, 1):
             first = (start, other)
             second = (1 - start, other)
             if axis == -1:
-                first = (other, start)
-                second = (other, 1 - start)
-            a, x, old = (t[first].narrow(axis, 0, n) for t in (u, field, previous))
+                first = first[::-1]
+                second = second[::-1]
+            a = u[first].narrow(axis, 0, n)
             b = u[second].narrow(axis, start, n)
+            x = field[first].narrow(axis, 0, n)
+            old = previous[first].narrow(axis, 0, n)
             for channels, weight in self.problem.channel_weights():
-                yield Edge(a[channels], b[channels], x[channels], old[channels], weight)
+                edge = Edge(a[channels], b[channels], x[channels], old[channels], weight)
+                edges.append(edge)
+        return edges
 
 
 # Makes an ascent that starts at a field, or at 0.

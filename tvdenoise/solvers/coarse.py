@@ -33,9 +33,11 @@ def coarse_start(problem: Problem) -> Tensor:
 
 def _start(problem: Problem, steps: int) -> Tensor:
     """Return the start from half the size after some steps there, and more at the sizes below."""
-    if max(problem.f.shape[-problem.axes :]) <= MIN_SIDE:
+    sides = problem.f.shape[-problem.axes :]
+    if max(sides) <= MIN_SIDE:
         return operators.new_field(problem.f, problem.axes)
-    half = replace(problem, f=_halve(problem.f, problem.axes), weight=problem.weight / 2)
+    small = _halve(problem.f, problem.axes)
+    half = replace(problem, f=small, weight=problem.weight / 2)
     field = ascend(half, _start(half, 2 * steps), steps)
     return _double(field, problem.f, problem.axes)
 
@@ -60,7 +62,8 @@ def _double(p: Tensor, f: Tensor, axes: int) -> Tensor:
         large = _resized(p, axis, f.shape[axis])
         for start in (0, 1):
             part = _every_other(large, start, axis)
-            tensors.array(part)[...] = tensors.array(p.narrow(axis, 0, part.shape[axis]))
+            values = p.narrow(axis, 0, part.shape[axis])
+            tensors.array(part)[...] = tensors.array(values)
         p = large
     return p
 

@@ -14,6 +14,8 @@ from tvdenoise.model.problem import Problem
 from tvdenoise.solvers.ascents import MakeAscent, choose_ascent
 from tvdenoise.total_variation import TotalVariation
 
+Candidate = tuple[Tensor, Certificate]  # a picture, and what is proven of it
+
 
 class Formulation(Protocol):
     """A way to put the problem to an optimizer."""
@@ -96,7 +98,8 @@ class Primal:
         self._variation = TotalVariation(
             tv=problem.tv, smoothing=smoothing, axes=problem.axes, coupled=problem.coupled, spacing=problem.spacing
         )
-        self._weights = problem.f.new_tensor(problem.ratios or (1.0,)) * problem.weight
+        ratios = problem.f.new_tensor(problem.ratios or (1.0,))
+        self._weights = problem.weight * ratios
         self._judge = Dual(problem)
         self._owed = 0
 
@@ -112,9 +115,11 @@ class Primal:
         self._owed += 1
         self.parameter.grad = None
         with torch.enable_grad():
-            fidelity = 0.5 * (self.parameter - self.problem.f).square().sum()
+            residual = self.parameter - self.problem.f
+            fidelity = 0.5 * residual.square().sum()
             u = self.parameter.unsqueeze(1) if self.problem.ratios else self.parameter
-            loss: Tensor = fidelity + (self._weights * self._variation(u)).sum()
+            penalties = self._weights * self._variation(u)
+            loss: Tensor = fidelity + penalties.sum()
         torch.autograd.backward(loss)
         return loss.detach()
 

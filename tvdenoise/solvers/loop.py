@@ -18,7 +18,7 @@ from tvdenoise.model.problem import Problem
 from tvdenoise.options.methods import Method
 from tvdenoise.solvers.ascents import AlternatingAscent, FISTAAscent
 from tvdenoise.solvers.coarse import coarse_start
-from tvdenoise.solvers.formulations import Dual, Formulation, Primal
+from tvdenoise.solvers.formulations import Candidate, Dual, Formulation, Primal
 
 # Why the loop stopped: certified within the tolerance, as close as the arithmetic allows, out of steps, or no longer
 # finite.
@@ -64,6 +64,9 @@ class Progress:
     tol: float
 
 
+Callback = Callable[[Progress], object]  # is called after each certificate
+
+
 @dataclass(frozen=True)
 class Solution:
     """The answer, its certificate, and why and when the loop stopped."""
@@ -81,20 +84,19 @@ def solve(
     *,
     tol: float,
     start: Tensor | None = None,
-    callback: Callable[[Progress], object] | None = None,
+    callback: Callback | None = None,
 ) -> Solution:
     """Minimise E(u) by ``method`` until the result is certified to lie within ``tol`` RMS of the exact minimiser.
 
     ``start`` is a field for methods on the dual to start from, and is overwritten. ``callback`` is called after each
     certificate.
     """
-    device = problem.f.device
     began = time.perf_counter()
     formulation = _make_formulation(problem, method, start)
-    synchronize(device)
+    synchronize(problem.f.device)
     seconds = time.perf_counter() - began
     steps = 0
-    kept: tuple[Tensor, Certificate] | None = None
+    kept: Candidate | None = None
     while True:
         u, certificate = formulation.candidate()
         best = kept
@@ -113,7 +115,7 @@ def solve(
         next_check = _plan_next_check(steps, certificate.rms_bound, tol, method.max_steps)
         began = time.perf_counter()
         formulation.advance(next_check - steps)
-        synchronize(device)
+        synchronize(problem.f.device)
         seconds += time.perf_counter() - began
         steps = next_check
 
@@ -135,7 +137,8 @@ def _find_status(certificate: Certificate, tol: float, steps: int, max_steps: in
         return "non_finite"
     if certificate.rms_bound <= tol:
         return "tolerance"
-    if tol < certificate.least_bound and certificate.rms_bound <= NEAR * certificate.least_bound:
+    least_bound = certificate.least_bound
+    if tol < least_bound and certificate.rms_bound <= NEAR * least_bound:
         return "precision"
     if steps >= max_steps:
         return "max_steps"
@@ -146,5 +149,7 @@ def _plan_next_check(steps: int, rms_bound: float, tol: float, max_steps: int) -
     """Return the step at which the bound may have come down to the tolerance."""
     first = min(FIRST_CHECK, math.ceil(FIRST_SHARE * max_steps))
     excess = rms_bound / tol if tol else math.inf
-    growth = min(MOST_GROWTH, max(LEAST_GROWTH, math.pow(excess, 1 / CERTIFIED_RATE)))
-    return min(max(first, math.ceil(steps * growth)), max_steps)
+    needed_growth = math.pow(excess, 1 / CERTIFIED_RATE)
+    growth = min(MOST_GROWTH, max(LEAST_GROWTH, needed_growth))
+    next_check = math.ceil(steps * growth)
+    return min(max(first, next_check), max_steps)

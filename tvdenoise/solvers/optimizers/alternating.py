@@ -44,7 +44,8 @@ class AlternatingDescent(UncompiledOptimizer):
 
     def __init__(self, blocks: Iterable[dict[str, Any]]) -> None:
         super().__init__(blocks, {})
-        if len(self.param_groups) != 2 or not all(callable(group.get("minimize")) for group in self.param_groups):
+        minimizers = [group.get("minimize") for group in self.param_groups]
+        if len(minimizers) != 2 or not all(map(callable, minimizers)):
             raise ValueError("two groups of parameters are asked for, each with minimize")
 
     @torch.no_grad()
@@ -63,7 +64,9 @@ class AlternatingDescent(UncompiledOptimizer):
         if not state:
             state |= {"step": 0, "previous": x.detach().clone()}
         state["step"] += 1
-        k, previous = state["step"], state["previous"]
-        change = torch.sub(x, previous).mul_((k - 1) / (k + 2))
+        k = state["step"]
+        previous = state["previous"]
+        momentum = (k - 1) / (k + 2)
+        change = torch.sub(x, previous).mul_(momentum)
         previous.copy_(x)
         x.add_(change)

@@ -67,7 +67,8 @@ class FISTA(UncompiledOptimizer):
         loss = closure()
         for group in self.param_groups:
             for p in group["params"]:
-                p.add_(p.grad.mul_(group["lr"] if group["maximize"] else -group["lr"]))
+                step = group["lr"] if group["maximize"] else -group["lr"]
+                p.add_(p.grad.mul_(step))
                 group["project"](p)
         return loss
 
@@ -78,6 +79,8 @@ class FISTA(UncompiledOptimizer):
             state["step"] = 0
             state["previous"] = p.detach().clone()
         state["step"] += 1
-        k, current = state["step"], p.data
-        p.data = state["previous"].sub_(current).mul_(-(k - 1) / (k + 2)).add_(current)
+        k = state["step"]
+        momentum = (k - 1) / (k + 2)
+        current = p.data
+        p.data = state["previous"].sub_(current).mul_(-momentum).add_(current)
         state["previous"] = current
