@@ -18,15 +18,16 @@ def first(values: Sequence[Any]) -> Any:  # noqa: ANN401 (of whatever kind the v
 
 def mean(values: Sequence[float | None]) -> float | None:
     """Return the mean, None where one is not known."""
-    known = [value for value in values if value is not None]
-    return fmean(known) if len(known) == len(values) else None
+    if None in values:
+        return None
+    return fmean(value for value in values if value is not None)
 
 
 def mean_psnr(values: Sequence[float | None]) -> float | None:
     """Return the PSNR of the mean squared error, None where one is not known."""
-    error = mean([None if value is None else 10 ** (-0.1 * value) for value in values])
-    if error is None:
+    if None in values:
         return None
+    error = fmean(10 ** (-0.1 * value) for value in values if value is not None)
     return -10 * math.log10(error) if error else math.inf
 
 
@@ -42,7 +43,18 @@ def whether_all(values: Sequence[bool | None]) -> bool | None:
 
 def worst(values: Sequence[Status]) -> Status:
     """Return the status of all."""
-    return max(values, key=("tolerance", "precision", "max_steps", "non_finite").index)
+    from_best_to_worst = ("tolerance", "precision", "max_steps", "non_finite")
+    return max(values, key=from_best_to_worst.index)
+
+
+# The types of figures, each with its rule. None: not known, or not asked for.
+Mean = Annotated[float | None, mean]
+MeanPSNR = Annotated[float | None, mean_psnr]
+Sum = Annotated[float | None, sum]
+Largest = Annotated[float | None, max]
+CommonText = Annotated[str | None, first]
+WhetherAny = Annotated[bool | None, whether_any]
+WhetherAll = Annotated[bool | None, whether_all]
 
 
 @dataclass(frozen=True)
@@ -56,36 +68,38 @@ class Figures:
     """
 
     range: Annotated[tuple[float, float] | None, first] = None
-    weight: Annotated[float | None, mean] = None
+    weight: Mean = None
     color: Annotated[ColorChoice | None, first] = None
-    chroma: Annotated[float | None, mean] = None
-    sigma: Annotated[float | None, mean] = None
-    criterion: Annotated[str | None, first] = None
-    risk: Annotated[float | None, mean] = None
-    is_noise_correlated: Annotated[bool | None, whether_any] = None
-    is_noise_signal_dependent: Annotated[bool | None, whether_any] = None
-    is_unchanged: Annotated[bool | None, whether_all] = None
-    device: Annotated[str | None, first] = None
+    chroma: Mean = None
+    sigma: Mean = None
+    criterion: CommonText = None
+    risk: Mean = None
+    is_noise_correlated: WhetherAny = None
+    is_noise_signal_dependent: WhetherAny = None
+    is_unchanged: WhetherAll = None
+    device: CommonText = None
     steps: Annotated[int | None, max] = None
     stop: Annotated[str | None, worst] = None
-    energy: Annotated[float | None, sum] = None
-    gap: Annotated[float | None, sum] = None
-    rms_bound: Annotated[float | None, max] = None
-    tol: Annotated[float | None, max] = None
-    psnr_before: Annotated[float | None, mean_psnr] = None
-    psnr_after: Annotated[float | None, mean_psnr] = None
-    ssim_before: Annotated[float | None, mean] = None
-    ssim_after: Annotated[float | None, mean] = None
-    seconds: Annotated[float | None, sum] = None
+    energy: Sum = None
+    gap: Sum = None
+    rms_bound: Largest = None
+    tol: Largest = None
+    psnr_before: MeanPSNR = None
+    psnr_after: MeanPSNR = None
+    ssim_before: Mean = None
+    ssim_after: Mean = None
+    seconds: Sum = None
 
 
 # The rules by the names of figures.
-RULES: dict[str, Callable[[Sequence[Any]], Any]] = {
-    name: hint.__metadata__[0] for name, hint in get_type_hints(Figures, include_extras=True).items()
-}
+_HINTS = get_type_hints(Figures, include_extras=True)
+RULES: dict[str, Callable[[Sequence[Any]], Any]] = {name: hint.__metadata__[0] for name, hint in _HINTS.items()}
 
 
 def aggregate(pages: Sequence[object]) -> dict[str, Any]:
     """Return those figures that pages have, as figures of all of them, by their names."""
-    names = [name for name in RULES if hasattr(pages[0], name)]
-    return {name: RULES[name]([getattr(page, name) for page in pages]) for name in names}
+    figures = {}
+    for name, rule in RULES.items():
+        if hasattr(pages[0], name):
+            figures[name] = rule([getattr(page, name) for page in pages])
+    return figures

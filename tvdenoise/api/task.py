@@ -1,7 +1,6 @@
 """One picture to denoise: its problem, its lambda, the device and precision it is solved in, and what is proven."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Generic, NamedTuple
 
@@ -21,7 +20,7 @@ from tvdenoise.machine.remarks import remark
 from tvdenoise.model import tensors
 from tvdenoise.model.problem import Problem
 from tvdenoise.options.settings import Settings
-from tvdenoise.solvers.loop import Progress, Solution, solve
+from tvdenoise.solvers.loop import Callback, Progress, Solution, solve
 
 TYPICAL_WEIGHT = 0.1  # stands for a lambda that is yet to be chosen, where it decides the precision
 MAX_SPREAD = 1e150  # the largest standard deviation of a picture whose square, the variance, is still a number
@@ -62,7 +61,7 @@ class Task(Generic[Image]):
                 remedy += " with range=(0, 255)"
             raise SettingError("sigma", problem, remedy)
 
-    def solve(self, callback: Callable[[Progress], object] | None = None) -> Result[Image]:
+    def solve(self, callback: Callback | None = None) -> Result[Image]:
         """Denoise the picture.
 
         The CPU does it where the accelerator has too little memory, and where one that nobody asked for fails before
@@ -82,9 +81,11 @@ class Task(Generic[Image]):
         except RuntimeError as error:
             was_asked_for = self.settings.device != "auto" or self._home.type != "cpu"
             is_fatal = has_begun or was_asked_for
-            if device.type == "cpu" or (is_fatal and not is_out_of_memory(error)):
+            has_room = not is_out_of_memory(error)
+            if device.type == "cpu" or (is_fatal and has_room):
                 raise
-            remark(f"the CPU did what {device} could not: {' '.join(str(error).split())[:200]}")
+            reason = " ".join(str(error).split())
+            remark(f"the CPU did what {device} could not: {reason[:200]}")
         settings = replace(self.settings, device="cpu")
         device, dtype = self._place(settings, torch.device("cpu"))
         return self._solve_on(device, dtype, settings, callback)
@@ -104,7 +105,7 @@ class Task(Generic[Image]):
         device: torch.device,
         dtype: torch.dtype,
         settings: Settings,
-        callback: Callable[[Progress], object] | None,
+        callback: Callback | None,
     ) -> Result[Image]:
         posed = self._pose(device, dtype, settings)
         problem = posed.problem
@@ -112,7 +113,8 @@ class Task(Generic[Image]):
         if posed.selection is not None and posed.selection.field is not None:
             start = posed.selection.field.to(problem.f)
         tol = settings.tolerance(problem.weight)
-        goal = max(tol - self._expect_rounding(problem), 0.5 * tol)
+        rounding = self._expect_rounding(problem)
+        goal = max(tol - rounding, 0.5 * tol)
         centred = _centre(problem)
         solution = solve(centred, settings.method, tol=goal, start=start, callback=callback)
         if centred is not problem:
@@ -170,8 +172,8 @@ class Task(Generic[Image]):
         ).with_rounding(self._rounding(problem, solution.u) + rounding)
         if selection is None:
             return result
-        sigma = math.sqrt(sum(channel.sigma**2 for channel in noise) / len(noise))
-        result = replace(result, sigma=sigma, risk=selection.risk)
+        variance = sum(channel.sigma**2 for channel in noise) / len(noise)
+        result = replace(result, sigma=math.sqrt(variance), risk=selection.risk)
         if self.settings.sigma is not None:
             return result
         return replace(
@@ -186,7 +188,8 @@ class Task(Generic[Image]):
         if problem.ratios and problem.weight:
             distance += colour.rounding_bound(problem.f) + colour.rounding_bound(solved)
         if _is_centred(problem):
-            distance += torch.finfo(torch.float64).eps * (float(problem.means.abs().max()) + problem.spread)
+            largest = float(problem.means.abs().max()) + problem.spread
+            distance += torch.finfo(torch.float64).eps * largest
         return distance
 
     def _expect_rounding(self, problem: Problem) -> float:
@@ -198,7 +201,8 @@ class Task(Generic[Image]):
         low, high = self._planes.scale
         is_narrow = dtype is not None and dtype.itemsize < problem.f.itemsize
         if dtype is not None and (is_narrow or low):
-            rms = float(torch.linalg.vector_norm(problem.f)) / math.sqrt(problem.f.numel())
+            length = float(torch.linalg.vector_norm(problem.f))
+            rms = length / math.sqrt(problem.f.numel())
             rms += abs(low) / (high - low)
             distance += 0.5 * torch.finfo(dtype).eps * rms
         return ROOM * distance
@@ -212,9 +216,14 @@ def _precision(f: Tensor, tol: float, weight: float) -> torch.dtype:
     """
     if f.dtype == torch.float64:
         return torch.float64
-    values = tensors.array(f.to(torch.promote_types(f.dtype, torch.float32)))  # NumPy knows no bfloat16
-    largest = max(abs(float(values.min())), abs(float(values.max())))
-    least_tol = max(1e-3 * weight ** (2 / 3), 6e-4 * math.sqrt(weight * largest))
+    wide_dtype = torch.promote_types(f.dtype, torch.float32)  # NumPy knows no bfloat16
+    values = tensors.array(f.to(wide_dtype))
+    low = float(values.min())
+    high = float(values.max())
+    largest = max(abs(low), abs(high))
+    least_tol_of_weight = 1e-3 * weight ** (2 / 3)
+    least_tol_of_values = 6e-4 * math.sqrt(weight * largest)
+    least_tol = max(least_tol_of_weight, least_tol_of_values)
     return torch.float64 if tol < least_tol else torch.float32
 
 
