@@ -19,7 +19,10 @@ def _normalize(*row: float) -> tuple[float, ...]:
 
 
 # The orthonormal transform to opponent colours: luma (R+G+B)/sqrt 3, and chromas (R-B)/sqrt 2 and (R-2G+B)/sqrt 6.
-OPPONENT = ChannelMix((_normalize(1, 1, 1), _normalize(1, 0, -1), _normalize(1, -2, 1)))
+_LUMA = _normalize(1, 1, 1)
+_RED_BLUE = _normalize(1, 0, -1)
+_GREEN = _normalize(1, -2, 1)
+OPPONENT = ChannelMix((_LUMA, _RED_BLUE, _GREEN))
 to_opponent = OPPONENT.forward
 from_opponent = OPPONENT.adjoint
 
@@ -49,7 +52,8 @@ def ratios(chroma: float | None) -> tuple[float, float, float]:
 def rounding_bound(channels: Tensor) -> float:
     """Return a bound on the root mean square of what rounding adds to either transform."""
     epsilon = torch.finfo(channels.dtype).eps
-    rms = float(torch.linalg.vector_norm(channels)) / math.sqrt(channels.numel())
+    length = float(torch.linalg.vector_norm(channels))
+    rms = length / math.sqrt(channels.numel())
     # A factor, a product and two sums are rounded, each by half of epsilon, relative to |M| |x|, whose 2-norm is at
     # most sqrt(3) |x|.
     return 2 * math.sqrt(3) * epsilon * rms

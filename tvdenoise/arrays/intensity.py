@@ -81,7 +81,8 @@ def find_gaps(pixels: Pixels, nodata: float | None) -> NDArray[np.bool_]:
 def step_off(whole: Pixels, nodata: float | None, most: float) -> None:
     """Move whole numbers of data by one, in place, where rounding has made them the one that stands for no data."""
     step = -1 if nodata == most else 1
-    np.add(whole, step, out=whole, where=find_nodata(whole, nodata), casting="unsafe")
+    is_nodata = find_nodata(whole, nodata)
+    np.add(whole, step, out=whole, where=is_nodata, casting="unsafe")
 
 
 def check_finite(
@@ -96,7 +97,8 @@ def check_finite(
         raise ArrayError(subject, f"it is empty, of shape {pixels.shape}", "give at least one pixel")
     if is_finite(pixels):
         return
-    bad = ~np.isfinite(pixels) & ~find_nodata(pixels, nodata)
+    is_nodata = find_nodata(pixels, nodata)
+    bad = ~np.isfinite(pixels) & ~is_nodata
     if not bad.any():
         return
     count = np.count_nonzero(bad)
@@ -147,9 +149,11 @@ def check_range(subject: object, pixels: Pixels, scale: Range, nodata: float | N
     limits = np.finfo(dtype)
     is_number = float(limits.tiny) <= span <= float(limits.max)
     darkest, brightest = find_extremes(pixels, nodata)
-    farthest = max(abs(darkest - low), abs(brightest - low))
-    if not (is_number and farthest <= MAX_UNIT * span):
-        problem = f"{low:g}..{high:g} is too wide or too narrow a range to scale its {pixels.dtype} values by"
+    distances = [abs(extreme - low) for extreme in (darkest, brightest)]
+    is_near = max(distances) <= MAX_UNIT * span
+    if not (is_number and is_near):
+        problem = f"{low:g}..{high:g} is too wide or too narrow a range"
+        problem += f" to scale its {pixels.dtype} values by"
         raise ArrayError(subject, problem, "give another range")
 
 
@@ -159,8 +163,8 @@ def find_extremes(pixels: Pixels, nodata: float | None = None) -> Range:
         return UNIT
     low = float(pixels.min())
     high = float(pixels.max())
-    # As a rule all are finite: then no copy is needed.
-    if nodata is None and math.isfinite(low) and math.isfinite(high):
+    are_finite = math.isfinite(low) and math.isfinite(high)
+    if nodata is None and are_finite:  # as a rule; then no copy is needed
         return low, high
     return find_extremes(pixels[~find_gaps(pixels, nodata)])
 
@@ -178,7 +182,9 @@ def fill_gaps(pixels: Pixels, nodata: float | None = None) -> Pixels:
     from scipy.ndimage import distance_transform_edt  # rarely needed, slow to import
 
     filled = pixels.copy()
-    for channel, bad in zip(np.moveaxis(filled, -1, 0), np.moveaxis(gaps, -1, 0), strict=True):
+    channels = np.moveaxis(filled, -1, 0)
+    gaps_of_channels = np.moveaxis(gaps, -1, 0)
+    for channel, bad in zip(channels, gaps_of_channels, strict=True):
         if bad.all():
             channel[...] = 0
         elif bad.any():
@@ -237,8 +243,8 @@ def measure_rounding(unit: UnitPixels, pixels: Pixels, scale: Range, nodata: flo
         return 0.0
     total = 0.0
     for rows in _chunks(unit):
-        shown = _scale(pixels[rows], scale)
-        difference = np.where(find_gaps(pixels[rows], nodata), 0.0, shown - unit[rows])
+        difference = _scale(pixels[rows], scale) - unit[rows]
+        difference[find_gaps(pixels[rows], nodata)] = 0.0
         total += float(np.vdot(difference, difference))
     return math.sqrt(total / unit.size)
 
@@ -255,14 +261,15 @@ class Levels:
 
     def to_whole(self, numbers: Pixels) -> NDArray[np.float64]:
         """Return the nearest n that can be stored; NaN stays NaN."""
-        whole = np.rint((numbers.astype(np.float64) - self.zero) / self.step)
-        whole = np.clip(whole, self.least, self.most)
+        steps = (numbers.astype(np.float64) - self.zero) / self.step
+        whole = np.clip(np.rint(steps), self.least, self.most)
         step_off(whole, self.nodata, self.most)
         return whole
 
     def to_numbers(self, whole: Pixels, dtype: DTypeLike) -> Pixels:
         """Return what some n stand for."""
-        return (whole.astype(np.float64) * self.step + self.zero).astype(dtype)
+        numbers = whole.astype(np.float64) * self.step + self.zero
+        return numbers.astype(dtype)
 
 
 def _scale(pixels: Pixels, scale: Range) -> NDArray[np.float64]:

@@ -92,7 +92,8 @@ def _array_as_planes(image: Array, axis: Axis, scale: Range | None) -> Planes[Ar
         values = intensity.scale_from_unit(solved, scale, image.dtype)
         if dtype is not None and scale != UNIT:  # what has not changed keeps its bits
             np.copyto(values, image, where=solved == unit)
-        return np.ascontiguousarray(values), intensity.measure_rounding(solved, values, scale)
+        rounding = intensity.measure_rounding(solved, values, scale)
+        return np.ascontiguousarray(values), rounding
 
     return Planes(_to_front(f, axis), scale, restore, dtype)
 
@@ -101,12 +102,14 @@ def _tensor_as_planes(image: Tensor, axis: Axis, scale: Range | None) -> Planes[
     image = image.detach().resolve_neg()
     readable = image
     if image.is_floating_point():
-        if image.numel() and torch.isfinite(image).all():
+        is_finite = torch.isfinite(image).all()
+        if image.numel() and is_finite:
             low, high = image.aminmax()
             scale = scale or intensity.choose_range(float(low), float(high))
             if scale == UNIT:
                 return _unit_tensor_as_planes(image, axis)
-        readable = image.to(torch.promote_types(image.dtype, torch.float32))  # NumPy knows no bfloat16
+        wide_dtype = torch.promote_types(image.dtype, torch.float32)  # NumPy knows no bfloat16
+        readable = image.to(wide_dtype)
     # Scaled, or refused, as an array is, on the CPU.
     array = _array_as_planes(readable.numpy(force=True), axis, scale)
 
@@ -127,7 +130,9 @@ def _unit_tensor_as_planes(image: Tensor, axis: Axis) -> Planes[Tensor]:
     """Return finite floats that are on the unit scale, on the device where they are."""
 
     def restore(u: Tensor) -> tuple[Tensor, float]:
-        return _from_front(u, axis).to(image.device, image.dtype), tensors.cast_error(u, image.dtype)
+        values = _from_front(u, axis).to(image.device, image.dtype)
+        rounding = tensors.cast_error(u, image.dtype)
+        return values, rounding
 
     return Planes(_to_front(image, axis), UNIT, restore, image.dtype)
 

@@ -33,7 +33,8 @@ def pick_device(name: str, home: torch.device, dtype: torch.dtype, values: int) 
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     if name == "auto":
         device = home
-        if home.type == "cpu" and accelerator is not None and values >= MIN_VALUES_FOR_ACCELERATOR:
+        is_large = values >= MIN_VALUES_FOR_ACCELERATOR
+        if home.type == "cpu" and accelerator is not None and is_large:
             device = _with_index(accelerator)
         return device if _computes_in(dtype, device) else torch.device("cpu")
     remedy = "use auto or cpu" if accelerator is None else f"use auto, cpu or {accelerator.type}"
@@ -45,7 +46,8 @@ def pick_device(name: str, home: torch.device, dtype: torch.dtype, values: int) 
     if device.type == "cpu":
         return device
     count = torch.accelerator.device_count()
-    if accelerator is None or device.type != accelerator.type or (device.index or 0) >= count:
+    is_there = (device.index or 0) < count
+    if accelerator is None or device.type != accelerator.type or not is_there:
         raise DeviceError(name, "torch finds no such device on this machine", remedy)
     if not _computes_in(dtype, device):
         problem = f"{name} computes in float32 at most, too coarse for it or for the tolerance"
@@ -68,8 +70,10 @@ def synchronize(device: torch.device) -> None:
 
 def is_out_of_memory(error: Exception) -> bool:
     """Return whether an error says that a device has too little memory."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
     message = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or any(words in message for words in OUT_OF_MEMORY)
+    return any(words in message for words in OUT_OF_MEMORY)
 
 
 def knows_float64(device: torch.device) -> bool:

@@ -17,7 +17,8 @@ def cores(membership: Path = MEMBERSHIP, groups: Path = GROUPS) -> int:
     if hasattr(os, "sched_getaffinity"):  # only Linux has it
         number = len(os.sched_getaffinity(0))
     for folder in _group_folders("cpu", membership, groups):
-        limit = _numbers(folder / "cpu.max") or _numbers(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")
+        limit = _numbers(folder / "cpu.max")
+        limit = limit or _numbers(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")
         if len(limit) == 2 and min(limit) > 0:
             quota, period = limit
             number = min(number, math.ceil(quota / period))

@@ -65,7 +65,8 @@ class Budget:
         least = thresholds.program + thresholds.workspace
         if limit is not None and limit < least:
             problem = f"{limit / 2**20:.0f}M is hardly more than the program itself takes"
-            raise SettingError("memory", problem, f"give at least {math.ceil(least / 2**20)}M")
+            least_mebibytes = math.ceil(least / 2**20)
+            raise SettingError("memory", problem, f"give at least {least_mebibytes}M")
         if limit is None:
             limit = thresholds.available() // 2
         program = max(thresholds.resident(), thresholds.program)  # libraries such as CUDA's may have grown
@@ -96,7 +97,8 @@ class Budget:
                 mapped = mmap.mmap(file.fileno(), size)
         except OSError as error:
             where = self._folder or "the folder for temporary files"
-            problem = f"a scratch file of {size / 2**20:.0f}M cannot be made there ({reason(error)})"
+            mebibytes = size / 2**20
+            problem = f"a scratch file of {mebibytes:.0f}M cannot be made there ({reason(error)})"
             raise ScratchError(where, problem, "free some space, or give more --memory") from error
         self._maps.append(weakref.ref(mapped))
         if len(self._maps) == 1:

@@ -92,12 +92,14 @@ class Distances(Number):
         """Return a number as a float, several as a tuple."""
         if not isinstance(value, tuple | list):
             return super().check(name, value)
-        if len(value) not in (2, 3) or not all(is_number(item) and 0 < item < math.inf for item in value):
+        are_distances = all(is_number(item) and 0 < item < math.inf for item in value)
+        if len(value) not in (2, 3) or not are_distances:
             raise SettingError(name, f"{show(value)} are not two or three numbers above 0", self.remedy)
-        ratios = tuple(float(item / value[-1]) for item in value)
+        *_, unit = value
+        ratios = tuple(float(item / unit) for item in value)
         for item, ratio in zip(value, ratios, strict=True):
             if not self.least <= ratio <= self.most:
-                problem = f"{item:g} is not {self.least:g} to {self.most:g} times the last distance, {value[-1]:g}"
+                problem = f"{item:g} is not {self.least:g} to {self.most:g} times the last distance, {unit:g}"
                 raise SettingError(name, problem, self.remedy)
         return ratios
 
@@ -107,7 +109,8 @@ class Distances(Number):
         if len(items) == 1:
             return super().read(name, text)
         each = Number(0, math.inf, self.remedy, is_open=True)
-        return self.check(name, [each.read(name, item) for item in items])
+        numbers = [each.read(name, item) for item in items]
+        return self.check(name, numbers)
 
 
 class Whole(Rule):
@@ -120,11 +123,14 @@ class Whole(Rule):
 
     def check(self, name: str, value: object) -> int:
         """Return a number as an int."""
-        if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < self.least:
-            raise SettingError(name, f"{show(value)} is not a whole number of {self.least} or more", "leave it out")
-        if int(value) > MOST_WHOLE:
-            raise SettingError(name, f"{show(value)} is more than {MOST_WHOLE}", "leave it out")
-        return int(value)
+        problem = f"{show(value)} is not a whole number of {self.least} or more"
+        if isinstance(value, Integral) and not isinstance(value, bool):
+            number = int(value)
+            if self.least <= number <= MOST_WHOLE:
+                return number
+            if number > MOST_WHOLE:
+                problem = f"{show(value)} is more than {MOST_WHOLE}"
+        raise SettingError(name, problem, "leave it out")
 
 
 class Choice(Rule):
@@ -137,7 +143,8 @@ class Choice(Rule):
         """Return a name that is one of them."""
         if isinstance(value, str) and value.lower() in self.names:
             return value.lower()
-        raise SettingError(name, f"{show(value)} is unknown", f"choose from {', '.join(self.names)}")
+        remedy = f"choose from {', '.join(self.names)}"
+        raise SettingError(name, f"{show(value)} is unknown", remedy)
 
 
 class Flag(Rule):
@@ -159,10 +166,13 @@ class DeviceName(Rule):
 
     def check(self, name: str, value: object) -> str:
         """Return a name, that of a ``torch.device`` too."""
-        is_device = type(value).__module__ == "torch" and type(value).__name__ == "device"
+        kind_of_value = type(value)
+        is_device = (kind_of_value.__module__, kind_of_value.__name__) == ("torch", "device")
         if is_device or isinstance(value, str):
             kind, colon, number = str(value).lower().partition(":")
-            return f"{'cuda' if kind == 'gpu' else kind}{colon}{number}"
+            if kind == "gpu":
+                kind = "cuda"
+            return kind + colon + number
         raise SettingError(name, f"{show(value)} is no name", "give such as auto, cpu, or cuda:1")
 
 
@@ -182,8 +192,10 @@ class MethodName(Rule):
         if method in NOT_OFFERED:
             problem = f"{method} is not offered, it {NOT_OFFERED[method]}"
             raise SettingError(name, problem, "leave it out for the fastest")
+        remedy = f"choose from {', '.join(self.names)}"
         near = get_close_matches(method, self.names, n=1)
-        remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(self.names)}"
+        if near:
+            remedy = f"did you mean {near[0]}?"
         raise SettingError(name, f"{value!r} is unknown", remedy)
 
 
@@ -194,9 +206,10 @@ def parse_number(text: str) -> float:
     numerator, slash, denominator = text.partition("/")
     if not slash:
         return float(numerator)
-    if float(denominator) == 0:
+    divisor = float(denominator)
+    if divisor == 0:
         raise ValueError(f"{text} is no number")
-    return float(numerator) / float(denominator)
+    return float(numerator) / divisor
 
 
 def check_range(given: Any, shown: str) -> tuple[float, float]:  # noqa: ANN401 (whatever is given for two numbers)
@@ -206,7 +219,8 @@ def check_range(given: Any, shown: str) -> tuple[float, float]:  # noqa: ANN401 
     except (TypeError, ValueError, OverflowError):
         low = high = math.nan
     if not -math.inf < low < high < math.inf:
-        raise SettingError("range", f"{shown} is not two finite numbers, the smaller first", "give such as 0,4095")
+        problem = f"{shown} is not two finite numbers, the smaller first"
+        raise SettingError("range", problem, "give such as 0,4095")
     return low, high
 
 

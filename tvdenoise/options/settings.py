@@ -214,7 +214,9 @@ class Settings:
         for name, option in OPTIONS.items():
             needs = option.needs
             is_default = getattr(self, name) == DEFAULTS[name]
-            if needs is not None and not is_default and getattr(self, needs.name) not in needs.values:
+            if needs is None or is_default:
+                continue
+            if getattr(self, needs.name) not in needs.values:
                 raise SettingError(name, needs.problem, needs.remedy)
         self._check_spacing()
         if self.optimizer == "alternating" and not self._alternates:
@@ -233,18 +235,22 @@ class Settings:
 
     def with_color(self, color: ColorChoice) -> "Settings":
         """Return the settings with another colour model, and without ``chroma`` where that has none."""
-        return replace(self, color=color, chroma=self.chroma if color in OPPONENT else None)
+        chroma = self.chroma if color in OPPONENT else None
+        return replace(self, color=color, chroma=chroma)
 
     def columns(self) -> dict[str, Any]:
         """Return what a row says of the settings: no strength where lambda is given, and the optimizer that is used."""
-        values = {name: getattr(self, name) for name, option in OPTIONS.items() if option.is_column}
+        names = [name for name, option in OPTIONS.items() if option.is_column]
+        values = {name: getattr(self, name) for name in names}
         if self.weight != AUTO:
             values["strength"] = None
         return values | {"optimizer": self.method_name}
 
     def tolerance(self, weight: float) -> float:
         """Return the tolerance at a lambda."""
-        return min(DEFAULT_TOL, TOL_OVER_WEIGHT * weight) if self.tol is None else self.tol
+        if self.tol is not None:
+            return self.tol
+        return min(DEFAULT_TOL, TOL_OVER_WEIGHT * weight)
 
     @property
     def axes(self) -> Literal[2, 3]:
@@ -271,7 +277,8 @@ class Settings:
     @property
     def _alternates(self) -> bool:
         is_square = not isinstance(self.spacing, tuple) or self.spacing[-2] == 1
-        return self.tv == "anisotropic" and self.color != "coupled" and not self.volume and is_square
+        is_scalar = self.tv == "anisotropic" and self.color != "coupled"
+        return is_scalar and is_square and not self.volume
 
 
 # The declarations by their names.
