@@ -41,8 +41,9 @@ def check_place(target: Path, *others: Path, overwrite: bool) -> None:
         raise UnwritableError(target, problem, "choose another folder") from error
     if mode is None:
         return
-    if any(_mode(other, InputError) is not None and target.samefile(other) for other in others):
-        raise OutputError(target, "it is a file this run reads", "choose another name")
+    for other in others:
+        if _mode(other, InputError) is not None and target.samefile(other):
+            raise OutputError(target, "it is a file this run reads", "choose another name")
     if not stat.S_ISREG(mode):
         raise OutputError(target, "it is not a regular file", "choose another name")
     if not overwrite:

@@ -51,7 +51,8 @@ def check_target(
         raise OutputError(target, problem, f"end it in one of {endings}, or in / for a folder")
     if promised not in (None, format_):
         problem = f"its ending says {promised}, but --format says {format_}"
-        raise OutputError(target, problem, f"end it in {FORMATS[format_].endings[0]}, or leave out --format")
+        ending = FORMATS[format_].endings[0]
+        raise OutputError(target, problem, f"end it in {ending}, or leave out --format")
     check_place(target, *others, overwrite=overwrite)
 
 
@@ -75,7 +76,8 @@ def prepare_target(
         native = file.bare_native
     if format_ != file.format:  # whose writer would not know what to do with it
         native = None
-    blanks = tuple(_blank(part, source, format_, is_copy=native is not None) for part in source.parts)
+    is_copy = native is not None
+    blanks = tuple(_blank(part, source, format_, is_copy=is_copy) for part in source.parts)
     if native is None:  # nothing but the type of its numbers says what a new file holds
         blanks = tuple(replace(blank, levels=None) for blank in blanks)
     target_file = PictureFile(format_, blanks, metadata, native)
@@ -91,7 +93,8 @@ def _check_conversion(file: PictureFile, target: Path, format_: str, options: Wr
     if lost and not options.allow_loss:
         endings = _endings_that_lose_nothing(file, options)
         remedy = f"end it in {endings}, or say --allow-loss" if endings else "say --allow-loss"
-        raise OutputError(target, f"a {format_} file would lose {', '.join(lost)}", remedy)
+        problem = f"a {format_} file would lose {', '.join(lost)}"
+        raise OutputError(target, problem, remedy)
 
 
 def _endings_that_lose_nothing(file: PictureFile, options: WriteOptions) -> str:
@@ -129,10 +132,11 @@ def _blank(part: Picture, source: PictureFile, target: str, *, is_copy: bool) ->
     """Return a picture of the source's type and scale, or those which the target can hold; an array is not rounded."""
     dtype = _stored_dtype(part, target)
     scale = part.scale
-    if target == "NPY" and source.format != "NPY" and part.pixels.dtype.kind in "iu":
+    becomes_array = target == "NPY" and source.format != "NPY"
+    if becomes_array and dtype.kind in "iu":
         dtype = part.unit_type
         scale = intensity.UNIT
-    elif dtype != part.pixels.dtype or (not is_copy and scale == source.scale):
+    elif dtype != part.pixels.dtype or (scale == source.scale and not is_copy):
         scale = intensity.type_range(dtype)  # as no other file says which number is white
     blank = part.blank(dtype, scale)
     if part.is_inverted and target not in (source.format, "TIFF"):

@@ -58,7 +58,10 @@ def describe(file: PictureFile, *, volume: bool = False, color: ColorChoice = "r
 def _memory(file: PictureFile, *, volume: bool, color: ColorChoice) -> int:
     """Return the bytes that denoising takes: the file twice, and the arrays of the solver for its largest page."""
     held = sum(part.pixels.nbytes for part in file.parts)
-    page = max(part.unit_type.itemsize * _solve_size(part, volume=volume, color=color) for part in file.parts)
+    page = 0
+    for part in file.parts:
+        size = _solve_size(part, volume=volume, color=color)
+        page = max(page, size * part.unit_type.itemsize)
     arrays = 9 if volume else 7  # f, two pictures like it, and two fields of 3 or 2 components
     return 2 * held + arrays * page
 
@@ -150,7 +153,8 @@ def installation() -> dict[str, Any]:
     devices = [f"cpu ({torch.get_num_threads()} threads)"]
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     if accelerator is not None:
-        devices += [f"{accelerator}:{i}" for i in range(torch.accelerator.device_count())]
+        count = torch.accelerator.device_count()
+        devices += [f"{accelerator}:{i}" for i in range(count)]
     return {
         "versions": {name: _version(name) for name in PACKAGES},
         "devices": devices,

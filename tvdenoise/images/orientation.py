@@ -36,7 +36,9 @@ def exif_of(number: int) -> bytes | None:
 
 def turn(picture: Picture, number: int) -> Picture:
     """Return the picture as viewers show it; the pixels are views of those given."""
-    pixels = _turn_axes(picture.pixels, number, picture.axes.index("Y"), picture.axes.index("X"))
+    y = picture.axes.index("Y")
+    x = picture.axes.index("X")
+    pixels = _turn_axes(picture.pixels, number, y, x)
     return replace(picture, pixels=pixels, orientation=UPRIGHT)
 
 

@@ -22,6 +22,9 @@ Names = tuple[str, ...]
 Pixels = NDArray[np.generic]
 Floats = NDArray[np.floating]
 
+Resolution = tuple[float, float]  # pixels an inch, horizontally and vertically
+Distances = tuple[float, float]  # between slices and between rows, in pixel widths
+
 EXIF_MARK = b"Exif\0\0"  # with which a block of EXIF begins
 
 # The index in :attr:`Picture.by_page` of what is denoised together: a page, a channel of it, or a volume.
@@ -60,12 +63,14 @@ class Picture:
     @property
     def is_rgb(self) -> bool:
         """Whether the colours are red, green and blue."""
-        return self._channel_axis == "S" and self.colours == 3 and not self.is_cmyk
+        has_three = self._channel_axis == "S" and self.colours == 3
+        return has_three and not self.is_cmyk
 
     @property
     def has_channels(self) -> bool:
         """Whether it has several channels that are no colours, such as the stains of a micrograph."""
-        return self.colours > 1 and not self.is_rgb and not self.is_cmyk
+        are_colours = self.is_rgb or self.is_cmyk
+        return self.colours > 1 and not are_colours
 
     @property
     def page_axes(self) -> str:
@@ -84,7 +89,8 @@ class Picture:
         axes = self.page_axes
         if "Z" in axes:
             return "Z"
-        return axes if len(axes) == 1 and axes not in "TC" else ""
+        is_depth = len(axes) == 1 and axes not in "TC"
+        return axes if is_depth else ""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -109,7 +115,8 @@ class Picture:
     @property
     def frames(self) -> NDArray[Any]:
         """All pages one after the other, (N, H, W, samples)."""
-        return self.by_page.reshape(-1, *self.by_page.shape[-3:])
+        pages = self.by_page
+        return pages.reshape(-1, *pages.shape[-3:])
 
     @property
     def _hidden(self) -> Pixels:
@@ -125,8 +132,9 @@ class Picture:
     @property
     def first_page(self) -> "Picture":
         """The first page alone."""
-        first = tuple(0 if axis in self.page_axes else slice(None) for axis in self.axes)
-        axes = "".join(axis for axis in self.axes if axis not in self.page_axes)
+        pages = self.page_axes
+        first = tuple(0 if axis in pages else slice(None) for axis in self.axes)
+        axes = "".join(axis for axis in self.axes if axis not in pages)
         return replace(self, pixels=self.pixels[first], axes=axes)
 
     @property
@@ -166,7 +174,8 @@ class Picture:
     def is_numbered_like(self, other: "Picture") -> bool:
         """Return whether the same numbers mean the same in another picture: of the same type, or floats as well."""
         types = {self.pixels.dtype, other.pixels.dtype}
-        return len(types) == 1 or {dtype.kind for dtype in types} == {"f"}
+        kinds = {dtype.kind for dtype in types}
+        return len(types) == 1 or kinds == {"f"}
 
     def has_more_colours_than(self, count: int) -> bool:
         """Return whether any page of an 8-bit RGB picture shows more colours."""
@@ -214,18 +223,20 @@ class Picture:
         """Return a picture like this one, of another type and scale: its colours are yet to be filled in."""
         blank = replace(self, pixels=scratch.empty(self.pixels.shape, dtype), scale=scale)
         if (blank.pixels.dtype, scale) != (self.pixels.dtype, self.scale):
-            blank = replace(blank, nodata=self._convert_nodata(blank.pixels.dtype, scale), levels=None)
+            nodata = self._convert_nodata(blank.pixels.dtype, scale)
+            blank = replace(blank, nodata=nodata, levels=None)
         if self.alpha:
             blank._hidden[...] = rescale(self._hidden, self.type_range, blank.type_range, dtype)
         return blank
 
     def _convert_nodata(self, dtype: np.dtype[Any], scale: Range) -> float | None:
         """Return what stands for no data in another type or scale; in integers made of floats gaps are filled."""
-        if self.nodata is None or (self.pixels.dtype.kind == "f" and dtype.kind != "f"):
+        if self.nodata is None:
             return None
+        becomes_floats = dtype.kind == "f"
         if self.pixels.dtype.kind == "f":
-            return self.nodata
-        if dtype.kind == "f":
+            return self.nodata if becomes_floats else None
+        if becomes_floats:
             return math.nan
         unit = intensity.scale_to_unit(np.array([self.nodata]), self.scale)
         (number,) = intensity.scale_from_unit(unit, scale, dtype)
@@ -240,11 +251,13 @@ class Picture:
         original = source.by_page[page]
         values = intensity.scale_from_unit(u, self.scale, target.dtype)
         if self.levels is not None:
-            values = self.levels.to_numbers(self.levels.to_whole(values), target.dtype)
+            whole = self.levels.to_whole(values)
+            values = self.levels.to_numbers(whole, target.dtype)
         target[...] = values
         if target.dtype.kind == original.dtype.kind == "f":
             is_kept = intensity.find_gaps(original, source.nodata)
-            if target.dtype == original.dtype and self.scale == source.scale:
+            is_alike = target.dtype == original.dtype and self.scale == source.scale
+            if is_alike:
                 is_kept |= u == source.unit(page)
             np.copyto(target, original, where=is_kept)
         elif self.nodata is not None:
@@ -260,7 +273,8 @@ class Picture:
         count = self.pixels.ndim
         letters = set(axes)
         fits = len(axes) == len(letters) == count and letters.issuperset("YX")
-        if not fits or not axes.isascii() or not axes.isupper():
+        are_letters = axes.isascii() and axes.isupper()
+        if not (fits and are_letters):
             problem = f"{axes} does not name the {count} axes of an array of shape {self.pixels.shape}"
             remedy = f"give {count} different letters, Y and X among them"
             raise SettingError("axes", problem, remedy)
@@ -319,7 +333,7 @@ class Metadata:
     colour_space: bytes | None = None  # primaries and transfer function by their numbers in ITU-T H.273; None for sRGB
     exif: bytes | None = None  # begins with EXIF_MARK
     xmp: bytes | None = None
-    dpi: tuple[float, float] | None = None  # pixels an inch, horizontally and vertically
+    dpi: Resolution | None = None
     timing: Timing | None = None  # of the frames of an animation, where it has any
 
     @property
@@ -349,7 +363,7 @@ class PictureFile:
     notes: Names = ()  # what reading made different, such as a palette resolved into colours
     losses: Names = ()  # what was not read at all and would be lost
     scale: Range | None = None  # the numbers that stand for black and white, where the file itself says so
-    spacing: tuple[float, float] | None = None  # the distances between slices and rows in pixel widths, if it says so
+    spacing: Distances | None = None  # if it says so
     is_interleaved: bool = False  # whether pages of one part stand between those of another; only a copy keeps them so
     flaws: Names = ()  # what a library found fault with, and read all the same
     misnamed: str | None = None  # the format that the ending of its name says, where that is another

@@ -63,7 +63,8 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> PictureFile:
         raise InputError(path, problem, "leave --axes out")
     parts = [_interpret(path, part, file.scale, options) for part in file.parts]
     turned = orientation(file.metadata)
-    return replace(file, parts=tuple(replace(part, orientation=turned) for part in parts))
+    upright = tuple(replace(part, orientation=turned) for part in parts)
+    return replace(file, parts=upright)
 
 
 def _interpret(path: Path, part: Picture, scale: Range | None, options: ReadOptions) -> Picture:

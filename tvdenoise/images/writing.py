@@ -83,16 +83,20 @@ def _shows_the_same(picture: Picture, copy: Picture, row: Format) -> bool:
     frames = picture.frames
     copied = copy.frames
     if picture.samples != copy.samples:
-        if picture.is_cmyk or picture.alpha > 1 or not {picture.colours, copy.colours} <= {1, 3}:
+        are_gray_or_rgb = {picture.colours, copy.colours} <= {1, 3}
+        if picture.is_cmyk or picture.alpha > 1 or not are_gray_or_rgb:
             return False
         frames = _rgba_frames(picture)
         copied = _rgba_frames(copy)
         _, white = picture.type_range
-        if not copy.alpha and (frames[..., 3] < white / 2).any():
+        is_transparent = frames[..., 3] < white / 2
+        if is_transparent.any() and not copy.alpha:
             return False
     if frames.shape != copied.shape:
         return False
-    return not row.exact or np.array_equal(frames, copied, equal_nan=frames.dtype.kind == "f")
+    if not row.exact:
+        return True
+    return np.array_equal(frames, copied, equal_nan=frames.dtype.kind == "f")
 
 
 def _rgba_frames(picture: Picture) -> NDArray[Any]:

@@ -24,6 +24,13 @@ class Patch(NamedTuple):
     is_over: bool  # whether it is laid over what is there; if not, it replaces that
 
 
+def check_place(x: int, y: int, width: int, height: int, canvas: tuple[int, int]) -> None:
+    """Raise ValueError for a patch that reaches beyond the width and the height of the canvas."""
+    canvas_width, canvas_height = canvas
+    if x + width > canvas_width or y + height > canvas_height:
+        raise DamageError("a frame reaches beyond the picture")
+
+
 def compose(patches: Iterable[Patch], frames: NDArray[Any]) -> Picture:
     """Fill frames (N, H, W, samples) with what is seen when patches are drawn; return them as a picture, TYXS."""
     canvas = np.zeros_like(frames[0])
@@ -62,7 +69,8 @@ def _lay_over(below: NDArray[Any], above: NDArray[Any]) -> NDArray[Any]:
 def _mix(below: NDArray[Any], above: NDArray[Any]) -> NDArray[Any]:
     """Return pixels laid over others, neither multiplied by their transparency: Porter and Duff's "over"."""
     share_above = above[..., -1:]
-    share_below = below[..., -1:] * (1 - share_above)
+    rest = 1 - share_above
+    share_below = rest * below[..., -1:]
     alpha = share_above + share_below
     weighted_above = share_above * above[..., :-1]
     weighted_below = share_below * below[..., :-1]

@@ -14,7 +14,7 @@ import numpy as np
 from tvdenoise.errors import DamageError
 from tvdenoise.images import limits
 from tvdenoise.images.formats import chunks as png
-from tvdenoise.images.formats.animation import Patch, changes, compose, timing_of
+from tvdenoise.images.formats.animation import Patch, changes, check_place, compose, timing_of
 from tvdenoise.images.formats.chunks import Chunk
 from tvdenoise.images.picture import Picture, PictureFile, Source, Timing, from_samples, squeeze
 
@@ -52,7 +52,8 @@ def read(source: Source, chunks: Sequence[Chunk]) -> tuple[Picture, Timing]:
     has_colours = colour_type in (2, 3, 6)
     samples = 4 if has_colours else 2
     dtype = np.uint16 if depth == 16 else np.uint8
-    limits.check_frames(source, count, width, height, samples * np.dtype(dtype).itemsize)
+    pixel_bytes = samples * np.dtype(dtype).itemsize
+    limits.check_frames(source, count, width, height, pixel_bytes)
     frames = _frames(chunks)
     if not 0 < count == len(frames):
         raise DamageError(f"it promises {count} frames and has {len(frames)}")
@@ -83,16 +84,16 @@ def _frames(chunks: Sequence[Chunk]) -> list[_Frame]:
 
 def _patch(frame: _Frame, header: Chunk, colouring: Sequence[Chunk]) -> Patch:
     _, width, height, x, y, _, _, disposal, blending = _CONTROL.unpack(frame.control)
-    canvas_width, canvas_height = struct.unpack(">II", header.data[:8])
-    if x + width > canvas_width or y + height > canvas_height:
-        raise DamageError("a frame reaches beyond the picture")
+    canvas = struct.unpack(">II", header.data[:8])
+    check_place(x, y, width, height, canvas)
     size = struct.pack(">II", width, height)
     own_header = Chunk(b"IHDR", size + header.data[8:])
     data = Chunk(b"IDAT", b"".join(frame.data))
     end = Chunk(b"IEND", b"")
     picture = from_samples(png.decode([own_header, *colouring, data, end]))
     _, white = picture.type_range
-    pixels = np.full((height, width, picture.colours + 1), white, picture.pixels.dtype)
+    shape = (height, width, picture.colours + 1)
+    pixels = np.full(shape, white, picture.pixels.dtype)
     pixels[..., : picture.samples] = picture.by_page
     return Patch(pixels, x, y, disposal, is_over=blending == 1)
 

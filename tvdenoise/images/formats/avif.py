@@ -11,7 +11,7 @@ from tvdenoise.images.picture import Source
 
 BEST = {"quality": 100, "subsampling": "4:4:4"}  # of Pillow's options
 # What browsers show as sRGB: that, what is not said, and BT.709 and BT.601 with its primaries
-LIKE_SRGB = (None, bytes([1, 13]), bytes([2, 2]), bytes([1, 1]), bytes([1, 6]))
+LIKE_SRGB = (None, b"\1\x0d", b"\2\2", b"\1\1", b"\1\6")
 _COLOURS = rb"colrnclx\0(.)\0(.)"  # primaries and transfer function
 _DEEP = 0b0110_0000  # flags of AV1 for more than 8, and more than 10 bits
 _MONOCHROME = 0b0001_0000

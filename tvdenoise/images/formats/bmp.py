@@ -9,7 +9,7 @@ import imagecodecs
 
 from tvdenoise.errors import DamageError, PictureError
 from tvdenoise.images.formats.jpeg import CONVERT
-from tvdenoise.images.picture import Names, Pixels, Source
+from tvdenoise.images.picture import Names, Pixels, Resolution, Source
 
 _START = struct.Struct("<2sI4xI")  # mark, length of the file, where its pixels begin
 _HEADER = 14  # where the header proper begins
@@ -39,9 +39,10 @@ def read_colours(content: bytes) -> tuple[bytes | None, Names]:
     """Return the colour profile, and what is lost: colours described otherwise, or by a profile in another file."""
     size, *_ = _FIELDS.unpack_from(content, _HEADER)
     said = content[_COLOURS]
-    if size not in (_V4, _V5) or said[:4] in _LIKE_SRGB or not any(said):
+    kind = said[:4]
+    if size not in (_V4, _V5) or kind in _LIKE_SRGB or not any(said):
         return None, ()
-    if said[:4] != _EMBEDDED:
+    if kind != _EMBEDDED:
         return None, ("the gamma or the linked profile of its header",)
     place, length = _PROFILE.unpack_from(content, _PROFILE_AT)
     profile = content[_HEADER + place :][:length]
@@ -50,7 +51,7 @@ def read_colours(content: bytes) -> tuple[bytes | None, Names]:
     return profile, ()
 
 
-def encode(pixels: Pixels, dpi: tuple[float, float] | None, profile: bytes | None) -> bytes:
+def encode(pixels: Pixels, dpi: Resolution | None, profile: bytes | None) -> bytes:
     """Return a BMP of pixels (H, W), or (H, W, 3 or 4)."""
     content = bytearray(imagecodecs.bmp_encode(pixels))
     densities = [min(round(value * _A_METRE), _MOST_A_METRE) for value in dpi or (0, 0)]
@@ -72,7 +73,8 @@ def _with_profile(content: bytearray, profile: bytes) -> bytearray:
     header_end = _HEADER + size
     profile_start = length + growth
     widened = content[:header_end] + bytes(growth) + content[header_end:]
-    _START.pack_into(widened, 0, mark, profile_start + len(profile), start + growth)
+    end = profile_start + len(profile)
+    _START.pack_into(widened, 0, mark, end, start + growth)
     struct.pack_into("<I", widened, _HEADER, _V5)
     widened[_COLOURS.start : _COLOURS.start + 4] = _EMBEDDED
     _PROFILE.pack_into(widened, _PROFILE_AT, profile_start - _HEADER, len(profile))

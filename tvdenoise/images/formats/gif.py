@@ -68,7 +68,8 @@ def read(source: Source) -> PictureFile:
         picture = replace(picture, pixels=picture.pixels[..., :1])
         notes = ()
     delays = [_CONTROL.unpack(frame.control)[2] for frame in frames]
-    timing = Timing(tuple(10.0 * delay for delay in delays), _loop(blocks))
+    durations = tuple(10.0 * delay for delay in delays)
+    timing = Timing(durations, _loop(blocks))
     kept = [block for block in blocks if _is_kept(block)]
     metadata = Metadata(xmp=_xmp(kept))
     if len(frames) == 1:
@@ -155,8 +156,7 @@ def _loop(blocks: Sequence[bytes]) -> int:
 def _patch(source: Source, head: bytes, frame: _Frame) -> Patch:
     mark, x, y, width, height, image_flags = _IMAGE.unpack_from(frame.image)
     version, canvas_width, canvas_height, head_flags = _HEAD.unpack_from(head)
-    if x + width > canvas_width or y + height > canvas_height:
-        raise DamageError("a frame reaches beyond the picture")
+    animation.check_place(x, y, width, height, (canvas_width, canvas_height))
     own_head = _HEAD.pack(version, width, height, head_flags)
     own_head += head[_HEAD.size :]
     own_image = _IMAGE.pack(mark, 0, 0, width, height, image_flags)
@@ -170,7 +170,8 @@ def _patch(source: Source, head: bytes, frame: _Frame) -> Patch:
     has_holes = flags & 1
     if has_holes:
         pixels[index == transparent, 3] = 0
-    disposal = _DISPOSALS.get(flags >> 2 & 7, animation.STAYS)
+    number = flags >> 2 & 7
+    disposal = _DISPOSALS.get(number, animation.STAYS)
     return Patch(pixels, x, y, disposal, is_over=True)
 
 
@@ -182,8 +183,8 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     stream.write(_HEAD.pack(b"GIF89a", width, height, 0))
     timing = animation.timing_of(file, native.timing)
     if timing.loop != 1:
-        repeats = max(0, timing.loop - 1)
-        stream.write(_LOOP_MARKS[0] + struct.pack("<HB", repeats, 0))
+        repeats = struct.pack("<HB", max(0, timing.loop - 1), 0)
+        stream.write(_LOOP_MARKS[0] + repeats)
     stream.writelines(native.blocks)
     if picture.alpha:  # A frame with holes is shown alone, and cleared.
         for frame, duration in zip(picture.frames, timing.durations, strict=True):

@@ -73,7 +73,8 @@ def _tables(image: JpegImagePlugin.JpegImageFile) -> list[list[int]]:
     """Return the quantisation tables by component, as Pillow's writer assigns them; the last one serves all others."""
     tables = [image.quantization[component[3]] for component in image.layer]
     # Pillow does not write inks coded as luma, chroma and black. All inks become as fine as luma was.
-    if image.layers == 4 and image.info.get("adobe_transform") == 2:
+    is_coded_as_luma = image.info.get("adobe_transform") == 2
+    if image.layers == 4 and is_coded_as_luma:
         return tables[:1]
     while tables[1:] and tables[-1] == tables[-2]:
         tables.pop()
@@ -120,7 +121,8 @@ def segments(content: bytes) -> tuple[bytes, ...]:
             behind = trailer(content)
             picture_end = len(content) - len(behind)
             is_metadata = bool(behind)
-            segment = _move_pictures(segment, -picture_end, start + _MPF_HEADER - picture_end)
+            place = start + _MPF_HEADER
+            segment = _move_pictures(segment, -picture_end, place - picture_end)
         if is_metadata:
             found.append(segment)
     return tuple(found)
@@ -137,10 +139,12 @@ def _move_pictures(segment: bytes, growth: int, shift: int) -> bytes:
     try:
         first, *others = _picture_entries(segment, order)
         (size,) = number.unpack_from(segment, first + 4)
-        number.pack_into(moved, first + 4, (size + growth) % 2**32)
+        new_size = (size + growth) % 2**32
+        number.pack_into(moved, first + 4, new_size)
         for entry in others:
             (place,) = number.unpack_from(segment, entry + 8)
-            number.pack_into(moved, entry + 8, (place + shift) % 2**32)
+            new_place = (place + shift) % 2**32
+            number.pack_into(moved, entry + 8, new_place)
     except (struct.error, ValueError):  # or there is no list
         return segment
     return bytes(moved)
@@ -225,7 +229,8 @@ def find_flaws(content: bytes) -> Names:
     markers = {segment.marker for segment in others}
     frame = next(segment for segment in others if segment.marker in _FRAMES)
     sampling = content[frame.start + 11 : frame.end : 3]
-    is_known = len(sampling) <= 3 and set(sampling) <= set(_COMMON_SAMPLING)
+    is_common = set(sampling) <= set(_COMMON_SAMPLING)
+    is_known = len(sampling) <= 3 and is_common
     is_plain = frame.marker in _SEQUENTIAL and _RESTARTS not in markers
     if is_plain or not is_known:
         return ()
@@ -233,7 +238,7 @@ def find_flaws(content: bytes) -> Names:
     picture_end = len(content) - len(trailer(content))
     scans = content[scan.start : picture_end]
     try:
-        imagecodecs.jpegxl_encode_jpeg(START + b"".join(head) + scans)
+        imagecodecs.jpegxl_encode_jpeg(b"".join([START, *head, scans]))
     except imagecodecs.JpegxlError:
         return ("a stricter decoder (libjxl) refuses its scans: parts of the picture may be wrong",)
     return ()

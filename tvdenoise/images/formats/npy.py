@@ -36,7 +36,8 @@ def read(source: Source) -> PictureFile:
         if len(shape) >= 2:
             height, width, *_ = shape
             limits.check_size(source, width, height)
-        if math.prod(shape) * max(dtype.itemsize, 1) > stream.seek(0, os.SEEK_END):
+        size = math.prod(shape) * max(dtype.itemsize, 1)
+        if size > stream.seek(0, os.SEEK_END):
             raise DamageError(f"it is too short for an array of shape {shape}")
         stream.seek(0)
         pixels = npy_format.read_array(stream, allow_pickle=False)
@@ -46,7 +47,8 @@ def read(source: Source) -> PictureFile:
     elif len(shape) == 3 and shape[2] <= FEW_CHANNELS:
         axes = "YXS"
     layout = _Layout(dtype, "F" if is_fortran else "C")
-    return PictureFile("NPY", (Picture(to_native_order(pixels), axes),), native=layout, bare_native=layout)
+    picture = Picture(to_native_order(pixels), axes)
+    return PictureFile("NPY", (picture,), native=layout, bare_native=layout)
 
 
 def write(stream: BinaryIO, file: PictureFile) -> None:

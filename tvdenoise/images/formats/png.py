@@ -39,6 +39,7 @@ _FULL_RGB = bytes([0, 1])  # what follows in cICP: the colours are not turned in
 _XMP = b"XML:com.adobe.xmp"
 _MAX_PROFILE = 2**26  # bytes beyond any colour profile and any XMP
 _METRE = 1 / 0.0254  # inches a metre
+_DENSITY = struct.Struct(">IIB")  # pixels a unit across and down; the unit is the metre if it is 1
 # What libpng makes pixels of: palettes become colours, few bits become eight, tRNS becomes alpha
 _PIXELS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
@@ -48,7 +49,8 @@ def read(source: Source) -> PictureFile:
     with source.open() as stream:
         chunks = list(split(stream.read()))
     types = [chunk.type for chunk in chunks]
-    if types[:1] != [b"IHDR"] or types[-1:] != [b"IEND"]:
+    is_whole = types[:1] == [b"IHDR"] and types[-1:] == [b"IEND"]
+    if not is_whole:
         raise DamageError("it does not begin with its header or has no end")
     width, height, depth, colour_type = struct.unpack(">IIBB3x", chunks[0].data)
     limits.check_size(source, width, height, _pixel_bytes(depth, colour_type, chunks))
@@ -122,7 +124,8 @@ def _adapt(chunk: Chunk, chunks: Sequence[Chunk], picture: Picture) -> Chunk:
     elif chunk.type == b"bKGD" and colour_type == 3:
         palette = next(other.data for other in chunks if other.type == b"PLTE")
         at = 3 * data[0]
-        data = struct.pack(">3H", *palette[at : at + 3])
+        colour = palette[at : at + 3]
+        data = struct.pack(">3H", *colour)
     elif chunk.type == b"bKGD" and depth < 8:
         white = 2**depth - 1
         gray = int.from_bytes(data) * 255 // white
@@ -144,7 +147,7 @@ def _own_metadata(chunks: Iterable[Chunk]) -> Names:
     for chunk in chunks:
         is_own = chunk.type in _OWN_METADATA and not chunk.data.startswith(_XMP)
         if chunk.type == b"pHYs":
-            x, y, unit = struct.unpack(">IIB", chunk.data)
+            x, y, unit = _DENSITY.unpack(chunk.data)
             is_own = unit == 0 and x != y
         if is_own:
             names.append(_OWN_METADATA[chunk.type])
@@ -164,8 +167,9 @@ def _shared_metadata(chunks: Iterable[Chunk]) -> dict[str, Any]:
         elif kind == b"iTXt" and data.startswith(_XMP):
             metadata.setdefault("xmp", _xmp(data))
         elif kind == b"pHYs":
-            x, y, unit = struct.unpack(">IIB", data)
-            metadata["dpi"] = (x / _METRE, y / _METRE) if unit == 1 else None
+            x, y, unit = _DENSITY.unpack(data)
+            if unit == 1:
+                metadata["dpi"] = (x / _METRE, y / _METRE)
     return metadata
 
 
@@ -186,7 +190,7 @@ def _chunks_for(metadata: Metadata) -> list[Chunk]:
         chunks.append(Chunk(b"cICP", metadata.colour_space + _FULL_RGB))
     if metadata.dpi:
         densities = [round(value * _METRE) for value in metadata.dpi]
-        chunks.append(Chunk(b"pHYs", struct.pack(">IIB", *densities, 1)))
+        chunks.append(Chunk(b"pHYs", _DENSITY.pack(*densities, 1)))
     if metadata.exif:
         chunks.append(Chunk(b"eXIf", metadata.exif.removeprefix(EXIF_MARK)))
     if metadata.xmp:

@@ -74,7 +74,8 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     pixels = np.minimum(picture.by_page, native.white, dtype=picture.pixels.dtype)
     if picture.alpha:
         hidden = picture.by_page[..., -1]
-        pixels[..., -1] = rescale(hidden, picture.type_range, (0.0, float(native.white)), hidden.dtype)
+        own_range = (0.0, float(native.white))
+        pixels[..., -1] = rescale(hidden, picture.type_range, own_range, hidden.dtype)
     magic: Literal["P5", "P6", "P7"] = "P5" if picture.samples == 1 else "P6"
     if native.magic == "P7":
         magic = "P7"
@@ -83,7 +84,8 @@ def write(stream: BinaryIO, file: PictureFile) -> None:
     lines = b"".join(b"\n" + comment for comment in native.comments)
     if lines and magic != "P7":  # whose header has a line for each field
         lines += b"\n"
-    stream.writelines([magic.encode(), lines, content.getbuffer()[len(magic) :]])
+    rest = content.getbuffer()[len(magic) :]
+    stream.writelines([magic.encode(), lines, rest])
 
 
 def _check_length(source: Source, file: NetpbmFile, content: bytes) -> None:

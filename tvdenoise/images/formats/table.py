@@ -201,7 +201,9 @@ def find_mark(start: bytes, marks: Mapping[str, bytes]) -> str | None:
 def holds_type(path: Path, dtype: str) -> bool:
     """Return whether a file of that name, if it promises a format, holds numbers of a type without changing them."""
     format_ = format_by_extension(path)
-    return format_ is None or np.dtype(dtype).str[1:] in FORMATS[format_].types
+    if format_ is None:
+        return True
+    return np.dtype(dtype).str[1:] in FORMATS[format_].types
 
 
 def why_impossible(file: PictureFile, target: str) -> str | None:

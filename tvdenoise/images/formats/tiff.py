@@ -34,11 +34,22 @@ from tifffile import (
 )
 
 from tvdenoise.arrays import intensity
-from tvdenoise.arrays.intensity import Levels
+from tvdenoise.arrays.intensity import Levels, Range
 from tvdenoise.errors import DamageError, PictureError
 from tvdenoise.images import limits
 from tvdenoise.images.orientation import UPRIGHT, exif_of, orientation
-from tvdenoise.images.picture import EXIF_MARK, Metadata, Names, Picture, PictureFile, Pixels, Source, to_native_order
+from tvdenoise.images.picture import (
+    EXIF_MARK,
+    Distances,
+    Metadata,
+    Names,
+    Picture,
+    PictureFile,
+    Pixels,
+    Resolution,
+    Source,
+    to_native_order,
+)
 from tvdenoise.machine import scratch
 from tvdenoise.options.kinds import MAX_SPACING, MIN_SPACING
 
@@ -68,10 +79,11 @@ _SUB_PAGES = 330
 _PLANES = 1000  # more than a page has
 _PRIVATE = 65000  # the first of the tags that everybody may use
 # Tags that say how pixels are stored, none of which holds for others
-_LAYOUT = {TIFF.TAGS[name] for name in ("FillOrder", "MinSampleValue", "MaxSampleValue", "PlanarConfiguration")}
-_LAYOUT |= {TIFF.TAGS[name] for name in ("GrayResponseUnit", "GrayResponseCurve", "T4Options", "T6Options")}
-_LAYOUT |= {TIFF.TAGS[name] for name in ("Predictor", "ColorMap", "SampleFormat", "CleanFaxData")}
-_LAYOUT |= {TIFF.TAGS[name] for name in ("TileWidth", "TileLength", "TileOffsets", "TileByteCounts")}
+_LAYOUT_NAMES = """
+    FillOrder MinSampleValue MaxSampleValue PlanarConfiguration GrayResponseUnit GrayResponseCurve T4Options T6Options
+    Predictor ColorMap SampleFormat CleanFaxData TileWidth TileLength TileOffsets TileByteCounts
+"""
+_LAYOUT = {TIFF.TAGS[name] for name in _LAYOUT_NAMES.split()}
 # What a block of EXIF tells beside the places of EXIF and GPS: maker, model, software, date, artist, copyright, ...
 _EXIF_TAGS = {270, 271, 272, 305, 306, 315, 316, 33432, 34665, 34853, *range(40091, 40096)}
 _MASK = 4  # the bit of a page's kind that says so
@@ -225,6 +237,10 @@ def _pictures(tif: TiffFile) -> list[TiffPageSeries]:
     return [series for series in tif.series if not series.keyframe.subfiletype & _MASK]
 
 
+def _pages(series: TiffPageSeries) -> Iterator[TiffPage]:
+    return (page.aspage() for page in series.pages if page is not None)
+
+
 def _reduce(picture: Picture, shape: tuple[int, ...]) -> Pixels:
     """Return the pixels at a size that is no larger: means over areas, or where there are gaps the middle of each."""
     values: Pixels = picture.pixels
@@ -314,7 +330,7 @@ def _make_entry(stream: BinaryIO, tif: TiffFile, code: int, values: Sequence[int
 
 def _resolve_series(stream: BinaryIO, tif: TiffFile, series: TiffPageSeries, pixels: Pixels, links: Links) -> None:
     """Put colours in the place of the palettes and single bits of some pages, with all their other tags."""
-    pages = [page.aspage() for page in series.pages if page is not None]
+    pages = list(_pages(series))
     dtype = pixels.dtype.newbyteorder(tif.byteorder)
     pixels_by_page = pixels.reshape(len(pages), series.keyframe.imagelength, -1)
     for page, values in zip(pages, pixels_by_page, strict=True):
@@ -376,8 +392,9 @@ def _check(source: Source, series: TiffPageSeries) -> None:
     sizes = {_size_but_rows_and_columns(level) for level in series.levels}
     copies = len(series.levels) - 1
     is_raw_ycbcr = page.photometric == PHOTOMETRIC.YCBCR and not is_jpeg
+    are_alike = len(axes) == len(sizes) == 1
     refusal = None
-    if len(page.subifds or ()) > copies or len(axes) > 1 or len(sizes) > 1:
+    if len(page.subifds or ()) > copies or not are_alike:
         refusal = "with sub-pictures that are no reduced copies"
     elif copies > 0 and not _holds_result(series):
         refusal = "of a palette or single bits with reduced copies"
@@ -445,7 +462,7 @@ def _find_tags(page: TiffPage, tags: Mapping[str, str]) -> Names:
     return tuple(name for name, tag in tags.items() if tag in page.tags)
 
 
-def _spacing(tif: TiffFile) -> tuple[float, float] | None:
+def _spacing(tif: TiffFile) -> Distances | None:
     """Return the distances between slices and rows in pixel widths, as ImageJ or OME name them, else 1."""
     if not (tif.is_imagej or tif.is_ome):
         return None
@@ -479,7 +496,8 @@ def _ome_spacing(tif: TiffFile, axis: str) -> float:
     tree = ElementTree.fromstring(tif.ome_metadata or "")
     pixels, *_ = tree.findall(".//{*}Pixels")
     values = pixels.attrib
-    spacing = float(values[f"PhysicalSize{axis}"]) / float(values["PhysicalSizeX"])
+    width = float(values["PhysicalSizeX"])
+    spacing = float(values[f"PhysicalSize{axis}"]) / width
     unit = values.get(f"PhysicalSize{axis}Unit", "\N{MICRO SIGN}m")
     unit_x = values.get("PhysicalSizeXUnit", "\N{MICRO SIGN}m")
     if unit != unit_x:  # equal ones may be of any name
@@ -499,7 +517,7 @@ def _holds_result(series: TiffPageSeries) -> bool:
     return not is_bits and series.keyframe.photometric != PHOTOMETRIC.PALETTE
 
 
-def _white(series: TiffPageSeries) -> tuple[float, float] | None:
+def _white(series: TiffPageSeries) -> Range | None:
     """Return the range of samples that do not fill their bytes; None for all others."""
     bits = series.keyframe.bitspersample
     if bits in _PACKED and _holds_result(series):
@@ -556,8 +574,7 @@ def _make_distinct(axes: str) -> str:
 
 def _colours(index: Pixels, series: TiffPageSeries) -> Pixels:
     """Return the colours of pages with a palette each, in 8 bits if those of all palettes are 8-bit ones."""
-    pages = [page.aspage() for page in series.pages if page is not None]
-    tables = np.stack([_value(page, "ColorMap").T for page in pages])
+    tables = np.stack([_value(page, "ColorMap").T for page in _pages(series)])
     high = tables >> 8
     is_doubled = (tables == high * 257).all()
     is_shifted = (tables == high * 256).all()
@@ -580,7 +597,7 @@ def _shared_metadata(page: TiffPage) -> Metadata:
     )
 
 
-def _resolution(page: TiffPage) -> tuple[float, float] | None:
+def _resolution(page: TiffPage) -> Resolution | None:
     """Return the pixels an inch, horizontally and vertically, None where the file does not name them."""
     unit = _value(page, "ResolutionUnit")
     inches = 2.54 if unit == RESUNIT.CENTIMETER else 1.0
@@ -612,8 +629,8 @@ def _replace_series(stream: BinaryIO, tif: TiffFile, series: TiffPageSeries, pix
             chunk = values[start : start + CHUNK]
             stream.write(chunk.astype(dtype).tobytes())
         return
-    pages = (page.aspage() for page in series.pages if page is not None)
-    for page, values in zip(pages, pixels.reshape(len(series.pages), -1), strict=True):
+    pixels_by_page = pixels.reshape(len(series.pages), -1)
+    for page, values in zip(_pages(series), pixels_by_page, strict=True):
         shaped = values.astype(dtype, copy=False).reshape(page.shaped)
         _replace_page(stream, page, shaped, written)
 

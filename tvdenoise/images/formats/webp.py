@@ -24,7 +24,8 @@ _REPLACES = 2  # the bit of a frame that is not laid over the one before
 
 def is_animation(content: bytes) -> bool:
     """Return whether a file says that it is one; it may have a single frame."""
-    return content[12:16] == b"VP8X" and bool(content[20] & _IS_ANIMATION)
+    has_flags = content[12:16] == b"VP8X"
+    return has_flags and bool(content[20] & _IS_ANIMATION)
 
 
 def is_lossy(content: bytes) -> bool:
@@ -49,7 +50,8 @@ def encode(
         flags |= _HAS_ALPHA
     height, width = picture.size
     red, green, blue, alpha = background
-    canvas = struct.pack("<I", flags) + _three_bytes(width - 1, height - 1)
+    size = _three_bytes(width - 1, height - 1)
+    canvas = struct.pack("<I", flags) + size
     loop = timing_of(file, timing).loop
     chunks = [
         _chunk(b"VP8X", canvas),
@@ -79,7 +81,8 @@ def _chunk(kind: bytes, data: bytes | None) -> bytes:
     if not data:
         return b""
     padding = bytes(len(data) % 2)
-    return kind + struct.pack("<I", len(data)) + data + padding
+    length = struct.pack("<I", len(data))
+    return kind + length + data + padding
 
 
 def _three_bytes(*numbers: int) -> bytes:
