@@ -26,6 +26,9 @@ class Outcome:
     remarks: tuple[str, ...] = ()
 
 
+Tell = Callable[[Outcome], None]  # is told of each outcome
+
+
 class TooLargeError(Exception):
     """A picture needs more bytes than there are for it."""
 

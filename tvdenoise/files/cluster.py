@@ -8,14 +8,14 @@ import itertools
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvdenoise.errors import ClusterError, PictureError, SettingError, missing_extra, reason
-from tvdenoise.files.attempt import Outcome, attempt, failure
+from tvdenoise.files.attempt import Outcome, Tell, attempt, failure
 from tvdenoise.files.job import Job
 from tvdenoise.machine import scratch
 from tvdenoise.machine.signals import block_sigint
@@ -39,7 +39,8 @@ def connect(scheduler: str, workers: int | None = None, *, timeout: float = TIME
     installed.
     """
     kind, _, path = scheduler.partition(":")
-    if scheduler != "local" and kind != "file" and not path.startswith("//"):
+    is_known = scheduler == "local" or kind == "file"
+    if not is_known and not path.startswith("//"):
         remedy = "give such as tcp://host:8786, file:scheduler.json or local"
         raise SettingError("scheduler", f"{scheduler!r} is no address", remedy)
     try:
@@ -84,7 +85,7 @@ def _start_cluster(workers: int | None) -> "LocalCluster":
 
 def run(
     todo: Iterable[Job],
-    tell: Callable[[Outcome], None],
+    tell: Tell,
     client: "Client",
     *,
     workers: int | None = None,
@@ -106,7 +107,8 @@ def run(
     try:
         while True:
             most = workers or AHEAD * max(1, len(client.nthreads()))  # of the workers that there are now
-            for job in itertools.islice(jobs, max(0, most - len(pending))):
+            free = max(0, most - len(pending))
+            for job in itertools.islice(jobs, free):
                 future = client.submit(_do, _with_absolute_paths(job), overwrite=overwrite, pure=False)
                 pending[future.key] = (job, future)
                 ended.add(future)
@@ -123,8 +125,10 @@ def run(
 
 def _with_absolute_paths(job: Job) -> Job:
     """Return the job for a process with another working directory."""
+    source = job.source.absolute()
+    target = job.target.absolute()
     reference = job.reference and job.reference.absolute()
-    return replace(job, source=job.source.absolute(), target=job.target.absolute(), reference=reference)
+    return replace(job, source=source, target=target, reference=reference)
 
 
 def _outcome(job: Job, future: "Future[Outcome]") -> Outcome:
@@ -136,7 +140,8 @@ def _outcome(job: Job, future: "Future[Outcome]") -> Outcome:
     error = future.exception()
     if error is None:
         outcome: Outcome = future.result()
-        return replace(outcome, row=replace(outcome.row, input=str(job.source), output=str(job.target)))
+        row = replace(outcome.row, input=str(job.source), output=str(job.target))
+        return replace(outcome, row=row)
     if isinstance(error, KilledWorker):
         picture_error = PictureError(job.source, "every worker that tried it died", "give workers more memory")
     else:

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -51,7 +52,13 @@ class Job:
         """The pages asked for, as ``--pages`` takes them; None for all."""
         if self.pages is None:
             return None
-        return ",".join(f"{own[0]}-{own[-1]}" if len(own) > 1 else f"{own[0]}" for own in self.pages)
+        parts = []
+        for numbers in self.pages:
+            part = f"{numbers[0]}"
+            if len(numbers) > 1:
+                part += f"-{numbers[-1]}"
+            parts.append(part)
+        return ",".join(parts)
 
     def row(self, status: Literal["skipped", "failed", "planned"], error: TVDenoiseError | None = None) -> Row:
         """Return the row of a job that is not done, and the error that is why."""
@@ -127,12 +134,15 @@ def denoise_file(job: Job, observer: Observer | None = None) -> Row:
 
 def is_lack_of_memory(error: Exception) -> bool:
     """Return whether NumPy or torch could not get memory of the machine; a device's own does not count."""
+    if isinstance(error, MemoryError):
+        return True
     texts = ("allocate memory", "not enough memory")
-    return isinstance(error, MemoryError) or any(text in str(error) for text in texts)
+    return any(text in str(error) for text in texts)
 
 
 def _denoise_file(job: Job, observer: Observer) -> Row:
-    source, target = images.prepare_target(images.read(job.source, job.reading), job.target, job.writing)
+    file = images.read(job.source, job.reading)
+    source, target = images.prepare_target(file, job.target, job.writing)
     reference = None
     if job.reference is not None:
         reference = read_reference(job.reference, source, target.format, job.reading, job.writing)
@@ -190,8 +200,10 @@ class _PageJob:
         result = result.with_rounding(rounding)
         before, after = self._qualities()
         figures = figures_of(result, self.noisy.scale, before, after)
-        rows = zip(self.target.by_page[self.index], self.noisy.by_page[self.index], strict=True)
-        return replace(figures, is_unchanged=all(np.array_equal(*pair, equal_nan=True) for pair in rows))
+        written = self.target.by_page[self.index]
+        rows = zip(written, self.noisy.by_page[self.index], strict=True)
+        is_unchanged = all(np.array_equal(*pair, equal_nan=True) for pair in rows)
+        return replace(figures, is_unchanged=is_unchanged)
 
     def _qualities(self) -> tuple["Quality | None", "Quality | None"]:
         """Return how close the page was to the clean one, and how close it is now."""
@@ -208,10 +220,12 @@ class _PageJob:
 
 def _list_pages(job: Job, source: PictureFile, target: PictureFile, reference: PictureFile | None) -> list[_PageJob]:
     pages = []
-    for number, (noisy, filled) in enumerate(zip(source.parts, target.parts, strict=True)):
+    for number, noisy in enumerate(source.parts):
+        filled = target.parts[number]
         clean = None if reference is None else reference.parts[number]
         settings = page_settings(job.settings, noisy, job.source, spacing=source.spacing, sigma=job.sigma)
-        pages += [_PageJob(index, noisy, filled, clean, settings) for index in pages_of(noisy, settings, job.source)]
+        indices = pages_of(noisy, settings, job.source)
+        pages += [_PageJob(index, noisy, filled, clean, settings) for index in indices]
     return pages
 
 
@@ -224,12 +238,17 @@ def _chosen_numbers(job: Job, source: PictureFile, count: int) -> set[int]:
     last = max(numbers[-1] for numbers in job.pages)
     if last * channels > count:
         kind = "volume" if job.settings.volume else "page"
-        problem = f"there is no {kind} {last}, the last is {count // channels}"
+        pages = count // channels
+        problem = f"there is no {kind} {last}, the last is {pages}"
         raise PictureError(job.source, problem, "leave it out of --pages")
-    wanted = {number for numbers in job.pages for number in numbers}
-    return {number for number in range(1, count + 1) if (number - 1) // channels + 1 in wanted}
+    chosen = set[int]()
+    for page in chain(*job.pages):
+        end = page * channels
+        chosen.update(range(end - channels + 1, end + 1))
+    return chosen
 
 
 def picture_columns(picture: Picture) -> dict[str, Any]:
     """Return what a row says of the picture that was read."""
-    return {"shape": picture.pixels.shape, "axes": picture.axes, "dtype": str(picture.pixels.dtype)}
+    pixels = picture.pixels
+    return {"shape": pixels.shape, "axes": picture.axes, "dtype": str(pixels.dtype)}

@@ -41,7 +41,8 @@ def page_settings(
     """
     if sigma is not None:
         settings = replace(settings, sigma=_sigma_on_unit_scale(sigma, picture))
-    settings = replace(settings, spacing=_spacing(settings, spacing or (1.0, 1.0)))
+    own_spacing = spacing or (1.0, 1.0)
+    settings = replace(settings, spacing=_spacing(settings, own_spacing))
     return settings.with_color(_color_model(settings, picture, name))
 
 
@@ -71,7 +72,8 @@ def _color_model(settings: Settings, picture: Picture, name: object) -> ColorKin
 
 
 def _sigma_on_unit_scale(sigma: float, picture: Picture) -> float:
-    if 0 < sigma < LEAST_SIGMA and picture.pixels.dtype.kind in "iu":
+    is_whole = picture.pixels.dtype.kind in "iu"
+    if is_whole and 0 < sigma < LEAST_SIGMA:
         problem = f"noise of {sigma:g} is less than the rounding of whole numbers"
         raise SettingError("sigma", problem, "a fraction of the range is written such as 25/255")
     low, high = picture.scale
@@ -120,7 +122,8 @@ def read_reference(
     Numbers of the same type, and floats, mean what they mean in ``source``. Raises PictureError if its pages, sizes or
     colours are not those of ``source``.
     """
-    clean = images.fit_to_format(images.read(path, images.options_for_other(path, reading)), format_, writing)
+    file = images.read(path, images.options_for_other(path, reading))
+    clean = images.fit_to_format(file, format_, writing)
     shape = describe_shape(clean)
     if shape != describe_shape(source):
         problem = f"its shape {shape} is not the input's {describe_shape(source)}"
@@ -136,4 +139,5 @@ def read_reference(
 
 def describe_shape(file: PictureFile) -> str:
     """Return the shapes of a file's pictures in words."""
-    return ", ".join("x".join(map(str, part.content_shape)) for part in file.parts)
+    shapes = ["x".join(map(str, part.content_shape)) for part in file.parts]
+    return ", ".join(shapes)

@@ -48,7 +48,9 @@ class FileFilter:
 
     def takes(self, path: str) -> bool:
         """Return whether a file, by its path from the folder, is selected."""
-        return (not self.include or _matches(path, self.include)) and not self.leaves_out(path)
+        if self.include and not _matches(path, self.include):
+            return False
+        return not self.leaves_out(path)
 
     def leaves_out(self, path: str) -> bool:
         """Return whether a file or folder, by its path from the folder, is excluded."""
@@ -86,8 +88,10 @@ class Naming:
     def target(self, name: str) -> str:
         """Return the name of the result for the name of a picture."""
         stem, ending = split_ending(name)
-        if self.format is not None and Path(name).suffix.lower() not in FORMATS[self.format].endings:
-            ending = FORMATS[self.format].endings[0]
+        if self.format is not None:
+            endings = FORMATS[self.format].endings
+            if Path(name).suffix.lower() not in endings:
+                ending = endings[0]
         return f"{stem}{self.effective_suffix}{ending}"
 
     def beside_or_below(self, source: Path) -> Path:
@@ -138,11 +142,14 @@ class Plan:
                     yield self._pair(branch, name)
 
     def _pair(self, branch: Branch, name: str) -> Pair:
-        return Pair(branch.source / name, branch.target / self.naming.target(name), branch.relative / name)
+        target = branch.target / self.naming.target(name)
+        return Pair(branch.source / name, target, branch.relative / name)
 
     def refuse(self, branch: Branch, name: str, problem: str, remedy: str) -> None:
         """Note why a picture is not to be denoised."""
-        self.clashes.append((self._pair(branch, name), OutputError(branch.source / name, problem, remedy)))
+        pair = self._pair(branch, name)
+        error = OutputError(pair.source, problem, remedy)
+        self.clashes.append((pair, error))
 
     def add(self, source: Path, relative: Path, names: list[str]) -> None:
         """Add pictures of one folder."""
@@ -152,7 +159,8 @@ class Plan:
                 last.names.extend(names)
                 return
         if names:
-            target = source if self.naming.folder is None else self.naming.folder / relative
+            folder = self.naming.folder
+            target = source if folder is None else folder / relative
             self.branches.append(Branch(source, target, relative, names))
 
 
@@ -190,7 +198,8 @@ def plan_files(
         place = Path(os.path.normpath(path))
         if ".." in place.parts:
             place = Path(os.path.abspath(path))  # noqa: PTH100 (Path's keeps the dots)
-        plan.add(path.parent, place.relative_to(place.anchor).parent, [path.name])
+        inner = place.relative_to(place.anchor)
+        plan.add(path.parent, inner.parent, [path.name])
     _set_clashes_apart(plan, are_written=are_written)
     return plan
 
@@ -206,7 +215,9 @@ def counterpart(reference: Path, relative: Path) -> Path:
         return reference
     same = reference / relative
     stem, _ = split_ending(same.name)
-    for path in (same, *(same.with_name(stem + ending) for ending in (*ENDINGS, ".ome.tif"))):
+    endings = (*ENDINGS, ".ome.tif")
+    others = [same.with_name(stem + ending) for ending in endings]
+    for path in (same, *others):
         if os.path.isfile(path):  # noqa: PTH113 (as above)
             return path
     return same
@@ -217,7 +228,8 @@ def _add_folder(plan: Plan, root: Path, file_filter: FileFilter) -> None:
     overlooked = plan.overlooked.copy()
     real_root = Path(os.path.realpath(root))
     suffix = plan.naming.effective_suffix
-    output = plan.naming.folder and Path(os.path.realpath(plan.naming.folder))
+    named = plan.naming.folder
+    output = named and Path(os.path.realpath(named))
     are_beside = output is None or output == real_root
     if are_beside and not suffix:
         problem = f"without one the results in {root} would be pictures to denoise in the next run"
@@ -228,7 +240,9 @@ def _add_folder(plan: Plan, root: Path, file_filter: FileFilter) -> None:
     while todo:
         folder = todo.pop()
         entries = _list_entries(root / folder, root)
-        stems = None if are_beside else {split_ending(entry.name)[0] for entry in entries}
+        stems = None
+        if not are_beside:
+            stems = {split_ending(entry.name)[0] for entry in entries}
         names = []
         subfolders = []
         for entry in entries:
@@ -242,9 +256,9 @@ def _add_folder(plan: Plan, root: Path, file_filter: FileFilter) -> None:
             elif file_filter.takes(folder + entry.name):
                 names.append(entry.name)
         plan.add(root / folder, Path(folder), names)
-        wanted = [f"{path}/" for path in reversed(subfolders) if _is_wanted(plan, path, file_filter)]
+        wanted = [path for path in reversed(subfolders) if _is_wanted(plan, path, file_filter)]
         if file_filter.recursive:
-            todo += wanted
+            todo += [f"{path}/" for path in wanted]
         else:
             plan.subfolders += len(wanted)
     if len(plan) == count:
@@ -266,7 +280,11 @@ def _no_picture(root: Path, file_filter: FileFilter, overlooked: Counter[str]) -
     remedy = "check the path"
     if file_filter.recursive:
         problem += " or its subfolders"
-    patterns = [f"--{name}" for name in ("include", "exclude") if getattr(file_filter, name)]
+    patterns = []
+    if file_filter.include:
+        patterns.append("--include")
+    if file_filter.exclude:
+        patterns.append("--exclude")
     if patterns:
         problem += f" that {' and '.join(patterns)} would take"
         remedy = "check the pattern"
@@ -305,21 +323,24 @@ def _reason_to_overlook(entry: os.DirEntry[str], root: Path, suffix: str, stems:
         return "hidden"
     path = Path(entry.path)
     is_link = entry.is_symlink()
-    if format_by_extension(path) is None and not (is_link and entry.is_dir()):
+    is_linked_folder = is_link and entry.is_dir()
+    if format_by_extension(path) is None and not is_linked_folder:
         return f"{path.suffix or 'without an ending'} (not read)"
     if is_link:
         real = Path(os.path.realpath(path))
         if real.is_dir() or not real.is_relative_to(root):
             return "links to folders or out of the folder"
     stem, _ = split_ending(entry.name)
-    if stem.endswith(suffix) and (stems is None or stem.removesuffix(suffix) in stems):
+    has_picture = stems is None or stem.removesuffix(suffix) in stems
+    if stem.endswith(suffix) and has_picture:
         return f"named as results are (*{suffix})"
     return ""
 
 
 def _refuse_results_among_pictures(output: Path, real_root: Path, root: Path, file_filter: FileFilter) -> None:
     """Refuse an output folder inside a tree of pictures: the next run would take its results for pictures."""
-    if not file_filter.recursive or output == real_root or not output.is_relative_to(real_root):
+    is_inside = output != real_root and output.is_relative_to(real_root)
+    if not (file_filter.recursive and is_inside):
         return
     inner = output.relative_to(real_root)
     for folder in (inner, *inner.parents[:-1]):
@@ -350,8 +371,9 @@ def _set_clashes_apart(plan: Plan, *, are_written: bool) -> None:
     remedy = "rename one, or leave it out, such as with --exclude"
     pictures: dict[str, set[str]] = defaultdict(set)  # keys of names by folder
     for branch in plan.branches:
-        pictures[_key(real(branch.source))].update(map(_key, branch.names))
-    owners: dict[str, dict[str, tuple[Branch, str]]] = defaultdict(dict)  # who has a result, by folder and name
+        folder = _key(real(branch.source))
+        pictures[folder].update(map(_key, branch.names))
+    owners: dict[tuple[str, str], tuple[Branch, str]] = {}  # who has a result, by folder and name
     for branch in plan.branches:
         source = real(branch.source)
         folder = _key(real(branch.target))
@@ -366,7 +388,7 @@ def _set_clashes_apart(plan: Plan, *, are_written: bool) -> None:
                 plan.refuse(branch, name, problem, "choose another --output or --suffix")
                 continue
             own = (branch, name)
-            first = owners[folder].setdefault(key, own)
+            first = owners.setdefault((folder, key), own)
             if first is own:
                 branch.names.append(name)
                 continue
@@ -374,7 +396,8 @@ def _set_clashes_apart(plan: Plan, *, are_written: bool) -> None:
             if other_name == name and real(other.source) == source:
                 plan.overlooked["named twice"] += 1
                 continue
-            plan.refuse(branch, name, f"its result would be that of {other.source / other_name} too", remedy)
+            same_result = "its result would be that of {} too"
+            plan.refuse(branch, name, same_result.format(other.source / other_name), remedy)
             if other_name in other.names:  # it is the first clash of the other
                 other.names.remove(other_name)
-                plan.refuse(other, other_name, f"its result would be that of {branch.source / name} too", remedy)
+                plan.refuse(other, other_name, same_result.format(branch.source / name), remedy)

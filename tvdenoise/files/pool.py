@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
@@ -21,7 +21,7 @@ from typing import Any
 
 from tvdenoise import images
 from tvdenoise.errors import PictureError, SettingError
-from tvdenoise.files.attempt import Outcome, TooLargeError, attempt, failure
+from tvdenoise.files.attempt import Outcome, Tell, TooLargeError, attempt, failure
 from tvdenoise.files.job import Job
 from tvdenoise.machine import scratch
 from tvdenoise.machine.resources import available, cores
@@ -70,14 +70,17 @@ class WorkerPool:
         expected: int = 1,
     ) -> None:
         self._memory = available() // 2 if memory is None else memory
-        self._number = workers or max(1, min(cores(), self._memory // scratch.MINIMUM))
+        most = self._memory // scratch.MINIMUM
+        self._number = workers or max(1, min(cores(), most))
         self._share = self._memory // self._number
         if self._share < scratch.MINIMUM:
             least = self._number * scratch.MINIMUM // 2**20 + 1
             if memory is None:
-                problem = f"{self._number} at once need {least}M, and half of what is free is {self._memory // 2**20}M"
+                problem = f"{self._number} at once need {least}M"
+                problem += f", and half of what is free is {self._memory // 2**20}M"
                 raise SettingError("jobs", problem, "give fewer, or --memory if it may be more")
-            problem = f"{memory / 2**20:.0f}M is too little for {self._number} at once"
+            mebibytes = memory / 2**20
+            problem = f"{mebibytes:.0f}M is too little for {self._number} at once"
             raise SettingError("memory", problem, f"give at least {least}M, or fewer --jobs")
         self._overwrite = overwrite
         self._forks = sys.platform == "linux"  # where that is safe, and saves loading everything in each worker
@@ -93,7 +96,7 @@ class WorkerPool:
         self._growth: dict[str, float] = {}
         self._places = itertools.count()
 
-    def run(self, todo: Iterable[Job], tell: Callable[[Outcome], None]) -> None:
+    def run(self, todo: Iterable[Job], tell: Tell) -> None:
         """Do jobs and tell what became of each, in the order they end; then the processes end too.
 
         A job is taken from ``todo`` when a process is free for it. ``tell`` is called in this process, and no signal
@@ -115,7 +118,7 @@ class WorkerPool:
                     forkserver.ensure_running()
                 self._context.Process(target=int, daemon=True).start()
 
-    def _work(self, todo: Iterator[Job], tell: Callable[[Outcome], None]) -> None:
+    def _work(self, todo: Iterator[Job], tell: Tell) -> None:
         if self._prepare_next(todo):
             self._load()
         while True:
@@ -130,7 +133,7 @@ class WorkerPool:
                     if outcome is not None:
                         tell(outcome)
 
-    def _dismiss(self, tell: Callable[[Outcome], None]) -> None:
+    def _dismiss(self, tell: Tell) -> None:
         """End all workers; what they were at is undone, unless it was being written."""
         for worker, _ in self._busy.values():
             worker.process.terminate()
@@ -156,17 +159,22 @@ class WorkerPool:
             if job is None:
                 return False
             # From the size of the file, and what became of the last of its kind.
-            need = int(_size(job) * self._growth.get(job.source.suffix, 0))
+            growth = self._growth.get(job.source.suffix, 0)
+            need = int(_size(job) * growth)
             self._waiting.append(_Order(job, self._share_for(need)))
+        if not self._busy:
+            return True
         taken = sum(order.memory for _, order in self._busy.values())
-        return not self._busy or taken + self._waiting[0].memory <= self._memory
+        return taken + self._waiting[0].memory <= self._memory
 
     def _share_for(self, need: int) -> int:
         """Return the usual share, or what a large picture needs, but never more than there is."""
         return min(self._memory, max(self._share, scratch.limit_for(need)))
 
     def _begin(self, order: _Order) -> None:
-        memory_left = None if order.memory == self._memory else scratch.array_bytes_within(order.memory)
+        memory_left = None
+        if order.memory != self._memory:
+            memory_left = scratch.array_bytes_within(order.memory)
         threads = max(1, cores() * order.memory // self._memory)
         message = (replace(order.job, memory=order.memory), threads, memory_left, self._overwrite)
         worker = self._idle.pop() if self._idle else self._start_or_retry()
@@ -193,7 +201,8 @@ class WorkerPool:
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         with theirs:
-            process = self._context.Process(target=_serve, args=(theirs, next(self._places)), daemon=True)
+            place = next(self._places)
+            process = self._context.Process(target=_serve, args=(theirs, place), daemon=True)
             with block_sigint():
                 process.start()
         return _Worker(process, ours)

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tvdenoise.api.result import Result
+    from tvdenoise.arrays.intensity import Range
     from tvdenoise.files.metrics import Quality
 
 RowDict = Mapping[str, Any]  # a row by its keys, as it was read from a file
+RowDicts = Sequence[RowDict]
 
 OLD_KEYS = {"lambda": "weight"}  # the keys of rows that older versions wrote, and what they are called now
 
@@ -109,7 +111,7 @@ def finite(value: Any) -> Any:  # noqa: ANN401 (of any kind that JSON has)
 
 def figures_of(
     result: "Result[NDArray[Any]]",
-    scale: tuple[float, float] | None,
+    scale: "Range | None",
     before: "Quality | None",
     after: "Quality | None",
 ) -> Figures:
