@@ -53,7 +53,8 @@ class _Group(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (Typer keeps its class to itself)
         """Put the default command in front, unless a command or an option of the group is there."""
         first = args[0] if args else ""
-        if first in ("help", "version") and not os.path.lexists(first):
+        is_word = first in ("help", "version")
+        if is_word and not os.path.lexists(first):
             args = [*args[1:], f"--{first}"]
             first = args[0]
         if first not in (*self.commands, *_GROUP_OPTIONS):
@@ -67,7 +68,9 @@ class _Group(TyperGroup):
     def _refuse_single_hyphens(self, args: list[str]) -> None:
         """Refuse ``-lambda``, which would be ``-l`` with the value ``ambda``."""
         command = self.commands.get(args[0])
-        known = {name for parameter in command.params for name in parameter.opts} if command else set()
+        if command is None:
+            return
+        known = {name for parameter in command.params for name in parameter.opts}
         for word in takewhile("--".__ne__, args):
             name, _, _ = word.partition("=")
             if len(name) > 2 and f"-{name}" in known:
@@ -84,7 +87,7 @@ class _Group(TyperGroup):
 
 app = typer.Typer(cls=_Group, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
-_MENTIONS = "\n\n".join(["Other commands:", *(module.MENTION for module in (info, compare, sweep, report))])
+_MENTIONS = "\n\n".join(["Other commands:", info.MENTION, compare.MENTION, sweep.MENTION, report.MENTION])
 app.command(DEFAULT, cls=_Command, context_settings=_SETTINGS, epilog=_MENTIONS)(denoise.command)
 app.command("info", cls=_Command, context_settings=_SETTINGS)(info.command)
 app.command("compare", cls=_Command, context_settings=_SETTINGS)(compare.command)
@@ -115,25 +118,32 @@ def main() -> None:
             words = ["--help"]
         code = app(words or [DEFAULT], prog_name="tvdenoise", standalone_mode=False)
     except typer.TyperException as error:
-        problem = " ".join(error.format_message().split()).replace(": Value error, ", ": ", 1).removesuffix(".")
-        guess = _GUESSES.get(getattr(error, "option_name", ""))
-        if guess:
-            problem = f"there is no option {error.option_name}, it is called {guess} here"  # type: ignore[attr-defined]
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "tvdenoise"
-        messages.print_failure(f"{problem}; see {command} --help")
+        messages.print_failure(_explain(error))
         code = error.exit_code
     except TVDenoiseError as error:
         messages.print_error(error)
         code = error.exit_code
     except OSError as error:  # such as the help on a full stream
-        messages.print_failure(f"{error.filename or 'standard output'}: {error.strerror}; check it")
+        place = error.filename or "standard output"
+        messages.print_failure(f"{place}: {error.strerror}; check it")
         code = 1
     if code == messages.INTERRUPTED:
         messages.print_end("interrupted")
     _flush_streams()
     _ignore_signals()
     sys.exit(code)
+
+
+def _explain(error: typer.TyperException) -> str:
+    """Say in one line what is wrong with the words that were typed, and which help to read."""
+    problem = " ".join(error.format_message().split())
+    problem = problem.replace(": Value error, ", ": ", 1).removesuffix(".")
+    option = getattr(error, "option_name", "")
+    if option in _GUESSES:
+        problem = f"there is no option {option}, it is called {_GUESSES[option]} here"
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "tvdenoise"
+    return f"{problem}; see {command} --help"
 
 
 def _check_current_folder() -> None:

@@ -32,7 +32,9 @@ def _print_version(asked: bool) -> None:
 
 def _complete_command(context: typer.Context, incomplete: str) -> list[str]:
     """Complete the first word, where it begins as no file does, but as another command."""
-    if context.params.get("sources") or not incomplete or any(Path().glob(f"{incomplete}*")):
+    if context.params.get("sources") or not incomplete:
+        return []
+    if any(Path().glob(f"{incomplete}*")):
         return []
     group = context.parent and context.parent.command
     return [name for name in getattr(group, "commands", ()) if name.startswith(incomplete)]

@@ -56,4 +56,5 @@ def _describe(row: dict[str, Any]) -> str:
         quality += f", SSIM {row['ssim']:.4f}"
     scale = messages.format_range(*row["range"])
     largest = f"largest difference {row['largest']:.6g} (of {scale}, unclipped)"
-    return f"{row['input']}: {quality}, MSE {row['mse']:.4g}, {largest}"
+    error = f"MSE {row['mse']:.4g}"
+    return f"{row['input']}: {quality}, {error}, {largest}"

@@ -35,7 +35,9 @@ def read(path: Path, context: typer.Context) -> dict[str, Any]:
         name = parameters.get(key)
         if name is None:
             near = get_close_matches(key, parameters, n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(parameters)}"
+            remedy = f"choose from {', '.join(parameters)}"
+            if near:
+                remedy = f"did you mean {near[0]}?"
             raise InputError(path, f"{key!r} is unknown", remedy)
         items = value if isinstance(value, list) else [value]
         if name in LISTS:

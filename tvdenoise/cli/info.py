@@ -41,6 +41,8 @@ def command(
             messages.print_error(error)
             worst = max(worst, error.exit_code)
             continue
-        facts = {"input": str(path)} | describe(file, volume=volume) | {"device": device(file, volume=volume)}
-        messages.print_result(facts, f"{path}: {messages.describe_file(facts)}", as_json=as_json)
+        facts = {"input": str(path), **describe(file, volume=volume)}
+        facts["device"] = device(file, volume=volume)
+        sentence = f"{path}: {messages.describe_file(facts)}"
+        messages.print_result(facts, sentence, as_json=as_json)
     return worst

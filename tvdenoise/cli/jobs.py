@@ -25,14 +25,16 @@ def denoise_files(arguments: Arguments) -> int:
     values.parse_shard(arguments.shard)
     values.parse_workers(arguments.jobs)
     folder = None if arguments.output is None else Path(arguments.output)
-    naming = Naming(folder, values.parse_suffix(arguments.suffix), values.parse_format(arguments.format_))
+    suffix = values.parse_suffix(arguments.suffix)
+    naming = Naming(folder, suffix, values.parse_format(arguments.format_))
     if arguments.reference is not None and not is_folder(arguments.reference):
         check_source(arguments.reference, "reference")
     inputs = values.expand_patterns(arguments.sources or [])
     if not inputs and arguments.files_from is None:
         raise InputError("INPUT", "there is none", "name a picture or a folder, or --files-from FILE; see --help")
     is_shared_out = arguments.shard is not None or arguments.scheduler is not None
-    if arguments.files_from is None and len(inputs) == 1 and not is_folder(inputs[0]) and not is_shared_out:
+    is_alone = len(inputs) == 1 and arguments.files_from is None and not is_shared_out
+    if is_alone and not is_folder(inputs[0]):
         source = inputs[0]
         check_source(source)
         target, makes_folder = _choose_target(source, arguments, naming)
@@ -40,8 +42,11 @@ def denoise_files(arguments: Arguments) -> int:
         return one.denoise_one(job, arguments, makes_folder=makes_folder)
     _check_folder(arguments.output, inputs)
     listed = values.read_list(arguments.files_from) if arguments.files_from else []
-    file_filter = FileFilter(arguments.recursive, tuple(arguments.include or ()), tuple(arguments.exclude or ()))
-    return many.denoise_many(plan_files(inputs, naming, file_filter, listed=listed), make_job, arguments)
+    include = tuple(arguments.include or ())
+    exclude = tuple(arguments.exclude or ())
+    file_filter = FileFilter(arguments.recursive, include, exclude)
+    plan = plan_files(inputs, naming, file_filter, listed=listed)
+    return many.denoise_many(plan, make_job, arguments)
 
 
 def _check_output(arguments: Arguments) -> None:
@@ -69,15 +74,14 @@ def _prepare_jobs(arguments: Arguments) -> Callable[[Pair], Job]:
     memory = values.parse_memory(arguments.memory)
     reading = values.parse_reading(arguments.axes, arguments.scale, arguments.max_pixels, arguments.nonfinite)
     reading = replace(reading, nodata=values.parse_nodata(arguments.nodata), strict=arguments.strict)
-    if arguments.quality is not None and not 1 <= arguments.quality <= 100:
-        raise SettingError(
-            "quality", f"{arguments.quality} is not between 1 and 100", "give such as 90, or leave it out"
-        )
+    quality = arguments.quality
+    if quality is not None and not 1 <= quality <= 100:
+        raise SettingError("quality", f"{quality} is not between 1 and 100", "give such as 90, or leave it out")
     writing = WriteOptions(
         format_,
         allow_loss=arguments.allow_loss,
         metadata=not arguments.no_metadata,
-        quality=arguments.quality,
+        quality=quality,
         subsampling=arguments.subsampling,
     )
     pages = values.parse_pages(arguments.pages)
@@ -113,15 +117,17 @@ def _choose_target(source: Path, arguments: Arguments, naming: Naming) -> tuple[
 def _check_folder(output: str | None, inputs: list[Path]) -> None:
     """Refuse what cannot be the folder of several results, or hardly was meant to be."""
     # Two names of which the second is missing: as `cp` takes them, it would be the result.
-    if output is None and list(map(os.path.lexists, inputs)) == [True, False]:
-        problem = "there is no such file"
-        raise InputError(inputs[1], problem, "check the path, or put -o before the name of a result")
+    are_there = [os.path.lexists(path) for path in inputs]
+    if output is None and are_there == [True, False]:
+        remedy = "check the path, or put -o before the name of a result"
+        raise InputError(inputs[1], "there is no such file", remedy)
     if output is None or is_folder(Path(output)):
         return
     if output == "-":
         raise OutputError("-", "standard output holds one picture, not several", "name a folder")
     if os.path.lexists(output):
         raise OutputError(output, "it is a file, and there may be more than one picture", "name a folder")
-    if format_by_extension(Path(output)) is not None and not output.endswith(SEPARATORS):
+    names_picture = format_by_extension(Path(output)) is not None
+    if names_picture and not output.endswith(SEPARATORS):
         problem = "it ends as a picture does, and there may be more than one"
         raise OutputError(output, problem, "name a folder, with a / at its end if it is to be called so")

@@ -16,12 +16,13 @@ from tvdenoise.cli import messages, values
 from tvdenoise.cli.arguments import Arguments
 from tvdenoise.errors import DeviceError, TVDenoiseError, UnwritableError, WriteError
 from tvdenoise.files import pool
-from tvdenoise.files.attempt import Outcome, failure
+from tvdenoise.files.attempt import Outcome, Tell, failure
 from tvdenoise.files.job import Job
 from tvdenoise.files.plan import Naming, Pair, Plan, count_reasons, is_in_shard
 from tvdenoise.files.rows import Row
 
-Run = Callable[[Iterator[Job], Callable[[Outcome], None]], None]  # gives jobs to workers, and tells of each
+Run = Callable[[Iterator[Job], Tell], None]  # gives jobs to workers, and tells of each
+Clash = tuple[Job, TVDenoiseError]  # what is not denoised, and why
 GIVE_UP = 5  # results in a row that cannot be written: a full disk stays full
 MOST_REASONS = 20  # for failures in the summary: about as many lines as a terminal shows
 
@@ -30,8 +31,12 @@ def denoise_many(plan: Plan, make_job: Callable[[Pair], Job], arguments: Argumen
     """Denoise all pictures of a plan, or only say what would be done, and return the exit code."""
     shard = values.parse_shard(arguments.shard)
     jobs = map(make_job, plan.pairs(shard))
-    clashes = [(make_job(pair), error) for pair, error in plan.clashes if is_in_shard(pair.relative, shard)]
-    count = len(clashes) + sum(1 for _ in plan.pairs(shard))
+    clashes = []
+    for pair, error in plan.clashes:
+        if is_in_shard(pair.relative, shard):
+            clashes.append((make_job(pair), error))
+    count = len(clashes)
+    count += sum(1 for _ in plan.pairs(shard))
     if arguments.dry_run:
         code = print_plan(jobs, arguments, clashes)
         if not arguments.quiet:
@@ -65,7 +70,7 @@ def _note_left_out(plan: Plan) -> None:
         messages.note(f"not entered: {messages.format_count(plan.subfolders, 'subfolder')} (--recursive does)")
 
 
-def print_plan(jobs: Iterable[Job], arguments: Arguments, clashes: Sequence[tuple[Job, TVDenoiseError]] = ()) -> int:
+def print_plan(jobs: Iterable[Job], arguments: Arguments, clashes: Sequence[Clash] = ()) -> int:
     """Say what would become of every picture, and return the exit code."""
     counts: Counter[str] = Counter()
     for job, error in clashes:
@@ -124,13 +129,14 @@ class Report:
         self._remarks: set[str] = set()  # that have been printed
         self._psnrs: list[list[float]] = []  # before and after
         self._ssims: list[list[float]] = []
-        # Without --quiet tqdm shows the bar on terminals only (None).
-        self._bar: tqdm[Any] = tqdm(total=count, unit="picture", leave=False, disable=arguments.quiet or None)
+        is_hidden = arguments.quiet or None  # None: tqdm shows the bar on terminals only
+        self._bar: tqdm[Any] = tqdm(total=count, unit="picture", leave=False, disable=is_hidden)
 
     def select(self, jobs: Iterator[Job]) -> Iterator[Job]:
         """Yield the jobs whose results do not exist, until a failure says to stop."""
         for job in jobs:
-            if self._unwritten >= GIVE_UP or (self._arguments.fail_fast and self.counts["failed"]):
+            has_failed = self.counts["failed"] > 0
+            if self._unwritten >= GIVE_UP or (self._arguments.fail_fast and has_failed):
                 return
             if job.is_done and not self._arguments.overwrite:
                 self.add(Outcome(job.row("skipped")))
@@ -193,7 +199,8 @@ class Report:
         self._bar.set_postfix_str(messages.shorten(row.input), refresh=False)
         if not self._arguments.quiet:
             elapsed = messages.format_duration(time.perf_counter() - self._start)
-            self._heartbeat.note(f"{self.counts.total()} of {self._count} in {elapsed}, the last {row.input}")
+            count = f"{self.counts.total()} of {self._count}"
+            self._heartbeat.note(f"{count} in {elapsed}, the last {row.input}")
 
     def close(self) -> None:
         """Print the summary."""
@@ -203,10 +210,8 @@ class Report:
         messages.note(self._summarize())
         if self._unwritten >= GIVE_UP:
             messages.note(f"stopped, since the last {self._unwritten} results could not be written")
-        for sentence, pairs in (("PSNR {:.2f} -> {:.2f} dB", self._psnrs), ("SSIM {:.4f} -> {:.4f}", self._ssims)):
-            if pairs:
-                means = map(fmean, zip(*pairs, strict=True))
-                messages.note(f"mean {sentence.format(*means)} over {len(pairs)}")
+        _note_means("mean PSNR {:.2f} -> {:.2f} dB over {}", self._psnrs)
+        _note_means("mean SSIM {:.4f} -> {:.4f} over {}", self._ssims)
         if self._at_limit:
             messages.note(f"{self._at_limit} stopped at the step limit before their tolerance")
         if self._unchanged:
@@ -226,8 +231,16 @@ class Report:
         if self.counts["done"]:
             pictures = self.counts["done"] / seconds
             megapixels = self._pixels / seconds / 1e6
-            text += f", {pictures:.3g} pictures or {megapixels:.3g} megapixels a second; results {self._place}"
+            text += f", {pictures:.3g} pictures or {megapixels:.3g} megapixels a second"
+            text += f"; results {self._place}"
         return text
+
+
+def _note_means(sentence: str, pairs: list[list[float]]) -> None:
+    """Say the means before and after, and over how many."""
+    if pairs:
+        means = map(fmean, zip(*pairs, strict=True))
+        messages.note(sentence.format(*means, len(pairs)))
 
 
 def _add_if_finite(pairs: list[list[float]], *pair: float | None) -> None:

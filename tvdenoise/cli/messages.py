@@ -16,7 +16,10 @@ from tvdenoise.options.settings import flag_of
 
 if TYPE_CHECKING:
     from tvdenoise.api.aggregation import Figures
+    from tvdenoise.arrays.intensity import Range
     from tvdenoise.files.rows import Row
+
+Facts = Mapping[str, Any]  # what is known of a file, a result or an installation, by name
 
 EIGHT_BIT_STEPS = 255
 MOST_LAMBDAS = 4  # pages or channels whose lambdas are all said, so that the line stays one; of more, their mean
@@ -40,7 +43,8 @@ def print_error(error: TVDenoiseError) -> None:
     """Print an error, with the flag in place of a setting's name."""
     text = str(error)
     if isinstance(error, SettingError):
-        text = f"{flag_of(error.subject)}: {error.problem}; {error.remedy}"
+        flag = flag_of(error.subject)
+        text = f"{flag}: {error.problem}; {error.remedy}"
     elif isinstance(error, DeviceError):
         text = f"--device {error}"
     print_failure(text)
@@ -60,12 +64,12 @@ def print_data(text: str) -> None:
         raise WriteError("standard output", problem, "check where it goes") from error
 
 
-def print_json(row: Mapping[str, Any]) -> None:
+def print_json(row: Facts) -> None:
     """Print a JSON object on stdout."""
     print_data(json.dumps(row))
 
 
-def print_result(row: Mapping[str, Any], sentence: str, *, as_json: bool) -> None:
+def print_result(row: Facts, sentence: str, *, as_json: bool) -> None:
     """Print what is known of a picture on stdout, as a JSON object or as a sentence."""
     if as_json:
         print_json(row)
@@ -85,7 +89,8 @@ def command_line() -> str:
 
 def format_count(number: int, noun: str) -> str:
     """Return a number and its noun."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    ending = "" if number == 1 else "s"
+    return f"{number} {noun}{ending}"
 
 
 def format_duration(seconds: float) -> str:
@@ -102,7 +107,10 @@ def format_duration(seconds: float) -> str:
 
 def shorten(name: str) -> str:
     """Return the end of a name that is long beside a bar."""
-    return name if len(name) <= LONGEST_BESIDE_BAR else f"...{name[3 - LONGEST_BESIDE_BAR :]}"
+    if len(name) <= LONGEST_BESIDE_BAR:
+        return name
+    end = name[3 - LONGEST_BESIDE_BAR :]
+    return f"...{end}"
 
 
 class Heartbeat:
@@ -114,7 +122,8 @@ class Heartbeat:
     def note(self, message: str) -> None:
         """Print a line if it is time for one."""
         now = time.monotonic()
-        if now - self._last >= SECONDS_A_LINE and not sys.stderr.isatty():
+        is_due = now - self._last >= SECONDS_A_LINE
+        if is_due and not sys.stderr.isatty():
             self._last = now
             note(message)
 
@@ -122,13 +131,14 @@ class Heartbeat:
 def format_range(low: float, high: float) -> str:
     """Return a range with six digits, or more if its ends look the same with fewer."""
     for digits in range(6, 18):
-        first, last = (f"{end:.{digits}g}" for end in (low, high))
+        first = f"{low:.{digits}g}"
+        last = f"{high:.{digits}g}"
         if first != last:
             break
     return f"{first}..{last}"
 
 
-def _find_size(facts: Mapping[str, Any]) -> tuple[int, int]:
+def _find_size(facts: Facts) -> tuple[int, int]:
     sizes = dict(zip(facts["axes"], facts["shape"], strict=True))
     return sizes["Y"], sizes["X"]
 
@@ -140,12 +150,12 @@ def format_spacing(spacing: Spacing) -> str:
     return " x ".join(f"{distance:.3g}" for distance in spacing)
 
 
-def count_pixels(facts: Mapping[str, Any]) -> int:
+def count_pixels(facts: Facts) -> int:
     """Return the number of pixels in all pages."""
     return math.prod(_find_size(facts)) * int(facts["pages"])
 
 
-def _describe_size(facts: Mapping[str, Any]) -> str:
+def _describe_size(facts: Facts) -> str:
     height, width = _find_size(facts)
     text = f"{width}x{height} {facts['colours']}"
     if facts["pages"] > 1:
@@ -153,14 +163,14 @@ def _describe_size(facts: Mapping[str, Any]) -> str:
     return text
 
 
-def name_page(facts: Mapping[str, Any], *, volume: bool | None) -> str:
+def name_page(facts: Facts, *, volume: bool | None) -> str:
     """Return the name of what is denoised by itself."""
     if facts["channels_apart"] > 1:
         return "channel"
     return "volume" if volume else "page"
 
 
-def describe_file(facts: Mapping[str, Any]) -> str:
+def describe_file(facts: Facts) -> str:
     """Say in one line what was found in a file."""
     least, largest = facts["values"]
     parts = [
@@ -172,10 +182,11 @@ def describe_file(facts: Mapping[str, Any]) -> str:
     if facts["nodata"] is not None:
         parts.append(f"no data at {facts['nodata']:.9g}")
     if facts["spacing"]:
-        slices, rows = facts["spacing"]
-        named = {"slices": slices, "rows": rows}
-        parts += [f"{name} {distance:.3g} pixels apart" for name, distance in named.items() if distance != 1]
-    parts += [*facts["metadata"], *facts["notes"], *facts["flaws"], *facts["warnings"], *facts["hints"]]
+        for name, distance in zip(("slices", "rows"), facts["spacing"], strict=True):
+            if distance != 1:
+                parts.append(f"{name} {distance:.3g} pixels apart")
+    for key in ("metadata", "notes", "flaws", "warnings", "hints"):
+        parts += facts[key]
     mebibytes = math.ceil(facts["memory"] / 2**20)
     memory = f"{mebibytes} MiB to denoise"
     if "device" in facts:
@@ -183,34 +194,37 @@ def describe_file(facts: Mapping[str, Any]) -> str:
     return ", ".join([*parts, memory])
 
 
-def find_hints(row: "Row", facts: Mapping[str, Any]) -> list[str]:
+def find_hints(row: "Row", facts: Facts) -> list[str]:
     """Return what is wrong with a file, and what may be meant otherwise if the result depends on its range."""
     from tvdenoise.images import holds_type  # loaded by now
 
     # Where the noise was estimated the range cancels out, unless PSNR or another type of output is scaled by it.
-    is_adaptive = row.figures.is_noise_correlated is not None and row.figures.psnr_after is None
+    figures = row.figures
+    is_adaptive = figures.is_noise_correlated is not None and figures.psnr_after is None
     if is_adaptive and (row.output is None or holds_type(Path(row.output), facts["dtype"])):
         return list(facts["warnings"])
     return [*facts["warnings"], *facts["hints"]]
 
 
-def note_flaws(row: "Row", facts: Mapping[str, Any]) -> None:
+def note_flaws(row: "Row", facts: Facts) -> None:
     """Print what a library found fault with in a file that was read all the same."""
     for flaw in facts["flaws"]:
         note(f"{row.input}: {flaw}")
 
 
-def describe_installation(installation: Mapping[str, Any]) -> str:
+def describe_installation(installation: Facts) -> str:
     """Say versions, devices and formats in a line each."""
-    parts = {
-        "versions": [f"{name} {number or '(not installed)'}" for name, number in installation["versions"].items()],
-        "devices": installation["devices"],
-        "formats": [f"{name} ({' '.join(endings)})" for name, endings in installation["formats"].items()],
-    }
-    return "\n".join(f"{title}: {', '.join(items)}" for title, items in parts.items())
+    versions = []
+    for name, number in installation["versions"].items():
+        versions.append(f"{name} {number or '(not installed)'}")
+    formats = []
+    for name, endings in installation["formats"].items():
+        formats.append(f"{name} ({' '.join(endings)})")
+    lines = {"versions": versions, "devices": installation["devices"], "formats": formats}
+    return "\n".join(f"{title}: {', '.join(items)}" for title, items in lines.items())
 
 
-def describe_result(row: "Row", facts: Mapping[str, Any], seconds: float | None = None) -> str:
+def describe_result(row: "Row", facts: Facts, seconds: float | None = None) -> str:
     """Say in one plain line what was done, how strongly, in how many seconds if they are known, and where it is."""
     text = f"{row.input} -> {row.output}: "
     if facts["pages"] > 1:
@@ -232,8 +246,8 @@ def _describe_effect(row: "Row") -> str:
     pages = row.pages or (figures,)
     scale = _find_range(row)
     sigmas = [page.sigma or 0.0 for page in pages]
-    least = _format_difference(min(sigmas), scale or (0, 1))
-    most = _format_difference(max(sigmas), scale or (0, 1))
+    least = _format_difference(min(sigmas), scale)
+    most = _format_difference(max(sigmas), scale)
     text = f"noise of sigma {most}"
     if least != most:
         text = f"noise of sigma {least} to {most}"
@@ -252,31 +266,35 @@ def _name_scaling(row: "Row") -> str:
     return f" of {_name_range(scale)}"
 
 
-def _name_range(scale: tuple[float, float] | None) -> str:
+def _name_range(scale: "Range | None") -> str:
     """Name the range that a sigma is of, as people do: by its end where it begins at 0."""
     if scale is None:
         return "the range of each"
     low, high = scale
-    return f"{high:g}" if low == 0 else format_range(low, high)
+    if low == 0:
+        return f"{high:g}"
+    return format_range(low, high)
 
 
-def _count_pages(row: "Row", facts: Mapping[str, Any]) -> str:
+def _count_pages(row: "Row", facts: Facts) -> str:
     """Say how many pages there are, or which of them were denoised."""
     kind = "volume" if row.volume else "page"
     if row.pages_given is None:
         return f"{facts['pages']} pages"
-    is_single = row.pages_given.isdecimal()
-    return f"{kind if is_single else f'{kind}s'} {row.pages_given} of {facts['pages']} pages"
+    if not row.pages_given.isdecimal():
+        kind += "s"
+    return f"{kind} {row.pages_given} of {facts['pages']} pages"
 
 
-def describe_solution(row: "Row", facts: Mapping[str, Any]) -> str:
+def describe_solution(row: "Row", facts: Facts) -> str:
     """Say in one line how it was done, and how close to the exact minimiser the result is certified to be."""
     figures = row.figures
     bound = figures.rms_bound
     tol = figures.tol
     assert bound is not None
     assert tol is not None
-    certified = f"certified within {bound:.2g} of the exact minimiser{_in_own_units(row, bound)}"
+    certified = f"certified within {bound:.2g} of the exact minimiser"
+    certified += _in_own_units(row, bound)
     if figures.stop == "precision":
         certified += ", as close as the arithmetic allows"
     parts = [
@@ -315,12 +333,10 @@ def _is_lost_in_rounding(figures: "Figures") -> bool:
     return bool(figures.is_unchanged and figures.sigma and figures.weight)
 
 
-def _find_range(row: "Row") -> tuple[float, float] | None:
+def _find_range(row: "Row") -> "Range | None":
     pages = row.pages or (row.figures,)
-    scale = pages[0].range
-    if any(page.range != scale for page in pages):
-        return None
-    return scale
+    ranges = {page.range for page in pages}
+    return ranges.pop() if len(ranges) == 1 else None
 
 
 def _in_own_units(row: "Row", distance: float) -> str:
@@ -329,19 +345,22 @@ def _in_own_units(row: "Row", distance: float) -> str:
     if scale is None or scale == (0, 1):
         return ""
     if row.dtype == "uint8" and scale == (0, EIGHT_BIT_STEPS):
-        return f" ({distance * EIGHT_BIT_STEPS:.2g} of an 8-bit gray level)"
-    return f" ({_format_difference(distance, scale)} of {format_range(*scale)})"
+        levels = distance * EIGHT_BIT_STEPS
+        return f" ({levels:.2g} of an 8-bit gray level)"
+    own = _format_difference(distance, scale)
+    return f" ({own} of {format_range(*scale)})"
 
 
-def _format_difference(value: float, scale: tuple[float, float]) -> str:
-    low, high = scale
+def _format_difference(value: float, scale: "Range | None") -> str:
+    """Say a difference on the unit scale in the numbers of a range, if one is known."""
+    low, high = scale or (0, 1)
     difference = value * (high - low)
     if 999.5 <= difference < 1e6:  # of which three digits would need a power of ten
         return f"{difference:.0f}"
     return f"{difference:.3g}"
 
 
-def _describe_lambda(row: "Row", facts: Mapping[str, Any]) -> str:
+def _describe_lambda(row: "Row", facts: Facts) -> str:
     """Say lambda, and how it was chosen."""
     figures = row.figures
     if figures.sigma is None:  # lambda was given
@@ -358,13 +377,14 @@ def _describe_lambda(row: "Row", facts: Mapping[str, Any]) -> str:
     if row.strength not in (None, 1):
         text += f" ({row.strength:g} times the choice)"
     scale = _find_range(row)
-    sigmas = [_format_difference(group.sigma or 0.0, scale or (0, 1)) for group in groups]
+    sigmas = [_format_difference(group.sigma or 0.0, scale) for group in groups]
     text += f" by SURE for noise of sigma {' / '.join(sigmas)}"
     if scale is None:
         text += " of the range of each"
     elif scale != (0, 1):
         text += f" of {format_range(*scale)}"
-    return text + _describe_noise(pages, name_page(facts, volume=row.volume))
+    kind = name_page(facts, volume=row.volume)
+    return text + _describe_noise(pages, kind)
 
 
 def _describe_noise(pages: "Sequence[Figures]", kind: str) -> str:
@@ -384,7 +404,8 @@ def _describe_noise(pages: "Sequence[Figures]", kind: str) -> str:
 def _in_some(some: "Sequence[Figures]", pages: "Sequence[Figures]", kind: str) -> str:
     if len(some) == len(pages):
         return ""
-    return f" in {len(some)} of {len(pages)} {kind}s"
+    count = format_count(len(pages), kind)
+    return f" in {len(some)} of {count}"
 
 
 def _group_pages(pages: "Sequence[Figures]", channels: int, total: "Figures") -> "Sequence[Figures]":
@@ -414,7 +435,8 @@ def describe_quality(row: "Row") -> str:
     if scale is not None:
         low, high = scale
         peak = f"peak {high - low:g}"
-    text = f"PSNR {figures.psnr_before:.2f} -> {figures.psnr_after:.2f} dB ({peak})"
+    text = f"PSNR {figures.psnr_before:.2f} -> {figures.psnr_after:.2f} dB"
+    text += f" ({peak})"
     if figures.ssim_before is not None and figures.ssim_after is not None:
         text += f", SSIM {figures.ssim_before:.4f} -> {figures.ssim_after:.4f}"
     return text

@@ -33,8 +33,8 @@ def denoise_one(job: Job, arguments: Arguments, *, makes_folder: bool) -> int:
         job.check(overwrite=arguments.overwrite, makes_folder=makes_folder)
         if arguments.dry_run:
             return print_plan([job], arguments)
-        # Without --quiet tqdm shows the bar on terminals only (None).
-        with tqdm(total=100, desc="loading torch", leave=False, bar_format=BAR, disable=arguments.quiet or None) as bar:
+        is_hidden = arguments.quiet or None  # None: tqdm shows the bar on terminals only
+        with tqdm(total=100, desc="loading torch", leave=False, bar_format=BAR, disable=is_hidden) as bar:
             watcher = _Watcher(bar, job, arguments)
             row = denoise_file(job, watcher)
     except TVDenoiseError as error:
@@ -44,7 +44,8 @@ def denoise_one(job: Job, arguments: Arguments, *, makes_folder: bool) -> int:
     if arguments.as_json:
         messages.print_json(row.as_json())
     if not arguments.quiet:
-        messages.note(messages.describe_result(row, watcher.facts, time.perf_counter() - began))
+        seconds = time.perf_counter() - began
+        messages.note(messages.describe_result(row, watcher.facts, seconds))
         messages.note_flaws(row, watcher.facts)
         _print_details(row, watcher.facts, is_verbose=arguments.says_more)
         if job.reference is not None:
@@ -69,7 +70,8 @@ def _print_details(row: Row, facts: dict[str, Any], *, is_verbose: bool) -> None
         model += ", slices coupled"
     if row.spacing is not None:
         model += f", {messages.format_spacing(row.spacing)} apart"
-    messages.note(f"energy {figures.energy:.6g}, gap {figures.gap:.3g}, {model}")
+    energies = f"energy {figures.energy:.6g}, gap {figures.gap:.3g}"
+    messages.note(f"{energies}, {model}")
 
 
 class _Watcher(Observer):
@@ -94,7 +96,8 @@ class _Watcher(Observer):
         messages.note(messages.describe_file(self.facts))
         left = scratch.memory_left()
         if left is not None and left < self.facts["memory"]:
-            messages.note(f"{left / 2**20:.0f} MiB of that in memory, the rest in a scratch file")
+            mebibytes = left / 2**20
+            messages.note(f"{mebibytes:.0f} MiB of that in memory, the rest in a scratch file")
 
     def on_page(self, number: int, count: int) -> None:
         """Empty the bar."""
@@ -115,7 +118,8 @@ class _Watcher(Observer):
         self._first_bound = first
         share = 1.0
         if first > tol > 0:
-            share = math.log(first / bound) / math.log(first / tol)
+            whole = math.log(first / tol)
+            share = math.log(first / bound) / whole
         percent = min(100, round(100 * share))
         self._bar.n = max(self._bar.n, percent)
         certified = f"within {progress.certificate.rms_bound:.2g} of the exact minimiser"

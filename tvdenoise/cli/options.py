@@ -96,7 +96,8 @@ def with_settings(
         if own.name == "given":
             parameters += [_setting_parameter(name, in_sweep=in_sweep) for name in OPTIONS]
         else:
-            parameters.append(_make_parameter(own.name, own.type, own.default, own.metadata.get("option")))
+            option = own.metadata.get("option")
+            parameters.append(_make_parameter(own.name, own.type, own.default, option))
 
     def command(**values: Any) -> int:  # noqa: ANN401 (typer's values)
         given = {name: values.pop(name) for name in OPTIONS}

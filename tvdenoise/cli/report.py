@@ -55,10 +55,12 @@ def write(path: Path, rows: Sequence["RowDict"], ignored: Sequence[str], reading
 
     def tell() -> Iterator[report.Exhibit]:
         for exhibit in make_exhibits(rows, reading):
-            if not exhibit.images and any(row["status"] == "done" for row in exhibit.rows):
+            is_done = any(row["status"] == "done" for row in exhibit.rows)
+            if is_done and not exhibit.images:
                 messages.note(f"{exhibit.title}: {exhibit.caption}")
             yield exhibit
 
-    page = report.make_page(rows, tell(), title=path.stem, command=messages.command_line(), ignored=ignored)
+    command = messages.command_line()
+    page = report.make_page(rows, tell(), title=path.stem, command=command, ignored=ignored)
     with atomic(path) as file:
         file.write(page.encode(errors="backslashreplace"))  # names of files may be no text

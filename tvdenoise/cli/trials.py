@@ -41,7 +41,8 @@ def sweep_files(arguments: SweepArguments) -> int:
         _print_tables(rows, arguments)
     written = []
     if arguments.out is not None and rows:
-        written.append(f"{arguments.out} ({messages.format_count(len(rows), 'row')} of this sweep)")
+        count = messages.format_count(len(rows), "row")
+        written.append(f"{arguments.out} ({count} of this sweep)")
     if arguments.plot is not None and _plot(rows, arguments.plot):
         written.append(str(arguments.plot))
     if arguments.report is not None and rows:
@@ -64,7 +65,8 @@ def _check_arguments(arguments: SweepArguments) -> None:
         raise SettingError("reference", "with --noise the pictures themselves are clean", "leave one of them out")
     if arguments.clip_noise and not arguments.noise:
         raise SettingError("clip-noise", "there is no noise to clip", "give --noise, or leave it out")
-    if arguments.trace and out is not None and out.suffix.lower() == ".csv":
+    is_csv = out is not None and out.suffix.lower() == ".csv"
+    if arguments.trace and is_csv:
         raise SettingError("trace", "no table holds it", "let --out end in .jsonl")
     forms = [arguments.as_json, arguments.markdown, arguments.latex]
     if sum(forms) > 1:
@@ -76,7 +78,8 @@ def _check_arguments(arguments: SweepArguments) -> None:
 def _check_is_of_use(arguments: SweepArguments) -> None:
     """Refuse runs that are neither measured nor kept."""
     is_measured = arguments.noise is not None or arguments.reference is not None
-    is_kept = arguments.as_json or any((arguments.out, arguments.report, arguments.plot))
+    places = (arguments.out, arguments.report, arguments.plot)
+    is_kept = arguments.as_json or any(places)
     if not is_measured and not is_kept:
         problem = "without clean pictures nothing is measured, and no results are kept"
         raise SettingError("reference", problem, "give it, or --noise, or keep rows with --out or --report")
@@ -84,8 +87,10 @@ def _check_is_of_use(arguments: SweepArguments) -> None:
 
 def _parse_grid(arguments: SweepArguments) -> sweep.Grid:
     settings = values.parse_grid(arguments.given)
-    noise = [Noise.read(item, is_clipped=arguments.clip_noise) for item in values.split_list(arguments.noise or "")]
-    return sweep.Grid(**settings, noise=noise or (None,), seed=values.parse_seeds(arguments.seed))
+    items = values.split_list(arguments.noise or "")
+    noise = [Noise.read(item, is_clipped=arguments.clip_noise) for item in items]
+    seeds = values.parse_seeds(arguments.seed)
+    return sweep.Grid(**settings, noise=noise or (None,), seed=seeds)
 
 
 def _list_read(arguments: SweepArguments, plan: Plan) -> list[Path]:
@@ -136,7 +141,8 @@ class _Runner:
             if path is not None:
                 file = stack.enter_context(row_file.open_rows(path, overwrite=self.arguments.overwrite))
                 self.ignored = file.ignored
-            if self.arguments.reference is None and self.grid.noise == (None,):
+            is_measured = self.arguments.reference is not None or any(self.grid.noise)
+            if not is_measured:
                 self._note("there will be no PSNR without clean pictures: give --noise or --reference")
             for words in self.ignored:
                 messages.note(f"{path}: ignored {words}")
@@ -151,11 +157,14 @@ class _Runner:
                     made = messages.format_count(len(self.rows), "finished run")
                     self._note(f"{made} lost: --out FILE.jsonl keeps them, and goes on from there")
                 raise
-        counts = f"{messages.format_count(self._counts['done'], 'run')} done, {self._counts['failed']} failed"
+        failed = self._counts["failed"]
+        done = messages.format_count(self._counts["done"], "run")
+        text = f"{done} done, {failed} failed"
         if self._counts["there"]:
-            counts += f", {self._counts['there']} there already"
-        self._note(f"{counts}, {time.perf_counter() - began:.1f} s")
-        return 1 if self._counts["failed"] else 0
+            text += f", {self._counts['there']} there already"
+        seconds = time.perf_counter() - began
+        self._note(f"{text}, {seconds:.1f} s")
+        return 1 if failed else 0
 
     def _note(self, message: str) -> None:
         if not self.arguments.quiet:
@@ -166,8 +175,8 @@ class _Runner:
         if file is not None:
             known = {row["key"]: row for row in file.rows if row["status"] == "done"}
         count = len(self.plan) * len(self.grid)
-        # Without --quiet tqdm shows the bar on terminals only (None).
-        with tqdm(total=count, unit="run", leave=False, disable=self.arguments.quiet or None) as bar:
+        is_hidden = self.arguments.quiet or None  # None: tqdm shows the bar on terminals only
+        with tqdm(total=count, unit="run", leave=False, disable=is_hidden) as bar:
 
             def is_known(row: TrialRow) -> bool:
                 if row.key not in known:
@@ -178,7 +187,8 @@ class _Runner:
                 self._take({**known[row.key], **names})
                 return True
 
-            for row in sweep.sweep(self._read_pictures(), self.grid, is_known=is_known, trace=self.arguments.trace):
+            pictures = self._read_pictures()
+            for row in sweep.sweep(pictures, self.grid, is_known=is_known, trace=self.arguments.trace):
                 bar.update()
                 self._counts[row.status] += 1
                 if file is not None:

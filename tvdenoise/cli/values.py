@@ -61,8 +61,9 @@ def expand_patterns(paths: list[Path]) -> list[Path]:
 
 def _is_value(text: str) -> bool:
     """Return whether a word is what an option takes, as the second of ``--lambda 0.1 0.2``."""
-    if any(text.lower() in option.rule.names for option in OPTIONS.values()):
-        return True
+    for option in OPTIONS.values():
+        if text.lower() in option.rule.names:
+            return True
     try:
         parse_number(text)
     except ValueError:
@@ -73,7 +74,8 @@ def _is_value(text: str) -> bool:
 def read_list(path: Path) -> list[Path]:
     """Return the paths that a file, or standard input, lists."""
     try:
-        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        is_piped = str(path) == "-"
+        content = sys.stdin.buffer.read() if is_piped else path.read_bytes()
     except OSError as error:
         raise InputError(path, f"it cannot be read ({error.strerror})", "check the path") from error
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as Windows PowerShell writes
@@ -93,7 +95,8 @@ def parse_settings(given: Mapping[str, Any], preset: str | None = None) -> tuple
     values = dict(given)
     if preset is not None:
         values = PRESETS[preset] | values
-    settings = Settings(**{name: _read(name, value) for name, value in values.items()})
+    read = {name: _read(name, value) for name, value in values.items()}
+    settings = Settings(**read)
     if settings.sigma is None or is_fraction(given["sigma"]):
         return settings, None
     # Each picture has units of its own, but what settings refuse is told here once.
@@ -119,7 +122,9 @@ def parse_grid(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read(name: str, value: Any) -> Any:  # noqa: ANN401 (of each option its own)
     """Return the value of a setting from what was typed, which Typer has converted unless it is a text."""
-    return OPTIONS[name].rule.read(name, value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return OPTIONS[name].rule.read(name, value)
+    return value
 
 
 def parse_list(name: str, text: str) -> tuple[Any, ...]:
@@ -130,7 +135,8 @@ def parse_list(name: str, text: str) -> tuple[Any, ...]:
     if name == "weight":
         weights = chain.from_iterable(map(_expand_range, items))
         return tuple(dict.fromkeys(weights))
-    return tuple(OPTIONS[name].rule.read(name, item) for item in items)
+    rule = OPTIONS[name].rule
+    return tuple(rule.read(name, item) for item in items)
 
 
 def split_list(text: str) -> list[str]:
@@ -154,15 +160,17 @@ def _expand_range(text: str) -> tuple[float | Literal["auto"], ...]:
         count = int(number)
     except ValueError:
         raise no_range from None
-    if not 0 <= low < high < math.inf or not 1 < count <= MOST_IN_RANGE:
-        raise no_range
-    if low == 0 and not is_linear:  # which has no logarithm
+    is_range = 0 <= low < high < math.inf
+    is_list = 1 < count <= MOST_IN_RANGE
+    has_logarithms = low > 0 or is_linear
+    if not (is_range and is_list and has_logarithms):
         raise no_range
     import numpy as np  # late: --help does not wait for it
 
     space = np.linspace if is_linear else np.geomspace
+    weights = space(low, high, count)
     # Six digits read the same as they are.
-    return tuple(float(f"{weight:.6g}") for weight in space(low, high, count))
+    return tuple(float(f"{weight:.6g}") for weight in weights)
 
 
 def parse_whole(text: str) -> int:
@@ -223,7 +231,8 @@ def parse_memory(text: str | None) -> int | None:
         raise SettingError("memory", f"{text!r} is not a size", "give such as 4G or 800M")
     number, prefix = found.groups()
     power = ["", "k", "m", "g", "t"].index(prefix)
-    return int(min(float(number) * 1024**power, MOST_BYTES))
+    size = float(number) * 1024**power
+    return int(min(size, MOST_BYTES))
 
 
 def parse_format(name: str | None) -> str | None:
@@ -234,7 +243,8 @@ def parse_format(name: str | None) -> str | None:
         return None
     found = format_called(name)
     if found is None:
-        raise SettingError("format", f"{name!r} is unknown", f"choose from {', '.join(FORMATS).lower()}")
+        remedy = f"choose from {', '.join(FORMATS).lower()}"
+        raise SettingError("format", f"{name!r} is unknown", remedy)
     return found
 
 
@@ -247,7 +257,8 @@ def complete_format(incomplete: str) -> list[str]:
 
 def parse_suffix(text: str | None) -> str | None:
     """Return a part of a name."""
-    if text is not None and not {"/", "\0", os.sep}.isdisjoint(text):
+    separators = {"/", "\0", os.sep}
+    if text is not None and not separators.isdisjoint(text):
         raise SettingError("suffix", f"{text!r} is no part of a name", "leave out slashes")
     return text
 

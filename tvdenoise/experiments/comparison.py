@@ -67,4 +67,6 @@ def _page_pairs(reference: PictureFile, file: PictureFile) -> Iterator[tuple[Pix
         scale = clean.scale if other.is_numbered_like(clean) else other.scale
         rescaled = replace(other, scale=scale)
         for page in clean.pages():
-            yield clean.display_values(page).astype(float), rescaled.display_values(page).astype(float), high - low
+            expected = clean.display_values(page).astype(float)
+            found = rescaled.display_values(page).astype(float)
+            yield expected, found, high - low

@@ -12,7 +12,12 @@ from tvdenoise.options.rules import is_number, parse_number
 NoiseKind = Literal["gaussian", "poisson", "salt-pepper", "speckle"]
 
 # The smallest and the largest amount: beyond them nothing is left of a picture, or nothing changes.
-LIMITS = {"gaussian": (0.0, 1.0), "poisson": (1e-3, 1e9), "salt-pepper": (0.0, 1.0), "speckle": (0.0, 1e3)}
+LIMITS = {
+    "gaussian": (0.0, 1.0),
+    "poisson": (1e-3, 1e9),
+    "salt-pepper": (0.0, 1.0),
+    "speckle": (0.0, 1e3),
+}
 EXAMPLES = {"gaussian": "25/255", "poisson": "100", "salt-pepper": "0.05", "speckle": "0.2"}  # for remedies
 
 
@@ -45,7 +50,8 @@ class Noise:
         problem = f"{self.kind} needs an amount from {least:g} to {most:g}"
         if is_number(self.amount):
             problem += f", not {self.amount:g}"
-        raise SettingError("noise", problem, f"give such as {self.kind}:{EXAMPLES[self.kind]}")
+        example = EXAMPLES[self.kind]
+        raise SettingError("noise", problem, f"give such as {self.kind}:{example}")
 
     @classmethod
     def read(cls, text: str, *, is_clipped: bool = False) -> "Noise":
@@ -55,7 +61,8 @@ class Noise:
             value = parse_number(amount) if amount else None
         except ValueError:
             example = EXAMPLES.get(kind, "0.1")
-            raise SettingError("noise", f"{amount!r} is no number", f"give such as {kind}:{example}") from None
+            remedy = f"give such as {kind}:{example}"
+            raise SettingError("noise", f"{amount!r} is no number", remedy) from None
         return cls(kind.lower(), value, is_clipped)  # type: ignore[arg-type]
 
     def __str__(self) -> str:

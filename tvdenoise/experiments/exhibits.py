@@ -1,7 +1,7 @@
 """The pictures of an experiment, made again from its rows: as noisy as they were, and denoised by every run."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import islice
@@ -17,26 +17,27 @@ from tvdenoise.experiments.report import Exhibit, Images, NamedImages
 from tvdenoise.experiments.sweep import Specimen
 from tvdenoise.experiments.tables import name_runs
 from tvdenoise.files.pages import denoise_page, pages_of
-from tvdenoise.files.rows import RowDict
+from tvdenoise.files.rows import RowDict, RowDicts
 from tvdenoise.images import Page, Picture, ReadOptions
 from tvdenoise.images.picture import squeeze
 from tvdenoise.options.settings import OPTIONS, Settings
 
 
-def make_exhibits(rows: Sequence[RowDict], options: ReadOptions = ReadOptions()) -> Iterator[Exhibit]:
+def make_exhibits(rows: RowDicts, options: ReadOptions = ReadOptions()) -> Iterator[Exhibit]:
     """Yield an exhibit for every picture under every noise, at its first seed, denoised anew.
 
     It shows the run of the highest PSNR first; without any, that whose lambda was chosen, or the lambda in the middle.
     """
     read = lru_cache(1)(partial(Specimen.read, options=options))  # the next exhibit is often of the same picture
     groups = defaultdict(list)
+    what_is_denoised = itemgetter("input", "noise", "is_noise_clipped")
     for row in rows:
-        groups[row["input"], row["noise"], row["is_noise_clipped"]].append(row)
+        groups[what_is_denoised(row)].append(row)
     for own in groups.values():
         yield _make_exhibit(own, read)
 
 
-def _make_exhibit(rows: Sequence[RowDict], read: Callable[[str, str | None], Specimen]) -> Exhibit:
+def _make_exhibit(rows: RowDicts, read: Callable[[str, str | None], Specimen]) -> Exhibit:
     first = rows[0]
     title = "{input} with {noise}" if first["noise"] else "{input}"
     title = title.format_map(first)
@@ -60,7 +61,7 @@ def _make_exhibit(rows: Sequence[RowDict], read: Callable[[str, str | None], Spe
     return Exhibit(title, f"Shown first: {caption}", rows, images, others)
 
 
-def _choose(rows: Sequence[RowDict]) -> RowDict:
+def _choose(rows: RowDicts) -> RowDict:
     """Return the row of the run to show."""
     measured = [row for row in rows if row["psnr_after"] is not None]
     if measured:
@@ -72,7 +73,7 @@ def _choose(rows: Sequence[RowDict]) -> RowDict:
     return by_lambda[len(rows) // 2]
 
 
-def _make_images(specimen: Specimen, best: RowDict, rows: Sequence[RowDict]) -> tuple[Images, NamedImages, str]:
+def _make_images(specimen: Specimen, best: RowDict, rows: RowDicts) -> tuple[Images, NamedImages, str]:
     """Return pictures of a page, or of the middle slice of a volume, and in words which it is.
 
     The first are noisy, denoised best, and clean; the others are denoised by the other runs, each when it is asked for.
@@ -83,7 +84,8 @@ def _make_images(specimen: Specimen, best: RowDict, rows: Sequence[RowDict]) -> 
     draw = specimen.draw(noise, best["seed"])
     named = name_runs([best, *rows])
     settings = {name: _read_settings(row) for name, row in named.items()}
-    others = ((name, _denoise(draw.noisy, row, settings[name])) for name, row in named.items())
+    denoise = partial(_denoise, draw.noisy)
+    others = ((name, denoise(row, settings[name])) for name, row in named.items())
     name, denoised = next(others)
     model = settings[name]
     pages = _list_pages(draw.noisy, model, specimen.name)
@@ -95,16 +97,18 @@ def _make_images(specimen: Specimen, best: RowDict, rows: Sequence[RowDict]) -> 
     if model.volume:
         words.append("the slice in the middle")
         unit = "volume"
-    if len(list(pages_of(draw.noisy, model, specimen.name))) > len(pages):
+    all_pages = list(pages_of(draw.noisy, model, specimen.name))
+    if len(all_pages) > len(pages):
         words.append(f"the first {unit}")
     return images, others, " of ".join(words)
 
 
 def _read_settings(row: RowDict) -> Settings:
     """Return the settings of a run: the lambda is the one that was used."""
-    columns = [name for name, option in OPTIONS.items() if option.is_column and name != "strength"]
-    model = {name: row[name] for name in columns}
-    return Settings(row["weight"], color=row["color"], tol=row["tol"] or None, **model)
+    columns = [name for name, option in OPTIONS.items() if option.is_column]
+    model = {name: row[name] for name in columns if name != "strength"}
+    tol = row["tol"] or None
+    return Settings(row["weight"], color=row["color"], tol=tol, **model)
 
 
 def _list_pages(noisy: Picture, settings: Settings, name: str) -> list[Page]:
@@ -115,7 +119,8 @@ def _list_pages(noisy: Picture, settings: Settings, name: str) -> list[Page]:
 
 def _denoise(noisy: Picture, row: RowDict, settings: Settings) -> NDArray[Any]:
     planes = []
-    for page, figures in zip(_list_pages(noisy, settings, row["input"]), row["pages"] or [row], strict=False):
+    pages = _list_pages(noisy, settings, row["input"])
+    for page, figures in zip(pages, row["pages"] or [row], strict=False):
         own_settings = replace(settings, weight=figures["weight"], chroma=figures["chroma"])
         planes.append(denoise_page(noisy, page, own_settings).image)
     return _join(planes, settings)

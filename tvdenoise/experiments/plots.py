@@ -14,7 +14,7 @@ import numpy as np
 
 from tvdenoise.errors import missing_extra
 from tvdenoise.experiments.tables import group_rows
-from tvdenoise.files.rows import RowDict
+from tvdenoise.files.rows import RowDict, RowDicts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ def check_installed() -> None:
         raise missing_extra("charts", "Matplotlib is not installed", "plot") from error
 
 
-def draw_figure(rows: Sequence[RowDict], ink: str = "black") -> "Figure | None":
+def draw_figure(rows: RowDicts, ink: str = "black") -> "Figure | None":
     """Return a figure with a panel for each kind of curve that the rows have, or None if they have none.
 
     PSNR and SSIM by lambda are means over pictures and seeds, the best marked by a ring, lambda "auto" by a star; the
@@ -64,7 +64,9 @@ def draw_figure(rows: Sequence[RowDict], ink: str = "black") -> "Figure | None":
         left = LABELS / figure.get_figwidth()
         bottom = LABELS / HEIGHT
         gap = 1.3 * LABELS / (WIDTH - LABELS)
-        figure.subplots_adjust(left, bottom, 1 - left / 5, 1 - bottom / 5, wspace=gap)
+        right = 1 - left / 5
+        top = 1 - bottom / 5
+        figure.subplots_adjust(left, bottom, right, top, wspace=gap)
         figure.subplots(1, len(panels))
         for axes, panel in zip(figure.axes, panels, strict=True):
             _draw(axes, panel)
@@ -95,16 +97,18 @@ class _Panel:
     stars: Curves | None = None  # the lambdas that were chosen, where the best point of each curve is marked too
 
 
-def _plan_panels(rows: Sequence[RowDict]) -> list[_Panel]:
+def _plan_panels(rows: RowDicts) -> list[_Panel]:
     panels = []
     for name, label in (("psnr_after", "PSNR (dB)"), ("ssim_after", "SSIM")):
         curves = {}
         stars = {}
         for group, own in group_rows(rows).items():
-            curve = _average([row for row in own if not row["criterion"]], name)
+            given = [row for row in own if not row["criterion"]]
+            curve = _average(given, name)
             if len(curve) > 1:
+                chosen = [row for row in own if row["criterion"] and row["strength"] == 1]
                 curves[group] = curve
-                stars[group] = _average([row for row in own if row["criterion"] and row["strength"] == 1], name)
+                stars[group] = _average(chosen, name)
         if curves:
             panels.append(_Panel(curves, {"xlabel": "lambda", "ylabel": label}, stars))
     slowest = _find_slowest(rows)
@@ -115,7 +119,8 @@ def _plan_panels(rows: Sequence[RowDict]) -> list[_Panel]:
             traces[group] = trace
     if traces:
         first = slowest[0]
-        label = f"seconds\n{_shorten(Path(first['input']).name)}, lambda {first['weight']:.4g}"
+        picture = _shorten(Path(first["input"]).name)
+        label = f"seconds\n{picture}, lambda {first['weight']:.4g}"
         panels.append(_Panel(traces, {"xlabel": label, "ylabel": "certified RMS distance", "yscale": "log"}))
     return panels
 
@@ -125,7 +130,9 @@ def _shorten(name: str) -> str:
     if len(name) <= LONGEST_NAME:
         return name
     half = LONGEST_NAME // 2
-    return f"{name[:half]}...{name[-half:]}"
+    beginning = name[:half]
+    end = name[-half:]
+    return f"{beginning}...{end}"
 
 
 def _average(rows: Iterable[RowDict], name: str) -> list[Point]:
@@ -142,16 +149,20 @@ def _average(rows: Iterable[RowDict], name: str) -> list[Point]:
 def _find_slowest(rows: Iterable[RowDict]) -> list[RowDict]:
     """Return the runs with traces of the first picture and seed at the largest lambda."""
     traced = [row for row in rows if row["trace"]]
+    if not traced:
+        return []
     place = itemgetter("input", "seed")
-    first = [row for row in traced if place(row) == place(traced[0])]
-    largest = max(map(itemgetter("weight"), first), default=None)
+    first_place = place(traced[0])
+    first = [row for row in traced if place(row) == first_place]
+    largest = max(row["weight"] for row in first)
     return [row for row in first if row["weight"] == largest]
 
 
 def _trace(row: RowDict) -> list[Point]:
     """Return the certified distance by seconds, as far as a logarithmic scale has them."""
     seconds_and_bound = itemgetter("seconds", "rms_bound")
-    points = [seconds_and_bound(entry) for entry in row["trace"] if entry["step"] > 0]
+    entries = [entry for entry in row["trace"] if entry["step"] > 0]
+    points = map(seconds_and_bound, entries)
     return [point for point in points if 0 < min(point) <= max(point) < math.inf]
 
 
@@ -161,10 +172,12 @@ def _draw(axes: "Axes", panel: _Panel) -> None:
         (line,) = axes.plot(*np.transpose(points), marker=".", label=group)
         if panel.stars is None:
             continue
+        colour = line.get_color()
         best = max(points, key=itemgetter(1))
-        axes.plot(*best, "o", ms=10, mfc="none", color=line.get_color())
+        axes.plot(*best, "o", ms=10, mfc="none", color=colour)
         if panel.stars[group]:
-            axes.plot(*np.mean(panel.stars[group], axis=0), "*", ms=11, color=line.get_color())
+            chosen = np.mean(panel.stars[group], axis=0)
+            axes.plot(*chosen, "*", ms=11, color=colour)
     _label_plainly(axes.xaxis)
     if panel.stars is None:
         _label_plainly(axes.yaxis)
@@ -177,7 +190,8 @@ def _label_plainly(axis: "Axis") -> None:
     from matplotlib.ticker import LogLocator
 
     low, high = axis.get_data_interval()
-    subs = (1, 2, 5) if high < MOST_LABELLED * low else (1,)
+    is_short = high < MOST_LABELLED * low
+    subs = (1, 2, 5) if is_short else (1,)
     axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter("")

@@ -59,7 +59,8 @@ class Table(RowFile):
         self.rows = []
         self.ignored = []
         self._is_begun = False
-        columns = [name for name in TrialRow("", None, "done").as_dict() if name not in LEFT_OUT]
+        names = TrialRow("", None, "done").as_dict()
+        columns = [name for name in names if name not in LEFT_OUT]
         self._writer = csv.DictWriter(self, columns, extrasaction="ignore")
 
     def add(self, row: TrialRow) -> None:
@@ -151,7 +152,8 @@ def _parse(content: bytes, path: Path) -> tuple[list[RowDict], list[str]]:
             rows.append(row)
         else:
             others["no sweep"] += 1
-    is_begun = not lines and rest.startswith(BEGINNING[: len(rest)])
+    beginning = BEGINNING[: len(rest)]
+    is_begun = not lines and rest.startswith(beginning)
     if not (rows or others["another version"] or is_begun):
         raise InputError(path, "it is no file of rows of a sweep", "choose another name")
     ignored = []
@@ -185,7 +187,8 @@ def _is_row(row: RowDict) -> bool:
         name = os.fsencode(row["input"])
     except (ValueError, RecursionError):
         return False
-    if row["status"] == "done" and any(row[key] is None for key in NEEDED):
+    lacks_figure = any(row[key] is None for key in NEEDED)
+    if row["status"] == "done" and lacks_figure:
         return False
     return b"\0" not in name
 
@@ -209,7 +212,8 @@ def _row_model() -> "type[BaseModel]":
 
 def _restore_infinities(row: dict[str, Any]) -> None:
     """Fill in an infinite PSNR, which is null in JSON, where a run was compared with a clean picture."""
-    if row["status"] == "done" and (row["reference"] or row["noise"]):
+    is_compared = row["reference"] or row["noise"]
+    if row["status"] == "done" and is_compared:
         for name in ("psnr_before", "psnr_after"):
             if row[name] is None:
                 row[name] = math.inf

@@ -24,6 +24,7 @@ from tvdenoise.files.job import is_lack_of_memory, picture_columns
 from tvdenoise.files.pages import denoise_page, page_settings, pages_of, read_reference
 from tvdenoise.files.rows import TracePoint, TrialRow, figures_of, summed
 from tvdenoise.images import Page, Picture, ReadOptions
+from tvdenoise.images.picture import Distances
 from tvdenoise.kernels import dispatch
 from tvdenoise.options.kinds import FEW_CHANNELS
 from tvdenoise.options.rules import Whole
@@ -61,7 +62,9 @@ class Grid:
         unknown = settings.keys() - OPTIONS.keys()
         if unknown:
             raise TypeError(f"Grid() got an unexpected keyword argument {min(unknown)!r}")
-        self.values: dict[str, tuple[Any, ...]] = {name: (default,) for name, default in DEFAULTS.items()}
+        self.values: dict[str, tuple[Any, ...]] = {}
+        for name, default in DEFAULTS.items():
+            self.values[name] = (default,)
         for name, values in {"weight": weight, **settings}.items():
             several = _to_tuple(name, values) if OPTIONS[name].is_varied else (values,)
             self.values[name] = tuple(check_option(name, value) for value in several)
@@ -70,8 +73,10 @@ class Grid:
             if self.values[name] == (None,):
                 self.values[name] = (default,)
         self.noise: tuple[Noise | None, ...] = _to_tuple("noise", noise)
-        self.seed = tuple(Whole(0).check("seed", one) for one in _to_tuple("seed", seed))
-        if not all(isinstance(one, Noise | None) for one in self.noise):
+        seeds = _to_tuple("seed", seed)
+        self.seed = tuple(Whole(0).check("seed", one) for one in seeds)
+        are_noises = all(isinstance(one, Noise | None) for one in self.noise)
+        if not are_noises:
             raise SettingError("noise", f"{self.noise} are not all a Noise, or None", "give such as Noise.read(text)")
         self.settings()  # which checks them
 
@@ -83,7 +88,8 @@ class Grid:
             if need is None:
                 continue
             is_met = any(value in need.values for value in self.values[need.name])
-            if not is_met and set(self.values[name]) != {DEFAULTS[name]}:
+            is_given = set(self.values[name]) != {DEFAULTS[name]}
+            if is_given and not is_met:
                 remedy = need.remedy
                 if OPTIONS[need.name].is_varied:
                     needed = flag_of(need.name).removeprefix("--")
@@ -110,7 +116,8 @@ class Grid:
 
     def __len__(self) -> int:
         """Return the number of rows per picture, at most: colour models of a gray one are the same."""
-        return len(self.settings()) * len(list(self.draws()))
+        draws = list(self.draws())
+        return len(self.settings()) * len(draws)
 
 
 def _to_tuple(name: str, values: Any) -> tuple[Any, ...]:  # noqa: ANN401 (of any kind)
@@ -143,7 +150,7 @@ class Specimen:
     reference: Image | None = None
     axes: str | None = None
     reference_name: str | None = None
-    spacing: float | tuple[float, float] | None = None
+    spacing: float | Distances | None = None
 
     def __post_init__(self) -> None:
         """Check both pictures."""
@@ -168,7 +175,7 @@ class Specimen:
         return replace(specimen, reference=clean.opaque, reference_name=str(reference))
 
     @property
-    def distances(self) -> tuple[float, float] | None:
+    def distances(self) -> Distances | None:
         """The distances between slices and between rows, if they are known."""
         if self.spacing is None or isinstance(self.spacing, tuple):
             return self.spacing
@@ -195,9 +202,8 @@ class Specimen:
     def hashes(self) -> tuple[str, str | None]:
         """Those of both pictures, as rows have them."""
         picture, clean = self.on_unit_scale
-        if clean is None:
-            return _hash_picture(picture), None
-        return _hash_picture(picture), _hash_picture(clean)
+        hash_of_clean = None if clean is None else _hash_picture(clean)
+        return _hash_picture(picture), hash_of_clean
 
     def draw(self, noise: Noise | None, seed: int | None) -> "Draw":
         """Add noise, if any, to the picture, which is clean then."""
@@ -216,11 +222,12 @@ class Specimen:
         intensity.check_plain(self.name, image)
         intensity.check_type(self.name, image.dtype)
         intensity.check_finite(self.name, image)
-        picture = Picture(image, "YXS"[: image.ndim], scale=intensity.type_range(image.dtype))
+        scale = intensity.type_range(image.dtype)
+        picture = Picture(image, "YXS"[: image.ndim], scale=scale)
         if self.axes is not None:
             return picture.with_axes(self.axes)
         is_gray = image.ndim == 2
-        is_colour = image.ndim == 3 and image.shape[-1] <= FEW_CHANNELS
+        is_colour = image.ndim == 3 and image.shape[2] <= FEW_CHANNELS
         if is_gray or is_colour:
             return picture
         problem = f"its {image.ndim} axes, of shape {image.shape}, may be anything"
@@ -283,7 +290,8 @@ def _plan_row(
 ) -> TrialRow:
     """Return the row of a run that is yet to be made, with a key of all that its result depends on."""
     is_clipped = noise and noise.is_clipped
-    words = [*specimen.hashes, str(noise), is_clipped, seed, __version__, dataclasses.astuple(settings), trace]
+    values = dataclasses.astuple(settings)
+    words = [*specimen.hashes, str(noise), is_clipped, seed, __version__, values, trace]
     row = TrialRow(
         input=specimen.name,
         output=None,
@@ -350,7 +358,8 @@ def _run(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> Trial
         subject = row.input
     weight = None if settings.weight == "auto" else settings.weight
     figures = replace(row.figures, color=settings.color, weight=weight)
-    return replace(row, error=f"{subject}: {failure.problem}; {failure.remedy}", figures=figures)
+    complaint = f"{subject}: {failure.problem}; {failure.remedy}"
+    return replace(row, error=complaint, figures=figures)
 
 
 def _run_pages(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) -> TrialRow:
@@ -382,8 +391,10 @@ def _run_pages(row: TrialRow, draw: Draw, settings: Settings, *, trace: bool) ->
 
 def _hash_picture(picture: Picture) -> str:
     pixels = picture.pixels
-    words = f"{picture.axes} {picture.is_cmyk} {picture.orientation} {pixels.shape} {pixels.dtype} "
-    return _hash(words.encode() + np.ascontiguousarray(pixels).tobytes())
+    kind = f"{picture.axes} {picture.is_cmyk} {picture.orientation}"
+    words = f"{kind} {pixels.shape} {pixels.dtype} "
+    values = np.ascontiguousarray(pixels).tobytes()
+    return _hash(words.encode() + values)
 
 
 def _hash(content: bytes) -> str:

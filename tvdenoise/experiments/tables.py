@@ -8,12 +8,13 @@ from functools import partial
 from itertools import compress
 from statistics import fmean, stdev
 
-from tvdenoise.files.rows import RowDict
+from tvdenoise.files.rows import RowDict, RowDicts
 from tvdenoise.options.settings import OPTIONS
 
 # The keys that columns stand for: noise, and every setting that sweeps vary; lambda and its strength make the lines.
-VARIED = [name for name, option in OPTIONS.items() if option.is_varied and name not in ("weight", "strength")]
-VARIED = ["noise", *("chroma_given" if name == "chroma" else name for name in VARIED)]
+VARIED = ["noise"]
+VARIED += [name for name, option in OPTIONS.items() if option.is_varied and name not in ("weight", "strength")]
+VARIED[VARIED.index("chroma")] = "chroma_given"  # as rows call it
 
 AUTO = "auto"  # the label of a chosen lambda, behind the strength if that is not 1
 
@@ -46,7 +47,8 @@ class Table:
     def latex(self) -> str:
         """Return the table in LaTeX, as a ``tabular`` that needs no package, under its title as a comment."""
         escapes = str.maketrans(LATEX)
-        columns = "l" + "r" * (len(self.header) - 1)
+        numbers = len(self.header) - 1
+        columns = "l" + "r" * numbers
         lines = [f"% {self.title}", rf"\begin{{tabular}}{{{columns}}}"]
         for line in (self.header, *self.body):
             cells = [cell.translate(escapes) for cell in line]
@@ -57,7 +59,8 @@ class Table:
     def text(self) -> str:
         """Return the table in columns, the first of them aligned left."""
         lines = [self.header, *self.body]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        columns = zip(*lines, strict=True)
+        widths = [max(map(len, column)) for column in columns]
         text = self.title
         for line in lines:
             cells = list(map(str.rjust, line, widths))
@@ -78,44 +81,49 @@ def summary_tables(rows: Iterable[RowDict]) -> list[Table]:
     return tables
 
 
-def _list_settings(rows: Sequence[RowDict]) -> Table:
+def _list_settings(rows: RowDicts) -> Table:
     """Return a line for each setting and each lambda, without columns that would say nothing."""
     lines = []
     for group, own in group_rows(rows).items():
         by_label = _group_by_lambda(own)
         best = _find_best_label(by_label)
         for label in sorted(by_label, key=_sort_key):
-            mark = "*" if label == best and len(by_label) > 1 else ""
+            is_best = label == best and len(by_label) > 1
+            mark = "*" if is_best else ""
             cells = [summarise(by_label[label]) for summarise in COLUMNS.values()]
             lines.append([group, label, mark, *cells])
     header = ["setting", "lambda", "best", *COLUMNS]
     columns = zip(*lines, strict=True)
-    is_told = [not set(column) <= {"", "-", EVERY} for column in columns]
+    nothing = {"", "-", EVERY}
+    is_told = [not nothing.issuperset(column) for column in columns]
     body = [list(compress(line, is_told)) for line in lines]
     title = "Means over pictures and seeds; of certified distances the largest"
     return Table(title, list(compress(header, is_told)), body)
 
 
-def _list_best(rows: Sequence[RowDict]) -> Table:
+def _list_best(rows: RowDicts) -> Table:
     """Return a line for each picture."""
     groups = group_rows(rows)
     body = []
-    for picture in dict.fromkeys(row["input"] for row in rows):
+    pictures = dict.fromkeys(row["input"] for row in rows)
+    for picture in pictures:
         title = " ".join(picture.splitlines())
         cells = [_find_best(own, picture) for own in groups.values()]
         body.append([title, *cells])
     return Table("The best lambda of each picture, and its PSNR", ["picture", *groups], body)
 
 
-def _find_best(rows: Sequence[RowDict], picture: str) -> str:
-    by_label = _group_by_lambda([row for row in rows if row["input"] == picture])
+def _find_best(rows: RowDicts, picture: str) -> str:
+    own = [row for row in rows if row["input"] == picture]
+    by_label = _group_by_lambda(own)
     label = _find_best_label(by_label)
     if label is None:
         return "-"
-    return f"{label}: {_summarise(by_label[label], 'psnr_after', '.2f')}"
+    psnr = _summarise(by_label[label], "psnr_after", ".2f")
+    return f"{label}: {psnr}"
 
 
-def _find_best_label(by_label: Mapping[str, Sequence[RowDict]]) -> str | None:
+def _find_best_label(by_label: Mapping[str, RowDicts]) -> str | None:
     """Return the lambda of the highest mean PSNR, if any run has one."""
     means = {}
     for label, own in by_label.items():
@@ -133,8 +141,9 @@ def _group_by_lambda(rows: Iterable[RowDict]) -> dict[str, list[RowDict]]:
 
 
 def _known(rows: Iterable[RowDict], key: str) -> list[float]:
+    values = [row[key] for row in rows if row[key] is not None]
     # Whole numbers of foreign rows may be too large for a float.
-    return [row[key] if isinstance(row[key], float) else min(row[key], LARGEST) for row in rows if row[key] is not None]
+    return [value if isinstance(value, float) else min(value, LARGEST) for value in values]
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -160,7 +169,7 @@ def _spread(rows: Iterable[RowDict]) -> str:
     return f"{stdev(means):.3f}"
 
 
-COLUMNS: Mapping[str, Callable[[Sequence[RowDict]], str]] = {
+COLUMNS: Mapping[str, Callable[[RowDicts], str]] = {
     "PSNR (dB)": partial(_summarise, key="psnr_after", digits=".2f"),
     "std over seeds": _spread,
     "SSIM": partial(_summarise, key="ssim_after", digits=".4f"),
@@ -171,33 +180,37 @@ COLUMNS: Mapping[str, Callable[[Sequence[RowDict]], str]] = {
 """What is said of runs that differ in picture and seed alone, by its heading."""
 
 
-def group_rows(rows: Sequence[RowDict]) -> dict[str, list[RowDict]]:
+def group_rows(rows: RowDicts) -> dict[str, list[RowDict]]:
     """Return the rows by the values that vary among them: each group is a column of a table, or a curve.
 
     Rows of gray pictures are in the groups of all colour models, as their results are the same by all.
     """
-    models = dict.fromkeys((row["color"], row["chroma_given"]) for row in rows if not _is_gray(row))
+    coloured = [row for row in rows if not _is_gray(row)]
+    models = dict.fromkeys((row["color"], row["chroma_given"]) for row in coloured)
     repeated: list[RowDict] = []
     for row in rows:
         if models and _is_gray(row):
-            repeated += [{**row, "color": color, "chroma_given": chroma} for color, chroma in models]
+            for color, chroma in models:
+                repeated.append({**row, "color": color, "chroma_given": chroma})
         else:
             repeated.append(row)
     names = _find_varied(repeated)
     groups = defaultdict(list)
     for row in repeated:
         words = [_describe(row, name) for name in names]
-        groups[", ".join(words) or EVERY].append(row)
+        group = ", ".join(words) or EVERY
+        groups[group].append(row)
     return groups
 
 
-def name_runs(rows: Sequence[RowDict]) -> dict[str, RowDict]:
+def name_runs(rows: RowDicts) -> dict[str, RowDict]:
     """Return runs of a picture by what tells them apart."""
     names = _find_varied(rows)
     runs: dict[str, RowDict] = {}
     for row in rows:
         words = [_describe(row, name) for name in names]
-        runs.setdefault(", ".join([*words, f"lambda {_label_lambda(row)}"]), row)
+        words.append(f"lambda {_label_lambda(row)}")
+        runs.setdefault(", ".join(words), row)
     return {_add_psnr(name, row): row for name, row in runs.items()}
 
 
@@ -212,14 +225,19 @@ def _is_gray(row: RowDict) -> bool:
     return sides.get("S", sides.get("C", 1)) == 1
 
 
-def _find_varied(rows: Sequence[RowDict]) -> list[str]:
+def _find_varied(rows: RowDicts) -> list[str]:
     """Return the keys of which the rows have several values."""
-    names = [name for name in VARIED if len({row[name] for row in rows}) > 1]
+    names = []
+    for name in VARIED:
+        values = {row[name] for row in rows}
+        if len(values) > 1:
+            names.append(name)
     # Left to "auto", the optimizer follows from the model, and says nothing more.
     optimizers: dict[object, str] = {}
     for row in rows:
         model = row["tv"], row["color"], _is_gray(row)
-        if optimizers.setdefault(model, row["optimizer"]) != row["optimizer"]:
+        optimizer = row["optimizer"]
+        if optimizers.setdefault(model, optimizer) != optimizer:
             return names
     return [name for name in names if name != "optimizer"]
 
@@ -241,4 +259,5 @@ def _label_lambda(row: RowDict) -> str:
 
 def _sort_key(label: str) -> tuple[bool, float]:
     """Return where a lambda stands among others: those chosen come last, by their strength."""
-    return label.endswith(AUTO), float(label.removesuffix(AUTO) or 1)
+    number = label.removesuffix(AUTO) or 1
+    return label.endswith(AUTO), float(number)

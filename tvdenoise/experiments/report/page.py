@@ -16,7 +16,7 @@ from PIL import Image
 
 from tvdenoise import __version__
 from tvdenoise.experiments import plots
-from tvdenoise.files.rows import RowDict
+from tvdenoise.files.rows import RowDicts
 
 BUDGET = 2 * 2**20  # bytes of the page for a picture as noisy, denoised first, clean, and the residual
 VISIBLE = 0.15  # the standard deviation at which residuals are shown, on gray
@@ -61,13 +61,13 @@ class Exhibit:
 
     title: str
     caption: str
-    rows: Sequence[RowDict]
+    rows: RowDicts
     images: Images = field(default_factory=dict)
     others: NamedImages = ()
 
 
 def make_page(
-    rows: Sequence[RowDict],
+    rows: RowDicts,
     exhibits: Iterable[Exhibit],
     *,
     title: str = "tvdenoise",
@@ -80,7 +80,8 @@ def make_page(
     """
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string(_read("template.html"))
-    has_several = len({(row["input"], row["noise"]) for row in rows}) > 1
+    pictures = {(row["input"], row["noise"]) for row in rows}
+    has_several = len(pictures) > 1
     return template.render(
         title=title,
         command=command,
@@ -104,9 +105,10 @@ def _read(name: str) -> str:
     return (resources.files(__package__) / name).read_text("utf-8")
 
 
-def _describe_versions(rows: Sequence[RowDict]) -> str:
+def _describe_versions(rows: RowDicts) -> str:
     made = ", ".join(sorted({row["version"] for row in rows}))
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-image"))
+    names = ("torch", "numpy", "scikit-image")
+    packages = ", ".join(f"{name} {version(name)}" for name in names)
     return f"Runs by tvdenoise {made}; page by {__version__} with {packages}"
 
 
@@ -118,7 +120,7 @@ class _Column:
     is_of_numbers: bool
 
 
-def _make_columns(rows: Sequence[RowDict]) -> list[_Column]:
+def _make_columns(rows: RowDicts) -> list[_Column]:
     """Return the columns of the table, without those that are empty."""
     columns = []
     for key, heading in COLUMNS.items():
@@ -127,7 +129,8 @@ def _make_columns(rows: Sequence[RowDict]) -> list[_Column]:
             continue
         digits = FORMATS.get(key, ".4g")
         texts = [format(value, digits) if isinstance(value, float) else str(value) for value in values]
-        is_of_numbers = not any(isinstance(value, str) and value for value in values)
+        words = [value for value in values if isinstance(value, str) and value]
+        is_of_numbers = not words
         if is_of_numbers:
             texts = _align(texts)
         columns.append(_Column(heading, values, texts, is_of_numbers))
@@ -136,7 +139,8 @@ def _make_columns(rows: Sequence[RowDict]) -> list[_Column]:
 
 def _align(numbers: Sequence[str]) -> list[str]:
     """Return numbers with spaces behind them: aligned right, their points stand under each other."""
-    tails = [len(number) - len(number.partition(".")[0]) for number in numbers]
+    wholes = [number.partition(".")[0] for number in numbers]
+    tails = [len(number) - len(whole) for number, whole in zip(numbers, wholes, strict=True)]
     longest = max(tails)
     return [number + " " * (longest - tail) for number, tail in zip(numbers, tails, strict=True)]
 
@@ -156,7 +160,7 @@ def _describe_picture(exhibit: Exhibit) -> dict[str, Any]:
     }
 
 
-def _draw_chart(rows: Sequence[RowDict]) -> str | None:
+def _draw_chart(rows: RowDicts) -> str | None:
     figure = plots.draw_figure(rows, plots.INK)
     if figure is None:
         return None
@@ -175,7 +179,8 @@ def _encode(images: Images) -> tuple[dict[str, str], int]:
         urls = {name: _data_url(image, factor, lossless=True) for name, image in images.items()}
         if spread > 0:
             gain = VISIBLE / spread
-            urls[f"residual, {gain:.2g} times"] = _data_url(0.5 + gain * residual, factor, lossless=False)
+            around_gray = 0.5 + gain * residual
+            urls[f"residual, {gain:.2g} times"] = _data_url(around_gray, factor, lossless=False)
         if sum(map(len, urls.values())) <= BUDGET:
             return urls, factor
         factor *= 2
@@ -183,7 +188,8 @@ def _encode(images: Images) -> tuple[dict[str, str], int]:
 
 def _data_url(image: NDArray[np.floating], factor: int, *, lossless: bool) -> str:
     """Return a picture as WebP of 8 bits, made smaller by a whole factor; of many channels the first three."""
-    values = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    levels = np.clip(image, 0, 1) * 255
+    values = np.rint(levels).astype(np.uint8)
     if values.ndim == 3:
         colours = values[..., :3]
         missing = 3 - colours.shape[2]
@@ -191,5 +197,6 @@ def _data_url(image: NDArray[np.floating], factor: int, *, lossless: bool) -> st
     # A lossless file's quality is the effort of packing it: more takes long and saves little.
     quality = 20 if lossless else 80
     content = io.BytesIO()
-    Image.fromarray(values).reduce(factor).save(content, "WEBP", lossless=lossless, quality=quality, method=1)
+    small = Image.fromarray(values).reduce(factor)
+    small.save(content, "WEBP", lossless=lossless, quality=quality, method=1)
     return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode()
