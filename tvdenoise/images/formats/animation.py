@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageSequence
 
+from tvdenoise.errors import DamageError
 from tvdenoise.images import limits
 from tvdenoise.images.picture import Picture, PictureFile, Pixels, Source, Timing, squeeze
 
