@@ -19,8 +19,9 @@ from torch import Tensor
 
 from tvdenoise.kernels import dispatch
 from tvdenoise.model import dual_ball, tensors
+from tvdenoise.model.data_terms import DATA_TERMS, DataTerm
 from tvdenoise.model.operators import ForwardDifference
-from tvdenoise.options.kinds import Group, Spacing, TVKind, spacing_by_axis
+from tvdenoise.options.kinds import Group, NoiseModel, Spacing, TVKind, spacing_by_axis
 
 # How much longer than 1/L a step is. FISTA's rate is proven up to 1; with its momentum a quadratic is stable up to 4/3,
 # and the certificate judges what comes of it. (Liang, Luo and Schönlieb, "Improving FISTA: faster, smarter, and
@@ -39,6 +40,7 @@ class Problem:
     spacing: Spacing = 1.0  # between the slices of a volume, or along all axes, in units of that between columns
     coupled: bool = False  # whether the channels of a pixel make one vector
     ratios: tuple[float, ...] = ()  # the weight of each channel as a multiple of lambda; empty for lambda itself
+    noise_model: NoiseModel = "gaussian"  # what the data term is made for, which takes the place of the square
 
     @property
     def difference(self) -> ForwardDifference:
@@ -116,6 +118,19 @@ class Problem:
                 firsts = range(first * stride, stop * stride)
             groups += [Group(plane, stride, planes, weight, self.slice_spacing) for plane in firsts]
         return groups
+
+    @property
+    def is_gaussian(self) -> bool:
+        """Whether the data term is the square, on which the duality above rests."""
+        return self.noise_model == "gaussian"
+
+    @cached_property
+    def data_term(self) -> DataTerm:
+        """The data term F, and the box of each channel in which the minimiser lies."""
+        spatial = tuple(range(-self.axes, 0))
+        low = self.f.amin(spatial, keepdim=True)
+        high = self.f.amax(spatial, keepdim=True)
+        return DATA_TERMS[self.noise_model](self.f, low, high)
 
     @cached_property
     def means(self) -> Tensor:

@@ -5,7 +5,10 @@ from typing import Literal, NamedTuple
 # How total variation treats colours: channel by channel, as luma and chroma, or as one vector per pixel.
 ColorKind = Literal["rgb", "opponent", "coupled"]
 
-ColorChoice = Literal[ColorKind, "auto"]  # a colour model, or ``"auto"``: opponent for RGB, rgb for all else
+ColorChoice = Literal[ColorKind, "auto"]  # a colour model, or ``"auto"``: by picture and noise
+
+# What noise the data term is made for: the square, the absolute difference, or the divergence of counts.
+NoiseModel = Literal["gaussian", "laplace", "poisson"]
 
 # Which length of a pixel's differences total variation sums: the 1-norm or the 2-norm.
 TVKind = Literal["anisotropic", "isotropic"]
