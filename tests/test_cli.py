@@ -24,9 +24,10 @@ from tvdenoise.files.metrics import quality
 from tvdenoise.files.rows import finite
 
 ROW_KEYS = (
-    "input output status error shape axes dtype tv volume spacing strength pages_given optimizer lr max_steps "
-    "range weight color chroma sigma criterion risk is_noise_correlated is_noise_signal_dependent is_unchanged device "
-    "steps stop energy gap rms_bound tol psnr_before psnr_after ssim_before ssim_after seconds version pages"
+    "input output status error shape axes dtype tv noise_model volume spacing strength pages_given optimizer lr "
+    "max_steps range weight color chroma sigma criterion risk is_noise_correlated is_noise_signal_dependent "
+    "is_unchanged device steps stop energy gap rms_bound tol psnr_before psnr_after ssim_before ssim_after "
+    "seconds version pages"
 ).split()
 
 

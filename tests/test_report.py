@@ -311,6 +311,7 @@ class TestCommand:
 def test_curves_leave_out_what_is_not_finite_and_need_several_lambdas():
     row = {"status": "done", "input": "a", "noise": None, "tv": "t", "color": "c", "optimizer": "o", "criterion": None}
     row |= {"axes": "YX", "shape": [9, 8], "chroma_given": None, "seed": None, "ssim_after": None, "trace": None}
+    row |= {"noise_model": "gaussian"}
     assert plots.draw_figure([row | {"weight": 0.1, "psnr_after": 20.0}]) is None
     figure = plots.draw_figure(
         [row | {"weight": w, "psnr_after": p} for w, p in ((0.1, 20.0), (0.2, 22.0), (0.3, np.inf))]
@@ -327,6 +328,7 @@ def test_the_course_of_the_first_picture_is_drawn_whatever_the_lambdas_of_others
         "axes": "YX",
         "shape": [9, 8],
         "chroma_given": None,
+        "noise_model": "gaussian",
         "seed": None,
         "psnr_after": None,
         "ssim_after": None,

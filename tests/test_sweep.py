@@ -425,6 +425,7 @@ class TestJsonLines:
             "trace": [[1], {"a": 1}, [point | {"seconds": "a"}], [point | {"seconds": 10**400}]],
             "color": [[1], "green"],
             "tv": [None],
+            "noise_model": [None, 5],
             "axes": [None],
             "shape": [None, [9.5, 9]],
             "is_noise_clipped": [[1]],
@@ -826,7 +827,14 @@ class TestSeveralPages:
 class TestTables:
     def row(self, **changes: object) -> dict:
         fixed = {"input": "a", "status": "done", "noise": None, "tv": "t", "color": "c", "optimizer": "o"}
-        fixed |= {"chroma_given": None, "axes": "YX", "shape": [9, 8], "seed": None, "ssim_after": None}
+        fixed |= {
+            "noise_model": "gaussian",
+            "chroma_given": None,
+            "axes": "YX",
+            "shape": [9, 8],
+            "seed": None,
+            "ssim_after": None,
+        }
         fixed |= {"seconds": 0.5, "steps": 20, "rms_bound": 0.001}
         return fixed | {"criterion": None, "weight": 0.1, "psnr_after": 20.0} | changes
 

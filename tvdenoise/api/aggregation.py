@@ -31,6 +31,12 @@ def mean_psnr(values: Sequence[float | None]) -> float | None:
     return -10 * math.log10(error) if error else math.inf
 
 
+def largest(values: Sequence[float | None]) -> float | None:
+    """Return the largest, None where one is not known."""
+    known = [value for value in values if value is not None]
+    return max(known) if len(known) == len(values) else None
+
+
 def whether_any(values: Sequence[bool | None]) -> bool | None:
     """Return whether it holds of any, None where it is not known of one."""
     return None if None in values else any(values)
@@ -51,7 +57,7 @@ def worst(values: Sequence[Status]) -> Status:
 Mean = Annotated[float | None, mean]
 MeanPSNR = Annotated[float | None, mean_psnr]
 Sum = Annotated[float | None, sum]
-Largest = Annotated[float | None, max]
+Largest = Annotated[float | None, largest]
 CommonText = Annotated[str | None, first]
 WhetherAny = Annotated[bool | None, whether_any]
 WhetherAll = Annotated[bool | None, whether_all]

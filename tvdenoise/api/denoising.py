@@ -79,7 +79,7 @@ def _with_arguments(make: Callable[_P, Arguments]) -> Callable[Concatenate[Image
             as_it_is = torch.compiler.disable(denoise, reason=reason)  # type: ignore[no-untyped-call]
             return as_it_is(image, *args, **kwargs)
         arguments = make(*args, **kwargs)
-        doubt = doubt_weight(arguments.weight)
+        doubt = doubt_weight(arguments)
         if doubt is not None and arguments.range is None:
             warnings.warn(doubt, stacklevel=2)
         result = denoise_as_set(
@@ -114,7 +114,8 @@ denoise.__qualname__ = "denoise"
 denoise.__doc__ = rf"""Minimise :math:`\frac12\|u - f\|^2 + \lambda\,\mathrm{{TV}}(u)` and certify the answer.
 
     The result is certified to lie within ``tol`` RMS of the exact minimiser, as a fraction of the intensity range. Sums
-    run over all pixels and channels, for intensities in [0, 1].
+    run over all pixels and channels, for intensities in [0, 1]. ``noise_model`` puts another data term in the place of
+    the square.
 
     Parameters
     ----------

@@ -17,9 +17,10 @@ class Result(Generic[Image]):
     image
         Of the kind, shape and type of the input.
     stop
-        Why it stopped: ``"tolerance"`` (certified: ``rms_bound`` is at most ``tol``), ``"precision"`` (as close as the
-        arithmetic, or the type of the image, allows), ``"max_steps"`` or ``"non_finite"``. The image is the best seen,
-        of a method on the dual the last, or the best since a tenth of its step limit.
+        Why it stopped: ``"tolerance"`` (certified: ``rms_bound`` is at most ``tol``; with the noise models laplace and
+        poisson ``gap`` is at most ``tol`` times ``energy``), ``"precision"`` (as close as the arithmetic, or the type
+        of the image, allows), ``"max_steps"`` or ``"non_finite"``. The image is the best seen, of a method on the dual
+        the last, or the best since a tenth of its step limit.
     steps
         Steps taken at full size; in a stack the largest number.
     energy
@@ -30,7 +31,8 @@ class Result(Generic[Image]):
         The certified RMS distance to the exact minimiser as a fraction of the intensity range: of floats with their
         rounding to the type of the image, which may exceed ``tol``; of integers before they are rounded, and clipped to
         the range of their type, which opponent colours may leave. Not counted is what scaling integers to float32
-        moves, 6e-8 at most. In a stack the largest.
+        moves, 6e-8 at most. In a stack the largest. None where none is known: with the noise model laplace, and with
+        poisson unless every count is above 0.
     range
         The numbers of the image that stand for 0 and 1; in a stack those of its first picture.
     tol
@@ -63,7 +65,7 @@ class Result(Generic[Image]):
     steps: int
     energy: float
     gap: float
-    rms_bound: float
+    rms_bound: float | None
     range: tuple[float, float]
     tol: float
     seconds: float
@@ -79,8 +81,10 @@ class Result(Generic[Image]):
 
     def with_rounding(self, distance: float) -> "Result[Image]":
         """Return the result for an image that rounding has moved by so much, RMS."""
+        if self.rms_bound is None:
+            return self
         bound = self.rms_bound + distance
-        if self.stop == "tolerance" and bound > self.tol:
+        if self.stop == "tolerance" and self.rms_bound <= self.tol < bound:
             return replace(self, rms_bound=bound, stop="precision")
         return replace(self, rms_bound=bound)
 

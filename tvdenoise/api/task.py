@@ -26,6 +26,8 @@ TYPICAL_WEIGHT = 0.1  # stands for a lambda that is yet to be chosen, where it d
 MAX_SPREAD = 1e150  # the largest standard deviation of a picture whose square, the variance, is still a number
 
 
+LEAST_GAP = 2e-5  # as a share of the energy, that float32 reaches where data terms are no squares
+
 ROOM = 1.1  # what is left for rounding, as a multiple of what it is expected to move
 
 
@@ -46,9 +48,10 @@ class Task(Generic[Image]):
     def __init__(self, image: Image, settings: Settings, channel_axis: int | None, scale: Range | None = None) -> None:
         self._planes: Planes[Image] = as_planes(image, channel_axis, settings.axes, scale)
         self._home = image.device if isinstance(image, Tensor) else torch.device("cpu")
-        self._color = colour.choose_model(settings.color, len(self._planes.f))
+        self._color = colour.choose_model(settings.color, len(self._planes.f), settings.rgb_model)
         self.settings = settings.with_color(self._color)
         self._check_sigma()
+        self._check_counts()
 
     def _check_sigma(self) -> None:
         sigma = self.settings.sigma
@@ -60,6 +63,18 @@ class Task(Generic[Image]):
             if self._planes.dtype is not None and self._planes.scale != UNIT:
                 remedy += " with range=(0, 255)"
             raise SettingError("sigma", problem, remedy)
+
+    def _check_counts(self) -> None:
+        if self.settings.noise_model != "poisson":
+            return
+        low, high = self._planes.scale
+        if low != 0:
+            problem = f"the range of the image is {low:g} to {high:g}, and counts begin at 0"
+            raise SettingError("noise_model", problem, f"give range=(0, {high:g})")
+        least = float(self._planes.f.min()) * high
+        if least < 0:
+            problem = f"the image has negative numbers, the least {least:g}, and counts are 0 or more"
+            raise SettingError("noise_model", problem, "take off no background before, or use gaussian")
 
     def solve(self, callback: Callback | None = None) -> Result[Image]:
         """Denoise the picture.
@@ -97,7 +112,8 @@ class Task(Generic[Image]):
         f = self._planes.f
         if weight is None:
             weight = TYPICAL_WEIGHT if settings.weight == "auto" else settings.weight
-        dtype = _precision(f, settings.tolerance(weight), weight)
+        tol = settings.tolerance(weight)
+        dtype = _precision(f, tol, weight) if settings.is_gaussian else _precision_of_gap(f, tol)
         return pick_device(str(settings.device), home, dtype, f.numel()), dtype
 
     def _solve_on(
@@ -113,8 +129,10 @@ class Task(Generic[Image]):
         if posed.selection is not None and posed.selection.field is not None:
             start = posed.selection.field.to(problem.f)
         tol = settings.tolerance(problem.weight)
-        rounding = self._expect_rounding(problem)
-        goal = max(tol - rounding, 0.5 * tol)
+        goal = tol
+        if problem.is_gaussian:
+            rounding = self._expect_rounding(problem)
+            goal = max(tol - rounding, 0.5 * tol)
         centred = _centre(problem)
         solution = solve(centred, settings.method, tol=goal, start=start, callback=callback)
         if centred is not problem:
@@ -227,13 +245,20 @@ def _precision(f: Tensor, tol: float, weight: float) -> torch.dtype:
     return torch.float64 if tol < least_tol else torch.float32
 
 
+def _precision_of_gap(f: Tensor, tol: float) -> torch.dtype:
+    """Return the type in which a gap of ``tol`` times the energy is reached, below which rounding keeps it open."""
+    if f.dtype == torch.float64 or tol < LEAST_GAP:
+        return torch.float64
+    return torch.float32
+
+
 def _is_centred(problem: Problem) -> bool:
     """Return whether a problem is solved around the mean of each channel.
 
     Total variation does not see the mean, and beside a large one rounding would keep the certificate from closing. In
     float32 it would round anew what the picture has, and opponent colours have means of their own.
     """
-    is_exact = problem.f.dtype == torch.float64 and not problem.ratios
+    is_exact = problem.f.dtype == torch.float64 and not problem.ratios and problem.is_gaussian
     return is_exact and problem.weight > 0 and problem.spread < MAX_SPREAD
 
 
@@ -272,4 +297,5 @@ def _problem(f: Tensor, settings: Settings) -> Problem:
         settings.spacing or 1.0,
         coupled=settings.color == "coupled",
         ratios=ratios,
+        noise_model=settings.noise_model,
     )

@@ -27,15 +27,15 @@ to_opponent = OPPONENT.forward
 from_opponent = OPPONENT.adjoint
 
 
-def choose_model(choice: ColorChoice, channels: int) -> ColorKind:
-    """Return the colour model for a picture of so many channels.
+def choose_model(choice: ColorChoice, channels: int, rgb_model: ColorKind = "opponent") -> ColorKind:
+    """Return the colour model for a picture of so many channels; ``rgb_model`` is what ``auto`` is for three.
 
     Raises :class:`ArrayError` if opponent colours are asked of what is not RGB.
     """
     if channels == 1:  # all models are the same
         return "rgb"
     if choice == "auto":
-        return "opponent" if channels == 3 else "rgb"
+        return rgb_model if channels == 3 else "rgb"
     if choice == "opponent" and channels != 3:
         problem = f"it has {channels} channels, not red, green and blue"
         raise ArrayError("image", problem, "use coupled or rgb colours")

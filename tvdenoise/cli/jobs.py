@@ -67,7 +67,7 @@ def _prepare_jobs(arguments: Arguments) -> Callable[[Pair], Job]:
     """Return what makes a job of a picture and the place of its result."""
     settings, file_sigma = values.parse_settings(arguments.given, arguments.preset)
     is_fraction = values.is_fraction(arguments.given["weight"])
-    doubt = doubt_weight(settings.weight)
+    doubt = doubt_weight(settings)
     if doubt is not None and not is_fraction and not arguments.quiet:
         messages.note(doubt)
     format_ = values.parse_format(arguments.format_)

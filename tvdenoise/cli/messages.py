@@ -289,12 +289,7 @@ def _count_pages(row: "Row", facts: Facts) -> str:
 def describe_solution(row: "Row", facts: Facts) -> str:
     """Say in one line how it was done, and how close to the exact minimiser the result is certified to be."""
     figures = row.figures
-    bound = figures.rms_bound
-    tol = figures.tol
-    assert bound is not None
-    assert tol is not None
-    certified = f"certified within {bound:.2g} of the exact minimiser"
-    certified += _in_own_units(row, bound)
+    certified = f"certified {_describe_proof(row)}"
     if figures.stop == "precision":
         certified += ", as close as the arithmetic allows"
     parts = [
@@ -306,6 +301,26 @@ def describe_solution(row: "Row", facts: Facts) -> str:
         f"{figures.seconds:.2f} s of steps",
     ]
     return ", ".join(parts)
+
+
+def describe_error(error: float, *, is_by_gap: bool) -> str:
+    """Say how close a picture is to the exact minimiser: by its energy where that is all that is known."""
+    if is_by_gap:
+        return f"within {error:.2g} of the least energy"
+    return f"within {error:.2g} of the exact minimiser"
+
+
+def _describe_proof(row: "Row") -> str:
+    figures = row.figures
+    if row.noise_model != "gaussian":
+        gap = figures.gap or 0.0
+        text = describe_error(gap / figures.energy if figures.energy else gap, is_by_gap=True)
+        if figures.rms_bound is None:
+            return f"{text}, with no bound on the distance from the exact minimiser"
+        return f"{text}, {figures.rms_bound:.2g} from the exact minimiser"
+    bound = figures.rms_bound
+    assert bound is not None
+    return describe_error(bound, is_by_gap=False) + _in_own_units(row, bound)
 
 
 def find_cautions(row: "Row") -> list[str]:

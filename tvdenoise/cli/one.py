@@ -66,6 +66,8 @@ def _print_details(row: Row, facts: dict[str, Any], *, is_verbose: bool) -> None
         messages.note(remark)
     figures = row.figures
     model = f"{row.tv}, {figures.color}"
+    if row.noise_model != "gaussian":
+        model = f"{row.noise_model}, {model}"
     if row.volume:
         model += ", slices coupled"
     if row.spacing is not None:
@@ -113,7 +115,7 @@ class _Watcher(Observer):
         if not progress.certificate.is_finite:
             return
         tol = progress.tol
-        bound = max(progress.certificate.rms_bound, tol)
+        bound = max(progress.certificate.error, tol)
         first = self._first_bound or bound
         self._first_bound = first
         share = 1.0
@@ -122,7 +124,7 @@ class _Watcher(Observer):
             share = math.log(first / bound) / whole
         percent = min(100, round(100 * share))
         self._bar.n = max(self._bar.n, percent)
-        certified = f"within {progress.certificate.rms_bound:.2g} of the exact minimiser"
+        certified = messages.describe_error(progress.certificate.error, is_by_gap=progress.certificate.is_by_gap)
         text = f"{self._name}: {self._page}step {progress.step}, {certified}"
         self._bar.set_description_str(text)
         if not self._is_quiet:

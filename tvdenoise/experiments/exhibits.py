@@ -144,5 +144,8 @@ def _caption(row: RowDict) -> str:
         text += ", PSNR {psnr_before:.2f} → {psnr_after:.2f} dB"
     if None not in (row["ssim_before"], row["ssim_after"]):
         text += ", SSIM {ssim_before:.4f} → {ssim_after:.4f}"
-    text += ", certified within {rms_bound:.2g} of the exact minimiser."
+    if row["noise_model"] != "gaussian":
+        text = "{noise_model}, " + text + ", its energy certified within {gap:.2g} of the least."
+    else:
+        text += ", certified within {rms_bound:.2g} of the exact minimiser."
     return text.format_map(row)

@@ -161,7 +161,7 @@ def _find_slowest(rows: Iterable[RowDict]) -> list[RowDict]:
 def _trace(row: RowDict) -> list[Point]:
     """Return the certified distance by seconds, as far as a logarithmic scale has them."""
     seconds_and_bound = itemgetter("seconds", "rms_bound")
-    entries = [entry for entry in row["trace"] if entry["step"] > 0]
+    entries = [entry for entry in row["trace"] if entry["step"] > 0 and entry["rms_bound"] is not None]
     points = map(seconds_and_bound, entries)
     return [point for point in points if 0 < min(point) <= max(point) < math.inf]
 

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 LEFT_OUT = ("pages", "trace")  # keys without a column in tables, as their values are lists
-NEEDED = ("weight", "rms_bound", "tv", "color", "optimizer", "shape", "axes", "volume")  # in every run that is done
+NEEDED = (
+    "weight",
+    "gap",
+    "noise_model",
+    "tv",
+    "color",
+    "optimizer",
+    "shape",
+    "axes",
+    "volume",
+)  # in every run that is done
 BEGINNING = b'{"input": '  # of every line, by which an only line that breaks off is recognised
 
 
@@ -176,7 +186,10 @@ def _load(line: bytes) -> dict[str, Any]:
 
 def _rename_old_keys(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row, or the figures of a page, with the names of today."""
-    return {OLD_KEYS.get(key, key): value for key, value in row.items()}
+    row = {OLD_KEYS.get(key, key): value for key, value in row.items()}
+    if "key" in row:
+        row.setdefault("noise_model", "gaussian")  # the only one there was
+    return row
 
 
 def _is_row(row: RowDict) -> bool:

@@ -235,7 +235,7 @@ def _find_varied(rows: RowDicts) -> list[str]:
     # Left to "auto", the optimizer follows from the model, and says nothing more.
     optimizers: dict[object, str] = {}
     for row in rows:
-        model = row["tv"], row["color"], _is_gray(row)
+        model = row["tv"], row["color"], row["noise_model"], _is_gray(row)
         optimizer = row["optimizer"]
         if optimizers.setdefault(model, optimizer) != optimizer:
             return names

@@ -39,11 +39,19 @@ def page_settings(
     Raises PictureError if opponent colours are asked of what is not red, green and blue, SettingError if sigma is less
     than the rounding of its numbers.
     """
+    _check_counts(settings, picture, name)
     if sigma is not None:
         settings = replace(settings, sigma=_sigma_on_unit_scale(sigma, picture))
     own_spacing = spacing or (1.0, 1.0)
     settings = replace(settings, spacing=_spacing(settings, own_spacing))
     return settings.with_color(_color_model(settings, picture, name))
+
+
+def _check_counts(settings: Settings, picture: Picture, name: object) -> None:
+    low, high = picture.scale
+    if settings.noise_model == "poisson" and low != 0:
+        problem = f"the range of {name} is {low:g} to {high:g}, and counts begin at 0"
+        raise SettingError("noise_model", problem, f"give --range 0,{max(low, high):g}")
 
 
 def _spacing(settings: Settings, own: tuple[float, float]) -> Spacing | None:
@@ -67,7 +75,7 @@ def _color_model(settings: Settings, picture: Picture, name: object) -> ColorKin
     if is_single:
         return "rgb"
     if settings.color == "auto":
-        return "opponent" if picture.is_rgb else "rgb"
+        return settings.rgb_model if picture.is_rgb else "rgb"
     return settings.color
 
 

@@ -39,6 +39,7 @@ class Row:
     axes: str | None = None
     dtype: str | None = None
     tv: str | None = None
+    noise_model: str | None = None
     volume: bool | None = None
     spacing: Spacing | None = None
     strength: float | None = None
@@ -74,7 +75,7 @@ class TracePoint:
     seconds: float
     energy: float
     gap: float
-    rms_bound: float
+    rms_bound: float | None
 
 
 @dataclass(frozen=True)

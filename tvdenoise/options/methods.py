@@ -14,8 +14,9 @@ class Method:
 
     optimizer: str  # the name of a class in tvdenoise.solvers.optimizers (dual) or torch.optim (primal)
     help: str  # one line
-    formulation: Literal["dual", "primal"] = "primal"  # whether it moves the dual variable, or the picture
-    lr: float | None = None  # the rate; None for the dual, whose step size follows from the problem
+    # Whether it moves the dual variable, the picture, or both.
+    formulation: Literal["dual", "primal", "primal-dual"] = "primal"
+    lr: float | None = None  # the rate; None for those on the dual, whose step size follows from the problem
     max_steps: int = 500  # the step limit, over which ``annealed`` stretches
     # Lower the rate to 0 along a cosine, so that the kinks of total variation do not keep the method from settling.
     annealed: bool = True
@@ -37,6 +38,13 @@ METHODS: Mapping[str, Method] = {
         "FISTA",
         "accelerated projected gradient on the dual: the fastest for all other models",
         "dual",
+        max_steps=10_000,
+        annealed=False,
+    ),
+    "pdhg": Method(
+        "PDHG",
+        "primal-dual hybrid gradient on both: the default for other noise models than gaussian",
+        "primal-dual",
         max_steps=10_000,
         annealed=False,
     ),

@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from tvdenoise.errors import SettingError
-from tvdenoise.options.kinds import MAX_SPACING, MIN_SPACING, ColorChoice, Spacing, TVKind
+from tvdenoise.options.kinds import MAX_SPACING, MIN_SPACING, ColorChoice, ColorKind, NoiseModel, Spacing, TVKind
 from tvdenoise.options.methods import AUTO, METHODS, Method
 from tvdenoise.options.rules import Choice, DeviceName, Distances, Flag, MethodName, Number, Rule, Whole
 
@@ -23,12 +23,18 @@ DEFAULT_TOL = 1e-3  # a quarter of an 8-bit gray level
 # along it).
 TOL_OVER_WEIGHT = 0.04
 
+# The default tolerance of models without an RMS bound: of the gap as a share of the energy.
+DEFAULT_GAP = 1e-4
+
 OPPONENT = ("opponent", "auto")  # the colour models that come to opponent colours where a picture is RGB
 MAX_WEIGHT = 1e9  # far beyond any weight that leaves more than a flat picture, and safe from overflow
 SUSPICIOUS_WEIGHT = 2  # above it hardly anything remains of a picture
 
 # Far beyond any multiple of lambda that is of use, for chroma and for a lambda chosen for the picture.
 MAX_FACTOR = 100.0
+
+# From where to where lambda usually lies, by the noise model that does not choose it.
+USUAL_WEIGHTS = {"laplace": ("0.4", "0.8"), "poisson": ("0.05", "0.5")}
 
 MAX_RATE = 1e10  # far beyond any rate that is of use; what optimizers make of it is a 32-bit float
 BEST: dict[str, Any] = {"tv": "isotropic", "color": AUTO}  # the model that comes out best
@@ -111,7 +117,8 @@ class Settings:
         Choice(get_args(ColorChoice)),
         "rgb: TV of each channel, summed. opponent: TV(L) + C TV(P) + C TV(Q) for L = (R+G+B)/sqrt 3, "
         "P = (R-B)/sqrt 2, Q = (R-2G+B)/sqrt 6, C by chroma; RGB only. coupled: differences as vectors over "
-        "all channels. auto: opponent for RGB, rgb for all else. Default: auto where lambda is auto, else rgb. "
+        "all channels. auto: for RGB opponent, or coupled with the noise models laplace and poisson, rgb for all else. "
+        "Default: auto where lambda is auto, else rgb. "
         "Transparency is never touched.",
         is_varied=True,
         list_help=f"{', '.join(get_args(ColorChoice))}.",
@@ -131,6 +138,16 @@ class Settings:
             "only opponent colours have luma and chroma",
             "leave it out, or let color be opponent or auto",
         ),
+    )
+    noise_model: NoiseModel = _declare(
+        "gaussian",
+        Choice(get_args(NoiseModel)),
+        "The noise that the data term F of F(u) + lambda TV(u) is for. gaussian: half the sum of (u - f)^2. laplace: "
+        "the sum of |u - f|, for outliers, salt and pepper. poisson: the sum of u - f + f log(f/u), for counts in any "
+        "unit. The last two need a lambda, which has no unit: twice the picture has twice the answer.",
+        is_varied=True,
+        list_help=f"{', '.join(get_args(NoiseModel))}.",
+        is_column=True,
     )
     strength: float = _declare(
         1.0,
@@ -168,8 +185,8 @@ class Settings:
     optimizer: str = _declare(
         AUTO,
         MethodName(),
-        f"auto, or one of {', '.join(METHODS)}. auto is alternating for anisotropic TV without coupling "
-        "where no rate is given, and fista for all else.",
+        f"auto, or one of {', '.join(METHODS)}. auto is pdhg for the noise models laplace and poisson, alternating for "
+        "anisotropic TV without coupling where no rate is given, and fista for all else.",
         panel="Solver",
         is_varied=True,
         list_help="Such as auto,fista,adam,lbfgs.",
@@ -186,14 +203,15 @@ class Settings:
         None,
         Number(0, math.inf, "leave it out for the default", is_open=True),
         "The result is certified to lie within this RMS of the exact minimiser, as a fraction of the range. "
-        "Default: 0.001, or 0.04 lambda where that is less.",
+        "Default: 0.001, or 0.04 lambda where that is less. With the noise models laplace and poisson: its energy is "
+        "certified to be at most this share above the least. Default there: 0.0001.",
         unit="of the intensity range",
         panel="Solver",
     )
     max_steps: int | None = _declare(
         None,
         Whole(1),
-        "Step limit. Default: 10000 of alternating and fista, 25 of lbfgs, 500 of others.",
+        "Step limit. Default: 10000 of alternating, fista and pdhg, 25 of lbfgs, 500 of others.",
         panel="Solver",
         is_column=True,
     )
@@ -219,6 +237,7 @@ class Settings:
             if getattr(self, needs.name) not in needs.values:
                 raise SettingError(name, needs.problem, needs.remedy)
         self._check_spacing()
+        self._check_noise_model()
         if self.optimizer == "alternating" and not self._alternates:
             problem = "alternating is for anisotropic TV of pictures without coupling, and of square pixels"
             raise SettingError("optimizer", problem, "let tv be anisotropic, or use auto for the fastest")
@@ -232,6 +251,21 @@ class Settings:
             raise SettingError("spacing", problem, "leave it out, take them as a volume, or give those of rows,columns")
         if isinstance(self.spacing, tuple) and len(self.spacing) < self.axes:
             raise SettingError("spacing", "a volume has three axes", "give such as 2.5, or 0.5,0.1,0.2")
+
+    def _check_noise_model(self) -> None:
+        """Refuse what rests on the square where the data term is another."""
+        if self.is_gaussian:
+            return
+        if self.weight == AUTO:
+            remedy = f"give lambda a number, from {' to '.join(USUAL_WEIGHTS[self.noise_model])} is usual"
+            raise SettingError("weight", f"it is not chosen for {self.noise_model} noise", remedy)
+        if self.color == "opponent" or self.chroma is not None:
+            name = "color" if self.chroma is None else "chroma"
+            problem = f"opponent colours are for gaussian noise, not {self.noise_model}"
+            raise SettingError(name, problem, "leave it out, or let color be coupled or rgb")
+        if METHODS[self.method_name].formulation == "dual":
+            problem = f"{self.optimizer} is for gaussian noise, not {self.noise_model}"
+            raise SettingError("optimizer", problem, "leave it out, or use pdhg")
 
     def with_color(self, color: ColorChoice) -> "Settings":
         """Return the settings with another colour model, and without ``chroma`` where that has none."""
@@ -250,6 +284,8 @@ class Settings:
         """Return the tolerance at a lambda."""
         if self.tol is not None:
             return self.tol
+        if not self.is_gaussian:
+            return DEFAULT_GAP
         return min(DEFAULT_TOL, TOL_OVER_WEIGHT * weight)
 
     @property
@@ -258,10 +294,22 @@ class Settings:
         return 3 if self.volume else 2
 
     @property
+    def is_gaussian(self) -> bool:
+        """Whether the data term is the square."""
+        return self.noise_model == "gaussian"
+
+    @property
+    def rgb_model(self) -> ColorKind:
+        """The colour model that ``auto`` stands for where a picture is RGB."""
+        return "opponent" if self.is_gaussian else "coupled"
+
+    @property
     def method_name(self) -> str:
         """The name of the row of the method table."""
         if self.optimizer != AUTO:
             return self.optimizer
+        if not self.is_gaussian:
+            return "pdhg"
         return "alternating" if self._alternates and self.lr is None else "fista"
 
     @property
@@ -294,9 +342,11 @@ def check_option(name: str, value: object) -> Any:  # noqa: ANN401 (each option 
     return OPTIONS[name].rule.check(name, value)
 
 
-def doubt_weight(weight: float | str) -> str | None:
+def doubt_weight(settings: Settings) -> str | None:
     """Return a sentence about a lambda that leaves hardly anything, as one that is meant for other intensities."""
-    if weight == AUTO or float(weight) <= SUSPICIOUS_WEIGHT:
+    weight = settings.weight
+    has_unit = settings.is_gaussian
+    if weight == AUTO or not has_unit or float(weight) <= SUSPICIOUS_WEIGHT:
         return None
     remedy = f"give {weight:g}/255, and for floats the range 0,255 too"
     return f"lambda {weight:g} is for intensities 0 to 1; if it was meant for 0 to 255, {remedy}"

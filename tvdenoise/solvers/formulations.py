@@ -1,4 +1,7 @@
-"""What an optimizer moves: the dual field, or the picture itself. Either yields candidates with their certificates."""
+"""What an optimizer moves: the dual field, or the picture itself. Either yields candidates with their certificates.
+
+:mod:`tvdenoise.solvers.primal_dual` has the third, which moves both.
+"""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -12,6 +15,7 @@ from tvdenoise.model import tensors
 from tvdenoise.model.certificate import Certificate, certify
 from tvdenoise.model.problem import Problem
 from tvdenoise.solvers.ascents import MakeAscent, choose_ascent
+from tvdenoise.solvers.primal_dual import PrimalDual
 from tvdenoise.total_variation import TotalVariation
 
 Candidate = tuple[Tensor, Certificate]  # a picture, and what is proven of it
@@ -100,13 +104,16 @@ class Primal:
         )
         ratios = problem.f.new_tensor(problem.ratios or (1.0,))
         self._weights = problem.weight * ratios
-        self._judge = Dual(problem)
+        self._judge: Dual | PrimalDual = Dual(problem) if problem.is_gaussian else PrimalDual(problem)
         self._owed = 0
 
     def advance(self, steps: int) -> None:
         """Take some steps."""
         for _ in range(steps):
             self._optimizer.step(self._closure)  # type: ignore[arg-type]
+            if not self.problem.is_gaussian:  # the certificate needs the box, and the slope of counts a part of it
+                u = self.parameter.detach()
+                u.copy_(self.problem.data_term.move_to_slope(u))
             if self._scheduler is not None:
                 self._scheduler.step()
 
@@ -115,9 +122,14 @@ class Primal:
         self._owed += 1
         self.parameter.grad = None
         with torch.enable_grad():
-            residual = self.parameter - self.problem.f
-            fidelity = 0.5 * residual.square().sum()
-            u = self.parameter.unsqueeze(1) if self.problem.ratios else self.parameter
+            u = self.parameter
+            if self.problem.is_gaussian:
+                residual = u - self.problem.f
+                fidelity = 0.5 * residual.square().sum()
+            else:
+                u = self.problem.data_term.move_to_slope(u)
+                fidelity = self.problem.data_term.value(u).sum()
+            u = u.unsqueeze(1) if self.problem.ratios else u
             penalties = self._weights * self._variation(u)
             loss: Tensor = fidelity + penalties.sum()
         torch.autograd.backward(loss)

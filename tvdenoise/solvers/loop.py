@@ -19,6 +19,7 @@ from tvdenoise.options.methods import Method
 from tvdenoise.solvers.ascents import AlternatingAscent, FISTAAscent
 from tvdenoise.solvers.coarse import coarse_start
 from tvdenoise.solvers.formulations import Candidate, Dual, Formulation, Primal
+from tvdenoise.solvers.primal_dual import PrimalDual
 
 # Why the loop stopped: certified within the tolerance, as close as the arithmetic allows, out of steps, or no longer
 # finite.
@@ -43,6 +44,9 @@ CERTIFIED_RATE = 1.5
 LEAST_GROWTH = 1.1
 MOST_GROWTH = 4.0
 
+# The same where the tolerance is for the gap: it falls faster than a power, by and by, as the method starts again.
+MOST_GROWTH_BY_GAP = 1.5
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -55,7 +59,7 @@ class Progress:
     certificate
         What is proven of the picture at this step: its ``energy``, ``gap`` and ``rms_bound``.
     tol
-        The bound that is to be reached.
+        The bound on the certificate's ``error`` that is to be reached.
     """
 
     step: int
@@ -88,6 +92,8 @@ def solve(
 ) -> Solution:
     """Minimise E(u) by ``method`` until the result is certified to lie within ``tol`` RMS of the exact minimiser.
 
+    For other noise models than gaussian, until its gap is certified to be at most ``tol`` of its energy.
+
     ``start`` is a field for methods on the dual to start from, and is overwritten. ``callback`` is called after each
     certificate.
     """
@@ -112,7 +118,7 @@ def solve(
             room = tensors.empty(u.shape, u) if kept is None else kept[0]
             tensors.array(room)[...] = tensors.array(u)  # the next step overwrites u
             kept = room, certificate
-        next_check = _plan_next_check(steps, certificate.rms_bound, tol, method.max_steps)
+        next_check = _plan_next_check(steps, certificate, tol, method.max_steps)
         began = time.perf_counter()
         formulation.advance(next_check - steps)
         synchronize(problem.f.device)
@@ -127,6 +133,8 @@ def _make_formulation(problem: Problem, method: Method, start: Tensor | None) ->
         if method.optimizer == "AlternatingDescent":
             return Dual(problem, start, AlternatingAscent)
         return Dual(problem, start, partial(FISTAAscent, rate=method.lr))
+    if method.formulation == "primal-dual":
+        return PrimalDual(problem, method.lr)
     optimizer = partial(getattr(torch.optim, method.optimizer), lr=method.lr, **method.options)
     scheduler = partial(CosineAnnealingLR, T_max=method.max_steps) if method.annealed else None
     return Primal(problem, optimizer, scheduler, method.smoothing)
@@ -135,21 +143,22 @@ def _make_formulation(problem: Problem, method: Method, start: Tensor | None) ->
 def _find_status(certificate: Certificate, tol: float, steps: int, max_steps: int) -> Status | None:
     if not certificate.is_finite:
         return "non_finite"
-    if certificate.rms_bound <= tol:
+    if certificate.error <= tol:
         return "tolerance"
     least_bound = certificate.least_bound
-    if tol < least_bound and certificate.rms_bound <= NEAR * least_bound:
+    if tol < least_bound and certificate.error <= NEAR * least_bound:
         return "precision"
     if steps >= max_steps:
         return "max_steps"
     return None
 
 
-def _plan_next_check(steps: int, rms_bound: float, tol: float, max_steps: int) -> int:
+def _plan_next_check(steps: int, certificate: Certificate, tol: float, max_steps: int) -> int:
     """Return the step at which the bound may have come down to the tolerance."""
     first = min(FIRST_CHECK, math.ceil(FIRST_SHARE * max_steps))
-    excess = rms_bound / tol if tol else math.inf
+    excess = certificate.error / tol if tol else math.inf
+    most = MOST_GROWTH_BY_GAP if certificate.is_by_gap else MOST_GROWTH
     needed_growth = math.pow(excess, 1 / CERTIFIED_RATE)
-    growth = min(MOST_GROWTH, max(LEAST_GROWTH, needed_growth))
+    growth = min(most, max(LEAST_GROWTH, needed_growth))
     next_check = math.ceil(steps * growth)
     return min(max(first, next_check), max_steps)

@@ -30,6 +30,7 @@ COLUMNS = {
     "input": "picture",
     "noise": "noise",
     "seed": "seed",
+    "noise_model": "noise model",
     "tv": "TV",
     "color": "colour",
     "chroma": "chroma",

@@ -2,5 +2,6 @@
 
 from tvdenoise.solvers.optimizers.alternating import AlternatingDescent
 from tvdenoise.solvers.optimizers.fista import FISTA
+from tvdenoise.solvers.optimizers.pdhg import PDHG
 
-__all__ = ["FISTA", "AlternatingDescent"]
+__all__ = ["FISTA", "PDHG", "AlternatingDescent"]
