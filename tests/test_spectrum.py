@@ -16,10 +16,10 @@ from tvdenoise.auto.spectrum import estimate_camera_noise
 
 SIGMAS = (8 / 255, 5 / 255, 4 / 255)  # in luma and chroma
 WIDTHS = (0.9, 2.0, 2.0)  # of the filters that make neighbours share it
-GROWTH = np.sqrt(np.linspace(0.5, 1.5, 256))  # of the deviation along the rows of a picture that brightens so
+GROWTH = np.sqrt(np.linspace(0.5, 1.5, 384))  # of the deviation along the rows of a picture that brightens so
 
 
-def make_noise(seed: int = 0, size: int = 256) -> np.ndarray:
+def make_noise(seed: int = 0, size: int = 384) -> np.ndarray:
     """Return noise (3, H, W) as a camera's: blurred, more so in chroma."""
     random = np.random.default_rng(seed)
     planes = []
@@ -29,7 +29,7 @@ def make_noise(seed: int = 0, size: int = 256) -> np.ndarray:
     return np.stack(planes)
 
 
-def make_scene(size: int = 256) -> np.ndarray:
+def make_scene(size: int = 384) -> np.ndarray:
     """Return opponent colours (3, H, W): a slope, some edges, and a photograph in the middle."""
     scene = np.zeros((3, size, size))
     scene[0] = np.linspace(0.4, 1.4, size)
@@ -100,15 +100,15 @@ def test_is_the_same_bit_by_bit_on_any_number_of_threads():
 @pytest.mark.parametrize(
     "picture",
     [
-        make_scene() + 0.05 * np.random.default_rng(0).normal(size=(3, 256, 256)),  # white noise
+        make_scene() + 0.05 * np.random.default_rng(0).normal(size=(3, 384, 384)),  # white noise
         to_opponent(as_tensor(np.moveaxis(data.astronaut() / 255, -1, 0))).numpy(),  # none
-        (make_scene() + make_noise())[:, :100, :100],  # too small
+        (make_scene() + make_noise())[:, :300, :300],  # too small
         data.grass()[None, :384, :384] / 255,  # texture that passes for noise
         data.gravel()[None, :384, :384] / 255,
         data.brick()[None, :384, :384] / 255,
-        np.zeros((3, 256, 256)),
+        np.zeros((3, 384, 384)),
         np.zeros((3, 8, 3000)),  # narrower than a block
-        np.kron(np.random.default_rng(0).random((3, 16, 16)), np.ones((16, 16))),  # flat but for edges
+        np.kron(np.random.default_rng(0).random((3, 24, 24)), np.ones((16, 16))),  # flat but for edges
     ],
 )
 def test_other_pictures_are_left_to_their_patches(picture):
@@ -123,16 +123,16 @@ def test_gray_pictures_in_colour_have_no_noise_in_chroma():
 
 
 def test_a_large_picture_is_read_from_a_part_of_its_blocks():
-    f = as_tensor(np.tile(make_scene() + make_noise(), (1, 4, 4)))
+    f = as_tensor(np.tile(make_scene() + make_noise(), (1, 3, 3)))
     found = estimate_camera_noise(f)
     assert [channel.sigma for channel in found] == pytest.approx(SIGMAS, rel=0.15)
 
 
 def test_lambda_is_near_the_best_for_the_noise_of_a_camera():
     """By the patches alone the error is 1.6 times that of the best lambda here."""
-    photograph = data.astronaut()[:256, 100:356] / 255
+    photograph = data.astronaut()[:384, :384] / 255
     target = to_opponent(as_tensor(np.moveaxis(photograph, -1, 0))).numpy()
-    f = target + make_noise(size=256)
+    f = target + make_noise()
 
     def error(weight: float, chroma: float) -> float:
         luma = denoise(f[:1].astype(np.float32), weight, tv="isotropic", channel_axis=0, range=(0, 1)).image
